@@ -1,0 +1,79 @@
+// The state that other libraries keep in globals: error, modes, random stream, allocator, limits. One thread at a time.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "base/memory.h"
+#include "base/ref.h"
+#include "base/thread.h"
+
+namespace gradus {
+
+struct EngineScratch;                                         // autograd/engine.cpp
+
+// Counter-based: the i-th number of a call depends on the seed, the call's offset and i alone.
+struct Generator {
+  uint64_t seed = 0, offset = 0;
+  uint64_t take(uint64_t numbers) { return std::exchange(offset, offset + (numbers + 3) / 4); }   // blocks of four
+};
+
+// The last failure, kept in place so that reporting it needs no memory.
+struct ErrorRecord {
+  int32_t status = 0;
+  int32_t argument = -1;
+  int64_t user_code = 0;
+  const char* where = "";
+  uint32_t length = 0;
+  char message[1024] = {};
+};
+
+struct Context : Object {
+  Context() : Object{Kind::context, {}} {}
+
+  bool grad_mode = true;                                      // record what is computed
+  bool inference_mode = false;                                // results never take part in autograd
+  int threads = 0;                                            // 0: as many as the machine allows
+  Allocator* allocator = nullptr;
+  Generator generator;
+  uint64_t sequence = 0;                                      // of graph nodes
+  EngineScratch* engine = nullptr;                            // kept between backward runs
+  void (*free_engine)(EngineScratch*) = nullptr;
+  int32_t (*interrupt)(void* user) = nullptr;
+  void (*log)(void* user, int32_t level, const char* text, size_t length) = nullptr;
+  int32_t log_level = 0;
+  void* user = nullptr;
+  void (*destroy)(void* user) = nullptr;
+  std::atomic<bool> cancelled{false};
+  std::atomic<Thread*> busy{nullptr};                         // the thread that is inside a call
+  ErrorRecord error;
+};
+
+// The context of this thread's call; the C layer's guard has set it.
+inline Context& context() { return *this_thread().context; }
+
+// Makes a context the current one of this thread for a while.
+class ContextScope {
+ public:
+  explicit ContextScope(Context& c) : thread_(this_thread()), before_(std::exchange(thread_.context, &c)) {}
+  ~ContextScope() { thread_.context = before_; }
+  ContextScope(const ContextScope&) = delete;
+  ContextScope& operator=(const ContextScope&) = delete;
+
+ private:
+  Thread& thread_;
+  Context* before_;
+};
+
+// Switches recording for a while.
+class GradMode {
+ public:
+  explicit GradMode(bool on) : before_(std::exchange(context().grad_mode, on)) {}
+  ~GradMode() { context().grad_mode = before_; }
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace gradus

@@ -1,0 +1,273 @@
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+
+#include "base/context.h"
+#include "base/error.h"
+#include "base/ref.h"
+#include "base/thread.h"
+
+namespace gradus {
+
+thread_local Thread* t_thread [[gnu::tls_model("initial-exec")]] = nullptr;
+
+namespace {
+
+constexpr int kFine = 32;                                     // classes of 16-byte steps, up to 512 bytes
+constexpr int kClasses = kFine + 4 * 40;
+constexpr size_t kSlabBlock = 4096, kHuge = size_t{2} << 20;
+constexpr size_t kThreadKeeps = size_t{1} << 20;              // bytes of one class that a thread keeps to itself
+constexpr int kBatch = 64;                                    // blocks that move between a thread and the store at once
+
+int class_of(size_t bytes) {
+  if (bytes <= 512) return bytes == 0 ? 0 : static_cast<int>((bytes + 15) / 16) - 1;
+  const int e = 63 - __builtin_clzll(bytes - 1);              // bytes in (2^e, 2^(e+1)]
+  return kFine + 4 * (e - 9) + static_cast<int>((bytes - 1) >> (e - 2) & 3);
+}
+size_t bytes_of(int c) {
+  if (c < kFine) return static_cast<size_t>(c + 1) * 16;
+  const int e = 9 + (c - kFine) / 4;
+  return static_cast<size_t>(4 + (c - kFine) % 4 + 1) << (e - 2);
+}
+
+struct Free { Free* next; };
+struct List { Free* head = nullptr; uint32_t count = 0; };
+
+// What threads share. Never destroyed: blocks may be given back while the process ends.
+struct Store {
+  std::mutex lock;                                            // guards everything here
+  List lists[kClasses];
+  Cache* caches = nullptr;                                    // of living threads
+  char *slab = nullptr, *slab_end = nullptr;
+  size_t slab_bytes = 0;
+  uint64_t kept = 0;
+  std::atomic<int64_t> live{0}, peak{0};                      // of blocks beyond the slabs, and of dead threads
+};
+Store& store() {
+  alignas(Store) static char place[sizeof(Store)];
+  static Store* s = new (place) Store;
+  return *s;
+}
+
+}  // namespace
+
+struct Cache {
+  Thread thread;
+  List lists[kClasses];
+  std::atomic<int64_t> live{0};                               // bytes of small blocks taken minus given, by this thread
+  Cache* next = nullptr;
+
+  void count(int64_t bytes) { live.store(live.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed); }
+};
+
+namespace {
+
+void* push(List& list, void* p) {
+  Free* f = static_cast<Free*>(p);
+  f->next = list.head;
+  list.head = f;
+  ++list.count;
+  return p;
+}
+void* pop(List& list) {
+  Free* f = list.head;
+  if (f) { list.head = f->next; --list.count; }
+  return f;
+}
+
+void flush(void* p) {                                         // at a thread's end: its blocks serve the others
+  Cache* c = static_cast<Cache*>(p);
+  Store& s = store();
+  {
+    const std::lock_guard hold(s.lock);
+    for (int i = 0; i < kClasses; ++i)
+      while (void* b = pop(c->lists[i])) push(s.lists[i], b);
+    s.live.fetch_add(c->live.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    for (Cache** at = &s.caches; *at; at = &(*at)->next)
+      if (*at == c) { *at = c->next; break; }
+  }
+  t_thread = nullptr;
+  delete c;
+}
+
+[[gnu::cold, gnu::noinline]] void no_memory(size_t bytes) { fail(Status::memory, "out of memory: {} bytes", bytes); }
+
+void note_peak(Store& s, int64_t live) {
+  for (int64_t peak = s.peak.load(std::memory_order_relaxed); live > peak;)
+    if (s.peak.compare_exchange_weak(peak, live, std::memory_order_relaxed)) break;
+}
+
+// Small blocks are cut from slabs; a deep graph's slabs are huge pages, or page faults would be most of its cost.
+[[gnu::noinline]] void* refill(Cache& c, int k) {
+  Store& s = store();
+  const size_t bytes = bytes_of(k);
+  const std::lock_guard hold(s.lock);
+  const int wanted = bytes * kBatch <= 16384 ? kBatch : static_cast<int>(16384 / bytes);
+  for (int i = 0; i < wanted; ++i) {
+    void* b = pop(s.lists[k]);
+    if (!b) break;
+    push(c.lists[k], b);
+  }
+  if (void* b = pop(c.lists[k])) return b;
+  const size_t align = bytes >= 1024 ? 64 : 16;
+  for (int i = 0; i < wanted; ++i) {
+    char* at = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(s.slab) + align - 1) / align * align);
+    if (!s.slab || at + bytes > s.slab_end) {
+      const size_t slab = s.slab_bytes < (1 << 20) ? size_t{1} << 18 : kHuge;
+      char* fresh = static_cast<char*>(std::aligned_alloc(slab, slab));
+      if (!fresh) {
+        if (i > 0) break;
+        no_memory(bytes);
+      }
+      if (slab == kHuge) madvise(fresh, slab, MADV_HUGEPAGE);
+      s.slab_bytes += slab;
+      s.slab_end = fresh + slab;
+      at = fresh;
+    }
+    s.slab = at + bytes;
+    push(c.lists[k], at);
+  }
+  return pop(c.lists[k]);
+}
+
+void* take_large(size_t bytes, int k) {
+  Store& s = store();
+  note_peak(s, s.live.fetch_add(static_cast<int64_t>(bytes_of(k)), std::memory_order_relaxed) + static_cast<int64_t>(bytes_of(k)));
+  {
+    const std::lock_guard hold(s.lock);
+    if (void* b = pop(s.lists[k])) { s.kept -= bytes_of(k); return b; }
+  }
+  const size_t size = bytes_of(k), align = size >= kHuge ? kHuge : 64;
+  void* p = size < bytes ? nullptr : std::aligned_alloc(align, (size + align - 1) / align * align);
+  if (!p) { trim_memory(); p = size < bytes ? nullptr : std::aligned_alloc(align, (size + align - 1) / align * align); }
+  if (!p) {
+    s.live.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
+    no_memory(bytes);
+  }
+  if (size >= kHuge) madvise(p, size / kHuge * kHuge, MADV_HUGEPAGE);
+  return p;
+}
+void give_large(void* p, int k) {                             // kept while no more than was once in use
+  Store& s = store();
+  const int64_t live = s.live.fetch_sub(static_cast<int64_t>(bytes_of(k)), std::memory_order_relaxed) - static_cast<int64_t>(bytes_of(k));
+  {
+    const std::lock_guard hold(s.lock);
+    if (live + static_cast<int64_t>(s.kept + bytes_of(k)) <= s.peak.load(std::memory_order_relaxed)) {
+      s.kept += bytes_of(k);
+      push(s.lists[k], p);
+      return;
+    }
+  }
+  std::free(p);
+}
+
+}  // namespace
+
+// ---- a context's own allocator
+struct Allocator {
+  Count refs;
+  void* (*alloc)(void*, size_t, size_t);
+  void (*dealloc)(void*, void*, size_t, size_t);
+  void* user;
+  void (*destroy)(void*);
+};
+Allocator* make_allocator(void* (*alloc)(void*, size_t, size_t), void (*dealloc)(void*, void*, size_t, size_t), void* user,
+                          void (*destroy)(void*)) {
+  auto* a = new (std::nothrow) Allocator{{}, alloc, dealloc, user, destroy};
+  if (!a) no_memory(sizeof(Allocator));
+  return a;
+}
+void release(Allocator* a) {
+  if (!a->refs.down()) return;
+  if (a->destroy) a->destroy(a->user);
+  delete a;
+}
+namespace {
+struct Foreign { Allocator* owner; size_t bytes; };
+constexpr size_t kForeignHead = 64;
+void* take_foreign(Allocator* a, size_t bytes) {
+  void* p = bytes > SIZE_MAX / 2 ? nullptr : a->alloc(a->user, bytes + kForeignHead, 64);
+  if (!p) no_memory(bytes);
+  a->refs.up();
+  *static_cast<Foreign*>(p) = {a, bytes + kForeignHead};
+  return static_cast<char*>(p) + kForeignHead;
+}
+void give_foreign(void* block) {
+  void* p = static_cast<char*>(block) - kForeignHead;
+  const Foreign f = *static_cast<Foreign*>(p);
+  f.owner->dealloc(f.owner->user, p, f.bytes, 64);
+  release(f.owner);
+}
+}  // namespace
+
+// ---- threads
+Thread* start_thread() {
+  static const pthread_key_t key = [] {
+    pthread_key_t k;
+    return pthread_key_create(&k, flush) == 0 ? k : pthread_key_t{};
+  }();
+  auto* c = new (std::nothrow) Cache;
+  if (!c) no_memory(sizeof(Cache));
+  c->thread.cache = c;
+  pthread_setspecific(key, c);
+  Store& s = store();
+  const std::lock_guard hold(s.lock);
+  c->next = s.caches;
+  s.caches = c;
+  return t_thread = &c->thread;
+}
+
+// ---- the two calls
+Block take_block(size_t bytes) {
+  Thread& t = this_thread();
+  if (t.context && t.context->allocator) [[unlikely]] return {take_foreign(t.context->allocator, bytes), kForeign};
+  if (bytes > (size_t{1} << 46)) no_memory(bytes);
+  const int k = class_of(bytes);
+  const size_t size = bytes_of(k);
+  if (size > kSlabBlock) return {take_large(bytes, k), static_cast<uint8_t>(k)};
+  Cache& c = *t.cache;
+  void* p = pop(c.lists[k]);
+  if (!p) [[unlikely]] p = refill(c, k);
+  c.count(static_cast<int64_t>(size));
+  return {p, static_cast<uint8_t>(k)};
+}
+
+void give_block(void* p, uint8_t k) {
+  if (k == kForeign) [[unlikely]] return give_foreign(p);
+  const size_t size = bytes_of(k);
+  if (size > kSlabBlock) return give_large(p, k);
+  Cache& c = *this_thread().cache;
+  push(c.lists[k], p);
+  c.count(-static_cast<int64_t>(size));
+  if (c.lists[k].count * size > kThreadKeeps) [[unlikely]] {  // a thread that only frees must not hoard
+    Store& s = store();
+    const std::lock_guard hold(s.lock);
+    for (uint32_t n = c.lists[k].count / 2; n > 0; --n) push(s.lists[k], pop(c.lists[k]));
+  }
+}
+
+MemoryUse memory_use() {
+  Store& s = store();
+  const std::lock_guard hold(s.lock);
+  int64_t live = s.live.load(std::memory_order_relaxed);
+  for (Cache* c = s.caches; c; c = c->next) live += c->live.load(std::memory_order_relaxed);
+  note_peak(s, live);
+  return {static_cast<uint64_t>(live > 0 ? live : 0), static_cast<uint64_t>(s.peak.load(std::memory_order_relaxed)), s.kept};
+}
+
+void trim_memory() {
+  Store& s = store();
+  const std::lock_guard hold(s.lock);
+  for (int k = 0; k < kClasses; ++k)
+    if (bytes_of(k) > kSlabBlock)
+      while (void* p = pop(s.lists[k])) std::free(p);
+  s.kept = 0;
+}
+
+}  // namespace gradus

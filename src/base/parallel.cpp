@@ -1,0 +1,164 @@
+#include "base/parallel.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <exception>
+#include <mutex>
+#include <new>
+
+#include "base/context.h"
+
+namespace gradus {
+namespace {
+
+constexpr int kMaxThreads = 64;
+constexpr int kSpins = 4000;                                  // about 20 us of pauses before a worker sleeps
+constexpr int64_t kWorthWaking = 32;                          // parts for which waking a sleeper pays
+
+inline void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+void futex(std::atomic<uint32_t>* word, int op, uint32_t value) {
+  syscall(SYS_futex, word, op, value, nullptr, nullptr, 0);
+}
+
+// The threads this process may use: its affinity, and the quota of its control group.
+int usable_threads() {
+  cpu_set_t set;
+  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+  if (std::FILE* f = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
+    long long quota = 0, period = 0;
+    if (std::fscanf(f, "%lld %lld", &quota, &period) == 2 && period > 0 && quota > 0)
+      n = std::min<int>(n, static_cast<int>((quota + period - 1) / period));
+    std::fclose(f);
+  }
+  return std::clamp(n, 1, kMaxThreads);
+}
+
+// The caller and the workers claim the parts of a region one by one, so a worker that is slow to wake costs nothing.
+// Workers start at first need, spin for a moment after a region, then sleep; a forked child starts its own.
+class Pool {
+ public:
+  bool try_run(int threads, int64_t parts, void (*part)(void*, int64_t), void* data) {
+    std::unique_lock own(lock_, std::try_to_lock);            // one region at a time; a second caller runs alone
+    if (!own) return false;
+    while (started_ < threads - 1 && start()) {}
+    if (started_ == 0) return false;
+    part_ = part;
+    data_ = data;
+    failed_.store(false, std::memory_order_relaxed);
+    allowed_.store(threads - 1, std::memory_order_relaxed);
+    left_.store(parts, std::memory_order_relaxed);
+    const uint32_t round = round_.load(std::memory_order_relaxed) + 1;
+    claim_.store(uint64_t{round} << 32 | static_cast<uint32_t>(parts), std::memory_order_release);  // publishes the job
+    round_.store(round, std::memory_order_seq_cst);
+    if (parts >= kWorthWaking && asleep_.load(std::memory_order_seq_cst) > 0) futex(&round_, FUTEX_WAKE_PRIVATE, kMaxThreads);
+    work(round);
+    for (int i = 0; left_.load(std::memory_order_acquire) != 0; ++i)
+      if (i < 20000) pause(); else sched_yield();
+    if (failed_.load(std::memory_order_relaxed)) std::rethrow_exception(std::exchange(error_, nullptr));
+    return true;
+  }
+  void after_fork() {                                         // in the child: threads did not survive
+    new (&lock_) std::mutex;
+    started_ = 0;
+    asleep_.store(0);
+    left_.store(0);
+  }
+
+ private:
+  void work(uint32_t round) {                                 // a claim of an older round fails: its job is gone
+    Thread& self = this_thread();
+    self.in_part = true;
+    for (uint64_t c = claim_.load(std::memory_order_acquire); c >> 32 == round && static_cast<uint32_t>(c) != 0;) {
+      if (!claim_.compare_exchange_weak(c, c - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+      try {
+        part_(data_, static_cast<int64_t>(static_cast<uint32_t>(c)) - 1);
+      } catch (...) {
+        if (!failed_.exchange(true)) error_ = std::current_exception();
+      }
+      left_.fetch_sub(1, std::memory_order_release);
+      c = claim_.load(std::memory_order_acquire);
+    }
+    self.in_part = false;
+  }
+  bool start() {
+    sigset_t all, before;                                     // workers take no signals of the host
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t t;
+    args_[started_] = {this, started_, round_.load()};
+    const bool ok = pthread_create(&t, nullptr, loop, &args_[started_]) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (ok) { pthread_detach(t); ++started_; }
+    return ok;
+  }
+  struct Arg { Pool* pool; int index; uint32_t round; };
+  static void* loop(void* p) {
+    const Arg a = *static_cast<Arg*>(p);
+    Pool& w = *a.pool;
+    for (uint32_t seen = a.round;;) {
+      int i = 0;
+      while (w.round_.load(std::memory_order_acquire) == seen) {
+        if (++i < kSpins) { pause(); continue; }
+        w.asleep_.fetch_add(1, std::memory_order_seq_cst);
+        futex(&w.round_, FUTEX_WAIT_PRIVATE, seen);           // returns at once if a region has begun
+        w.asleep_.fetch_sub(1, std::memory_order_relaxed);
+      }
+      seen = w.round_.load(std::memory_order_acquire);
+      if (a.index < w.allowed_.load(std::memory_order_relaxed)) w.work(seen);
+    }
+    return nullptr;
+  }
+
+  std::mutex lock_;                                           // guards a region and the starting of workers
+  int started_ = 0;
+  void (*part_)(void*, int64_t) = nullptr;
+  void* data_ = nullptr;
+  std::exception_ptr error_;
+  std::atomic<bool> failed_{false};
+  std::atomic<int> allowed_{0};
+  Arg args_[kMaxThreads];
+  alignas(64) std::atomic<uint32_t> round_{0};
+  alignas(64) std::atomic<uint64_t> claim_{0};                // round << 32 | parts not yet claimed
+  alignas(64) std::atomic<int64_t> left_{0};                  // parts not yet done
+  alignas(64) std::atomic<int> asleep_{0};
+};
+
+Pool& pool() {                                                // never destroyed: workers outlive main
+  alignas(Pool) static char place[sizeof(Pool)];
+  static Pool* p = [] {
+    Pool* made = new (place) Pool;
+    pthread_atfork(nullptr, nullptr, [] { pool().after_fork(); });
+    return made;
+  }();
+  return *p;
+}
+
+}  // namespace
+
+int thread_count() {
+  static const int usable = usable_threads();
+  const Thread& t = this_thread();
+  if (t.in_part || !t.context) return 1;
+  return t.context->threads > 0 ? std::min(t.context->threads, kMaxThreads) : usable;
+}
+
+void run_parts(int64_t parts, void (*part)(void*, int64_t), void* data) {
+  const int threads = static_cast<int>(std::min<int64_t>(thread_count(), parts));
+  if (threads > 1 && parts < INT32_MAX && pool().try_run(threads, parts, part, data)) return;
+  for (int64_t i = 0; i < parts; ++i) part(data, i);
+}
+
+}  // namespace gradus

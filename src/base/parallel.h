@@ -1,0 +1,29 @@
+// One pool of threads for the whole library. Work is split by its size alone, so results never depend on the number of threads.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace gradus {
+
+// Runs part(data, i) for every i of [0, parts), on this thread and on at most threads - 1 others. An exception of a part
+// is rethrown here after all have ended. A call from inside a part runs on the spot.
+void run_parts(int64_t parts, void (*part)(void* data, int64_t i), void* data);
+
+// How many threads the current context allows; 1 inside a part.
+int thread_count();
+
+// Runs body(begin, end) over pieces of [0, n) of `grain` elements, the last one shorter.
+template <class Body> void parallel_for(int64_t n, int64_t grain, const Body& body) {
+  grain = std::max<int64_t>(grain, 1);
+  if (n <= grain) {
+    if (n > 0) body(int64_t{0}, n);
+    return;
+  }
+  struct Job { const Body& body; int64_t n, grain; } job{body, n, grain};
+  run_parts((n + grain - 1) / grain, [](void* data, int64_t i) {
+    const Job& j = *static_cast<Job*>(data);
+    j.body(i * j.grain, std::min(j.n, (i + 1) * j.grain));
+  }, &job);
+}
+
+}  // namespace gradus
