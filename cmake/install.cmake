@@ -13,7 +13,11 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/gradusConfigVersion.cmake
 install(FILES ${PROJECT_BINARY_DIR}/gradusConfig.cmake ${PROJECT_BINARY_DIR}/gradusConfigVersion.cmake
   DESTINATION ${package_dir} COMPONENT dev)
 
+# The prefix is known only when cmake --install runs.
 cmake_path(APPEND pc_libdir "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")        # stays as it is where absolute
 cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
-configure_file(cmake/gradus.pc.in ${PROJECT_BINARY_DIR}/gradus.pc @ONLY)
+set(pc_prefix @pc_prefix@)
+configure_file(cmake/gradus.pc.in ${PROJECT_BINARY_DIR}/gradus.pc.in @ONLY)
+install(CODE "set(pc_prefix \"\${CMAKE_INSTALL_PREFIX}\")
+configure_file(\"${PROJECT_BINARY_DIR}/gradus.pc.in\" \"${PROJECT_BINARY_DIR}/gradus.pc\" @ONLY)" COMPONENT dev)
 install(FILES ${PROJECT_BINARY_DIR}/gradus.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
