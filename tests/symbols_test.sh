@@ -1,13 +1,14 @@
 #!/bin/sh
-# What the built library shows to the loader: symbols_test.sh LIBRARY ABI
-# Exported names, undefined names that a guest in a host process has no use for, SONAME, and the loader's flags.
+# What the built library shows to the loader: symbols_test.sh LIBRARY ABI INCLUDE CC
+# Exported names against the headers, undefined names that a guest in a host process has no use for, SONAME, and the loader's flags.
 set -u
 LC_ALL=C; export LC_ALL
-library=$1 abi=$2 faults=0
+library=$1 abi=$2 include=$3 cc=$4 faults=0
 say() { echo "symbols: $*"; faults=$((faults + 1)); }
 
 # Lines of nm -D in, offending names out.
 foreign_exports() { awk '{ print $NF }' | sed 's/@.*//' | grep -vE '^(gradus_[a-z0-9_]+|GRADUS_1\.[0-9]+)$'; }
+declared() { tr '\n' ' ' | grep -oE '\bgradus_[a-z0-9_]+ *\( *[^ *]' | sed 's/ *(.*//' | sort -u; }
 cxx_exports() { grep -E ' [uVvWwi] |std::|::'; }
 # Ends the process, prints, reads the environment, changes the process's state, or runs code at its end or its start.
 rude_imports() {
@@ -37,12 +38,24 @@ U getenv@GLIBC_2.2.5
 U __cxa_atexit@GLIBC_2.2.5
 U __cxa_thread_atexit@CXXABI_1.3.7'
 [ "$(echo "$planted" | rude_imports | wc -l)" = 6 ] || say "the check of imports is wrong"
+planted='typedef void (*gradus_free_fn)(void *user, gradus_tensor *t); gradus_status gradus_add
+(gradus_context *ctx, gradus_free_fn f); int gradus_rank(const gradus_tensor *t); struct s { gradus_status (*call)(int); };'
+[ "$(echo "$planted" | declared | tr '\n' ' ')" = "gradus_add gradus_rank " ] || say "the reading of headers is wrong"
 
 exports=$(nm -D --defined-only "$library") || exit 1
 echo "$exports" | grep -q ' T gradus_version@@GRADUS_1\.0$' || say "gradus_version@@GRADUS_1.0 is not exported"
 for name in $(echo "$exports" | foreign_exports); do say "exported: $name"; done
+for name in $(echo "$exports" | awk '$2 != "T" && $2 != "A" { print $3 }'); do say "exported, but no function: $name"; done
 for name in $(nm -DC --defined-only "$library" | cxx_exports | awk '{ print $NF }'); do say "C++ or weak symbol exported: $name"; done
 for name in $(nm -D --undefined-only "$library" | rude_imports); do say "used: $name"; done
+
+lists=$(mktemp -d)
+trap 'rm -rf "$lists"' EXIT
+for header in "$include"/gradus/*.h; do echo "#include \"$header\""; done |
+  "$cc" -E -P -I"$include" -x c - | declared > "$lists/declared"
+echo "$exports" | awk '$2 == "T" { print $3 }' | sed 's/@.*//' | sort > "$lists/exported"
+for name in $(comm -23 "$lists/declared" "$lists/exported"); do say "declared, not exported: $name"; done
+for name in $(comm -13 "$lists/declared" "$lists/exported"); do say "exported, not declared: $name"; done
 
 dynamic=$(readelf -dW "$library") segments=$(readelf -lW "$library")
 echo "$dynamic" | grep -q "SONAME.*\[libgradus\.so\.$abi\]" || say "SONAME is not libgradus.so.$abi"
