@@ -51,7 +51,7 @@ for name in $(nm -D --undefined-only "$library" | rude_imports); do say "used: $
 
 lists=$(mktemp -d)
 trap 'rm -rf "$lists"' EXIT
-for header in "$include"/gradus/*.h; do echo "#include \"$header\""; done |
+for header in "$include"/gradus/*.h; do [ -f "$header" ] && echo "#include \"$header\""; done |
   "$cc" -E -P -I"$include" -x c - | declared > "$lists/declared"
 echo "$exports" | awk '$2 == "T" { print $3 }' | sed 's/@.*//' | sort > "$lists/exported"
 for name in $(comm -23 "$lists/declared" "$lists/exported"); do say "declared, not exported: $name"; done
