@@ -18,6 +18,8 @@ function(gradus_compile target)
     C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
     C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_compile_options(${target} PRIVATE
+    # A product and a sum stay two roundings: the same bits on every target.
+    -ffp-contract=off
     -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wvla
     $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual>
     $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>

@@ -9,8 +9,6 @@
 
 namespace gradus {
 
-struct EngineScratch;                                         // autograd/engine.cpp
-
 // Counter-based: the i-th number of a call depends on the seed, the call's offset and i alone.
 struct Generator {
   uint64_t seed = 0, offset = 0;
@@ -36,8 +34,6 @@ struct Context : Object {
   Allocator* allocator = nullptr;
   Generator generator;
   uint64_t sequence = 0;                                      // of graph nodes
-  EngineScratch* engine = nullptr;                            // kept between backward runs
-  void (*free_engine)(EngineScratch*) = nullptr;
   int32_t (*interrupt)(void* user) = nullptr;
   void (*log)(void* user, int32_t level, const char* text, size_t length) = nullptr;
   int32_t log_level = 0;

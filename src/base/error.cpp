@@ -10,6 +10,8 @@ void fail_v(Status status, fmt::string_view format, fmt::format_args args) {
   throw Error(status, fmt::vformat(format, args));
 }
 
+std::string format_v(fmt::string_view format, fmt::format_args args) { return fmt::vformat(format, args); }
+
 std::string text(std::span<const int64_t> sizes) {
   std::string s = "[";
   for (size_t i = 0; i < sizes.size(); ++i) {

@@ -51,6 +51,12 @@ template <class... T> [[noreturn, gnu::cold, gnu::noinline]] void fail(Status st
   fail_v(status, format, fmt::make_format_args(args...));
 }
 
+// Text by a format string, made in one place (error.cpp).
+std::string format_v(fmt::string_view format, fmt::format_args args);
+template <class... T> std::string format(fmt::format_string<T...> f, const T&... args) {
+  return format_v(f, fmt::make_format_args(args...));
+}
+
 // Texts for messages: "[2, 3]".
 std::string text(std::span<const int64_t> sizes);
 

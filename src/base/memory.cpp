@@ -10,6 +10,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "base/live.h"
 #include "base/ref.h"
 #include "base/thread.h"
 
@@ -47,7 +48,8 @@ struct Store {
   char *slab = nullptr, *slab_end = nullptr;
   size_t slab_bytes = 0;
   uint64_t kept = 0;
-  std::atomic<int64_t> live{0}, peak{0};                      // of blocks beyond the slabs, and of dead threads
+  std::atomic<int64_t> live{0}, peak{0};                      // of blocks beyond the slabs, and of ended threads
+  int64_t counts[static_cast<int>(Live::count)] = {};         // of ended threads
 };
 Store& store() {
   alignas(Store) static char place[sizeof(Store)];
@@ -89,6 +91,7 @@ void flush(void* p) {                                         // at a thread's e
     for (int i = 0; i < kClasses; ++i)
       while (void* b = pop(c->lists[i])) push(s.lists[i], b);
     s.live.fetch_add(c->live.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    for (int i = 0; i < static_cast<int>(Live::count); ++i) s.counts[i] += c->thread.live[i].load(std::memory_order_relaxed);
     for (Cache** at = &s.caches; *at; at = &(*at)->next)
       if (*at == c) { *at = c->next; break; }
   }
@@ -115,7 +118,7 @@ void note_peak(Store& s, int64_t live) {
     push(c.lists[k], b);
   }
   if (void* b = pop(c.lists[k])) return b;
-  const size_t align = bytes >= 1024 ? 64 : 16;
+  const size_t align = bytes % 64 == 0 ? 64 : 16;
   for (int i = 0; i < wanted; ++i) {
     char* at = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(s.slab) + align - 1) / align * align);
     if (!s.slab || at + bytes > s.slab_end) {
@@ -259,6 +262,14 @@ MemoryUse memory_use() {
   for (Cache* c = s.caches; c; c = c->next) live += c->live.load(std::memory_order_relaxed);
   note_peak(s, live);
   return {static_cast<uint64_t>(live > 0 ? live : 0), static_cast<uint64_t>(s.peak.load(std::memory_order_relaxed)), s.kept};
+}
+
+int64_t live_count(Live what) {
+  Store& s = store();
+  const std::lock_guard hold(s.lock);
+  int64_t n = s.counts[static_cast<int>(what)];
+  for (Cache* c = s.caches; c; c = c->next) n += c->thread.live[static_cast<int>(what)].load(std::memory_order_relaxed);
+  return n;
 }
 
 void trim_memory() {

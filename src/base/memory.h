@@ -20,7 +20,7 @@ struct Block {
   uint8_t size_class = 0;
 };
 
-// Throws Error(memory) when there is none. Blocks are aligned to 16 bytes, from 1 KiB on to 64.
+// Throws Error(memory) when there is none. Blocks are aligned to 16 bytes; those of a multiple of 64 bytes to 64.
 Block take_block(size_t bytes);
 void give_block(void* data, uint8_t size_class);
 

@@ -1,5 +1,6 @@
 // What the library keeps per thread: the context in use and this thread's free blocks, behind one pointer.
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 namespace gradus {
@@ -8,11 +9,14 @@ struct Context;
 struct Node;
 struct Cache;                                                 // memory.cpp
 
+enum class Live : int { contexts, tensors, nodes, foreign_blocks, callbacks, count };
+
 struct Thread {
   Context* context = nullptr;                                 // set by the C layer's guard, or by a ContextScope
   Cache* cache = nullptr;
   Node* dying = nullptr;                                      // nodes to be freed, by a loop instead of recursion
   bool freeing = false;
+  std::atomic<int64_t> live[static_cast<int>(Live::count)] = {};  // live.h
   bool in_part = false;                                       // inside a part of parallel_for
 };
 

@@ -1,0 +1,71 @@
+#include "autograd/accumulate.h"
+
+#include <sched.h>
+
+#include "base/context.h"
+#include "dispatch/evaluate.h"
+#include "graph/history.h"
+#include "kernels/copy.h"
+#include "ops/ops.h"
+
+namespace gradus {
+namespace {
+
+// to += g without recording.
+void add_in_place(const Tensor& to, const Tensor& g) {
+  const Value v[] = {Value(to), Value(g), Value(1)};
+  evaluate_in_place(add_op, Args(add_op, v));
+}
+
+// The layout that a leaf's gradient has: the leaf's own if it is dense, else row-major.
+bool has_layout_of(const Tensor& g, const TensorImpl* leaf) {
+  if (leaf->contiguous || !is_dense(leaf->sizes(), leaf->strides())) return g.contiguous();
+  return same(g.strides(), leaf->strides());
+}
+Tensor copy_in_layout_of(const Tensor& g, const TensorImpl* leaf) {
+  Tensor t = leaf->contiguous || !is_dense(leaf->sizes(), leaf->strides()) ? empty(g.dtype(), g.sizes()) : empty_strided(g.dtype(), leaf->sizes(), leaf->strides());
+  kernels::copy(view_of(t), view_of(g));
+  return t;
+}
+
+class Lock {                                                  // two engines may add to one leaf
+ public:
+  explicit Lock(std::atomic_flag& f) : f_(f) { while (f_.test_and_set(std::memory_order_acquire)) sched_yield(); }
+  ~Lock() { f_.clear(std::memory_order_release); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  std::atomic_flag& f_;
+};
+
+}  // namespace
+
+void add_into(Tensor& buffer, Tensor g) {
+  if (!buffer) { buffer = std::move(g); return; }
+  if (context().grad_mode) { buffer = add(buffer, g); return; }
+  if (sole(buffer)) return add_in_place(buffer, g);
+  if (sole(g)) {
+    add_in_place(g, buffer);
+    buffer = std::move(g);
+    return;
+  }
+  buffer = add(buffer, g);
+}
+
+void accumulate_grad(TensorImpl* leaf, Tensor g) {
+  AutogradMeta& m = autograd_meta(leaf);
+  const Lock lock(m.accumulating);
+  if (context().grad_mode) {                                  // create_graph: the gradient keeps its history
+    m.grad = m.grad ? add(m.grad, g) : clone(g);
+    return;
+  }
+  if (!m.grad) {
+    m.grad = sole(g) && has_layout_of(g, leaf) ? std::move(g) : copy_in_layout_of(g, leaf);
+    return;
+  }
+  add_in_place(m.grad, g);
+  m.grad.storage().bump();
+}
+
+}  // namespace gradus

@@ -1,0 +1,56 @@
+// One backward pass. A node's number is larger than those of all nodes it depends on, so the newest node that has a gradient
+// is always complete: whoever could still send it one is newer and has run. No dependency count, no recursion.
+#pragma once
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "autograd/grad.h"
+#include "graph/node.h"
+
+namespace gradus {
+
+class Run {
+ public:
+  Run(const GradOptions& options, bool accumulates) : options_(options), accumulates_(accumulates) {}
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  // Restricts the pass to what leads from the roots to these histories, whose gradients go to results[i].
+  void only(std::span<const Edge> roots, std::span<const Edge> targets, Tensors* results);
+  void seed(const Edge& to, Tensor g) { deliver(to, std::move(g)); }
+  void run();
+
+ private:
+  struct Slot {                                               // the gradients collected for one node
+    Ref<Node> node;
+    Tensor first;                                             // of output 0
+    std::vector<Tensor> others;
+    Tensor& at(uint32_t nr) { return nr == 0 ? first : others[nr - 1]; }
+  };
+  struct Ready { uint64_t sequence; uint32_t slot; };
+
+  uint32_t slot_of(Node* n);
+  void deliver(const Edge& to, Tensor g);
+  void process(Node* n, Slot& s);
+  void run_hooks(Node* n, Slot& s);
+  void capture(Node* n, Slot& s);
+  void pull_formula_node(Node* n, Tensor g);
+  void pull_node(Node* n, Slot& s);
+  bool wanted(const Edge& e) const { return e.node && (!restricted_ || needed_.count(e.node)); }
+  Tensor* buffer_of(const Edge& e);
+
+  GradOptions options_;
+  bool accumulates_;
+  bool restricted_ = false;
+  std::unordered_set<const Node*> needed_;
+  std::unordered_map<const Node*, std::vector<std::pair<uint32_t, size_t>>> targets_;   // node -> (output, result)
+  Tensors* results_ = nullptr;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  std::vector<Ready> heap_;                                   // newest first
+  std::unordered_map<const Node*, uint32_t> side_;            // nodes that another run collects for at the same time
+};
+
+}  // namespace gradus

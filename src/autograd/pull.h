@@ -1,0 +1,11 @@
+// The gradient of one input of a formula node, by its fused kernel: addend + g * slope in one pass.
+#pragma once
+#include "graph/node.h"
+
+namespace gradus {
+
+// g may be overwritten when `reuse` says so. When *buffer is a gradient of the right kind that nobody else sees, the result
+// is added to it in the same pass, and null is returned.
+Tensor pull_formula(Node* n, int input, Tensor& g, bool last, Tensor* buffer, const OutputMeta& target);
+
+}  // namespace gradus

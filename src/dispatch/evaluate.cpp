@@ -1,0 +1,190 @@
+#include "dispatch/evaluate.h"
+
+#include <cstring>
+
+#include "kernels/copy.h"
+#include "kernels/elementwise.h"
+
+namespace gradus {
+
+void Promotion::add(const Value& v) {
+  if (v.tag == Tag::tensor) add(v.t);
+  else if (v.tag == Tag::real) add(numbers_, Dtype::f32);
+  else if (v.tag == Tag::integer) add(numbers_, Dtype::i64);
+  else if (v.tag == Tag::boolean) add(numbers_, Dtype::boolean);
+}
+
+Dtype Promotion::result() const {
+  const auto combine = [](Dtype higher, Dtype lower) {
+    if (higher == Dtype::none || lower == Dtype::none) return higher == Dtype::none ? lower : higher;
+    if (is_complex(higher)) return higher;
+    if (is_floating(higher)) return is_complex(lower) ? (higher == Dtype::f64 ? Dtype::c128 : Dtype::c64) : higher;
+    return higher == Dtype::boolean || !is_integral(lower) ? promote(higher, lower) : higher;
+  };
+  return combine(dims_, combine(scalars_, numbers_));
+}
+
+bool can_cast(Dtype from, Dtype to) {
+  if (is_complex(from) && !is_complex(to)) return false;
+  if (!is_integral(from) && is_integral(to)) return false;
+  return from == Dtype::boolean || to != Dtype::boolean;
+}
+
+Tensor clone(const Tensor& t) {
+  Tensor c = empty(t.dtype(), t.sizes());
+  kernels::copy(view_of(c), view_of(t));
+  return c;
+}
+
+namespace {
+
+// The operands of a formula, and what follows from them: the type to compute in and the shape of the result.
+struct Operands {
+  kernels::Operand in[kFormulaInputs];
+  Dtype type = Dtype::none;
+  const TensorImpl* shape = nullptr;                          // a tensor that has the result's shape, or
+  Sizes sizes;                                                // the broadcast shape
+
+  SizesRef result() const { return shape ? shape->sizes() : SizesRef(sizes); }
+};
+
+// The ordinary case: tensors of one dtype and shape, numbers that do not promote.
+bool gather_same(int arity, const Args& args, Operands& o) {
+  for (int k = 0; k < arity; ++k) {
+    const Value& v = args[k];
+    if (v.tag != Tag::tensor) { o.in[k] = kernels::Operand(v.number()); continue; }
+    const TensorImpl* t = v.t;
+    if (!o.shape) o.shape = t;
+    else if (t->dtype != o.shape->dtype || t->ndim != o.shape->ndim || std::memcmp(t->dims, o.shape->dims, sizeof(int64_t) * t->ndim) != 0) return false;
+    o.in[k] = kernels::Operand(view_of(t));
+  }
+  if (!o.shape) return false;
+  o.type = o.shape->dtype;
+  for (int k = 0; k < arity; ++k)
+    if (o.in[k].is_number && !is_floating(o.type) && (o.type == Dtype::boolean || o.in[k].number.is_real())) return false;
+  return true;
+}
+
+void gather(const Op& op, const Args& args, Operands& o) {
+  const int arity = op.formula->arity;
+  if (gather_same(arity, args, o)) return;
+  Promotion promotion;
+  o.shape = nullptr;
+  bool any = false;
+  for (int k = 0; k < arity; ++k) {
+    const bool condition = arity == 3 && k == 0 && args[k].tag == Tag::tensor && args[k].t->dtype == Dtype::boolean;
+    if (!condition) promotion.add(args[k]);
+    if (args[k].tag != Tag::tensor) { o.in[k] = kernels::Operand(args[k].number()); continue; }
+    o.in[k] = kernels::Operand(view_of(args[k].t));
+    o.sizes = any ? broadcast_sizes(o.sizes, args[k].t->sizes(), name(op)) : Sizes(args[k].t->sizes());
+    any = true;
+  }
+  o.type = promotion.result();
+}
+
+kernels::Formula formula_of(const Op& op, Dtype type, const void* attributes) {
+  const Compute c = compute_of(type);
+  const FormulaKernels& k = *op.info->kernels;
+  GRADUS_CHECK(!is_complex(type), unsupported, "{}: complex arithmetic is not supported", name(op));
+  GRADUS_CHECK(k.value[static_cast<int>(c)] && !(op.no_bool && type == Dtype::boolean), dtype, "{}: not defined for {}", name(op), name(type));
+  return {k.value[static_cast<int>(c)], c, attributes, k.light};
+}
+
+// The type that a formula computes in, and its result's.
+Dtype compute_type(const Op& op, Dtype promoted) {
+  return op.result == ResultType::floating && is_integral(promoted) ? Dtype::f32 : promoted;
+}
+
+constexpr int kMaxAttributes = 4;
+void load_attributes(const Op& op, const Args& args, Number* to) {
+  for (int j = 0; j < op.formula->attributes; ++j) to[j] = args.number(op.formula->arity + j);
+}
+
+}  // namespace
+
+Tensor evaluate_formula(const Op& op, const Args& args) {
+  Operands o;
+  gather(op, args, o);
+  Number attributes[kMaxAttributes];
+  load_attributes(op, args, attributes);
+  const Dtype type = compute_type(op, o.type);
+  const kernels::Formula f = formula_of(op, type, attributes);
+  Tensor out = empty(op.result == ResultType::boolean ? Dtype::boolean : type, o.result());
+  kernels::elementwise(f, view_of(out), o.in, op.formula->arity);
+  return out;
+}
+
+// An operand that shares memory with the tensor to be written, other than element on element, is read from a copy.
+static void separate(kernels::Operand& in, const View& out, Tensor& copy) {
+  const View& v = in.view;
+  if (in.is_number || v.numel == 0 || out.numel == 0) return;
+  if (v.data == out.data && v.dtype == out.dtype && same(v.shape(), out.shape()) && same({v.strides, size_t(v.ndim)}, {out.strides, size_t(out.ndim)})) return;
+  const char* v_end = v.data + span_of(v.shape(), {v.strides, size_t(v.ndim)}) * size_of(v.dtype);
+  const char* out_end = out.data + span_of(out.shape(), {out.strides, size_t(out.ndim)}) * size_of(out.dtype);
+  if (v_end <= out.data || out_end <= v.data) return;
+  copy = empty(v.dtype, v.shape());
+  kernels::copy(view_of(copy), v);
+  in.view = view_of(copy);
+}
+
+static void check_result(const Op& op, const Tensor& self, Dtype type, SizesRef sizes) {
+  GRADUS_CHECK(can_cast(type, self.dtype()), dtype, "{}: a result of {} can't be cast to {} in place", name(op), name(type), name(self.dtype()));
+  GRADUS_CHECK(same(sizes, self.sizes()), shape, "{}: a result of shape {} does not fit in {}", name(op), text(sizes), text(self.sizes()));
+}
+
+static void formula_in_place(const Op& op, const Args& args) {
+  const Tensor& self = args.tensor(0);
+  Operands o;
+  gather(op, args, o);
+  Number attributes[kMaxAttributes];
+  load_attributes(op, args, attributes);
+  const Dtype type = compute_type(op, o.type);
+  check_result(op, self, op.result == ResultType::boolean ? Dtype::boolean : type, o.result());
+  const kernels::Formula f = formula_of(op, type, attributes);
+  Tensor copies[kFormulaInputs];
+  const View out = view_of(self);
+  for (int k = 0; k < op.formula->arity; ++k) separate(o.in[k], out, copies[k]);
+  kernels::elementwise(f, out, o.in, op.formula->arity);
+}
+
+static void allocate(const Op& op, const Args& args, Metas& metas, Tensors& out) {
+  op.shape(args, metas);
+  for (const Meta& m : metas) out.push_back(empty(m));
+}
+
+void evaluate(const Op& op, const Args& args, Tensors& out) {
+  if (op.formula) {
+    out.push_back(evaluate_formula(op, args));
+  } else if (op.view) {
+    Layouts layouts;
+    op.view(args, layouts);
+    for (const Layout& l : layouts) out.push_back(alias(args.tensor(0), l.sizes, l.strides, l.offset));
+  } else if (op.updates) {
+    Metas metas;
+    op.shape(args, metas);                                    // checks the arguments
+    out.push_back(clone(args.tensor(0)));
+    op.kernel(args, out);
+  } else {
+    Metas metas;
+    allocate(op, args, metas, out);
+    op.kernel(args, out);
+  }
+}
+
+void evaluate_in_place(const Op& op, const Args& args) {
+  const Tensor& self = args.tensor(0);
+  if (op.formula) return formula_in_place(op, args);
+  Metas metas;
+  if (op.updates) {
+    op.shape(args, metas);
+    op.kernel(args, Tensors{self});
+    return;
+  }
+  Tensors out;
+  allocate(op, args, metas, out);
+  check_result(op, self, metas[0].dtype, metas[0].sizes);
+  op.kernel(args, out);
+  kernels::copy(view_of(self), view_of(out[0]));
+}
+
+}  // namespace gradus

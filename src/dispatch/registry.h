@@ -1,0 +1,17 @@
+// The list of all ops. It is completed once, when the first context is made: schemas are parsed, in-place forms derived,
+// kernels of this machine looked up. Nothing of it happens at load.
+#pragma once
+#include <span>
+#include <string_view>
+
+#include "dispatch/op.h"
+
+namespace gradus {
+
+// The floor of the ops says what there is (ops/all.cpp).
+using OpLists = std::span<const std::span<Op* const>>;
+void complete_registry(OpLists lists);                        // any thread, any number of times
+std::span<const Op* const> all_ops();                         // in-place forms follow their op
+const Op* find_op(std::string_view name);                     // "add", "add_"; null when there is none
+
+}  // namespace gradus

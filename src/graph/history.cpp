@@ -1,0 +1,221 @@
+#include "graph/history.h"
+
+#include <new>
+
+#include "base/context.h"
+#include "base/live.h"
+#include "dispatch/evaluate.h"
+#include "dispatch/registry.h"
+
+namespace gradus {
+
+AutogradMeta& autograd_meta(TensorImpl* t) {
+  if (!t->autograd) {
+    const Block b = take_block(sizeof(AutogradMeta));
+    t->autograd = new (b.data) AutogradMeta;
+    t->autograd->size_class = b.size_class;
+  }
+  return *t->autograd;
+}
+
+// A sink lies in a node block without edges; it holds hooks for its leaf.
+static Node* make_sink(TensorImpl* leaf) {
+  const Block b = take_block(sizeof(Node));
+  auto* n = static_cast<Node*>(b.data);
+  n->kind = Kind::node;
+  new (&n->refs) Count;
+  n->op = nullptr;
+  new (&n->owner) std::atomic<Run*>{nullptr};
+  n->sequence = ++context().sequence;
+  n->slot = n->edge_count = n->saved_count = 0;
+  n->output_count = 1;
+  n->size_class = b.size_class;
+  n->freed = n->has_args = false;
+  n->extra = nullptr;
+  n->leaf = leaf;
+  count_live(Live::nodes, 1);
+  return n;
+}
+static void free_sink(Node* n) {
+  n->kind = Kind::dead;
+  delete n->extra;
+  count_live(Live::nodes, -1);
+  give_block(n, n->size_class);
+}
+
+static Node* sink_of(TensorImpl* leaf) {
+  std::atomic<Node*>& place = autograd_meta(leaf).sink;
+  Node* n = place.load(std::memory_order_acquire);
+  if (n) return n;
+  Node* made = make_sink(leaf);
+  if (place.compare_exchange_strong(n, made, std::memory_order_acq_rel)) return made;
+  free_sink(made);                                            // another thread was first
+  return n;
+}
+
+void free_autograd(TensorImpl* t) {
+  AutogradMeta* m = t->autograd;
+  if (m->retains_grad && t->grad_fn && t->grad_fn->extra)
+    for (Retained& r : t->grad_fn->extra->retained)
+      if (r.tensor == t) r.tensor = nullptr;
+  if (Node* n = m->sink.load(std::memory_order_acquire)) free_sink(n);
+  const uint8_t size_class = m->size_class;
+  m->~AutogradMeta();
+  give_block(m, size_class);
+}
+
+// ---- views
+static const Op& strided_view() { static const Op* op = find_op("_strided_view"); return *op; }
+static const Op& strided_put() { static const Op* op = find_op("_strided_put"); return *op; }
+
+[[noreturn]] static void refuse_view(std::string_view what, ViewKind kind) {
+  constexpr std::string_view why[] = {"", "was made while recording was off", "was made in inference mode",
+                                      "is one of several outputs of one op"};
+  fail(Status::state, "{}: the tensor is a view that {}, so writing through it or its base can't be recorded", what, why[static_cast<int>(kind)]);
+}
+
+// Where a view lies in its base, as arguments of _strided_view.
+struct InBase {
+  Sizes size, stride, base_stride;
+  int64_t offset;
+  InBase(const TensorImpl* view, const TensorImpl* base)
+      : size(view->sizes()), stride(view->strides()), base_stride(base->strides()), offset(view->offset - base->offset) {}
+};
+
+static void follow_base(TensorImpl* t) {                      // gives a view the history of its base
+  AutogradMeta& m = *t->autograd;
+  if (m.kind != ViewKind::ordinary) refuse_view("view", m.kind);
+  const InBase at(t, m.base.impl());
+  const Value v[] = {Value(m.base), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride)};
+  const Tensor self = Tensor::share(t);
+  set_history(t, make_node(strided_view(), Args(strided_view(), v), {&self, 1}), 0);
+  m.seen_version = t->storage->current();
+}
+
+static void follow_if_stale(TensorImpl* t) {
+  if (t->view && t->autograd->seen_version != t->storage->current() && t->autograd->base.impl()->wants_grad()) follow_base(t);
+}
+
+Edge history(TensorImpl* t) {
+  follow_if_stale(t);
+  Edge e;
+  if (t->grad_fn) e = {t->grad_fn, t->output_nr};
+  else if (t->requires_grad) e = {sink_of(t), 0};
+  if (e.node) retain(e.node);
+  return e;
+}
+Node* grad_fn(TensorImpl* t) {
+  follow_if_stale(t);
+  return t->grad_fn;
+}
+
+void record_view(const Tensor& view, const Tensor& of, bool multiple) {
+  TensorImpl* v = view.impl();
+  if (v->inference) return;
+  AutogradMeta& m = autograd_meta(v);
+  const AutogradMeta* parent = of.impl()->view ? of.impl()->autograd : nullptr;
+  m.base = parent ? parent->base : of;
+  m.seen_version = v->storage->current();
+  m.kind = multiple ? ViewKind::multiple : context().grad_mode ? ViewKind::ordinary : ViewKind::no_grad;
+  if (parent) m.kind = std::max(m.kind, parent->kind);        // the strictest origin wins along a chain
+  v->view = true;
+}
+
+void rebase(TensorImpl* t, const Ref<Node>& n) {
+  if (!t->view) return set_history(t, n, 0);
+  TensorImpl* base = t->autograd->base.impl();
+  const InBase at(t, base);
+  // The base is now its old self with the view's place filled from the new value.
+  const Tensor value = alias(Tensor::share(t));
+  set_history(value.impl(), n, 0);
+  const Value v[] = {Value(t->autograd->base), Value(value), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride), Value(false)};
+  const Tensor self = Tensor::share(base);
+  set_history(base, make_node(strided_put(), Args(strided_put(), v), {&self, 1}), 0);
+  follow_base(t);
+}
+
+// ---- rules for the user
+static bool wants_leaf(const TensorImpl* t) { return t->requires_grad && !t->grad_fn; }
+
+void check_in_place(const Op& op, TensorImpl* self, bool records) {
+  GRADUS_CHECK(!self->storage->read_only, state, "{}: the tensor's memory is read-only", name(op));
+  GRADUS_CHECK(is_non_overlapping(self->sizes(), self->strides()), state,
+               "{}: elements of the written tensor of shape {} and strides {} share memory: clone it first", name(op), text(self->sizes()),
+               text(self->strides()));
+  GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", name(op));
+  if (!context().grad_mode) return;
+  GRADUS_CHECK(!wants_leaf(self), state, "{}: a leaf that requires grad is being changed in place", name(op));
+  if (!self->view) return;
+  GRADUS_CHECK(!wants_leaf(self->autograd->base.impl()), state, "{}: a view of a leaf that requires grad is being changed in place", name(op));
+  if (records && self->autograd->kind != ViewKind::ordinary) refuse_view(name(op), self->autograd->kind);
+}
+
+void set_requires_grad(TensorImpl* t, bool on) {
+  GRADUS_CHECK(on || !t->grad_fn, state, "requires_grad: only leaves can be told not to require grad: use detach");
+  GRADUS_CHECK(!on || is_differentiable(t->dtype), dtype, "requires_grad: only floating and complex tensors can require grad, not {}", name(t->dtype));
+  GRADUS_CHECK(!on || !t->inference || context().inference_mode, state, "requires_grad: a tensor made in inference mode can't require grad outside of it");
+  if (t->grad_fn) return;
+  if (on) autograd_meta(t);
+  t->requires_grad = on;
+}
+
+Tensor detach(const Tensor& t) {
+  Tensor d = alias(t);
+  if (!d.impl()->inference) {
+    record_view(d, t, false);
+    d.impl()->autograd->base = Tensor();                      // shares the version, not the history
+    d.impl()->view = false;
+  }
+  return d;
+}
+
+void detach_in_place(TensorImpl* t) {
+  GRADUS_CHECK(!t->view, state, "detach_: a view can't be detached in place");
+  if (Node* n = std::exchange(t->grad_fn, nullptr)) release(n);
+  t->output_nr = 0;
+  t->requires_grad = false;
+}
+
+static NodeExtra& extra_of(Node* n) {
+  if (!n->extra) {
+    n->extra = new NodeExtra;
+    n->extra->hooks.resize(n->output_count);
+  }
+  return *n->extra;
+}
+
+void retain_grad(TensorImpl* t) {
+  GRADUS_CHECK(needs_grad(t), state, "retain_grad: the tensor does not require grad");
+  Node* n = grad_fn(t);
+  if (!n) return;                                             // a leaf keeps its gradient anyway
+  AutogradMeta& m = autograd_meta(t);
+  if (m.retains_grad) return;
+  extra_of(n).retained.push_back({t->output_nr, t});
+  m.retains_grad = true;
+}
+
+uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook) {
+  GRADUS_CHECK(needs_grad(t), state, "hook: the tensor does not require grad");
+  const Ref<Node> n = Ref<Node>::adopt(history(t).node);
+  const uint64_t id = autograd_meta(t).next_hook++;
+  extra_of(n.get()).hooks[t->grad_fn ? t->output_nr : 0].push_back({id, std::move(hook)});
+  return id;
+}
+
+bool remove_hook(TensorImpl* t, uint64_t id) {
+  if (!t->autograd || !needs_grad(t)) return false;
+  const Ref<Node> n = Ref<Node>::adopt(history(t).node);
+  if (!n->extra) return false;
+  auto& hooks = n->extra->hooks[t->grad_fn ? t->output_nr : 0];
+  return std::erase_if(hooks, [id](const Hook& h) { return h.id == id; }) > 0;
+}
+
+void set_grad(TensorImpl* t, const Tensor& g) {
+  if (!g) { if (t->autograd) t->autograd->grad = Tensor(); return; }
+  GRADUS_CHECK(g.impl() != t, state, "grad: a tensor can't be its own gradient");
+  GRADUS_CHECK(g.dtype() == t->dtype, dtype, "grad: a gradient of {} for a tensor of {}", name(g.dtype()), name(t->dtype));
+  GRADUS_CHECK(same(g.sizes(), t->sizes()), shape, "grad: a gradient of shape {} for a tensor of shape {}", text(g.sizes()), text(t->sizes()));
+  autograd_meta(t).grad = g;
+}
+
+}  // namespace gradus

@@ -1,0 +1,44 @@
+// How a tensor hangs in the graph: its flag, its gradient, the view it is of which base. Empty for tensors that take no part.
+#pragma once
+#include "graph/node.h"
+
+namespace gradus {
+
+// How a view came about; only an ordinary one may be written through while recording.
+enum class ViewKind : uint8_t { ordinary, no_grad, inference, multiple };
+
+struct AutogradMeta {
+  Tensor grad;
+  std::atomic<Node*> sink{nullptr};                           // of a leaf; made at first use
+  std::atomic_flag accumulating = ATOMIC_FLAG_INIT;           // guards grad while engines add to it
+  Tensor base;                                                // of a view: the root that owns the storage
+  uint32_t seen_version = 0;                                  // of a view: the version its history belongs to
+  ViewKind kind = ViewKind::ordinary;
+  bool retains_grad = false;
+  uint8_t size_class = 0;
+  uint64_t next_hook = 1;
+};
+
+AutogradMeta& autograd_meta(TensorImpl* t);                   // made when there is none
+
+// Whether gradients flow to it: its own flag or history, or that of the base a view has to follow.
+inline bool needs_grad(const TensorImpl* t) {
+  return t->wants_grad() || (t->view && t->autograd->base.impl()->wants_grad() && t->autograd->seen_version != t->storage->current());
+}
+// Where its gradient goes; the reference is the caller's. A view whose base was written since gets its history anew.
+Edge history(TensorImpl* t);
+Node* grad_fn(TensorImpl* t);                                 // null for a leaf; not owned
+
+void set_requires_grad(TensorImpl* t, bool on);
+void record_view(const Tensor& view, const Tensor& of, bool multiple);
+// After a write: the tensor's history becomes the node; a view hands the change to its base.
+void rebase(TensorImpl* t, const Ref<Node>& n);
+void check_in_place(const Op& op, TensorImpl* self, bool records);
+Tensor detach(const Tensor& t);
+void detach_in_place(TensorImpl* t);
+void retain_grad(TensorImpl* t);
+uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook);
+bool remove_hook(TensorImpl* t, uint64_t id);
+void set_grad(TensorImpl* t, const Tensor& grad);             // null clears
+
+}  // namespace gradus

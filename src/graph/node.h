@@ -1,0 +1,117 @@
+// What autograd records: nodes, their edges, the values they saved. Note: one count for sink and leaf. The sink in which a leaf
+// collects its gradient belongs to the leaf, and a reference to the sink is a reference to the leaf: neither dies before the other.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dispatch/op.h"
+
+namespace gradus {
+
+class Run;                                                    // one backward pass (autograd/engine.cpp)
+
+struct Edge {
+  Node* node = nullptr;                                       // null: nothing flows
+  uint32_t nr = 0;                                            // which output of the node
+};
+
+// A value that a rule will read, and the version it had.
+struct Saved {
+  TensorImpl* tensor;
+  uint32_t version;
+  uint16_t slot;                                              // flat input, or output
+  bool is_output;
+};
+
+// A tensor hook sees the whole gradient and may return another in its place.
+struct Hook {
+  uint64_t id;
+  std::function<Tensor(const Tensor& gradient)> run;
+};
+struct Retained { uint32_t nr; TensorImpl* tensor; };         // tensor: not owned, it clears itself
+
+// What few nodes have.
+struct NodeExtra {
+  std::vector<std::vector<Hook>> hooks;                       // by output
+  std::vector<Retained> retained;
+};
+
+// One recorded application of an op. In the same block follow edges, saved values, the outputs' metadata and the arguments.
+struct Node : Object {
+  const Op* op;                                               // null: the sink of a leaf
+  uint64_t sequence;                                          // larger than those of all nodes it depends on
+  union { std::atomic<Run*> owner; Node* next; };             // the run that collects here; of a dying node the next one
+  uint32_t slot;                                              // in the owner
+  uint32_t edge_count;
+  uint32_t saved_count;
+  uint16_t output_count;
+  uint8_t size_class;
+  bool freed : 1;                                             // saved values were released
+  bool has_args : 1;
+  bool releases : 1;                                          // frees its memory itself (a block of take_block)
+  NodeExtra* extra;
+  union { TensorImpl* leaf; Value* args; };
+
+  Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
+  const Edge* edges() const { return reinterpret_cast<const Edge*>(this + 1); }
+  Saved* saved() { return reinterpret_cast<Saved*>(edges() + edge_count); }
+  bool is_sink() const { return op == nullptr; }
+};
+
+inline void retain(Node* n) { if (n->op) n->refs.up(); else n->leaf->refs.up(); }
+void free_node(Node*);
+inline void release(Node* n) {
+  if (!n->op) release(n->leaf);
+  else if (n->refs.down()) free_node(n);
+}
+
+// The shape and dtype of one output of a node: what a gradient must come to.
+struct OutputMeta {
+  Dtype dtype;
+  SizesRef sizes;
+};
+OutputMeta output_meta(const Node* n, uint32_t nr);
+
+std::string node_name(const Node* n);                         // "MulBackward0", "AccumulateGrad"
+
+// Builds a node for outputs of the given metadata. Edges lead to the histories of the tensor arguments that want a gradient
+// and have a rule; what those rules read is saved. Outputs are attached with set_history.
+Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outputs, const Tensor& instead_of_self = {});
+void set_history(TensorImpl* t, const Ref<Node>& n, uint32_t nr);
+
+// The arguments of a recorded call: attributes as given, tensors where they were saved. Throws when they were released or
+// changed in place since.
+class Unpacked {
+ public:
+  explicit Unpacked(Node* n);
+  Args args() const { return Args(*node_->op, values_); }
+  const Tensor& output(int i) const { return outputs_[static_cast<size_t>(i)]; }
+
+ private:
+  Node* node_;
+  Value values_[kMaxArguments];
+  SmallVector<Tensor, 2> outputs_;
+  SmallVector<Tensor, 4> lists_;                              // members of Tensor[] arguments
+  SmallVector<Tensor, 4> held_;
+};
+void release_saved(Node* n);
+
+// The flat inputs of a call: Tensor[] arguments member by member. f(argument position, input index, member, tensor or null).
+template <class F> void for_each_input(const Op& op, const Args& args, F&& f) {
+  const auto& arguments = op.info->schema.arguments;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const Argument& a = arguments[i];
+    if (a.type != Type::tensor) continue;
+    const int at = static_cast<int>(i);
+    if (!a.list) {
+      f(at, a.input, 0, args[at].tag == Tag::tensor ? args[at].t : nullptr);
+    } else if (args.has(at)) {
+      int member = 0;
+      for (const Tensor& t : args.tensors(at)) f(at, a.input, member++, t.impl());
+    }
+  }
+}
+
+}  // namespace gradus

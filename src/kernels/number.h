@@ -1,0 +1,28 @@
+// A host scalar: exact as an integer and as a double, and the kind it was given as, which type promotion asks for.
+#pragma once
+#include <cstdint>
+
+namespace gradus {
+
+struct Number {
+  double f = 0;
+  int64_t i = 0;
+  enum class Kind : uint8_t { boolean, integer, real } kind = Kind::integer;
+
+  constexpr Number() = default;
+  constexpr Number(bool b) : f(b), i(b), kind(Kind::boolean) {}
+  constexpr Number(int v) : f(v), i(v) {}
+  constexpr Number(int64_t v) : f(static_cast<double>(v)), i(v) {}
+  constexpr Number(double v) : f(v), i(saturate(v)), kind(Kind::real) {}
+
+  constexpr bool is_real() const { return kind == Kind::real; }
+  constexpr bool is_boolean() const { return kind == Kind::boolean; }
+  constexpr bool operator==(const Number& o) const { return f == o.f && i == o.i; }
+
+ private:
+  static constexpr int64_t saturate(double v) {               // to nearest below; no undefined conversion
+    return !(v == v) ? 0 : v >= 9223372036854775808.0 ? INT64_MAX : v < -9223372036854775808.0 ? INT64_MIN : static_cast<int64_t>(v);
+  }
+};
+
+}  // namespace gradus

@@ -1,0 +1,102 @@
+// Casts, copies, and writing over what is there.
+#include "dispatch/evaluate.h"
+#include "kernels/copy.h"
+#include "ops/lists.h"
+#include "ops/ops.h"
+#include "ops/samples.h"
+
+namespace gradus {
+namespace {
+
+void like_self(const Args& a, Metas& out) { out.push_back(a.tensor(0).meta()); }
+void copy_self(const Args& a, const Tensors& out) { kernels::copy(view_of(out[0]), view_of(a.tensor(0))); }
+Tensor pass_on(const Call&, const Tensor& g) { return g; }
+
+}  // namespace
+
+Op clone_op{
+    .schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
+    .doc = "A copy with memory of its own, row-major; gradients flow through.",
+    .shape = like_self,
+    .kernel = copy_self,
+    .vjp = {pass_on},
+    .samples = on_interval<-2, 2>,
+};
+
+Op to_op{
+    .schema = "to(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
+    .doc = "The elements as another dtype; the tensor itself when it has that dtype already and no copy is asked for.",
+    .serves = "to.dtype",
+    .compose = [](const Args& a, Tensors& out) {
+      const Tensor& self = a.tensor(0);
+      if (a.dtype(1, self.dtype()) == self.dtype() && !a.flag(3)) out.push_back(self);
+      else out.push_back(call(to_copy_op, {self, a[1]}));
+    },
+    .samples = [](Samples& s) { s.add({s.rand({2, 3}), Value(Dtype::f32)}); s.add({s.rand({3}), Value(Dtype::f64)}); },
+};
+
+Op to_copy_op{
+    .schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, "
+              "bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",
+    .doc = "A copy with the elements as another dtype. Floats outside an integer's range saturate; NaN becomes 0.",
+    .shape = [](const Args& a, Metas& out) {
+      const Dtype d = a.dtype(1, a.tensor(0).dtype());
+      GRADUS_CHECK(!is_complex(d), unsupported, "to: complex tensors are not supported");
+      out.push_back({d, Sizes(a.tensor(0).sizes())});
+    },
+    .kernel = copy_self,
+    .vjp = {pass_on},                                         // the engine casts back
+    .samples = [](Samples& s) { s.add({s.rand({2, 3}), Value(Dtype::f32)}); s.add({s.rand({3}), Value(Dtype::i32)}); },
+};
+
+Op contiguous_op{
+    .schema = "contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
+    .doc = "The tensor itself if its memory is row-major, else a copy that is.",
+    .compose = [](const Args& a, Tensors& out) { out.push_back(a.tensor(0).contiguous() ? a.tensor(0) : call(clone_op, {a.tensor(0)})); },
+    .samples = on_interval<-2, 2>,
+};
+
+Op copy_op{
+    .schema = "copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor",
+    .doc = "src, broadcast and cast to the shape and dtype of self.",
+    .shape = [](const Args& a, Metas& out) {
+      const Sizes s = broadcast_sizes(a.tensor(0).sizes(), a.tensor(1).sizes(), "copy");
+      GRADUS_CHECK(same(s, a.tensor(0).sizes()), shape, "copy: shape {} does not broadcast to {}", text(a.tensor(1).sizes()), text(a.tensor(0).sizes()));
+      out.push_back(a.tensor(0).meta());
+    },
+    .kernel = [](const Args& a, const Tensors& out) {
+      const Tensor& src = a.tensor(1);
+      const bool apart = src.impl()->storage != out[0].impl()->storage;
+      kernels::copy(view_of(out[0]), view_of(apart ? src : clone(src)));
+    },
+    .updates = true,
+    .vjp = {nullptr, pass_on},
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3}), s.rand({3})});
+      s.error({s.rand({3}), s.rand({2, 3})}, "does not broadcast");
+    },
+};
+
+Op fill_op{
+    .schema = "fill(Tensor self, Scalar value) -> Tensor",
+    .doc = "A tensor like self with every element the number.",
+    .serves = "fill.Scalar",
+    .shape = like_self,
+    .kernel = [](const Args& a, const Tensors& out) { kernels::fill(view_of(out[0]), a.number(1)); },
+    .updates = true,
+    .samples = [](Samples& s) { s.add({s.rand({2, 3}), Value(1.5)}); },
+};
+
+Op zero_op{
+    .schema = "zero(Tensor self) -> Tensor",
+    .doc = "A tensor like self with every element 0.",
+    .shape = like_self,
+    .kernel = [](const Args&, const Tensors& out) { kernels::fill(view_of(out[0]), Number(0)); },
+    .updates = true,
+    .samples = on_interval<-2, 2>,
+};
+
+static Op* const all[] = {&clone_op, &to_op, &to_copy_op, &contiguous_op, &copy_op, &fill_op, &zero_op};
+const OpList copy_ops = all;
+
+}  // namespace gradus

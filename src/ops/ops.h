@@ -1,0 +1,74 @@
+// The table of contents: every public C++ function over tensors, by family, each beside its record. Argument order and defaults
+// are the schema's.
+#pragma once
+#include <optional>
+
+#include "graph/call.h"
+
+namespace gradus {
+
+// ---- unary.cpp: functions of one tensor, element by element
+extern Op exp_op, log_op, sin_op, cos_op, tanh_op, sigmoid_op, erf_op, neg_op, abs_op, square_op, sqrt_op, relu_op;
+inline Tensor exp(const Tensor& self) { return call(exp_op, {self}); }
+inline Tensor log(const Tensor& self) { return call(log_op, {self}); }
+inline Tensor sin(const Tensor& self) { return call(sin_op, {self}); }
+inline Tensor cos(const Tensor& self) { return call(cos_op, {self}); }
+inline Tensor tanh(const Tensor& self) { return call(tanh_op, {self}); }
+inline Tensor sigmoid(const Tensor& self) { return call(sigmoid_op, {self}); }
+inline Tensor erf(const Tensor& self) { return call(erf_op, {self}); }
+inline Tensor neg(const Tensor& self) { return call(neg_op, {self}); }
+inline Tensor abs(const Tensor& self) { return call(abs_op, {self}); }
+inline Tensor square(const Tensor& self) { return call(square_op, {self}); }
+inline Tensor sqrt(const Tensor& self) { return call(sqrt_op, {self}); }
+inline Tensor relu(const Tensor& self) { return call(relu_op, {self}); }
+
+// ---- binary.cpp: two tensors, or a tensor and a number, with broadcasting
+extern Op add_op, sub_op, mul_op, div_op, maximum_op, lt_op, gt_op, le_op, ge_op, eq_op, ne_op, where_op;
+inline Tensor add(const Value& self, const Value& other) { return call(add_op, {self, other}); }
+inline Tensor sub(const Value& self, const Value& other) { return call(sub_op, {self, other}); }
+inline Tensor mul(const Value& self, const Value& other) { return call(mul_op, {self, other}); }
+inline Tensor div(const Value& self, const Value& other) { return call(div_op, {self, other}); }
+inline Tensor maximum(const Value& self, const Value& other) { return call(maximum_op, {self, other}); }
+inline Tensor lt(const Value& self, const Value& other) { return call(lt_op, {self, other}); }
+inline Tensor gt(const Value& self, const Value& other) { return call(gt_op, {self, other}); }
+inline Tensor le(const Value& self, const Value& other) { return call(le_op, {self, other}); }
+inline Tensor ge(const Value& self, const Value& other) { return call(ge_op, {self, other}); }
+inline Tensor eq(const Value& self, const Value& other) { return call(eq_op, {self, other}); }
+inline Tensor ne(const Value& self, const Value& other) { return call(ne_op, {self, other}); }
+inline Tensor where(const Tensor& condition, const Value& self, const Value& other) { return call(where_op, {condition, self, other}); }
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+inline Tensor operator+(const Tensor& a, double b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, double b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }
+inline Tensor operator-(const Tensor& a) { return neg(a); }
+
+// ---- reduce.cpp: over dimensions
+extern Op sum_op;
+inline Tensor sum(const Tensor& self, SizesRef dim, bool keepdim = false, Dtype dtype = Dtype::none) { return call(sum_op, {self, dim, keepdim, dtype}); }
+inline Tensor sum(const Tensor& self) { return call(sum_op, {self}); }
+
+// ---- view.cpp: other layouts of the same storage
+extern Op view_op, reshape_op, expand_op;
+inline Tensor view(const Tensor& self, SizesRef size) { return call(view_op, {self, size}); }
+inline Tensor reshape(const Tensor& self, SizesRef shape) { return call(reshape_op, {self, shape}); }
+inline Tensor expand(const Tensor& self, SizesRef size) { return call(expand_op, {self, size}); }
+
+// ---- strided.cpp: regions of memory
+extern Op as_strided_op, strided_view_op, strided_gather_op, strided_put_op;
+
+// ---- create.cpp: new tensors
+extern Op zeros_op, ones_op, full_op;
+inline Tensor zeros(SizesRef size, Dtype dtype = Dtype::none) { return call(zeros_op, {size, dtype}); }
+inline Tensor ones(SizesRef size, Dtype dtype = Dtype::none) { return call(ones_op, {size, dtype}); }
+inline Tensor full(SizesRef size, Number fill_value, Dtype dtype = Dtype::none) { return call(full_op, {size, fill_value, dtype}); }
+
+// ---- copy.cpp: casts and copies
+extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, zero_op;
+inline Tensor to(const Tensor& self, Dtype dtype) { return call(to_op, {self, dtype}); }
+inline Tensor contiguous(const Tensor& self) { return call(contiguous_op, {self}); }
+
+}  // namespace gradus

@@ -1,0 +1,143 @@
+// Regions of a tensor seen as memory: what writing through a view, and as_strided, come to. A region (size, stride, offset) is
+// meant relative to the first element of a tensor whose strides are base_stride; a tensor laid out otherwise, such as a
+// gradient, is first brought into that geometry.
+#include <cstring>
+
+#include "kernels/copy.h"
+#include "ops/lists.h"
+#include "ops/ops.h"
+#include "ops/samples.h"
+
+namespace gradus {
+namespace {
+
+// The region arguments begin at `at`: size, stride, offset, base_stride.
+struct Region {
+  SizesRef size, stride, base_stride;
+  int64_t offset;
+  template <class A> Region(const A& a, int at) : size(a.integers(at)), stride(a.integers(at + 1)), base_stride(a.integers(at + 3)), offset(a.integer(at + 2)) {}
+
+  void check(const Tensor& base, std::string_view what) const {
+    GRADUS_CHECK(size.size() == stride.size(), shape, "{}: {} sizes with {} strides", what, size.size(), stride.size());
+    GRADUS_CHECK(base_stride.size() == base.sizes().size(), shape, "{}: {} base strides for {} dimensions", what, base_stride.size(), base.ndim());
+    GRADUS_CHECK(offset >= 0, value, "{}: negative offset {}", what, offset);
+    const int64_t n = span_of(size, stride);
+    GRADUS_CHECK(n == 0 || offset <= span_of(base.sizes(), base_stride) - n, shape,
+                 "{}: size {}, stride {} and offset {} reach beyond the {} elements of the tensor", what, text(size), text(stride), offset,
+                 span_of(base.sizes(), base_stride));
+  }
+};
+
+// A copy of t whose memory has the geometry of the base, gaps zero.
+Tensor in_geometry(const Tensor& t, SizesRef base_stride) {
+  Tensor copy = empty_strided(t.dtype(), t.sizes(), base_stride);
+  if (!is_dense(t.sizes(), base_stride)) std::memset(copy.storage().data, 0, static_cast<size_t>(copy.storage().bytes));
+  kernels::copy(view_of(copy), view_of(t));
+  return copy;
+}
+
+// Adds src to the elements of the region, which may meet one element several times: in row-major order.
+void add_region(const View& to, const View& from) {
+  visit(to.dtype, [&]<class T>() {
+    Sizes index(static_cast<size_t>(to.ndim), 0);
+    for (int64_t i = 0; i < to.numel; ++i) {
+      int64_t t = 0, f = 0;
+      for (int d = 0; d < to.ndim; ++d) {
+        t += index[static_cast<size_t>(d)] * to.strides[d];
+        f += index[static_cast<size_t>(d)] * from.strides[d];
+      }
+      T& e = to.as<T>()[t];
+      if constexpr (std::is_integral_v<T>) e = static_cast<T>(e + from.as<T>()[f]);
+      else e = convert<T>(convert<double>(e) + convert<double>(from.as<T>()[f]));
+      for (int d = to.ndim - 1; d >= 0; --d) {
+        if (++index[static_cast<size_t>(d)] < to.sizes[d]) break;
+        index[static_cast<size_t>(d)] = 0;
+      }
+    }
+  });
+}
+
+void gather_kernel(const Args& a, const Tensors& out) {
+  const Region r(a, 1);
+  const Tensor base = in_geometry(a.tensor(0), r.base_stride);
+  kernels::copy(view_of(out[0]), view_of(alias(base, r.size, r.stride, r.offset)));
+}
+
+void put_kernel(const Args& a, const Tensors& out) {
+  const Region r(a, 2);
+  const Tensor base = in_geometry(out[0], r.base_stride);
+  const Tensor region = alias(base, r.size, r.stride, r.offset);
+  if (a.flag(6)) add_region(view_of(region), view_of(a.tensor(1)));
+  else kernels::copy(view_of(region), view_of(a.tensor(1)));
+  kernels::copy(view_of(out[0]), view_of(base));
+}
+
+template <class A> Tensor gather_region(const A& c, int at, const Tensor& g) {
+  return call(strided_gather_op, {g, c.integers(at), c.integers(at + 1), c.integer(at + 2), c.integers(at + 3)});
+}
+Tensor put_region(const Call& c, int at, const Tensor& base, const Tensor& src, bool add) {
+  return call(strided_put_op, {base, src, c.integers(at), c.integers(at + 1), c.integer(at + 2), c.integers(at + 3), add});
+}
+Tensor scatter_into_zeros(const Call& c, const Tensor& g) { return put_region(c, 1, zeros(c.sizes(), g.dtype()), g, true); }
+
+}  // namespace
+
+Op strided_view_op{
+    .schema = "_strided_view(Tensor(a) self, int[] size, int[] stride, int offset, int[] base_stride) -> Tensor(a)",
+    .doc = "The region as a view; base_stride are the tensor's own strides.",
+    .view = [](const Args& a, Layouts& out) {
+      const Region r(a, 1);
+      r.check(a.tensor(0), "as_strided");
+      out.push_back({Sizes(r.size), Sizes(r.stride), a.tensor(0).offset() + r.offset});
+    },
+    .vjp = {scatter_into_zeros},
+};
+
+Op strided_gather_op{
+    .schema = "_strided_gather(Tensor self, int[] size, int[] stride, int offset, int[] base_stride) -> Tensor",
+    .doc = "A copy of the region.",
+    .shape = [](const Args& a, Metas& out) {
+      const Region r(a, 1);
+      r.check(a.tensor(0), "_strided_gather");
+      out.push_back({a.tensor(0).dtype(), Sizes(r.size)});
+    },
+    .kernel = gather_kernel,
+    .vjp = {scatter_into_zeros},
+};
+
+Op strided_put_op{
+    .schema = "_strided_put(Tensor self, Tensor src, int[] size, int[] stride, int offset, int[] base_stride, bool accumulate) -> Tensor",
+    .doc = "self with the region replaced by src, or with src added to it.",
+    .shape = [](const Args& a, Metas& out) {
+      const Region r(a, 2);
+      r.check(a.tensor(0), "_strided_put");
+      GRADUS_CHECK(same(a.tensor(1).sizes(), r.size), shape, "_strided_put: a source of shape {} for a region of shape {}", text(a.tensor(1).sizes()), text(r.size));
+      out.push_back(a.tensor(0).meta());
+    },
+    .kernel = put_kernel,
+    .updates = true,
+    .vjp = {[](const Call& c, const Tensor& g) {
+              return c.flag(6) ? g : put_region(c, 2, g, zeros(c.integers(2), g.dtype()), false);
+            },
+            [](const Call& c, const Tensor& g) { return gather_region(c, 2, g); }},
+};
+
+Op as_strided_op{
+    .schema = "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
+    .doc = "A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.",
+    .compose = [](const Args& a, Tensors& out) {
+      const Tensor& self = a.tensor(0);
+      const int64_t offset = a.has(3) ? a.integer(3) - self.offset() : 0;
+      out.push_back(call(strided_view_op, {self, a.integers(1), a.integers(2), offset, self.strides()}));
+    },
+    .samples = [](Samples& s) {
+      s.add({s.rand({6}), s.list({2, 2}), s.list({3, 1})});
+      s.add({s.rand({6}), s.list({2, 3}), s.list({1, 1}), Value(1)});          // a window over overlapping places
+      s.error({s.rand({6}), s.list({7}), s.list({1})}, "beyond the 6 elements");
+    },
+};
+
+static Op* const all[] = {&as_strided_op, &strided_view_op, &strided_gather_op, &strided_put_op};
+const OpList strided_ops = all;
+
+}  // namespace gradus

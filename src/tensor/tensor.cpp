@@ -1,0 +1,174 @@
+#include "tensor/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "base/context.h"
+#include "base/live.h"
+
+namespace gradus {
+
+namespace {
+constexpr int64_t kInline = 1024;                             // data up to this size share the header's block
+
+TensorImpl* new_impl(Storage* storage, Dtype dtype, int ndim) {
+  GRADUS_CHECK(ndim <= kMaxDims, shape, "{} dimensions, more than {}", ndim, kMaxDims);
+  Block b;
+  try {
+    b = take_block(sizeof(TensorImpl) + 2 * sizeof(int64_t) * static_cast<size_t>(ndim));
+  } catch (...) {
+    release(storage);
+    throw;
+  }
+  auto* t = static_cast<TensorImpl*>(b.data);
+  t->kind = Kind::tensor;
+  new (&t->refs) Count;
+  t->storage = storage;
+  t->grad_fn = nullptr;
+  t->autograd = nullptr;
+  t->offset = 0;
+  t->dims = reinterpret_cast<int64_t*>(t + 1);
+  t->dtype = dtype;
+  t->ndim = static_cast<uint8_t>(ndim);
+  t->size_class = b.size_class;
+  t->contiguous = true;
+  t->requires_grad = t->own_dims = t->view = false;
+  t->inference = context().inference_mode;
+  t->output_nr = 0;
+  count_live(Live::tensors, 1);
+  return t;
+}
+
+void copy_dims(TensorImpl* t, SizesRef sizes, SizesRef strides) {
+  for (int i = 0; i < t->ndim; ++i) {
+    t->dims[i] = sizes[static_cast<size_t>(i)];
+    t->dims[t->ndim + i] = strides[static_cast<size_t>(i)];
+  }
+}
+}  // namespace
+
+Storage* new_storage(int64_t bytes) {
+  const bool separate = bytes > kInline;
+  const Block head = take_block(sizeof(Storage) + (separate ? 0 : static_cast<size_t>(bytes + 63) / 64 * 64));
+  Storage* s = new (head.data) Storage;
+  s->size_class = head.size_class;
+  s->bytes = bytes;
+  s->separate = separate;
+  if (!separate) { s->data = reinterpret_cast<char*>(s + 1); return s; }
+  try {
+    const Block data = take_block(static_cast<size_t>(bytes));
+    s->data = static_cast<char*>(data.data);
+    s->data_class = data.size_class;
+  } catch (...) {
+    give_block(s, s->size_class);
+    throw;
+  }
+  return s;
+}
+
+Storage* wrap_storage(void* data, int64_t bytes, void (*destroy)(void*), void* user) {
+  const Block head = take_block(sizeof(Storage));
+  Storage* s = new (head.data) Storage;
+  s->size_class = head.size_class;
+  s->bytes = bytes;
+  s->data = static_cast<char*>(data);
+  s->destroy = destroy;
+  s->user = user;
+  count_live(Live::foreign_blocks, 1);
+  return s;
+}
+
+void free_storage(Storage* s) {
+  if (s->separate) give_block(s->data, s->data_class);
+  else if (s->data != reinterpret_cast<char*>(s + 1)) {
+    count_live(Live::foreign_blocks, -1);
+    if (s->destroy) s->destroy(s->user);
+  }
+  give_block(s, s->size_class);
+}
+
+void free_tensor(TensorImpl* t) {
+  t->kind = Kind::dead;
+  count_live(Live::tensors, -1);
+  if (t->autograd) free_autograd(t);
+  release(t->storage);
+  Node* history = t->grad_fn;
+  if (t->own_dims) delete[] t->dims;
+  give_block(t, t->size_class);
+  if (history) release(history);
+}
+
+Tensor empty(Dtype dtype, SizesRef sizes) {
+  const int64_t numel = numel_of(sizes);
+  TensorImpl* t = new_impl(new_storage(multiply(numel, size_of(dtype))), dtype, static_cast<int>(sizes.size()));
+  t->numel = numel;
+  int64_t step = 1;
+  for (int i = t->ndim; i-- > 0;) {
+    const int64_t s = sizes[static_cast<size_t>(i)];
+    t->dims[i] = s;
+    t->dims[t->ndim + i] = step;
+    step *= s == 0 ? 1 : s;
+  }
+  return Tensor::adopt(t);
+}
+
+Tensor empty_strided(Dtype dtype, SizesRef sizes, SizesRef strides) {
+  GRADUS_CHECK(sizes.size() == strides.size(), shape, "{} sizes with {} strides", sizes.size(), strides.size());
+  return over_storage(new_storage(multiply(span_of(sizes, strides), size_of(dtype))), dtype, sizes, strides, 0);
+}
+
+Tensor over_storage(Storage* s, Dtype dtype, SizesRef sizes, SizesRef strides, int64_t offset) {
+  int64_t numel = 0;
+  try {
+    numel = numel_of(sizes);
+  } catch (...) {
+    release(s);
+    throw;
+  }
+  TensorImpl* t = new_impl(s, dtype, static_cast<int>(sizes.size()));
+  t->numel = numel;
+  t->offset = offset;
+  copy_dims(t, sizes, strides);
+  t->contiguous = is_contiguous(sizes, strides);
+  return Tensor::adopt(t);
+}
+
+Tensor alias(const Tensor& t, SizesRef sizes, SizesRef strides, int64_t offset) {
+  retain(t.impl()->storage);
+  return over_storage(t.impl()->storage, t.dtype(), sizes, strides, offset);
+}
+
+Tensor alias(const Tensor& of) {
+  const TensorImpl* from = of.impl();
+  retain(from->storage);
+  TensorImpl* t = new_impl(from->storage, from->dtype, from->ndim);
+  t->offset = from->offset;
+  t->numel = from->numel;
+  t->contiguous = from->contiguous;
+  for (int i = 0; i < 2 * from->ndim; ++i) t->dims[i] = from->dims[i];
+  return Tensor::adopt(t);
+}
+
+void set_layout(TensorImpl* t, SizesRef sizes, SizesRef strides, int64_t offset) {
+  const int64_t numel = numel_of(sizes);
+  const bool contiguous = is_contiguous(sizes, strides);
+  const Sizes s(sizes), st(strides);                          // they may be the tensor's own
+  if (sizes.size() > t->ndim) {
+    auto* dims = new int64_t[2 * sizes.size()];
+    if (t->own_dims) delete[] t->dims;
+    t->dims = dims;
+    t->own_dims = true;
+  }
+  t->ndim = static_cast<uint8_t>(sizes.size());
+  copy_dims(t, s, st);
+  t->offset = offset;
+  t->numel = numel;
+  t->contiguous = contiguous;
+}
+
+View view_of(const TensorImpl* t) {
+  return {t->data(), t->dtype, t->ndim, t->dims, t->dims + t->ndim, t->numel, t->contiguous};
+}
+
+}  // namespace gradus

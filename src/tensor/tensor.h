@@ -1,0 +1,116 @@
+// Storage and tensors. A tensor is a handle: storage + layout + dtype + a slot for autograd that is empty until needed.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <initializer_list>
+
+#include "base/memory.h"
+#include "base/ref.h"
+#include "tensor/dtype.h"
+#include "tensor/layout.h"
+
+namespace gradus {
+
+// Bytes with an owner. All views of them, detached ones too, share the version, which every write raises.
+struct alignas(64) Storage {
+  Count refs;
+  std::atomic<uint32_t> version{0};
+  uint8_t size_class = 0, data_class = 0;                     // of this block, and of the data's where that is another
+  bool separate = false, read_only = false;
+  int64_t bytes = 0;
+  char* data = nullptr;
+  void (*destroy)(void* user) = nullptr;                      // of memory that is not ours
+  void* user = nullptr;
+
+  uint32_t current() const { return version.load(std::memory_order_relaxed); }
+  void bump() { version.fetch_add(1, std::memory_order_relaxed); }
+};
+Storage* new_storage(int64_t bytes);
+// Memory of somebody else; destroy(user) runs when the last view is gone.
+Storage* wrap_storage(void* data, int64_t bytes, void (*destroy)(void*), void* user);
+inline void retain(Storage* s) { s->refs.up(); }
+void free_storage(Storage*);
+inline void release(Storage* s) { if (s->refs.down()) free_storage(s); }
+
+struct Node;                                                  // defined by the floors above, freed through these two
+struct AutogradMeta;
+void release(Node*);
+void free_autograd(struct TensorImpl*);
+
+// The sizes and strides follow in the same block.
+struct TensorImpl : Object {
+  Storage* storage;
+  Node* grad_fn;                                              // owned; null for a leaf
+  AutogradMeta* autograd;                                     // owned; null until a flag, gradient, hook or base is needed
+  int64_t offset;                                             // in elements
+  int64_t numel;
+  int64_t* dims;                                              // ndim sizes, then ndim strides
+  Dtype dtype;
+  uint8_t ndim;
+  uint8_t size_class;
+  bool contiguous : 1;
+  bool requires_grad : 1;                                     // the flag of a leaf
+  bool inference : 1;                                         // made in inference mode: never part of a graph
+  bool own_dims : 1;                                          // dims outgrew the block
+  bool view : 1;                                              // autograd->base is set
+  uint32_t output_nr;
+
+  SizesRef sizes() const { return {dims, ndim}; }
+  SizesRef strides() const { return {dims + ndim, ndim}; }
+  char* data() const { return storage->data + offset * size_of(dtype); }
+  uint64_t identity() const { return reinterpret_cast<uint64_t>(this); }
+  bool wants_grad() const { return requires_grad || grad_fn; }
+};
+inline void retain(TensorImpl* t) { t->refs.up(); }
+void free_tensor(TensorImpl*);
+inline void release(TensorImpl* t) { if (t->refs.down()) free_tensor(t); }
+
+// The value through which the library handles tensors; null means "none".
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+  static Tensor adopt(TensorImpl* t) { return Tensor(Ref<TensorImpl>::adopt(t)); }
+  static Tensor share(TensorImpl* t) { return Tensor(Ref<TensorImpl>::share(t)); }
+
+  explicit operator bool() const { return static_cast<bool>(impl_); }
+  TensorImpl* impl() const { return impl_.get(); }
+  TensorImpl* detach_handle() { return impl_.detach(); }      // hands the reference to the caller
+
+  Dtype dtype() const { return impl_->dtype; }
+  int64_t ndim() const { return impl_->ndim; }
+  int64_t numel() const { return impl_->numel; }
+  SizesRef sizes() const { return impl_->sizes(); }
+  SizesRef strides() const { return impl_->strides(); }
+  int64_t size(int64_t dim) const { return sizes()[static_cast<size_t>(dim < 0 ? dim + ndim() : dim)]; }
+  int64_t stride(int64_t dim) const { return strides()[static_cast<size_t>(dim < 0 ? dim + ndim() : dim)]; }
+  int64_t offset() const { return impl_->offset; }
+  bool contiguous() const { return impl_->contiguous; }
+  Storage& storage() const { return *impl_->storage; }
+  bool wants_grad() const { return impl_->wants_grad(); }
+  Meta meta() const { return {dtype(), Sizes(sizes())}; }
+  Layout layout() const { return {Sizes(sizes()), Sizes(strides()), offset()}; }
+  template <class T> T* data() const { return reinterpret_cast<T*>(impl_->data()); }
+
+ private:
+  Ref<TensorImpl> impl_;
+};
+static_assert(sizeof(Tensor) == sizeof(void*));
+
+// A new contiguous tensor with whatever its memory holds.
+Tensor empty(Dtype dtype, SizesRef sizes);
+inline Tensor empty(const Meta& m) { return empty(m.dtype, m.sizes); }
+// Strides of the caller's choice over a storage of just their span.
+Tensor empty_strided(Dtype dtype, SizesRef sizes, SizesRef strides);
+// Another tensor over the same storage, without history. The layout must lie inside the storage.
+Tensor alias(const Tensor& t, SizesRef sizes, SizesRef strides, int64_t offset);
+Tensor alias(const Tensor& t);
+// A tensor over a storage, whose reference it takes.
+Tensor over_storage(Storage* s, Dtype dtype, SizesRef sizes, SizesRef strides, int64_t offset);
+// Gives a tensor the storage, dtype and layout of another (set_, resize_, in-place views).
+void set_layout(TensorImpl* t, SizesRef sizes, SizesRef strides, int64_t offset);
+
+View view_of(const TensorImpl* t);
+inline View view_of(const Tensor& t) { return view_of(t.impl()); }
+
+}  // namespace gradus
