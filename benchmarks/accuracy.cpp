@@ -16,8 +16,8 @@ double time_of(const MathCase& c, const MathTable& f) {
   constexpr size_t n = 1024;
   Points<T> p;
   for (size_t i = 0; i < n; ++i) {
-    const double part = static_cast<double>(i * 619 % n) / n, bound = c.high > 80 ? 0.7 : 1;
-    p.x.push_back(static_cast<T>(bound * (c.low + part * (c.high - c.low)) + 1e-3));
+    const double part = static_cast<double>(i * 619 % n) / n;
+    p.x.push_back(static_cast<T>(c.low + (0.15 + 0.7 * part) * (c.high - c.low)));
     p.y.push_back(static_cast<T>(1.5 + part));
   }
   std::vector<T> out(n);

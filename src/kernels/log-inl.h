@@ -118,15 +118,19 @@ HWY_NOINLINE Value<D> asinh(Value<D> x) {
   using V = Value<D>;
   const V size = abs(x), u = size * size;
   const Mask<D> large = size > V(large_square<D>);
-  const V y = log1p(size + u / (V(1) + sqrt(u + V(1))));
-  return copysign(select(large, log_anywhere(size) + V(0.6931471805599453), select(is_nan(x), x, y)), x);
+  V y = log1p(size + u / (V(1) + sqrt(u + V(1))));
+  if (HWY_UNLIKELY(!none(large))) y = select(large, log_anywhere(size) + V(0.6931471805599453), y);
+  return copysign(y, x);
 }
 
 template <class D>
 HWY_NOINLINE Value<D> acosh(Value<D> x) {
   using V = Value<D>;
-  const V t = x - V(1), y = log1p(t + sqrt(fma(t, t, t + t)));
-  return select(x < V(1), V::nan(), select(x > V(large_square<D>), log_anywhere(x) + V(0.6931471805599453), y));
+  const V t = x - V(1);
+  const Mask<D> large = x > V(large_square<D>);
+  V y = log1p(t + sqrt(fma(t, t, t + t)));
+  if (HWY_UNLIKELY(!none(large))) y = select(large, log_anywhere(x) + V(0.6931471805599453), y);
+  return select(x < V(1), V::nan(), y);
 }
 
 template <class D>

@@ -113,12 +113,12 @@ HWY_NOINLINE Value<D> hypot(Value<D> x, Same<D> y) {
 
 template <class D>
 HWY_INLINE Value<D> lgamma(Value<D> x) {
-  return lanes(x, x, [](auto a, auto) { return scalar::lgamma(static_cast<double>(a)); });
+  return lanes(x, x, [](auto a, auto) { return scalar::lgamma(a); });
 }
 
 template <class D>
 HWY_INLINE Value<D> digamma(Value<D> x) {
-  return lanes(x, x, [](auto a, auto) { return scalar::digamma(static_cast<double>(a)); });
+  return lanes(x, x, [](auto a, auto) { return scalar::digamma(a); });
 }
 
 // The rest of the division toward zero; exact, with the sign of x.

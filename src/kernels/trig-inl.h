@@ -13,85 +13,79 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
 
-// Up to here n pi is subtracted in four parts whose products with n are exact; beyond, lanes go through the C library.
+// Up to here n pi/2 is subtracted in parts whose products with n are exact; beyond, lanes go through the C library.
 template <class D>
-inline constexpr double trig_limit = is_single<D> ? 30000 : 1e7;
+inline constexpr double trig_limit = is_single<D> ? 15000 : 1e7;
 
-// x - n pi `scale`, scale a power of two.
+// x = n pi/2 + r, |r| <= pi/4: n in the low bits of `sum`, and sine and cosine of r.
 template <class D>
-HWY_INLINE Value<D> subtract_pi(Value<D> x, Value<D> n, double scale) {
+struct Quarter {
+  Value<D> sum, sine, cosine;
+};
+
+template <class D>
+HWY_INLINE Quarter<D> quarter(Value<D> x) {
+  using V = Value<D>;
+  const V sum = fma(x, V(0.6366197723675814), V(rounder<D>)), n = sum - V(rounder<D>);
+  V r = x, p, q;
   if constexpr (is_single<D>) {
-    x = fma(n, Value<D>(-3.140625 * scale), x);
-    x = fma(n, Value<D>(-0.0009670257568359375 * scale), x);
-    x = fma(n, Value<D>(-6.2771141529083251953e-7 * scale), x);
-    return fma(n, Value<D>(-1.2154201256553420762e-10 * scale), x);
+    GRADUS_FLAT for (double part : {3.140625, 0.0009670257568359375, 6.2771141529083251953e-7, 1.2154201255653420762e-10})
+      r = fma(n, V(-0.5 * part), r);
+    const V u = r * r;
+    p = u * horner(u, {-0.1666666666, 0.008333331831, -0.0001984006304, 2.724686872e-6});
+    q = u * horner(u, {0.0416666646, -0.00138882913, 2.454541908e-5});
   } else {
-    x = fma(n, Value<D>(-3.1415926218032836914 * scale), x);
-    x = fma(n, Value<D>(-3.1786509424591713469e-8 * scale), x);
-    x = fma(n, Value<D>(-1.2246467864107188502e-16 * scale), x);
-    return fma(n, Value<D>(-1.2736634327021899816e-24 * scale), x);
+    GRADUS_FLAT for (double part : {3.1415926218032836914, 3.1786509424591713469e-8, 1.2246467864107188502e-16, 1.2736634327021899816e-24})
+      r = fma(n, V(-0.5 * part), r);
+    const V u = r * r;
+    p = u * horner(u, {-0.1666666666666666667, 0.008333333333333331379, -0.0001984126984126482162, 2.755731921915078158e-6,
+                       -2.505210616733570639e-8, 1.605852134995498633e-10, -7.586094789672620074e-13});
+    q = u * horner(u, {0.04166666666666666667, -0.00138888888888888878, 0.00002480158730158451114, -2.755731922129808697e-7,
+                       2.087675575487959641e-9, -1.147045517821690658e-11, 4.745537017319258366e-14});
   }
+  const V u = r * r;
+  return {sum, fma(r, p, r), V(1) - u * (V(0.5) - q)};
 }
 
-// sin r for |r| <= pi / 2, with the lowest bit of n as sign.
+// Whether bit k of the integer in `sum` is set.
+template <int k, class D>
+HWY_INLINE Mask<D> has_bit(Value<D> sum) {
+  const hn::RebindToSigned<D> di;
+  return sign_bit(Value<D>(hn::BitCast(D(), hn::ShiftLeft<(is_single<D> ? 31 : 63) - k>(hn::BitCast(di, sum.v)))));
+}
+
+// y with its sign changed where bit 1 of the integer in `sum` is set.
 template <class D>
-HWY_INLINE Value<D> sin_half_turn(Value<D> r, Value<D> n) {
+HWY_INLINE Value<D> half_turns(Value<D> y, Value<D> sum) {
   const D d;
   const hn::RebindToUnsigned<D> du;
-  const auto sign = hn::ShiftLeft<is_single<D> ? 31 : 63>(hn::BitCast(du, n.v));
-  r = hn::Xor(r.v, hn::BitCast(d, sign));
-  const Value<D> u = r * r;
-  Value<D> p;
-  if constexpr (is_single<D>) {
-    p = horner(u, {-0.1666666666, 0.008333332769, -0.0001984108656, 2.753646356e-6, -2.408019043e-8});
-  } else {
-    p = horner(u, {-0.1666666666666666667, 0.008333333333333333301, -0.0001984126984126980613, 2.755731922397126304e-6,
-                   -2.505210838239140693e-8, 1.605904347941901046e-10, -7.647139121983424022e-13, 2.810468777707321683e-15,
-                   -8.00606988635088639e-18});
-  }
-  return fma(r, u * p, r);
+  const auto bit = hn::ShiftLeft<is_single<D> ? 30 : 62>(hn::BitCast(du, sum.v));
+  return hn::Xor(y.v, hn::And(hn::SignBit(d), hn::BitCast(d, bit)));
 }
 
 template <class D>
 HWY_INLINE Value<D> sin(Value<D> x) {
-  const Value<D> sum = fma(x, Value<D>(0.3183098861837907), Value<D>(rounder<D>)), n = sum - Value<D>(rounder<D>);
-  const Value<D> y = select(x == Value<D>(0), x, sin_half_turn(subtract_pi(x, n, 1), sum));  // -0 stays -0
+  const Quarter<D> q = quarter(x);
+  const Value<D> y = select(x == Value<D>(0), x, half_turns(select(has_bit<0>(q.sum), q.cosine, q.sine), q.sum));  // -0 stays -0
   const Mask<D> near = abs(x) <= Value<D>(trig_limit<D>);
   if (HWY_UNLIKELY(!all(near))) return lanes_where(!near, x, y, [](auto a) { return std::sin(a); });
   return y;
 }
 
-// sin(|x| + pi/2): n + 1/2 turns of pi are subtracted, and the sign is that of an odd n.
 template <class D>
 HWY_INLINE Value<D> cos(Value<D> x) {
-  const Value<D> size = abs(x), sum = fma(size, Value<D>(0.3183098861837907), Value<D>(-0.5)) + Value<D>(rounder<D>);
-  const Value<D> n = sum - Value<D>(rounder<D>);
-  const Value<D> y = sin_half_turn(-subtract_pi(size, n + Value<D>(0.5), 1), sum);
-  const Mask<D> near = size <= Value<D>(trig_limit<D>);
+  const Quarter<D> q = quarter(x);
+  const Value<D> y = half_turns(select(has_bit<0>(q.sum), q.sine, q.cosine), q.sum + Value<D>(1));
+  const Mask<D> near = abs(x) <= Value<D>(trig_limit<D>);
   if (HWY_UNLIKELY(!all(near))) return lanes_where(!near, x, y, [](auto a) { return std::cos(a); });
   return y;
 }
 
-// Quarter turns n: sin r / cos r for even n, -cos r / sin r for odd n, |r| <= pi / 4.
 template <class D>
 HWY_NOINLINE Value<D> tan(Value<D> x) {
-  using V = Value<D>;
-  const hn::RebindToUnsigned<D> du;
-  const V sum = fma(x, V(0.6366197723675814), V(rounder<D>)), r = subtract_pi(x, sum - V(rounder<D>), 0.5), u = r * r;
-  V p, q;
-  if constexpr (is_single<D>) {
-    p = horner(u, {-0.1666666666, 0.008333331831, -0.0001984006304, 2.724686872e-6});
-    q = horner(u, {0.0416666646, -0.00138882913, 2.454541908e-5});
-  } else {
-    p = horner(u, {-0.1666666666666666667, 0.008333333333333331379, -0.0001984126984126482162, 2.755731921915078158e-6,
-                   -2.505210616733570639e-8, 1.605852134995498633e-10, -7.586094789672620074e-13});
-    q = horner(u, {0.04166666666666666667, -0.00138888888888888878, 0.00002480158730158451114, -2.755731922129808697e-7,
-                   2.087675575487959641e-9, -1.147045517821690658e-11, 4.745537017319258366e-14});
-  }
-  const V s = fma(r, u * p, r), c = V(1) - fma(u * u, -q, V(0.5) * u);
-  const Mask<D> odd = sign_bit(V(hn::BitCast(D(), hn::ShiftLeft<is_single<D> ? 31 : 63>(hn::BitCast(du, sum.v)))));
-  const V y = select(x == V(0), x, select(odd, -c, s) / select(odd, s, c));
-  const Mask<D> near = abs(x) <= V(trig_limit<D>);
+  const Quarter<D> q = quarter(x);
+  const Mask<D> odd = has_bit<0>(q.sum), near = abs(x) <= Value<D>(trig_limit<D>);
+  const Value<D> y = select(x == Value<D>(0), x, select(odd, -q.cosine, q.sine) / select(odd, q.sine, q.cosine));
   if (HWY_UNLIKELY(!all(near))) return lanes_where(!near, x, y, [](auto a) { return std::tan(a); });
   return y;
 }
