@@ -46,7 +46,7 @@ TEST_P(Accuracy, SpecialValuesAreRightInDoublePrecision) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Functions, Accuracy, testing::ValuesIn(math_cases().begin(), math_cases().end()),
-                         [](const auto& info) { return std::string(info.param.name) + "_" + std::to_string(info.index); });
+                         [](const auto& test) { return std::string(test.param.name) + "_" + std::to_string(test.index); });
 
 TEST(AccuracyTargets, AtLeastTheBaselineIsTested) {
   EXPECT_FALSE(math_targets().empty());

@@ -103,6 +103,9 @@ const MathCase cases[] = {
     unary("sin", [](Real x, Real) { return std::sin(x); }, 2, -40, 40),
     unary("cos", [](Real x, Real) { return std::cos(x); }, 2, -40, 40),
     unary("tan", [](Real x, Real) { return std::tan(x); }, 4, -40, 40),
+    unary("sin", [](Real x, Real) { return std::sin(x); }, 2, -16000, 16000),
+    unary("cos", [](Real x, Real) { return std::cos(x); }, 2, -16000, 16000),
+    unary("tan", [](Real x, Real) { return std::tan(x); }, 4, -16000, 16000),
     unary("asin", [](Real x, Real) { return std::asin(x); }, 4, -1, 1),
     unary("acos", [](Real x, Real) { return std::acos(x); }, 4, -1, 1),
     unary("atan", [](Real x, Real) { return std::atan(x); }, 4, -5, 5),
@@ -203,7 +206,7 @@ std::span<const MathCase> math_cases() {
 template <class T>
 Points<T> sampled_points(const MathCase& c, size_t count) {
   std::mt19937_64 random(count);
-  const double factor = sizeof(T) == 8 && c.high - c.low > 85 && c.low < 0 ? 7 : 1;  // the ranges of exponentials
+  const double factor = sizeof(T) == 8 && c.high - c.low > 85 && c.high - c.low < 1000 ? 7 : 1;  // the ranges of exponentials
   std::uniform_real_distribution<double> inside(c.low * factor, c.high * factor);
   Points<T> p;
   for (size_t i = 0; i < count; ++i) {

@@ -22,22 +22,28 @@ HWY_INLINE Pair<D> negative_square(Value<D> x, double c) {
   return {Value<D>(-c) * s.hi, Value<D>(-c) * s.lo};
 }
 
-// erfc(z) / exp(-z^2) for z >= 0: a polynomial in (z - a) / (z + a), over z + a.
+// factor^2 erfc(z) / exp(-z^2), z = factor x, for x >= 0: a polynomial in (z - a) / (z + a), over z + a. The factor (1, or
+// 1 / sqrt 2 for the normal distribution) goes into the constants, since rounding z would cost digits.
 template <class D>
-HWY_INLINE Value<D> erfc_scaled(Value<D> z) {
-  const Value<D> a = is_single<D> ? 2 : 3, sum = z + a, t = (z - a) / sum;
+HWY_INLINE Value<D> erfc_scaled(Value<D> x, long double factor) {
+  const Value<D> a = static_cast<double>((is_single<D> ? 2 : 3) / factor), sum = x + a, t = (x - a) / sum;
+  Value<D> p = 0;
   if constexpr (is_single<D>) {
-    return horner(t, {1.02158270965667067, -0.687160712646478119, 0.279471706991014453, -0.0364414516473398427,
-                      -0.0215049930127803276, 0.00647410919890181704, 0.00305958397996699771, -0.00082897524168529946,
-                      -0.000587706004430726364, 0.0000456321511417749546, 0.0000673049057720380552}) / sum;
+    constexpr long double c[] = {1.02158270965667067, -0.687160712646478119, 0.279471706991014453, -0.0364414516473398427,
+                                 -0.0215049930127803276, 0.00647410919890181704, 0.00305958397996699771, -0.00082897524168529946,
+                                 -0.000587706004430726364, 0.0000456321511417749546, 0.0000673049057720380552};
+    GRADUS_FLAT for (int i = 10; i >= 0; --i) p = fma(p, t, Value<D>(static_cast<double>(factor * c[i])));
   } else {
-    return horner(t, {1.07400690708833971, -0.883394453169883764, 0.590228357104100364, -0.310467261900552675,
-                      0.119527761287387944, -0.026827234624950196, -0.00121241662970476244, 0.00303406200797332915,
-                      -0.000548309659577884969, -0.000276777898347123935, 0.000107561249111467575, 0.0000303983910010056675,
-                      -0.0000174694935319034115, -4.74978324582527004e-6, 2.7623356535497897e-6, 9.99501208863118506e-7,
-                      -4.02479420217360044e-7, -2.33187193384094971e-7, 4.00925941030505273e-8, 4.88130179326096554e-8,
-                      2.48295622653057457e-9, -6.38430446823443802e-9, -1.61318490003255973e-9}) / sum;
+    constexpr long double c[] = {
+        1.07400690708833971L, -0.883394453169883764L, 0.590228357104100364L, -0.310467261900552675L, 0.119527761287387944L,
+        -0.026827234624950196L, -0.00121241662970476244L, 0.00303406200797332915L, -0.000548309659577884969L,
+        -0.000276777898347123935L, 0.000107561249111467575L, 0.0000303983910010056675L, -0.0000174694935319034115L,
+        -4.74978324582527004e-6L, 2.7623356535497897e-6L, 9.99501208863118506e-7L, -4.02479420217360044e-7L,
+        -2.33187193384094971e-7L, 4.00925941030505273e-8L, 4.88130179326096554e-8L, 2.48295622653057457e-9L,
+        -6.38430446823443802e-9L, -1.61318490003255973e-9L};
+    GRADUS_FLAT for (int i = 22; i >= 0; --i) p = fma(p, t, Value<D>(static_cast<double>(factor * c[i])));
   }
+  return p / sum;
 }
 
 // erf x for |x| <= 1.
@@ -59,25 +65,27 @@ template <class D>
 HWY_NOINLINE Value<D> erf(Value<D> x) {
   using V = Value<D>;
   const V c = hn::Min(abs(x).v, V(is_single<D> ? 4 : 6).v);  // erf is 1 beyond
-  const V far = copysign(V(1) - exp(negative_square(c, 1)) * erfc_scaled(c), x);
+  const V far = copysign(V(1) - exp(negative_square(c, 1)) * erfc_scaled(c, 1), x);
   return select(abs(x) > V(1), far, copysign(erf_near(x), x));
 }
 
 template <class D>
 HWY_NOINLINE Value<D> erfc(Value<D> x) {
   using V = Value<D>;
-  const V c = hn::Min(abs(x).v, V(28).v), tail = exp(negative_square(c, 1)) * erfc_scaled(c);
+  const V c = hn::Min(abs(x).v, V(28).v), tail = exp(negative_square(c, 1)) * erfc_scaled(c, 1);
   const V far = select(x < V(0), V(2) - tail, tail);
   return select(abs(x) > V(0.5), far, V(1) - erf_near(x));
 }
 
-// erfc(-x / sqrt 2) / 2 without rounding x / sqrt 2 first.
+// erfc(-x / sqrt 2) / 2 without rounding x / sqrt 2 first where that would be magnified.
 template <class D>
 HWY_NOINLINE Value<D> normal_cdf(Value<D> x) {
   using V = Value<D>;
+  constexpr long double factor = 0.70710678118654752440084436210484903928L;
   const V c = hn::Min(abs(x).v, V(39).v);
-  const V tail = V(0.5) * erfc_scaled(V(0.7071067811865476) * c) * exp(negative_square(c, 0.5));
-  return select(is_nan(x), x, select(x < V(0), tail, V(1) - tail));
+  const V tail = erfc_scaled(c, factor) * exp(negative_square(c, 0.5));
+  const V near = fma(V(0.5), erf_near(V(0.7071067811865476) * x), V(0.5));
+  return select(abs(x) > V(0.7), select(x < V(0), tail, V(1) - tail), near);
 }
 
 // A rational start (good to about 1e-4) and two of Halley's steps on erf x = y, or on erfc x = 1 - y where that is smaller.
