@@ -30,12 +30,15 @@ constexpr ptrdiff_t next_piece(ptrdiff_t left, ptrdiff_t step) {
   return left >= 2 * step ? step : left > step ? (left + 1) / 2 : left;
 }
 
-// Estimated time in vector multiply-adds; a transposing pack costs about five per vector.
+// Estimated time, in vector multiply-adds. Packing with a transposition costs about nine of them per vector, the way of a
+// transposed tile into C about twenty.
 template <class T> ptrdiff_t cost(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, bool pack) {
-  return k * divide_up(n, kLanes<T>) * (m + (pack ? 5 : 0));
+  return k * divide_up(n, kLanes<T>) * (m + (pack ? 9 : 0));
 }
 template <class T> ptrdiff_t plain_cost(const Product<T>& g, ptrdiff_t n) { return cost<T>(g.m, n, g.k, g.b_col != 1); }
-template <class T> ptrdiff_t swapped_cost(const Product<T>& g, ptrdiff_t n) { return cost<T>(n, g.m, g.k, g.a_row != 1) + g.m * n / 2; }
+template <class T> ptrdiff_t swapped_cost(const Product<T>& g, ptrdiff_t n) {
+  return cost<T>(n, g.m, g.k, g.a_row != 1) + (n > 1 ? 20 * g.m * n / kLanes<T> : 0);
+}
 
 template <class T> class BlockedProduct {
  public:
@@ -194,8 +197,31 @@ template <class T> void BlockedProduct<T>::run_streamed() {
   }
 }
 
+// The small ones, which nothing needs to be packed or decided for: one strip of tiles.
+template <class T> bool is_small(const Product<T>& g) {
+  return g.n <= kMaxVectors * kLanes<T> && g.m <= 32 && g.k <= kBlockK<T> && g.b_col == 1 && (!kWholeTilesOnly || g.n % kLanes<T> == 0);
+}
+template <class T> void run_small(const Product<T>& g) {
+  const int vectors = static_cast<int>(divide_up(g.n, kLanes<T>)), most = max_rows(vectors);
+  Tile<T> t;
+  t.a_row = g.a_row, t.a_k = g.a_col;
+  t.b = g.b, t.b_k = g.b_row;
+  t.ldc = g.ldc;
+  t.k = g.k;
+  t.last_lanes = g.n - (vectors - 1) * kLanes<T>;
+  t.alpha = g.alpha, t.accumulate = g.accumulate, t.bias = g.bias;
+  for (ptrdiff_t i = 0; i < g.m;) {
+    const int height = static_cast<int>(next_piece(g.m - i, most));
+    t.a = g.a + i * g.a_row;
+    t.c = g.c + i * g.ldc;
+    tile_kernel<T>(height, vectors)(t);
+    i += height;
+  }
+}
+
 // k > 0.
 template <class T> void run_product(const Product<T>& g) {
+  if (is_small(g)) return run_small(g);
   const ptrdiff_t plain = plain_cost(g, g.n), swapped = swapped_cost(g, g.n), tail = g.n % kLanes<T>, body = g.n - tail;
   // A few columns behind the last whole vector may be cheaper as a transposed product of their own.
   if (tail != 0 && body != 0 && plain_cost(g, body) + swapped_cost(g, tail) < std::min(plain, swapped)) {

@@ -64,6 +64,7 @@ HWY_INLINE void transpose_square(const T* from, ptrdiff_t from_row, ptrdiff_t ro
   const auto store = [&](V x, int c) {
     if (!kPartial || c < columns) hn::StoreU(x, d, to + c * to_row);
   };
+  if constexpr (!kPartial) { GRADUS_FLAT for (int r = 0; r < kWidth; ++r) hwy::Prefetch(from + r * from_row + 4 * kWidth); }
   GRADUS_FLAT for (int g = 0; g < kBlocks; ++g) transpose_in_blocks(d, v + g * kIn);
   // v[g * kIn + c] now holds, in block q, the rows of group g of column q * kIn + c: a transposition of blocks is left.
   GRADUS_FLAT for (int c = 0; c < kIn; ++c) {
@@ -88,8 +89,8 @@ HWY_INLINE void transpose_square(const T* from, ptrdiff_t from_row, ptrdiff_t ro
 // to[c][r] = from[r][c]; rows of `to` have room for whole vectors, and are filled with zeros to the end of the last one.
 template <class T> void transpose(const T* from, ptrdiff_t from_row, ptrdiff_t rows, ptrdiff_t columns, T* to, ptrdiff_t to_row) {
   constexpr ptrdiff_t kWidth = kLanes<T>;
-  for (ptrdiff_t c = 0; c < columns; c += kWidth) {
-    for (ptrdiff_t r = 0; r < rows; r += kWidth) {
+  for (ptrdiff_t r = 0; r < rows; r += kWidth) {
+    for (ptrdiff_t c = 0; c < columns; c += kWidth) {
       const T* const f = from + r * from_row + c;
       T* const t = to + c * to_row + r;
       if (r + kWidth <= rows && c + kWidth <= columns) transpose_square<false>(f, from_row, kWidth, kWidth, t, to_row);
