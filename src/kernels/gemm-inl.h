@@ -197,9 +197,9 @@ template <class T> void BlockedProduct<T>::run_streamed() {
   }
 }
 
-// The small ones, which nothing needs to be packed or decided for: one strip of tiles.
+// The small ones, of which nothing needs to be packed: one strip of tiles.
 template <class T> bool is_small(const Product<T>& g) {
-  return g.n <= kMaxVectors * kLanes<T> && g.m <= 32 && g.k <= kBlockK<T> && g.b_col == 1 && (!kWholeTilesOnly || g.n % kLanes<T> == 0);
+  return g.n <= kMaxVectors * kLanes<T> && g.m <= 128 && g.k <= kBlockK<T> && g.b_col == 1 && (!kWholeTilesOnly || g.n % kLanes<T> == 0);
 }
 template <class T> void run_small(const Product<T>& g) {
   const int vectors = static_cast<int>(divide_up(g.n, kLanes<T>)), most = max_rows(vectors);
@@ -221,10 +221,12 @@ template <class T> void run_small(const Product<T>& g) {
 
 // k > 0.
 template <class T> void run_product(const Product<T>& g) {
-  if (is_small(g)) return run_small(g);
+  const bool small = is_small(g);
+  if (small && g.m <= 2 * kLanes<T>) return run_small(g);
   const ptrdiff_t plain = plain_cost(g, g.n), swapped = swapped_cost(g, g.n), tail = g.n % kLanes<T>, body = g.n - tail;
-  // A few columns behind the last whole vector may be cheaper as a transposed product of their own.
-  if (tail != 0 && body != 0 && plain_cost(g, body) + swapped_cost(g, tail) < std::min(plain, swapped)) {
+  if (small && plain <= swapped) return run_small(g);
+  // A few columns behind the last whole vector are cheaper as a transposed product of their own, if A need not be turned.
+  if (g.a_row == 1 && tail != 0 && body != 0 && plain_cost(g, body) + swapped_cost(g, tail) < std::min(plain, swapped)) {
     Product<T> part = g;
     part.n = body;
     BlockedProduct<T>(part, false).run();
