@@ -1,0 +1,137 @@
+#include "kernels/gemm.h"
+
+#include "kernels/gemm_product.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
+#include "hwy/foreach_target.h"
+#include "kernels/gemm-inl.h"
+#include "kernels/gemm_half-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gradus::HWY_NAMESPACE {
+
+template <class T> Product<T> product_of(const kernels::Gemm& g) {
+  return {g.m, g.n, g.k, static_cast<const T*>(g.a), g.a_row, g.a_col, static_cast<const T*>(g.b), g.b_row, g.b_col,
+          static_cast<T*>(g.c), g.ldc, static_cast<T>(g.alpha), g.accumulate, static_cast<const T*>(g.bias)};
+}
+void gemm_f32(const kernels::Gemm& g) { run_product(product_of<float>(g)); }
+void gemm_f64(const kernels::Gemm& g) { run_product(product_of<double>(g)); }
+void gemm_f16(const kernels::Gemm& g) { run_half<Half>(g); }
+void gemm_bf16(const kernels::Gemm& g) { run_half<BFloat16>(g); }
+
+}  // namespace gradus::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "base/parallel.h"
+
+namespace gradus {
+
+HWY_EXPORT(gemm_f32);
+HWY_EXPORT(gemm_f64);
+HWY_EXPORT(gemm_f16);
+HWY_EXPORT(gemm_bf16);
+
+namespace kernels {
+namespace {
+
+constexpr int64_t kAlone = 64 * 64 * 64;                      // multiply-adds for which other threads are not worth waking
+
+template <class T> T* shifted(T* p, int64_t elements, Dtype t) {
+  using Byte = std::conditional_t<std::is_const_v<T>, const char, char>;
+  return p ? static_cast<Byte*>(p) + elements * size_of(t) : p;
+}
+
+// k = 0 of the floating types: the sum is empty and alpha without meaning, so that an infinite one makes no NaN.
+template <class T> void store_empty(const Gemm& g) {
+  for (int64_t i = 0; i < g.m; ++i) {
+    T* const c = static_cast<T*>(g.c) + i * g.ldc;
+    for (int64_t j = 0; j < g.n; ++j) {
+      if (g.bias && g.accumulate) c[j] = convert<T>(convert<double>(c[j]) + convert<double>(static_cast<const T*>(g.bias)[j]));
+      else if (g.bias) c[j] = static_cast<const T*>(g.bias)[j];
+      else if (!g.accumulate) c[j] = convert<T>(0.0f);
+    }
+  }
+}
+
+// The whole product on this thread.
+void run_here(const Gemm& g) {
+  if (is_integral(g.dtype)) return gemm_integer(g);
+  if (g.k == 0) return visit(g.dtype, [&]<class T> { store_empty<T>(g); });
+  switch (g.dtype) {
+    case Dtype::f64: return HWY_DYNAMIC_DISPATCH(gemm_f64)(g);
+    case Dtype::f16: return HWY_DYNAMIC_DISPATCH(gemm_f16)(g);
+    case Dtype::bf16: return HWY_DYNAMIC_DISPATCH(gemm_bf16)(g);
+    default: return HWY_DYNAMIC_DISPATCH(gemm_f32)(g);
+  }
+}
+
+// Strides along a dimension of one element do not matter: 1 spares packing.
+Gemm normalized(Gemm g) {
+  if (g.m == 1) g.a_row = 1;
+  if (g.n == 1) g.b_col = 1;
+  if (g.k == 1) g.a_col = g.b_row = 1;
+  return g;
+}
+
+// A grid over C by size alone: halves of the longer side until the parts are small enough to be shared out evenly.
+struct Grid {
+  int64_t rows, columns;                                      // of one part
+  explicit Grid(const Gemm& g) : rows(g.m), columns(g.n) {
+    const int64_t enough = std::max<int64_t>(int64_t{1} << 20, g.m * g.n * g.k / 32);
+    while (rows * columns * g.k > enough && (rows > 24 || columns > 64)) {
+      if (2 * rows >= columns && rows > 24) rows = (rows / 2 + 23) / 24 * 24;
+      else if (columns > 64) columns = (columns / 2 + 63) / 64 * 64;
+      else rows = (rows / 2 + 23) / 24 * 24;
+    }
+  }
+};
+
+void run_part(Gemm g, const Grid& grid, int64_t row, int64_t column) {
+  g.a = shifted(g.a, row * g.a_row, g.dtype);
+  g.b = shifted(g.b, column * g.b_col, g.dtype);
+  g.c = shifted(g.c, row * g.ldc + column, g.dtype);
+  g.bias = shifted(g.bias, column, g.dtype);
+  g.m = std::min(grid.rows, g.m - row);
+  g.n = std::min(grid.columns, g.n - column);
+  run_here(g);
+}
+
+}  // namespace
+
+void gemm(const Gemm& given) {
+  if (given.m == 0 || given.n == 0) return;
+  const Gemm g = normalized(given);
+  // An element does not depend on the part it is calculated in, so one thread alone need not pay for parts.
+  if (g.m * g.n * g.k <= kAlone || thread_count() == 1) return run_here(g);
+  const Grid grid(g);
+  const int64_t across = (g.n + grid.columns - 1) / grid.columns, down = (g.m + grid.rows - 1) / grid.rows;
+  parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) run_part(g, grid, i / across * grid.rows, i % across * grid.columns);
+  });
+}
+
+void gemm_batch(const Gemm& given, int64_t count, const int64_t* a_offsets, const int64_t* b_offsets, const int64_t* c_offsets) {
+  if (given.m == 0 || given.n == 0) return;
+  const Gemm g = normalized(given);
+  const auto entry = [&](int64_t i) {
+    Gemm one = g;
+    if (a_offsets) one.a = shifted(g.a, a_offsets[i], g.dtype);
+    if (b_offsets) one.b = shifted(g.b, b_offsets[i], g.dtype);
+    if (c_offsets) one.c = shifted(g.c, c_offsets[i], g.dtype);
+    return one;
+  };
+  const int64_t work = g.m * g.n * g.k;
+  if (work > 8 * kAlone && count < 32) {                      // few and large: threads inside each
+    for (int64_t i = 0; i < count; ++i) gemm(entry(i));
+    return;
+  }
+  parallel_for(count, std::max<int64_t>(1, kAlone / std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) run_here(entry(i));
+  });
+}
+
+}  // namespace kernels
+}  // namespace gradus
+#endif
