@@ -10,7 +10,7 @@
 #include "hwy/cache_control.h"
 #include "kernels/formulas/probe.h"
 #include "kernels/integer.h"
-#include "kernels/simd-inl.h"
+#include "kernels/math-inl.h"
 #include "kernels/strip.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "hwy/highway.h"
+#include "kernels/number.h"
 
 // Loops over operands and coefficients have constant counts, which GCC's -O2 leaves as loops over arrays in memory.
 #ifndef GRADUS_FLAT
@@ -43,6 +44,7 @@ struct Value {
   HWY_INLINE Value(hn::Vec<D> x) : v(x) {}
   HWY_INLINE Value(double c) : v(hn::Set(D(), static_cast<T>(c))) {}  // the constants of a formula
   HWY_INLINE Value(int c) : Value(static_cast<double>(c)) {}
+  HWY_INLINE Value(Number c) : Value(c.f) {}
   static HWY_INLINE Value infinity() { return hn::Inf(D()); }
   static HWY_INLINE Value nan() { return hn::NaN(D()); }
 

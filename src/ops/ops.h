@@ -71,4 +71,44 @@ extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, zero_op;
 inline Tensor to(const Tensor& self, Dtype dtype) { return call(to_op, {self, dtype}); }
 inline Tensor contiguous(const Tensor& self) { return call(contiguous_op, {self}); }
 
+// ---- activation.cpp: activation functions
+
+// ---- norm.cpp: norms of vectors and matrices
+
+// ---- softmax.cpp: softmax, log_softmax, logsumexp
+
+// ---- scan.cpp: running sums and products
+
+// ---- sort.cpp: order
+
+// ---- join.cpp: joining and repeating
+
+// ---- index.cpp: reading at indices
+
+// ---- scatter.cpp: writing at indices
+
+// ---- random.cpp: random numbers
+
+// ---- matmul.cpp: matrix products
+
+// ---- einsum.cpp: einsum
+
+// ---- loss.cpp: losses
+
+// ---- dropout.cpp: dropout
+
+// ---- conv.cpp: convolution
+
+// ---- pool.cpp: pooling
+
+// ---- normalize.cpp: normalisation
+
+// ---- rnn.cpp: recurrent cells and layers
+
+// ---- attention.cpp: attention
+
+// ---- pad.cpp: padding, resampling, fold
+
+// ---- linalg.cpp: linear algebra
+
 }  // namespace gradus
