@@ -50,8 +50,11 @@ inline Context& context() { return *this_thread().context; }
 // Makes a context the current one of this thread for a while.
 class ContextScope {
  public:
-  explicit ContextScope(Context& c) : thread_(this_thread()), before_(std::exchange(thread_.context, &c)) {}
-  ~ContextScope() { thread_.context = before_; }
+  explicit ContextScope(Context& c) : thread_(this_thread()), before_(std::exchange(thread_.context, &c)) { thread_.allocator = c.allocator; }
+  ~ContextScope() {
+    thread_.context = before_;
+    thread_.allocator = before_ ? before_->allocator : nullptr;
+  }
   ContextScope(const ContextScope&) = delete;
   ContextScope& operator=(const ContextScope&) = delete;
 

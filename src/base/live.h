@@ -6,10 +6,7 @@
 
 namespace gradus {
 
-inline void count_live(Live what, int64_t change) {
-  auto& n = this_thread().live[static_cast<int>(what)];
-  n.store(n.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
-}
+inline void count_live(Live what, int64_t change) { this_thread().live[static_cast<int>(what)].add(change); }
 int64_t live_count(Live what);                                // of all threads, ended ones too
 
 }  // namespace gradus

@@ -20,10 +20,8 @@ thread_local Thread* t_thread [[gnu::tls_model("initial-exec")]] = nullptr;
 
 namespace {
 
-constexpr int kFine = 32;                                     // classes of 16-byte steps, up to 512 bytes
-constexpr int kClasses = kFine + 4 * 40;
+constexpr int kFine = kFineClasses, kClasses = kBlockClasses;
 constexpr size_t kSlabBlock = 4096, kHuge = size_t{2} << 20;
-constexpr size_t kThreadKeeps = size_t{1} << 20;              // bytes of one class that a thread keeps to itself
 constexpr int kBatch = 64;                                    // blocks that move between a thread and the store at once
 
 int class_of(size_t bytes) {
@@ -37,14 +35,11 @@ size_t bytes_of(int c) {
   return static_cast<size_t>(4 + (c - kFine) % 4 + 1) << (e - 2);
 }
 
-struct Free { Free* next; };
-struct List { Free* head = nullptr; uint32_t count = 0; };
-
 // What threads share. Never destroyed: blocks may be given back while the process ends.
 struct Store {
   std::mutex lock;                                            // guards everything here
-  List lists[kClasses];
-  Cache* caches = nullptr;                                    // of living threads
+  FreeList lists[kClasses];
+  Thread* threads = nullptr;                                  // living ones
   char *slab = nullptr, *slab_end = nullptr;
   size_t slab_bytes = 0;
   uint64_t kept = 0;
@@ -57,42 +52,16 @@ Store& store() {
   return *s;
 }
 
-}  // namespace
-
-struct Cache {
-  Thread thread;
-  List lists[kClasses];
-  std::atomic<int64_t> live{0};                               // bytes of small blocks taken minus given, by this thread
-  Cache* next = nullptr;
-
-  void count(int64_t bytes) { live.store(live.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed); }
-};
-
-namespace {
-
-void* push(List& list, void* p) {
-  Free* f = static_cast<Free*>(p);
-  f->next = list.head;
-  list.head = f;
-  ++list.count;
-  return p;
-}
-void* pop(List& list) {
-  Free* f = list.head;
-  if (f) { list.head = f->next; --list.count; }
-  return f;
-}
-
 void flush(void* p) {                                         // at a thread's end: its blocks serve the others
-  Cache* c = static_cast<Cache*>(p);
+  Thread* c = static_cast<Thread*>(p);
   Store& s = store();
   {
     const std::lock_guard hold(s.lock);
     for (int i = 0; i < kClasses; ++i)
-      while (void* b = pop(c->lists[i])) push(s.lists[i], b);
-    s.live.fetch_add(c->live.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    for (int i = 0; i < static_cast<int>(Live::count); ++i) s.counts[i] += c->thread.live[i].load(std::memory_order_relaxed);
-    for (Cache** at = &s.caches; *at; at = &(*at)->next)
+      while (void* b = c->blocks[i].pop()) s.lists[i].push(b);
+    s.live.fetch_add(c->live_bytes.get(), std::memory_order_relaxed);
+    for (int i = 0; i < static_cast<int>(Live::count); ++i) s.counts[i] += c->live[i].get();
+    for (Thread** at = &s.threads; *at; at = &(*at)->next)
       if (*at == c) { *at = c->next; break; }
   }
   t_thread = nullptr;
@@ -107,17 +76,17 @@ void note_peak(Store& s, int64_t live) {
 }
 
 // Small blocks are cut from slabs; a deep graph's slabs are huge pages, or page faults would be most of its cost.
-[[gnu::noinline]] void* refill(Cache& c, int k) {
+[[gnu::noinline]] void* refill(Thread& c, int k) {
   Store& s = store();
   const size_t bytes = bytes_of(k);
   const std::lock_guard hold(s.lock);
   const int wanted = bytes * kBatch <= 16384 ? kBatch : static_cast<int>(16384 / bytes);
   for (int i = 0; i < wanted; ++i) {
-    void* b = pop(s.lists[k]);
+    void* b = s.lists[k].pop();
     if (!b) break;
-    push(c.lists[k], b);
+    c.blocks[k].push(b);
   }
-  if (void* b = pop(c.lists[k])) return b;
+  if (void* b = c.blocks[k].pop()) return b;
   const size_t align = bytes % 64 == 0 ? 64 : 16;
   for (int i = 0; i < wanted; ++i) {
     char* at = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(s.slab) + align - 1) / align * align);
@@ -134,9 +103,9 @@ void note_peak(Store& s, int64_t live) {
       at = fresh;
     }
     s.slab = at + bytes;
-    push(c.lists[k], at);
+    c.blocks[k].push(at);
   }
-  return pop(c.lists[k]);
+  return c.blocks[k].pop();
 }
 
 void* take_large(size_t bytes, int k) {
@@ -144,7 +113,7 @@ void* take_large(size_t bytes, int k) {
   note_peak(s, s.live.fetch_add(static_cast<int64_t>(bytes_of(k)), std::memory_order_relaxed) + static_cast<int64_t>(bytes_of(k)));
   {
     const std::lock_guard hold(s.lock);
-    if (void* b = pop(s.lists[k])) { s.kept -= bytes_of(k); return b; }
+    if (void* b = s.lists[k].pop()) { s.kept -= bytes_of(k); return b; }
   }
   const size_t size = bytes_of(k), align = size >= kHuge ? kHuge : 64;
   void* p = size < bytes ? nullptr : std::aligned_alloc(align, (size + align - 1) / align * align);
@@ -163,7 +132,7 @@ void give_large(void* p, int k) {                             // kept while no m
     const std::lock_guard hold(s.lock);
     if (live + static_cast<int64_t>(s.kept + bytes_of(k)) <= s.peak.load(std::memory_order_relaxed)) {
       s.kept += bytes_of(k);
-      push(s.lists[k], p);
+      s.lists[k].push(p);
       return;
     }
   }
@@ -215,51 +184,48 @@ Thread* start_thread() {
     pthread_key_t k;
     return pthread_key_create(&k, flush) == 0 ? k : pthread_key_t{};
   }();
-  auto* c = new (std::nothrow) Cache;
-  if (!c) no_memory(sizeof(Cache));
-  c->thread.cache = c;
+  auto* c = new (std::nothrow) Thread;
+  if (!c) no_memory(sizeof(Thread));
   pthread_setspecific(key, c);
   Store& s = store();
   const std::lock_guard hold(s.lock);
-  c->next = s.caches;
-  s.caches = c;
-  return t_thread = &c->thread;
+  c->next = s.threads;
+  s.threads = c;
+  return t_thread = c;
 }
 
 // ---- the two calls
-Block take_block(size_t bytes) {
+Block take_any_block(size_t bytes) {
   Thread& t = this_thread();
-  if (t.context && t.context->allocator) [[unlikely]] return {take_foreign(t.context->allocator, bytes), kForeign};
+  if (t.allocator) return {take_foreign(t.allocator, bytes), kForeign};
   if (bytes > (size_t{1} << 46)) no_memory(bytes);
   const int k = class_of(bytes);
   const size_t size = bytes_of(k);
   if (size > kSlabBlock) return {take_large(bytes, k), static_cast<uint8_t>(k)};
-  Cache& c = *t.cache;
-  void* p = pop(c.lists[k]);
-  if (!p) [[unlikely]] p = refill(c, k);
-  c.count(static_cast<int64_t>(size));
+  void* p = t.blocks[k].pop();
+  if (!p) p = refill(t, k);
+  t.live_bytes.add(static_cast<int64_t>(size));
   return {p, static_cast<uint8_t>(k)};
 }
 
-void give_block(void* p, uint8_t k) {
-  if (k == kForeign) [[unlikely]] return give_foreign(p);
+void give_any_block(void* p, uint8_t k) {
+  if (k == kForeign) return give_foreign(p);
   const size_t size = bytes_of(k);
   if (size > kSlabBlock) return give_large(p, k);
-  Cache& c = *this_thread().cache;
-  push(c.lists[k], p);
-  c.count(-static_cast<int64_t>(size));
-  if (c.lists[k].count * size > kThreadKeeps) [[unlikely]] {  // a thread that only frees must not hoard
-    Store& s = store();
-    const std::lock_guard hold(s.lock);
-    for (uint32_t n = c.lists[k].count / 2; n > 0; --n) push(s.lists[k], pop(c.lists[k]));
-  }
+  Thread& t = this_thread();
+  t.blocks[k].push(p);
+  t.live_bytes.add(-static_cast<int64_t>(size));
+  if (t.blocks[k].count < kThreadKeeps) return;
+  Store& s = store();                                         // a thread that only frees must not hoard
+  const std::lock_guard hold(s.lock);
+  for (uint32_t n = kThreadKeeps / 2; n > 0; --n) s.lists[k].push(t.blocks[k].pop());
 }
 
 MemoryUse memory_use() {
   Store& s = store();
   const std::lock_guard hold(s.lock);
   int64_t live = s.live.load(std::memory_order_relaxed);
-  for (Cache* c = s.caches; c; c = c->next) live += c->live.load(std::memory_order_relaxed);
+  for (Thread* c = s.threads; c; c = c->next) live += c->live_bytes.get();
   note_peak(s, live);
   return {static_cast<uint64_t>(live > 0 ? live : 0), static_cast<uint64_t>(s.peak.load(std::memory_order_relaxed)), s.kept};
 }
@@ -268,7 +234,7 @@ int64_t live_count(Live what) {
   Store& s = store();
   const std::lock_guard hold(s.lock);
   int64_t n = s.counts[static_cast<int>(what)];
-  for (Cache* c = s.caches; c; c = c->next) n += c->thread.live[static_cast<int>(what)].load(std::memory_order_relaxed);
+  for (Thread* c = s.threads; c; c = c->next) n += c->live[static_cast<int>(what)].get();
   return n;
 }
 
@@ -277,7 +243,7 @@ void trim_memory() {
   const std::lock_guard hold(s.lock);
   for (int k = 0; k < kClasses; ++k)
     if (bytes_of(k) > kSlabBlock)
-      while (void* p = pop(s.lists[k])) std::free(p);
+      while (void* p = s.lists[k].pop()) std::free(p);
   s.kept = 0;
 }
 

@@ -4,25 +4,47 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/thread.h"
+
 namespace gradus {
 
 // A replacement for the library's own blocks, given with a context. Counted: blocks outlive contexts.
-struct Allocator;
 Allocator* make_allocator(void* (*alloc)(void* user, size_t bytes, size_t alignment),
                           void (*dealloc)(void* user, void* block, size_t bytes, size_t alignment), void* user,
                           void (*destroy)(void* user));
 void release(Allocator*);
 
-// 16-byte steps up to 512 bytes, then four classes per doubling. kForeign: from an Allocator, which stands before the block.
-inline constexpr uint8_t kForeign = 255;
+inline constexpr uint8_t kForeign = 255;                      // the size class of a block from an Allocator
 struct Block {
   void* data = nullptr;
   uint8_t size_class = 0;
 };
 
+Block take_any_block(size_t bytes);
+void give_any_block(void* data, uint8_t size_class);
+inline constexpr uint32_t kThreadKeeps = 4096;                // small blocks of one class that a thread keeps to itself
+
 // Throws Error(memory) when there is none. Blocks are aligned to 16 bytes; those of a multiple of 64 bytes to 64.
-Block take_block(size_t bytes);
-void give_block(void* data, uint8_t size_class);
+inline Block take_block(size_t bytes) {
+  Thread* t = t_thread;
+  if (bytes <= 16 * kFineClasses && t && !t->allocator) [[likely]] {
+    const size_t k = (bytes - (bytes != 0)) / 16;
+    if (void* p = t->blocks[k].pop()) [[likely]] {
+      t->live_bytes.add(static_cast<int64_t>(16 * (k + 1)));
+      return {p, static_cast<uint8_t>(k)};
+    }
+  }
+  return take_any_block(bytes);
+}
+inline void give_block(void* data, uint8_t k) {
+  Thread* t = t_thread;
+  if (k < kFineClasses && t && t->blocks[k].count < kThreadKeeps) [[likely]] {
+    t->blocks[k].push(data);
+    t->live_bytes.add(-16 * (int64_t{k} + 1));
+    return;
+  }
+  give_any_block(data, k);
+}
 
 // Memory for the length of a kernel.
 class Scratch {

@@ -1,23 +1,55 @@
-// What the library keeps per thread: the context in use and this thread's free blocks, behind one pointer.
+// What the library keeps per thread, behind one pointer: the context in use and this thread's free blocks.
 #pragma once
 #include <atomic>
 #include <cstdint>
 
 namespace gradus {
 
+struct Allocator;
 struct Context;
 struct Node;
-struct Cache;                                                 // memory.cpp
 
 enum class Live : int { contexts, tensors, nodes, foreign_blocks, callbacks, count };
 
+// Free blocks of one size. 16-byte steps up to 512 bytes, then four sizes per doubling.
+struct FreeBlock { FreeBlock* next; };
+struct FreeList {
+  FreeBlock* head = nullptr;
+  uint32_t count = 0;
+  void push(void* p) {
+    auto* f = static_cast<FreeBlock*>(p);
+    f->next = head;
+    head = f;
+    ++count;
+  }
+  void* pop() {
+    FreeBlock* f = head;
+    if (f) { head = f->next; --count; }
+    return f;
+  }
+};
+inline constexpr int kFineClasses = 32, kBlockClasses = kFineClasses + 4 * 40;
+
+// A counter that its own thread changes and any thread reads.
+class OwnCount {
+ public:
+  void add(int64_t n) { n_.store(n_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  int64_t get() const { return n_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> n_{0};
+};
+
 struct Thread {
   Context* context = nullptr;                                 // set by the C layer's guard, or by a ContextScope
-  Cache* cache = nullptr;
+  Allocator* allocator = nullptr;                             // the context's, if it has one of its own
   Node* dying = nullptr;                                      // nodes to be freed, by a loop instead of recursion
   bool freeing = false;
-  std::atomic<int64_t> live[static_cast<int>(Live::count)] = {};  // live.h
   bool in_part = false;                                       // inside a part of parallel_for
+  OwnCount live[static_cast<int>(Live::count)];               // live.h
+  OwnCount live_bytes;                                        // of small blocks: taken minus given
+  FreeList blocks[kBlockClasses];                             // memory.h
+  Thread* next = nullptr;                                     // of all threads
 };
 
 // Initial-exec: 8 bytes of the static TLS block, no call to find it.

@@ -37,7 +37,10 @@ class Args {
 
 // Checks n values against the schema, fills in defaults and turns single numbers into lists where lists are wanted.
 // `room` holds kMaxArguments values; `scratch` what they point at.
-struct ArgScratch { int64_t numbers[16]; int used = 0; };
+struct ArgScratch {
+  int64_t numbers[16];
+  int used = 0;
+};
 Args complete(const Op& op, const Value* values, int n, Value* room, ArgScratch& scratch);
 
 }  // namespace gradus

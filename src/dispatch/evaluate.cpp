@@ -102,7 +102,47 @@ void load_attributes(const Op& op, const Args& args, Number* to) {
 
 }  // namespace
 
+// Small ops live here: tensors of one shape and of a compute type, without gaps, and numbers that do not promote.
+static bool evaluate_flat(const Op& op, const Args& args, Tensor& out) {
+  const FormulaInfo& f = *op.formula;
+  if (args[0].tag != Tag::tensor || op.result == ResultType::boolean) return false;
+  const TensorImpl* first = args[0].t;
+  const Dtype type = first->dtype;
+  const Compute c = compute_of(type);
+  const StripFn run = op.info->kernels->value[static_cast<int>(c)];
+  if (!first->contiguous || dtype_of(c) != type || !run || (op.result == ResultType::floating && c == Compute::i64)) return false;
+  alignas(64) char repeat[kFormulaInputs][kRepeatBytes];
+  alignas(Number) char attributes[kMaxAttributes * sizeof(Number)];
+  Strip s;
+  s.n = first->numel;
+  s.in[0] = first->data();
+  s.repeat[0] = false;
+  for (int k = 1; k < f.arity; ++k) {
+    const Value& v = args[k];
+    s.repeat[k] = v.tag != Tag::tensor;
+    if (s.repeat[k]) {
+      if (c == Compute::i64 && v.tag == Tag::real) return false;
+      kernels::fill_repeat(repeat[k], v.number(), c);
+      s.in[k] = repeat[k];
+      continue;
+    }
+    const TensorImpl* t = v.t;
+    if (t->dtype != type || !t->contiguous || t->ndim != first->ndim) return false;
+    for (int d = 0; d < t->ndim; ++d)
+      if (t->dims[d] != first->dims[d]) return false;
+    s.in[k] = t->data();
+  }
+  if (f.attributes > 0) load_attributes(op, args, reinterpret_cast<Number*>(attributes));
+  s.formula = attributes;
+  out = empty_like(first);
+  s.out = out.impl()->data();
+  kernels::elementwise_flat(run, s, f.arity, size_of(type), op.info->kernels->light);
+  return true;
+}
+
 Tensor evaluate_formula(const Op& op, const Args& args) {
+  Tensor flat;
+  if (evaluate_flat(op, args, flat)) return flat;
   Operands o;
   gather(op, args, o);
   Number attributes[kMaxAttributes];

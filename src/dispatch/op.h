@@ -90,7 +90,6 @@ struct OpInfo {
   Op* in_place = nullptr;                                     // the form op_
   const Op* functional = nullptr;                             // of an in-place form
   bool differentiable = false;
-  bool fast = false;                                          // formula of tensors only: no defaults to fill in
   int index = 0;
 };
 

@@ -29,7 +29,6 @@ void derive(Op& op, OpInfo& info) {
   for (size_t i = 0; i < s.arguments.size(); ++i) info.defaults[i] = s.arguments[i].fallback;
   if (op.formula) {
     info.kernels = op.formula->table() + op.formula->row;
-    info.fast = op.formula->arity == static_cast<int>(s.arguments.size());
     for (const auto& slope : op.formula->slope) info.differentiable |= slope.exists;
   }
   for (Rule r : op.vjp) info.differentiable |= r != nullptr;

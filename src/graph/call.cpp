@@ -72,7 +72,7 @@ void call_in_place(const Op& op, Value* values, Tensors& out) {
   TensorImpl* self = values[0].t;
   const bool records = context().grad_mode && any_needs_grad(op, args) && is_differentiable(self->dtype);
   check_in_place(op, self, records);
-  if (op.compose && !op.kernel) {
+  if (op.compose && (!op.kernel || (records && !has_own_rule(op)))) {
     compose_in_place(op, args);
   } else {
     Tensors copies;
@@ -95,25 +95,58 @@ void call_in_place(const Op& op, Value* values, Tensors& out) {
   out.push_back(Tensor::share(self));
 }
 
-bool only_tensors(const Value* values, int n) {
-  for (int i = 0; i < n; ++i)
-    if (values[i].tag != Tag::tensor) return false;
+// The ordinary form of a formula's call: its tensors, then numbers for its attributes, or fewer. `room` gets the defaults.
+bool complete_formula(const Op& op, const Value* values, int n, Value* room) {
+  const int arity = op.formula->arity, all = arity + op.formula->attributes;
+  if (n < arity || n > all) return false;
+  for (int i = 0; i < arity; ++i) {
+    if (values[i].tag != Tag::tensor && (i == 0 || !values[i].is_number())) return false;
+    room[i] = values[i];
+  }
+  for (int i = arity; i < all; ++i) {
+    const bool given = i < n && values[i].tag != Tag::absent;
+    room[i] = given ? values[i] : op.info->defaults[i];
+    if (!room[i].is_number()) return false;
+  }
   return true;
+}
+
+// Room for the arguments of a call, left as it is until they are put there.
+struct Room {
+  alignas(Value) unsigned char bytes[kMaxArguments * sizeof(Value)];
+  Value* values() { return reinterpret_cast<Value*>(bytes); }
+};
+
+void check_cancelled(const Context& c, const Op& op) {
+  GRADUS_CHECK(!c.cancelled.load(std::memory_order_relaxed), cancelled, "{}: cancelled", name(op));
 }
 
 }  // namespace
 
+Tensor call_one(const Op& op, const Value* values, int n) {
+  Room room;
+  if (op.formula && !op.info->functional && complete_formula(op, values, n, room.values())) [[likely]] {
+    Context& c = context();
+    check_cancelled(c, op);
+    const Args args(op, room.values());
+    Tensor out = evaluate_formula(op, args);
+    if (c.grad_mode && op.info->differentiable && any_needs_grad(op, args) && !c.inference_mode && is_differentiable(out.dtype()))
+      set_history(out.impl(), make_node(op, args, {&out, 1}), 0);
+    return out;
+  }
+  Tensors out;
+  call(op, values, n, out);
+  return std::move(out[0]);
+}
+
 void call(const Op& op, const Value* values, int n, Tensors& out) {
   Context& c = context();
-  GRADUS_CHECK(!c.cancelled.load(std::memory_order_relaxed), cancelled, "{}: cancelled", name(op));
-  Value room[kMaxArguments];
+  check_cancelled(c, op);
+  Room room;
   ArgScratch scratch;
   out.clear();
-  if (op.info->functional) {
-    complete(op, values, n, room, scratch);
-    return call_in_place(op, room, out);
-  }
-  const Args args = op.info->fast && n == op.formula->arity && only_tensors(values, n) ? Args(op, values) : complete(op, values, n, room, scratch);
+  const Args args = complete(op, values, n, room.values(), scratch);
+  if (op.info->functional) return call_in_place(op, room.values(), out);
   if (op.compose && !op.kernel) return op.compose(args, out);
   const bool records = c.grad_mode && any_needs_grad(op, args);
   if (records && op.compose && !has_own_rule(op)) return op.compose(args, out);

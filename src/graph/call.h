@@ -9,11 +9,10 @@ namespace gradus {
 // Values in schema order; missing ones at the end take their defaults.
 void call(const Op& op, const Value* values, int n, Tensors& out);
 
-inline Tensor call(const Op& op, std::initializer_list<Value> values) {
-  Tensors out;
-  call(op, values.begin(), static_cast<int>(values.size()), out);
-  return std::move(out[0]);
-}
+// Of an op with one result.
+Tensor call_one(const Op& op, const Value* values, int n);
+
+inline Tensor call(const Op& op, std::initializer_list<Value> values) { return call_one(op, values.begin(), static_cast<int>(values.size())); }
 inline Tensors call_all(const Op& op, std::initializer_list<Value> values) {
   Tensors out;
   call(op, values.begin(), static_cast<int>(values.size()), out);

@@ -23,22 +23,15 @@ int64_t stream_bytes() {
   return bytes;
 }
 
-void fill_repeat(void* to, const void* value, size_t size) {
+void repeat_value(void* to, const void* value, size_t size) {
   for (size_t i = 0; i < kRepeatBytes; i += size) std::memcpy(static_cast<char*>(to) + i, value, size);
 }
-void fill_repeat(void* to, Number n, Compute c) {
-  if (c == Compute::f32) { const auto v = static_cast<float>(n.f); fill_repeat(to, &v, sizeof v); }
-  else if (c == Compute::f64) fill_repeat(to, &n.f, sizeof n.f);
-  else fill_repeat(to, &n.i, sizeof n.i);
-}
-
 bool run_flat(const Formula& f, const View& out, const Operand* in, int n) {
   const Dtype type = dtype_of(f.compute);
   const int64_t size = size_of(type);
   if (out.dtype != type || !out.contiguous) return false;
   alignas(64) char repeat[kMaxOperands][kRepeatBytes];
   Strip s{out.numel, out.data, {}, {}, f.attributes, false};
-  int64_t touched = out.numel * size;
   for (int k = 0; k < n; ++k) {
     const Operand& o = in[k];
     if (o.is_number) {
@@ -47,27 +40,16 @@ bool run_flat(const Formula& f, const View& out, const Operand* in, int n) {
       return false;
     } else if (o.view.numel == out.numel && o.view.contiguous) {
       s.in[k] = o.view.data;
-      touched += out.numel * size;
       continue;
     } else if (o.view.numel == 1) {
-      fill_repeat(repeat[k], o.view.data, static_cast<size_t>(size));
+      repeat_value(repeat[k], o.view.data, static_cast<size_t>(size));
     } else {
       return false;
     }
     s.in[k] = repeat[k];
     s.repeat[k] = true;
   }
-  s.stream = touched > stream_bytes() && reinterpret_cast<uintptr_t>(out.data) % 64 == 0;
-  const int64_t grain = f.light ? kLightGrain : kHeavyGrain;
-  if (s.n <= grain) { f.run(s); return true; }
-  parallel_for(s.n, grain, [&](int64_t begin, int64_t end) {
-    Strip part = s;
-    part.n = end - begin;
-    part.out = static_cast<char*>(s.out) + begin * size;
-    for (int k = 0; k < n; ++k)
-      if (!s.repeat[k]) part.in[k] = static_cast<const char*>(s.in[k]) + begin * size;
-    f.run(part);
-  });
+  elementwise_flat(f.run, s, n, size, f.light);
   return true;
 }
 
@@ -159,7 +141,7 @@ class Walk {
       if (s_.in[k][inner] == 0) {
         alignas(8) char value[8];
         pack_[k](value, from[k], 1, 1);
-        fill_repeat(repeat_[k], value, static_cast<size_t>(size_));
+        repeat_value(repeat_[k], value, static_cast<size_t>(size_));
         s.in[k] = repeat_[k];
         s.repeat[k] = true;
       } else if (direct_[k]) {
@@ -199,6 +181,29 @@ class Walk {
 };
 
 }  // namespace
+
+void fill_repeat(void* to, Number n, Compute c) {
+  if (c == Compute::f32) std::fill_n(static_cast<float*>(to), kRepeatBytes / sizeof(float), static_cast<float>(n.f));
+  else if (c == Compute::f64) std::fill_n(static_cast<double*>(to), kRepeatBytes / sizeof(double), n.f);
+  else std::fill_n(static_cast<int64_t*>(to), kRepeatBytes / sizeof(int64_t), n.i);
+}
+
+void elementwise_flat(StripFn run, Strip& s, int n, int64_t size, bool light) {
+  s.stream = false;
+  const int64_t grain = light ? kLightGrain : kHeavyGrain;
+  if (s.n <= grain) return run(s);
+  int64_t touched = s.n * size;
+  for (int k = 0; k < n; ++k) touched += s.repeat[k] ? 0 : s.n * size;
+  s.stream = touched > stream_bytes() && reinterpret_cast<uintptr_t>(s.out) % 64 == 0;
+  parallel_for(s.n, grain, [&](int64_t begin, int64_t end) {
+    Strip part = s;
+    part.n = end - begin;
+    part.out = static_cast<char*>(s.out) + begin * size;
+    for (int k = 0; k < n; ++k)
+      if (!s.repeat[k]) part.in[k] = static_cast<const char*>(s.in[k]) + begin * size;
+    run(part);
+  });
+}
 
 void elementwise(const Formula& f, const View& out, const Operand* in, int n) {
   if (out.numel == 0 || run_flat(f, out, in, n)) return;

@@ -26,4 +26,8 @@ struct Formula {
 // converted to out's type. out may be one of the operands, element on element.
 void elementwise(const Formula& f, const View& out, const Operand* in, int n);
 
+// The case without broadcasts of arrays, conversions or gaps: a strip of any length over n operands, in parallel where it pays.
+void elementwise_flat(StripFn run, Strip& strip, int n, int64_t element_size, bool light);
+void fill_repeat(void* to, Number value, Compute c);          // kRepeatBytes of one value
+
 }  // namespace gradus::kernels

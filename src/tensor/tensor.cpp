@@ -113,6 +113,13 @@ Tensor empty(Dtype dtype, SizesRef sizes) {
   return Tensor::adopt(t);
 }
 
+Tensor empty_like(const TensorImpl* like) {
+  TensorImpl* t = new_impl(new_storage(like->numel * size_of(like->dtype)), like->dtype, like->ndim);
+  t->numel = like->numel;
+  for (int i = 0; i < 2 * like->ndim; ++i) t->dims[i] = like->dims[i];
+  return Tensor::adopt(t);
+}
+
 Tensor empty_strided(Dtype dtype, SizesRef sizes, SizesRef strides) {
   GRADUS_CHECK(sizes.size() == strides.size(), shape, "{} sizes with {} strides", sizes.size(), strides.size());
   return over_storage(new_storage(multiply(span_of(sizes, strides), size_of(dtype))), dtype, sizes, strides, 0);

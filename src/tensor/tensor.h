@@ -99,6 +99,8 @@ static_assert(sizeof(Tensor) == sizeof(void*));
 
 // A new contiguous tensor with whatever its memory holds.
 Tensor empty(Dtype dtype, SizesRef sizes);
+// Like a contiguous tensor.
+Tensor empty_like(const TensorImpl* t);
 inline Tensor empty(const Meta& m) { return empty(m.dtype, m.sizes); }
 // Strides of the caller's choice over a storage of just their span.
 Tensor empty_strided(Dtype dtype, SizesRef sizes, SizesRef strides);
