@@ -90,6 +90,7 @@ struct OpInfo {
   Op* in_place = nullptr;                                     // the form op_
   const Op* functional = nullptr;                             // of an in-place form
   bool differentiable = false;
+  unsigned rules = 0;                                         // bit i: tensor argument i can have a gradient
   int index = 0;
 };
 

@@ -29,10 +29,15 @@ void derive(Op& op, OpInfo& info) {
   for (size_t i = 0; i < s.arguments.size(); ++i) info.defaults[i] = s.arguments[i].fallback;
   if (op.formula) {
     info.kernels = op.formula->table() + op.formula->row;
-    for (const auto& slope : op.formula->slope) info.differentiable |= slope.exists;
+    for (int i = 0; i < op.formula->arity; ++i) {             // a slope that is always 0 gives no edge
+      const auto& slope = op.formula->slope[i];
+      const bool zero = slope.number && op.formula->attributes == 0 && slope.number(nullptr) == 0;
+      if (slope.exists && !zero) info.rules |= 1u << i;
+    }
   }
-  for (Rule r : op.vjp) info.differentiable |= r != nullptr;
-  info.differentiable |= op.vjp_all || op.compose;
+  for (int i = 0; i < s.inputs && i < kMaxInputs; ++i)
+    if (op.vjp_all || op.vjp[i]) info.rules |= 1u << i;
+  info.differentiable = info.rules != 0 || op.compose;
 }
 
 void add(Registry& r, Op& op) {

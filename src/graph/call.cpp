@@ -70,7 +70,8 @@ void separate_inputs(const Op& op, Value* values, Tensors& copies) {
 void call_in_place(const Op& op, Value* values, Tensors& out) {
   const Args args(op, values);
   TensorImpl* self = values[0].t;
-  const bool records = context().grad_mode && any_needs_grad(op, args) && is_differentiable(self->dtype);
+  const bool base_wants = self->view && self->autograd->base.impl()->wants_grad();
+  const bool records = context().grad_mode && (base_wants || any_needs_grad(op, args)) && is_differentiable(self->dtype);
   check_in_place(op, self, records);
   if (op.compose && (!op.kernel || (records && !has_own_rule(op)))) {
     compose_in_place(op, args);
@@ -131,7 +132,7 @@ Tensor call_one(const Op& op, const Value* values, int n) {
     const Args args(op, room.values());
     Tensor out = evaluate_formula(op, args);
     if (c.grad_mode && op.info->differentiable && any_needs_grad(op, args) && !c.inference_mode && is_differentiable(out.dtype()))
-      set_history(out.impl(), make_node(op, args, {&out, 1}), 0);
+      set_history(out.impl(), make_formula_node(op, args, out), 0);
     return out;
   }
   Tensors out;

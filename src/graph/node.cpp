@@ -50,14 +50,6 @@ unsigned wanted_saves(const Op& op, unsigned wanted) {
     }
   return bits;
 }
-bool has_rule(const Op& op, int input) {
-  if (op.formula) {
-    const auto& s = op.formula->slope[input];
-    return s.exists && !(s.number && s.reads == 0 && op.formula->attributes == 0 && s.number(nullptr) == 0);
-  }
-  return op.vjp_all || op.vjp[input];
-}
-
 struct Plan {                                                 // of a node's block
   unsigned wanted = 0, saves = 0;
   uint32_t edges = 0, saved = 0;
@@ -71,7 +63,7 @@ Plan plan_of(const Op& op, const Args& args, std::span<const Tensor> outputs) {
   Plan p;
   for_each_input(op, args, [&](int, int input, int, TensorImpl* t) {
     ++p.edges;
-    if (t && needs_grad(t) && has_rule(op, input)) p.wanted |= 1u << input;
+    if (t && needs_grad(t) && (op.info->rules >> input & 1)) p.wanted |= 1u << input;
   });
   p.saves = p.wanted ? wanted_saves(op, p.wanted) : 0;
   for_each_input(op, args, [&](int, int input, int, TensorImpl* t) { p.saved += t && (p.saves >> input & 1); });
@@ -110,32 +102,47 @@ void save(Saved*& at, TensorImpl* t, int slot, bool is_output, Tensor hold = {})
   hold.detach_handle();
 }
 
-}  // namespace
-
-Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outputs, const Tensor& instead_of_self) {
-  const Plan p = plan_of(op, args, outputs);
-  const Block block = take_block(p.bytes());
+// A node with its edges empty and nothing saved yet.
+Ref<Node> new_node(const Op& op, size_t bytes, uint32_t edges, size_t outputs, bool has_args) {
+  const Block block = take_block(bytes);
   auto* n = static_cast<Node*>(block.data);
   n->kind = Kind::node;
   new (&n->refs) Count;
   n->op = &op;
   new (&n->owner) std::atomic<Run*>{nullptr};
   n->slot = 0;
-  n->edge_count = p.edges;
+  n->edge_count = edges;
   n->saved_count = 0;
-  n->output_count = static_cast<uint16_t>(outputs.size());
+  n->output_count = static_cast<uint16_t>(outputs);
   n->size_class = block.size_class;
   n->freed = false;
-  n->releases = true;
-  n->has_args = p.has_args;
+  n->has_args = has_args;
   n->extra = nullptr;
   n->args = nullptr;
-  std::memset(static_cast<void*>(n->edges()), 0, p.edges * sizeof(Edge));
+  for (uint32_t i = 0; i < edges; ++i) n->edges()[i] = Edge();
   count_live(Live::nodes, 1);
-  Ref<Node> owner = Ref<Node>::adopt(n);                      // from here on a failure frees it
+  return Ref<Node>::adopt(n);
+}
 
+char* store_meta(char* at, const TensorImpl* t) {
+  auto* m = reinterpret_cast<StoredMeta*>(at);
+  *m = {t->dtype, t->ndim, 0, 0};
+  for (int d = 0; d < t->ndim; ++d) m->sizes()[d] = t->dims[d];
+  return reinterpret_cast<char*>(m->sizes() + t->ndim);
+}
+
+// Newer than all that it depends on.
+void number(Node* n, uint64_t newest_input) {
   Context& c = context();
-  uint64_t newest = c.sequence;
+  n->sequence = c.sequence = std::max(c.sequence, newest_input) + 1;
+}
+
+}  // namespace
+
+Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outputs, const Tensor& instead_of_self) {
+  const Plan p = plan_of(op, args, outputs);
+  Ref<Node> n = new_node(op, p.bytes(), p.edges, outputs.size(), p.has_args);
+  uint64_t newest = 0;
   uint32_t flat = 0;
   Saved* at = n->saved();
   for_each_input(op, args, [&](int, int input, int, TensorImpl* t) {
@@ -149,26 +156,66 @@ Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outp
     }
     ++flat;
   });
-  n->sequence = c.sequence = newest + 1;
+  number(n.get(), newest);
   for (size_t k = 0; k < outputs.size(); ++k)
     if (p.saves >> (16 + k) & 1) {                            // an alias: the output itself would own its owner
       save(at, nullptr, static_cast<int>(k), true, alias(outputs[k]));
       ++n->saved_count;
     }
-  char* metas = metas_of(n);
-  for (const Tensor& t : outputs) {
-    auto* m = reinterpret_cast<StoredMeta*>(metas);
-    *m = {t.dtype(), static_cast<uint8_t>(t.ndim()), 0, 0};
-    std::copy(t.sizes().begin(), t.sizes().end(), m->sizes());
-    metas += sizeof(StoredMeta) + 8 * m->ndim;
-  }
-  if (p.has_args) store_args(n, args, metas);
-  return owner;
+  char* metas = metas_of(n.get());
+  for (const Tensor& t : outputs) metas = store_meta(metas, t.impl());
+  if (p.has_args) store_args(n.get(), args, metas);
+  return n;
 }
 
-void set_history(TensorImpl* t, const Ref<Node>& n, uint32_t nr) {
-  Ref<Node> mine = n;
-  if (Node* before = std::exchange(t->grad_fn, mine.detach())) release(before);
+// The same for a formula, whose inputs come first and are no lists: the path of small ops.
+Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out) {
+  const FormulaInfo& f = *op.formula;
+  const auto arity = static_cast<uint32_t>(f.arity);
+  unsigned wanted = 0, reads = 0, tensors = 0;
+  for (uint32_t k = 0; k < arity; ++k) {
+    const Value& v = args[static_cast<int>(k)];
+    if (v.tag != Tag::tensor) continue;
+    tensors |= 1u << k;
+    if (!(op.info->rules >> k & 1) || !needs_grad(v.t)) continue;
+    wanted |= 1u << k;
+    reads |= f.slope[k].reads;
+  }
+  bool has_args = tensors != (1u << arity) - 1;
+  for (int j = f.arity; j < f.arity + f.attributes && !has_args; ++j) {
+    const Value &v = args[j], &fallback = op.info->defaults[j];
+    has_args = v.tag != fallback.tag || v.i != fallback.i;
+  }
+  const unsigned saves = reads & (tensors | 1u << arity);
+  const auto saved = static_cast<uint32_t>(__builtin_popcount(saves));
+  const size_t metas = sizeof(StoredMeta) + 8 * static_cast<size_t>(out.ndim());
+  const size_t values = has_args ? sizeof(Value) * static_cast<size_t>(f.arity + f.attributes) : 0;
+  Ref<Node> n = new_node(op, sizeof(Node) + arity * sizeof(Edge) + saved * sizeof(Saved) + metas + values, arity, 1, has_args);
+  uint64_t newest = 0;
+  Saved* at = n->saved();
+  for (uint32_t k = 0; k < arity; ++k) {
+    TensorImpl* t = args[static_cast<int>(k)].t;
+    if (wanted >> k & 1) {
+      n->edges()[k] = history(t);
+      newest = std::max(newest, n->edges()[k].node->sequence);
+    }
+    if (saves >> k & 1) {
+      save(at, t, static_cast<int>(k), false);
+      ++n->saved_count;
+    }
+  }
+  number(n.get(), newest);
+  if (saves >> arity & 1) {
+    save(at, nullptr, 0, true, alias(out));
+    ++n->saved_count;
+  }
+  char* tail = store_meta(reinterpret_cast<char*>(at), out.impl());
+  if (has_args) store_args(n.get(), args, tail);
+  return n;
+}
+
+void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr) {
+  if (Node* before = std::exchange(t->grad_fn, n.detach())) release(before);
   t->output_nr = nr;
   t->requires_grad = false;
 }

@@ -50,7 +50,6 @@ struct Node : Object {
   uint8_t size_class;
   bool freed : 1;                                             // saved values were released
   bool has_args : 1;
-  bool releases : 1;                                          // frees its memory itself (a block of take_block)
   NodeExtra* extra;
   union { TensorImpl* leaf; Value* args; };
 
@@ -79,7 +78,8 @@ std::string node_name(const Node* n);                         // "MulBackward0",
 // Builds a node for outputs of the given metadata. Edges lead to the histories of the tensor arguments that want a gradient
 // and have a rule; what those rules read is saved. Outputs are attached with set_history.
 Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outputs, const Tensor& instead_of_self = {});
-void set_history(TensorImpl* t, const Ref<Node>& n, uint32_t nr);
+Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out);
+void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr);
 
 // The arguments of a recorded call: attributes as given, tensors where they were saved. Throws when they were released or
 // changed in place since.

@@ -1,0 +1,170 @@
+// Hooks, kept gradients, recording modes, and what they refuse.
+#include "fixture.h"
+
+#include "graph/history.h"
+
+namespace gradus {
+namespace {
+
+using Hooks = Core;
+using Doubles = std::vector<double>;
+
+void backward(const Tensor& t, const GradOptions& o = {}) { gradus::backward({&t, 1}, {}, o); }
+
+TEST_F(Hooks, AHookSeesTheWholeGradientAndMayReplaceIt) {
+  const Tensor a = leaf({1, 2}, {2});
+  const Tensor y = mul(a, 2);
+  Doubles seen;
+  add_hook(y.impl(), [&](const Tensor& g) { seen = values(g); return mul(g, 10); });
+  backward(sum(add(y, mul(y, 3))));
+  EXPECT_EQ(seen, (Doubles{4, 4}));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{80, 80}));
+}
+
+TEST_F(Hooks, HooksOfALeafRunBeforeItsGradientIsAdded) {
+  const Tensor a = leaf({1, 2}, {2});
+  int order = 0, first = 0, second = 0;
+  add_hook(a.impl(), [&](const Tensor&) { first = ++order; return Tensor(); });
+  add_hook(a.impl(), [&](const Tensor& g) { second = ++order; EXPECT_FALSE(grad_of(a)); return neg(g); });
+  backward(sum(a));
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, 2);
+  EXPECT_EQ(values(grad_of(a)), (Doubles{-1, -1}));
+}
+
+TEST_F(Hooks, ARemovedHookRunsNoMore) {
+  const Tensor a = leaf({1}, {1});
+  int runs = 0;
+  const uint64_t id = add_hook(a.impl(), [&](const Tensor&) { ++runs; return Tensor(); });
+  backward(sum(a));
+  EXPECT_TRUE(remove_hook(a.impl(), id));
+  EXPECT_FALSE(remove_hook(a.impl(), id));
+  backward(sum(a));
+  EXPECT_EQ(runs, 1);
+}
+
+TEST_F(Hooks, AHookKeepsToTheHistoryItWasMadeFor) {
+  const Tensor a = leaf({1}, {1});
+  const Tensor y = mul(a, 2);
+  Doubles seen;
+  add_hook(y.impl(), [&](const Tensor& g) { seen = values(g); return Tensor(); });
+  call_in_place(mul_op, {y, 5});
+  backward(sum(y));
+  EXPECT_EQ(seen, (Doubles{5}));                              // of the value before the write
+}
+
+TEST_F(Hooks, AHookOfTheWrongShapeIsRefused) {
+  const Tensor a = leaf({1, 2}, {2});
+  add_hook(a.impl(), [&](const Tensor& g) { return sum(g); });
+  expect_error(Status::shape, "shape [] for a tensor of shape [2]", [&] { backward(sum(a)); });
+  expect_error(Status::state, "does not require grad", [&] { add_hook(tensor({1}, {1}).impl(), [](const Tensor&) { return Tensor(); }); });
+}
+
+TEST_F(Hooks, AFailingHookLeavesTheGraphUsable) {
+  const Tensor a = leaf({1, 2}, {2});
+  const Tensor y = mul(a, a);
+  bool fails = true;
+  add_hook(y.impl(), [&](const Tensor&) -> Tensor {
+    if (fails) throw CallbackFailed(Status::callback);
+    return {};
+  });
+  const Tensor s = sum(y);
+  EXPECT_THROW(backward(s), CallbackFailed);
+  fails = false;
+  backward(s);
+  EXPECT_EQ(values(grad_of(a)), (Doubles{2, 4}));
+}
+
+TEST_F(Hooks, BackwardInsideAHook) {
+  const Tensor a = leaf({3}, {1}), b = leaf({5}, {1});
+  const Tensor y = mul(a, a);
+  add_hook(y.impl(), [&](const Tensor&) {
+    EXPECT_FALSE(context().grad_mode);                        // as create_graph says
+    const GradMode on(true);
+    backward(sum(mul(b, b)));
+    return Tensor();
+  });
+  backward(sum(y));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{6}));
+  EXPECT_EQ(values(grad_of(b)), (Doubles{10}));
+}
+
+TEST_F(Hooks, TheSameGraphRunInsideItself) {
+  const Tensor a = leaf({3}, {1});
+  const Tensor y = mul(a, a), s = sum(y);
+  bool nested = false;
+  add_hook(y.impl(), [&](const Tensor&) {
+    if (!std::exchange(nested, true)) backward(s, {.retain_graph = true});
+    return Tensor();
+  });
+  backward(s, {.retain_graph = true});
+  EXPECT_EQ(values(grad_of(a)), (Doubles{12}));
+}
+
+TEST_F(Hooks, ARetainedGradientOfANonLeaf) {
+  const Tensor a = leaf({1, 2}, {2});
+  const Tensor y = mul(a, 3);
+  retain_grad(y.impl());
+  backward(sum(mul(y, y)));
+  EXPECT_EQ(values(grad_of(y)), (Doubles{6, 12}));
+  expect_error(Status::state, "retain_grad", [&] { retain_grad(tensor({1}, {1}).impl()); });
+}
+
+TEST_F(Hooks, NothingIsRecordedWithoutGradMode) {
+  const Tensor a = leaf({1, 2}, {2});
+  {
+    const GradMode off(false);
+    EXPECT_FALSE(needs_grad(mul(a, 2).impl()));
+    call_in_place(add_op, {a, 1});                            // an optimizer's step
+    {
+      const GradMode on(true);
+      EXPECT_TRUE(needs_grad(mul(a, 2).impl()));
+    }
+  }
+  EXPECT_EQ(values(detach(a)), (Doubles{2, 3}));
+  EXPECT_TRUE(needs_grad(mul(a, 2).impl()));
+}
+
+TEST_F(Hooks, ATensorOfInferenceModeStaysOutOfGraphs) {
+  const Tensor a = leaf({1, 2}, {2});
+  context_.inference_mode = true;
+  const Tensor t = mul(a, 2);
+  context_.inference_mode = false;
+  EXPECT_FALSE(needs_grad(t.impl()));
+  expect_error(Status::state, "saved for backward", [&] { mul(a, t); });
+  expect_error(Status::state, "can't be changed outside", [&] { call_in_place(add_op, {t, 1}); });
+  EXPECT_EQ(values(add(a, t)), (Doubles{3, 6}));              // nothing to save
+}
+
+TEST_F(Hooks, ViewsThatCannotBeWrittenThrough) {
+  const Tensor a = leaf({1, 2, 3, 4}, {4});
+  expect_error(Status::state, "view of a leaf that requires grad", [&] { call_in_place(add_op, {view(a, Sizes{2, 2}), 1}); });
+  const Tensor y = mul(a, 2);
+  Tensor v;
+  {
+    const GradMode off(false);
+    v = view(y, Sizes{2, 2});
+  }
+  expect_error(Status::state, "while recording was off", [&] { call_in_place(mul_op, {v, 2}); });
+  expect_error(Status::state, "share memory", [&] { call_in_place(add_op, {expand(tensor({1}, {1}), Sizes{3}), 1}); });
+}
+
+TEST_F(Hooks, DetachSharesTheVersionAndNotTheHistory) {
+  const Tensor a = leaf({1, 2}, {2});
+  const Tensor y = exp(a), d = detach(y);
+  EXPECT_FALSE(needs_grad(d.impl()));
+  call_in_place(add_op, {d, 1});
+  expect_error(Status::in_place, "version 1, expected 0", [&] { backward(sum(y)); });
+}
+
+TEST_F(Hooks, AWriteMakesABufferPartOfTheGraph) {
+  const Tensor a = leaf({1, 2}, {2}), buffer = tensor({0, 0, 0, 0}, {2, 2});
+  const Tensor row = call(as_strided_op, {buffer, Sizes{2}, Sizes{1}, 2});
+  call_in_place(copy_op, {row, mul(a, 3)});
+  EXPECT_TRUE(needs_grad(buffer.impl()));
+  backward(sum(mul(buffer, buffer)));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{18, 36}));
+}
+
+}  // namespace
+}  // namespace gradus
