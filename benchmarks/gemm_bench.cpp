@@ -116,7 +116,7 @@ void compare_threads(double seconds) {
   gradus::Context context;
   const gradus::ContextScope scope(context);
   for (const Shape& s : {Shape{128, 128, 128, false, false}, {256, 256, 256, false, false}, {512, 512, 512, false, false}, {1024, 1024, 1024, false, false},
-                         {64, 256, 784, false, true}, {2048, 384, 128, false, true}, {256, 784, 512, true, false}}) {
+                         {64, 256, 784, false, true}, {256, 256, 256, false, true}, {512, 256, 784, false, true}, {2048, 384, 128, false, true}, {256, 784, 512, true, false}}) {
     const auto a = numbers<float>(int64_t{s.m} * s.k), b = numbers<float>(int64_t{s.k} * s.n), c = numbers<float>(int64_t{s.m} * s.n);
     const Gemm g = gemm_of(s, gradus::Dtype::f32, a.get(), b.get(), c.get());
     const auto with = [&](int threads) { return [&, threads] { context.threads = threads; gradus::kernels::gemm(g); }; };

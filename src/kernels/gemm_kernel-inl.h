@@ -55,6 +55,11 @@ constexpr int max_rows(int vectors) {
   return kBaseline ? 4 : kManyRegisters ? many[vectors] : few[vectors];
 }
 constexpr int kRowLimit = 16;
+// Asks for the line of p[i], which may lie outside the array: the address is formed as a number.
+template <class T> HWY_INLINE void prefetch(const T* p, ptrdiff_t i) {
+  hwy::Prefetch(reinterpret_cast<const T*>(reinterpret_cast<uintptr_t>(p) + static_cast<uintptr_t>(i) * sizeof(T)));
+}
+
 template <class T> constexpr ptrdiff_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
 
 // Masked loads in the loop over k cost nothing with AVX-512, and about a tenth with AVX2: there whole tiles get a kernel
@@ -105,12 +110,12 @@ template <class T, int kRows, int kVectors, bool kMask> struct Accumulators {
         ptrdiff_t k = left < kStep ? left : kStep;
         left -= k;
         if (row < kRows) {                                    // one row of C at a time: a burst of misses delays operands
-          GRADUS_FLAT for (int j = 0; j < kVectors; ++j) hwy::Prefetch(t.c + row * t.ldc + j * kWidth);
+          GRADUS_FLAT for (int j = 0; j < kVectors; ++j) prefetch(t.c, row * t.ldc + j * kWidth);
           ++row;
         }
         for (; k != 0; --k) {
           V v[kVectors];
-          hwy::Prefetch(a[0] + 8 * a_k);                      // pays when k strides over pages
+          prefetch(a[0], 8 * a_k);                            // pays when k strides over pages
           GRADUS_FLAT for (int j = 0; j < kVectors; ++j) v[j] = load(b, j, last);
           GRADUS_FLAT for (int i = 0; i < kRows; ++i) {
             const V x = hn::Set(d, a[i / 3][(i % 3) * a_row]);

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/gemm_kernel-inl.h"
 
@@ -64,7 +63,9 @@ HWY_INLINE void transpose_square(const T* from, ptrdiff_t from_row, ptrdiff_t ro
   const auto store = [&](V x, int c) {
     if (!kPartial || c < columns) hn::StoreU(x, d, to + c * to_row);
   };
-  if constexpr (!kPartial) { GRADUS_FLAT for (int r = 0; r < kWidth; ++r) hwy::Prefetch(from + r * from_row + 4 * kWidth); }
+  if constexpr (!kPartial) {
+    GRADUS_FLAT for (int r = 0; r < kWidth; ++r) prefetch(from, r * from_row + 4 * kWidth);
+  }
   GRADUS_FLAT for (int g = 0; g < kBlocks; ++g) transpose_in_blocks(d, v + g * kIn);
   // v[g * kIn + c] now holds, in block q, the rows of group g of column q * kIn + c: a transposition of blocks is left.
   GRADUS_FLAT for (int c = 0; c < kIn; ++c) {
@@ -113,7 +114,7 @@ void pack_panel(const T* from, ptrdiff_t k_step, ptrdiff_t column_step, ptrdiff_
       continue;
     }
     // The next rows lie in other pages, where hardware prefetchers do not follow.
-    for (ptrdiff_t j = 0; j < columns; j += 64 / sizeof(T)) hwy::Prefetch(from + 16 * k_step + j);
+    for (ptrdiff_t j = 0; j < columns; j += 64 / sizeof(T)) prefetch(from, 16 * k_step + j);
     ptrdiff_t j = 0;
     for (; j + kWidth <= columns; j += kWidth) hn::StoreU(hn::LoadU(d, from + j), d, to + j);
     if (j < columns) hn::StoreU(load_some(d, from + j, columns - j), d, to + j);
