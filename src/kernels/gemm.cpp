@@ -1,12 +1,11 @@
 #include "kernels/gemm.h"
 
-#include "kernels/gemm_product.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/gemm_half-inl.h"
+#include "kernels/gemm_integer-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
@@ -19,6 +18,16 @@ void gemm_f32(const kernels::Gemm& g) { run_product(product_of<float>(g)); }
 void gemm_f64(const kernels::Gemm& g) { run_product(product_of<double>(g)); }
 void gemm_f16(const kernels::Gemm& g) { run_half<Half>(g); }
 void gemm_bf16(const kernels::Gemm& g) { run_half<BFloat16>(g); }
+void gemm_integer(const kernels::Gemm& g) {
+  switch (g.dtype) {
+    case Dtype::boolean: return run_integer<bool>(g);
+    case Dtype::u8: return run_integer<uint8_t>(g);
+    case Dtype::i8: return run_integer<int8_t>(g);
+    case Dtype::i16: return run_integer<int16_t>(g);
+    case Dtype::i32: return run_integer<int32_t>(g);
+    default: return run_integer<int64_t>(g);
+  }
+}
 
 }  // namespace gradus::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -35,6 +44,7 @@ HWY_EXPORT(gemm_f32);
 HWY_EXPORT(gemm_f64);
 HWY_EXPORT(gemm_f16);
 HWY_EXPORT(gemm_bf16);
+HWY_EXPORT(gemm_integer);
 
 namespace kernels {
 namespace {
@@ -63,7 +73,7 @@ template <class T> void store_empty(const Gemm& g) {
 
 // The whole product on this thread.
 void run_here(const Gemm& g) {
-  if (is_integral(g.dtype)) return gemm_integer(g);
+  if (is_integral(g.dtype)) return HWY_DYNAMIC_DISPATCH(gemm_integer)(g);
   if (g.k == 0) return visit(g.dtype, [&]<class T> { store_empty<T>(g); });
   switch (g.dtype) {
     case Dtype::f64: return HWY_DYNAMIC_DISPATCH(gemm_f64)(g);
