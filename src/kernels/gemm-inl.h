@@ -81,8 +81,8 @@ template <class T> void BlockedProduct<T>::plan() {
   // The kernel reads A at any strides, so A is packed only if neither is 1. B is packed if its columns are not contiguous,
   // or if it is read often enough to pay for sequential access; narrow tiles suffer from strides much earlier.
   pack_a_ = g_.a_col != 1 && g_.a_row != 1 && g_.m > 1;
-  constexpr ptrdiff_t limit = kManyRegisters ? 1 << 20 : 1 << 16;
-  pack_b_ = (g_.b_col != 1 && g_.n > 1) || (g_.m > 100 && g_.k * g_.n * static_cast<ptrdiff_t>(sizeof(T)) > limit) ||
+  constexpr ptrdiff_t limit = kManyRegisters ? 1 << 20 : 1 << 16, often = kManyRegisters ? 100 : 30;
+  pack_b_ = (g_.b_col != 1 && g_.n > 1) || (g_.m > often && g_.k * g_.n * static_cast<ptrdiff_t>(sizeof(T)) > limit) ||
             (kWholeTilesOnly && g_.n % kLanes<T> != 0);
   streamed_ = pack_b_ && !pack_a_ && g_.m <= 2 * rows_;
 }
