@@ -11,8 +11,20 @@ HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
 
 template <class T> Product<T> product_of(const kernels::Gemm& g) {
-  return {g.m, g.n, g.k, static_cast<const T*>(g.a), g.a_row, g.a_col, static_cast<const T*>(g.b), g.b_row, g.b_col,
-          static_cast<T*>(g.c), g.ldc, static_cast<T>(g.alpha), g.accumulate, static_cast<const T*>(g.bias)};
+  return {g.m,
+          g.n,
+          g.k,
+          static_cast<const T*>(g.a),
+          g.a_row,
+          g.a_col,
+          static_cast<const T*>(g.b),
+          g.b_row,
+          g.b_col,
+          static_cast<T*>(g.c),
+          g.ldc,
+          static_cast<T>(g.alpha),
+          g.accumulate,
+          static_cast<const T*>(g.bias)};
 }
 void gemm_f32(const kernels::Gemm& g) { run_product(product_of<float>(g)); }
 void gemm_f64(const kernels::Gemm& g) { run_product(product_of<double>(g)); }
@@ -93,7 +105,7 @@ Gemm normalized(Gemm g) {
 
 // A grid over C, from the shape alone: at least 32 parts, for which the pool wakes its threads, once they are worth it.
 struct Grid {
-  int64_t rows, columns;                                      // of one part
+  int64_t rows, columns;  // of one part
 
   explicit Grid(const Gemm& g) : rows(g.m), columns(g.n) {
     const double enough = std::max(0x1p20, work_of(g) / 32) / static_cast<double>(g.k);
@@ -146,7 +158,7 @@ void gemm_batch(const Gemm& given, int64_t count, const int64_t* a_offsets, cons
     return one;
   };
   const double work = work_of(g);
-  if (work > 8 * kAlone && count < 32) {                      // few and large: threads inside each
+  if (work > 8 * kAlone && count < 32) {  // few and large: threads inside each
     for (int64_t i = 0; i < count; ++i) gemm(entry(i));
     return;
   }

@@ -22,7 +22,7 @@ struct Gemm {
   void* c;
   int64_t ldc;
   double alpha = 1;
-  int64_t integer_alpha = 1;                                  // in place of alpha for integers and booleans
+  int64_t integer_alpha = 1;  // in place of alpha for integers and booleans
   bool accumulate = false;
   const void* bias = nullptr;
 };

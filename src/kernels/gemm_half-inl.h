@@ -18,7 +18,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using FloatTag = hn::ScalableTag<float>;
 
 // Whole vectors of f16 need instructions that came with AVX2; elsewhere, and at the ends of rows, scalar code does.
-template <class H> constexpr bool kVectorHalf = HWY_TARGET != HWY_SCALAR && (std::is_same_v<H, BFloat16> || HWY_TARGET <= HWY_AVX2);
+template <class H>
+constexpr bool kVectorHalf = HWY_TARGET != HWY_SCALAR && (std::is_same_v<H, BFloat16> || HWY_TARGET <= HWY_AVX2);
 
 template <class H> HWY_INLINE hn::Vec<FloatTag> load_half(const H* p) {
   const FloatTag d;
@@ -32,7 +33,7 @@ template <class H> HWY_INLINE hn::Vec<FloatTag> load_half(const H* p) {
 }
 template <class H> HWY_INLINE void store_half(hn::Vec<FloatTag> v, H* p) {
   const FloatTag d;
-  if constexpr (std::is_same_v<H, BFloat16>) {                // to nearest, ties to even, as to_bfloat16
+  if constexpr (std::is_same_v<H, BFloat16>) {  // to nearest, ties to even, as to_bfloat16
     const hn::RebindToUnsigned<FloatTag> du;
     const hn::RebindToSigned<FloatTag> di;
     const hn::Rebind<uint16_t, FloatTag> d16;
@@ -63,8 +64,12 @@ template <class H> void to_halves(const float* from, ptrdiff_t count, H* to) {
 }
 
 // A dense float copy of a matrix, in the order of its own strides.
-struct FloatMatrix { const float* data; ptrdiff_t row, column; };
-template <class H> FloatMatrix to_floats(const H* from, ptrdiff_t row, ptrdiff_t column, ptrdiff_t rows, ptrdiff_t columns, float* to) {
+struct FloatMatrix {
+  const float* data;
+  ptrdiff_t row, column;
+};
+template <class H>
+FloatMatrix to_floats(const H* from, ptrdiff_t row, ptrdiff_t column, ptrdiff_t rows, ptrdiff_t columns, float* to) {
   if (row == 1 && column != 1) {
     for (ptrdiff_t j = 0; j < columns; ++j) to_floats(from + j * column, 1, rows, to + j * rows);
     return {to, 1, rows};
@@ -78,7 +83,8 @@ template <class H> void run_half(const kernels::Gemm& g) {
   const ptrdiff_t rows = even_block(g.m, 120);
   const ptrdiff_t columns = even_block(g.n, std::clamp<ptrdiff_t>((1 << 17) / g.k, 64, 512) / 64 * 64);
   const Scratch memory((rows * g.k + g.k * columns + rows * columns + columns) * sizeof(float));
-  float *const a = memory.as<float>(), *const b = a + rows * g.k, *const sums = b + g.k * columns, *const bias = sums + rows * columns;
+  float *const a = memory.as<float>(), *const b = a + rows * g.k, *const sums = b + g.k * columns,
+               *const bias = sums + rows * columns;
   for (ptrdiff_t i = 0; i < g.m; i += rows) {
     const ptrdiff_t m = std::min(rows, g.m - i);
     const FloatMatrix left = to_floats(static_cast<const H*>(g.a) + i * g.a_row, g.a_row, g.a_col, m, g.k, a);

@@ -26,7 +26,9 @@ template <class T> Sum<T> multiply_add(Sum<T> sum, Sum<T> a, Sum<T> b) {
   else return sum + a * b;
 }
 
-template <class T> void add_products(const kernels::Gemm& g, int64_t i, int64_t j, int64_t m, int64_t n, Sum<T> (&sums)[kIntegerRows][kIntegerColumns]) {
+template <class T>
+void add_products(const kernels::Gemm& g, int64_t i, int64_t j, int64_t m, int64_t n,
+                  Sum<T> (&sums)[kIntegerRows][kIntegerColumns]) {
   const T* a = static_cast<const T*>(g.a) + i * g.a_row;
   const T* b = static_cast<const T*>(g.b) + j * g.b_col;
   Sum<T> row[kIntegerColumns] = {};
