@@ -32,7 +32,6 @@ template <class H> HWY_INLINE hn::Vec<FloatTag> load_half(const H* p) {
   }
 }
 template <class H> HWY_INLINE void store_half(hn::Vec<FloatTag> v, H* p) {
-  const FloatTag d;
   if constexpr (std::is_same_v<H, BFloat16>) {  // to nearest, ties to even, as to_bfloat16
     const hn::RebindToUnsigned<FloatTag> du;
     const hn::RebindToSigned<FloatTag> di;
