@@ -37,7 +37,10 @@ std::vector<double> interleaved_seconds(const std::vector<std::function<void()>>
     run();
     const double start = now();
     int n = 0;
-    do { run(); ++n; } while (now() - start < 2e-3);
+    do {
+      run();
+      ++n;
+    } while (now() - start < 2e-3);
     burst.push_back(std::max(1, n / 2));
   }
   for (const double start = now(); times[0].size() < 5 || now() - start < seconds;)
@@ -61,11 +64,24 @@ template <class T> std::unique_ptr<T[], void (*)(void*)> numbers(int64_t n) {
   return p;
 }
 
-struct Shape { int m, n, k; bool a_turned, b_turned; };
+struct Shape {
+  int m, n, k;
+  bool a_turned, b_turned;
+};
 
 Gemm gemm_of(const Shape& s, gradus::Dtype t, const void* a, const void* b, void* c) {
-  return {.dtype = t, .m = s.m, .n = s.n, .k = s.k, .a = a, .a_row = s.a_turned ? 1 : s.k, .a_col = s.a_turned ? s.m : 1, .b = b,
-          .b_row = s.b_turned ? 1 : s.n, .b_col = s.b_turned ? s.k : 1, .c = c, .ldc = s.n};
+  return {.dtype = t,
+          .m = s.m,
+          .n = s.n,
+          .k = s.k,
+          .a = a,
+          .a_row = s.a_turned ? 1 : s.k,
+          .a_col = s.a_turned ? s.m : 1,
+          .b = b,
+          .b_row = s.b_turned ? 1 : s.n,
+          .b_col = s.b_turned ? s.k : 1,
+          .c = c,
+          .ldc = s.n};
 }
 
 template <class T> void blas(const Shape& s, const T* a, const T* b, T* c) {
@@ -79,13 +95,17 @@ template <class T> void compare(const std::vector<Shape>& shapes, double seconds
   std::printf("%-20s %8s %8s %6s   GF/s, %s\n", sizeof(T) == 4 ? "f32" : "f64", "gradus", "openblas", "ratio",
               hwy::TargetName(hwy::SupportedTargets() & HWY_TARGETS & -(hwy::SupportedTargets() & HWY_TARGETS)));
   for (const Shape& s : shapes) {
-    const auto a = numbers<T>(int64_t{s.m} * s.k), b = numbers<T>(int64_t{s.k} * s.n), c = numbers<T>(int64_t{s.m} * s.n), d = numbers<T>(int64_t{s.m} * s.n);
+    const auto a = numbers<T>(int64_t{s.m} * s.k), b = numbers<T>(int64_t{s.k} * s.n), c = numbers<T>(int64_t{s.m} * s.n),
+               d = numbers<T>(int64_t{s.m} * s.n);
     const Gemm g = gemm_of(s, gradus::DtypeOf<T>::value, a.get(), b.get(), c.get());
-    const auto t = interleaved_seconds({[&] { gradus::kernels::gemm(g); }, [&] { blas<T>(s, a.get(), b.get(), d.get()); }}, seconds);
+    const auto t =
+        interleaved_seconds({[&] { gradus::kernels::gemm(g); }, [&] { blas<T>(s, a.get(), b.get(), d.get()); }}, seconds);
     double worst = 0;
-    for (size_t i = 0; i < static_cast<size_t>(s.m) * static_cast<size_t>(s.n); ++i) worst = std::max(worst, std::fabs(static_cast<double>(c[i] - d[i])));
+    for (size_t i = 0; i < static_cast<size_t>(s.m) * static_cast<size_t>(s.n); ++i)
+      worst = std::max(worst, std::fabs(static_cast<double>(c[i] - d[i])));
     const double flops = 2e-9 * s.m * s.n * s.k;
-    const std::string shape = std::to_string(s.m) + "x" + std::to_string(s.n) + "x" + std::to_string(s.k) + (s.a_turned ? " T" : " N") + (s.b_turned ? "T" : "N");
+    const std::string shape = std::to_string(s.m) + "x" + std::to_string(s.n) + "x" + std::to_string(s.k) +
+                              (s.a_turned ? " T" : " N") + (s.b_turned ? "T" : "N");
     std::printf("%-20s %8.1f %8.1f %6.2f%s\n", shape.c_str(), flops / t[0], flops / t[1], t[1] / t[0],
                 worst > (sizeof(T) == 4 ? 1e-5 : 1e-14) * std::sqrt(s.k) ? "   RESULTS DIFFER" : "");
     std::fflush(stdout);
@@ -103,8 +123,12 @@ void compare_batches(double seconds) {
     std::vector<int64_t> offsets(count);
     for (size_t i = 0; i < count; ++i) offsets[i] = static_cast<int64_t>(i) * one;
     const Gemm g = gemm_of(s, gradus::Dtype::f32, a.get(), b.get(), c.get());
-    const auto t = interleaved_seconds({[&] { gradus::kernels::gemm_batch(g, count, offsets.data(), offsets.data(), offsets.data()); },
-                                        [&] { for (const int64_t o : offsets) blas<float>(s, a.get() + o, b.get() + o, c.get() + o); }}, seconds);
+    const auto t =
+        interleaved_seconds({[&] { gradus::kernels::gemm_batch(g, count, offsets.data(), offsets.data(), offsets.data()); },
+                             [&] {
+                               for (const int64_t o : offsets) blas<float>(s, a.get() + o, b.get() + o, c.get() + o);
+                             }},
+                            seconds);
     const double flops = 2e-9 * count * static_cast<double>(one) * side;
     std::printf("%-20d %8.1f %8.1f %6.2f\n", side, flops / t[0], flops / t[1], t[1] / t[0]);
   }
@@ -115,29 +139,45 @@ void compare_threads(double seconds) {
   std::printf("%-20s %8s %8s %6s\n", "f32 threads", "1", "2", "ratio");
   gradus::Context context;
   const gradus::ContextScope scope(context);
-  for (const Shape& s : {Shape{128, 128, 128, false, false}, {256, 256, 256, false, false}, {512, 512, 512, false, false}, {1024, 1024, 1024, false, false},
-                         {64, 256, 784, false, true}, {2048, 384, 128, false, true}, {256, 784, 512, true, false}}) {
-    const auto a = numbers<float>(int64_t{s.m} * s.k), b = numbers<float>(int64_t{s.k} * s.n), c = numbers<float>(int64_t{s.m} * s.n);
+  for (const Shape& s : {Shape{128, 128, 128, false, false},
+                         {256, 256, 256, false, false},
+                         {512, 512, 512, false, false},
+                         {1024, 1024, 1024, false, false},
+                         {64, 256, 784, false, true},
+                         {256, 256, 256, false, true},
+                         {512, 256, 784, false, true},
+                         {2048, 384, 128, false, true},
+                         {256, 784, 512, true, false}}) {
+    const auto a = numbers<float>(int64_t{s.m} * s.k), b = numbers<float>(int64_t{s.k} * s.n),
+               c = numbers<float>(int64_t{s.m} * s.n);
     const Gemm g = gemm_of(s, gradus::Dtype::f32, a.get(), b.get(), c.get());
-    const auto with = [&](int threads) { return [&, threads] { context.threads = threads; gradus::kernels::gemm(g); }; };
+    const auto with = [&](int threads) {
+      return [&, threads] {
+        context.threads = threads;
+        gradus::kernels::gemm(g);
+      };
+    };
     const auto t = interleaved_seconds({with(1), with(2)}, seconds);
     const double flops = 2e-9 * s.m * s.n * s.k;
-    std::printf("%-20s %8.1f %8.1f %6.2f\n", (std::to_string(s.m) + "x" + std::to_string(s.n) + "x" + std::to_string(s.k)).c_str(), flops / t[0], flops / t[1], t[0] / t[1]);
+    std::printf("%-20s %8.1f %8.1f %6.2f\n",
+                (std::to_string(s.m) + "x" + std::to_string(s.n) + "x" + std::to_string(s.k)).c_str(), flops / t[0], flops / t[1],
+                t[0] / t[1]);
   }
 }
 
-const std::vector<Shape> kSmall = {
-    {8, 8, 8, 0, 0}, {16, 16, 16, 0, 0}, {24, 24, 24, 0, 0}, {32, 32, 32, 0, 0}, {48, 48, 48, 0, 0}, {64, 64, 64, 0, 0}, {100, 100, 100, 0, 0},
-    {128, 128, 128, 0, 0}, {64, 64, 64, 0, 1},  {100, 100, 100, 1, 0}, {64, 64, 64, 1, 0}, {64, 64, 64, 1, 1}};
-const std::vector<Shape> kLarge = {
-    {256, 256, 256, 0, 0}, {512, 512, 512, 0, 0}, {1024, 1024, 1024, 0, 0}, {2048, 2048, 2048, 0, 0}, {1000, 1000, 1000, 0, 1}, {777, 555, 333, 1, 1}};
+const std::vector<Shape> kSmall = {{8, 8, 8, 0, 0},    {16, 16, 16, 0, 0},    {24, 24, 24, 0, 0},    {32, 32, 32, 0, 0},
+                                   {48, 48, 48, 0, 0}, {64, 64, 64, 0, 0},    {100, 100, 100, 0, 0}, {128, 128, 128, 0, 0},
+                                   {64, 64, 64, 0, 1}, {100, 100, 100, 1, 0}, {64, 64, 64, 1, 0},    {64, 64, 64, 1, 1}};
+const std::vector<Shape> kLarge = {{256, 256, 256, 0, 0},    {512, 512, 512, 0, 0},    {1024, 1024, 1024, 0, 0},
+                                   {2048, 2048, 2048, 0, 0}, {1000, 1000, 1000, 0, 1}, {777, 555, 333, 1, 1}};
 const std::vector<Shape> kTraining = {
-    {64, 256, 784, 0, 1}, {512, 256, 784, 0, 1}, {256, 784, 512, 1, 0}, {256, 784, 64, 1, 0}, {2048, 384, 128, 0, 1}, {2048, 512, 128, 0, 1},
-    {2048, 128, 512, 0, 1}, {2048, 128, 384, 0, 0}, {384, 128, 2048, 1, 0}, {128, 512, 2048, 1, 0}, {256, 256, 64, 0, 1}, {256, 64, 256, 0, 0},
-    {128, 128, 32, 0, 1}, {64, 1024, 1024, 0, 0}, {64, 1024, 1024, 0, 1}};
-const std::vector<Shape> kVector = {
-    {64, 10, 128, 0, 1}, {64, 10, 128, 0, 0}, {10, 128, 64, 1, 0}, {64, 128, 10, 0, 0}, {8, 1024, 1024, 0, 1}, {4, 1024, 1024, 0, 1}, {1, 1024, 1024, 0, 1},
-    {1, 1024, 1024, 0, 0}, {1024, 1, 1024, 0, 0}, {1024, 1, 1024, 1, 0}, {1, 256, 256, 0, 1}, {1, 256, 256, 0, 0}, {16, 256, 256, 0, 1}};
+    {64, 256, 784, 0, 1},   {512, 256, 784, 0, 1},  {256, 784, 512, 1, 0},  {256, 784, 64, 1, 0},   {2048, 384, 128, 0, 1},
+    {2048, 512, 128, 0, 1}, {2048, 128, 512, 0, 1}, {2048, 128, 384, 0, 0}, {384, 128, 2048, 1, 0}, {128, 512, 2048, 1, 0},
+    {256, 256, 64, 0, 1},   {256, 64, 256, 0, 0},   {128, 128, 32, 0, 1},   {64, 1024, 1024, 0, 0}, {64, 1024, 1024, 0, 1}};
+const std::vector<Shape> kVector = {{64, 10, 128, 0, 1},   {64, 10, 128, 0, 0},   {10, 128, 64, 1, 0},   {64, 128, 10, 0, 0},
+                                    {8, 1024, 1024, 0, 1}, {4, 1024, 1024, 0, 1}, {1, 1024, 1024, 0, 1}, {1, 1024, 1024, 0, 0},
+                                    {1024, 1, 1024, 0, 0}, {1024, 1, 1024, 1, 0}, {1, 256, 256, 0, 1},   {1, 256, 256, 0, 0},
+                                    {16, 256, 256, 0, 1}};
 
 }  // namespace
 

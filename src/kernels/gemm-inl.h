@@ -63,10 +63,10 @@ template <class T> class BlockedProduct {
 
   Product<T> g_;
   bool swap_, direct_, pack_a_, pack_b_, streamed_;
-  int rows_, vectors_;                                        // the register tile
-  ptrdiff_t mc_, nc_, kc_;                                    // the cache blocks
-  T *panel_ = nullptr, *strip_ = nullptr;                     // packed B and A
-  ptrdiff_t panel_step_ = 0;                                  // 0: every panel in the same place
+  int rows_, vectors_;                     // the register tile
+  ptrdiff_t mc_, nc_, kc_;                 // the cache blocks
+  T *panel_ = nullptr, *strip_ = nullptr;  // packed B and A
+  ptrdiff_t panel_step_ = 0;               // 0: every panel in the same place
 };
 
 template <class T> void BlockedProduct<T>::plan() {
@@ -81,15 +81,16 @@ template <class T> void BlockedProduct<T>::plan() {
   // The kernel reads A at any strides, so A is packed only if neither is 1. B is packed if its columns are not contiguous,
   // or if it is read often enough to pay for sequential access; narrow tiles suffer from strides much earlier.
   pack_a_ = g_.a_col != 1 && g_.a_row != 1 && g_.m > 1;
-  constexpr ptrdiff_t limit = kManyRegisters ? 1 << 20 : 1 << 16;
-  pack_b_ = (g_.b_col != 1 && g_.n > 1) || (g_.m > 100 && g_.k * g_.n * static_cast<ptrdiff_t>(sizeof(T)) > limit) ||
+  constexpr ptrdiff_t limit = kManyRegisters ? 1 << 20 : 1 << 16, often = kManyRegisters ? 100 : 30;
+  pack_b_ = (g_.b_col != 1 && g_.n > 1) || (g_.m > often && g_.k * g_.n * static_cast<ptrdiff_t>(sizeof(T)) > limit) ||
             (kWholeTilesOnly && g_.n % kLanes<T> != 0);
   streamed_ = pack_b_ && !pack_a_ && g_.m <= 2 * rows_;
 }
 
 // Calculates and stores C[i .. i + height, j .. j + width], of which t has A, B and k.
 template <class T>
-HWY_INLINE void BlockedProduct<T>::tile(Tile<T>& t, ptrdiff_t k0, ptrdiff_t i, ptrdiff_t j, int height, int vectors, ptrdiff_t width) {
+HWY_INLINE void BlockedProduct<T>::tile(Tile<T>& t, ptrdiff_t k0, ptrdiff_t i, ptrdiff_t j, int height, int vectors,
+                                        ptrdiff_t width) {
   const TileKernel<T> kernel = tile_kernel<T>(height, vectors);
   if (direct_) {
     t.c = swap_ ? g_.c + j : g_.c + i * g_.ldc + j;
@@ -119,7 +120,7 @@ template <class T> void BlockedProduct<T>::run() {
   if (streamed_) return run_streamed();
   std::optional<Scratch> panels, strips;
   const ptrdiff_t panel = kc_ * vectors_ * kLanes<T>;
-  const bool keep = g_.m > mc_;                               // else a panel is used once, and stays in one place
+  const bool keep = g_.m > mc_;  // else a panel is used once, and stays in one place
   panel_step_ = keep ? kc_ * kLanes<T> : 0;
   if (pack_b_) panel_ = panels.emplace((keep ? kc_ * nc_ : panel) * sizeof(T)).template as<T>();
   if (pack_a_) strip_ = strips.emplace(kc_ * mc_ * sizeof(T)).template as<T>();
@@ -199,7 +200,8 @@ template <class T> void BlockedProduct<T>::run_streamed() {
 
 // The small ones, of which nothing needs to be packed: one strip of tiles.
 template <class T> bool is_small(const Product<T>& g) {
-  return g.n <= kMaxVectors * kLanes<T> && g.m <= 128 && g.k <= kBlockK<T> && g.b_col == 1 && (!kWholeTilesOnly || g.n % kLanes<T> == 0);
+  return g.n <= kMaxVectors * kLanes<T> && g.m <= 128 && g.k <= kBlockK<T> && g.b_col == 1 &&
+         (!kWholeTilesOnly || g.n % kLanes<T> == 0);
 }
 template <class T> void run_small(const Product<T>& g) {
   const int vectors = static_cast<int>(divide_up(g.n, kLanes<T>)), most = max_rows(vectors);

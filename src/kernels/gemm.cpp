@@ -1,29 +1,53 @@
 #include "kernels/gemm.h"
 
-#include "kernels/gemm_product.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/gemm_half-inl.h"
+#include "kernels/gemm_integer-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
 
 template <class T> Product<T> product_of(const kernels::Gemm& g) {
-  return {g.m, g.n, g.k, static_cast<const T*>(g.a), g.a_row, g.a_col, static_cast<const T*>(g.b), g.b_row, g.b_col,
-          static_cast<T*>(g.c), g.ldc, static_cast<T>(g.alpha), g.accumulate, static_cast<const T*>(g.bias)};
+  return {g.m,
+          g.n,
+          g.k,
+          static_cast<const T*>(g.a),
+          g.a_row,
+          g.a_col,
+          static_cast<const T*>(g.b),
+          g.b_row,
+          g.b_col,
+          static_cast<T*>(g.c),
+          g.ldc,
+          static_cast<T>(g.alpha),
+          g.accumulate,
+          static_cast<const T*>(g.bias)};
 }
 void gemm_f32(const kernels::Gemm& g) { run_product(product_of<float>(g)); }
 void gemm_f64(const kernels::Gemm& g) { run_product(product_of<double>(g)); }
 void gemm_f16(const kernels::Gemm& g) { run_half<Half>(g); }
 void gemm_bf16(const kernels::Gemm& g) { run_half<BFloat16>(g); }
+void gemm_integer(const kernels::Gemm& g) {
+  switch (g.dtype) {
+    case Dtype::boolean: return run_integer<bool>(g);
+    case Dtype::u8: return run_integer<uint8_t>(g);
+    case Dtype::i8: return run_integer<int8_t>(g);
+    case Dtype::i16: return run_integer<int16_t>(g);
+    case Dtype::i32: return run_integer<int32_t>(g);
+    default: return run_integer<int64_t>(g);
+  }
+}
 
 }  // namespace gradus::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include <algorithm>
+#include <type_traits>
+
 #include "base/parallel.h"
 
 namespace gradus {
@@ -32,11 +56,15 @@ HWY_EXPORT(gemm_f32);
 HWY_EXPORT(gemm_f64);
 HWY_EXPORT(gemm_f16);
 HWY_EXPORT(gemm_bf16);
+HWY_EXPORT(gemm_integer);
 
 namespace kernels {
 namespace {
 
-constexpr int64_t kAlone = 64 * 64 * 64;                      // multiply-adds for which other threads are not worth waking
+// Multiply-adds for which other threads are not worth waking.
+constexpr double kAlone = 64 * 64 * 64;
+
+double work_of(const Gemm& g) { return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k); }
 
 template <class T> T* shifted(T* p, int64_t elements, Dtype t) {
   using Byte = std::conditional_t<std::is_const_v<T>, const char, char>;
@@ -57,7 +85,7 @@ template <class T> void store_empty(const Gemm& g) {
 
 // The whole product on this thread.
 void run_here(const Gemm& g) {
-  if (is_integral(g.dtype)) return gemm_integer(g);
+  if (is_integral(g.dtype)) return HWY_DYNAMIC_DISPATCH(gemm_integer)(g);
   if (g.k == 0) return visit(g.dtype, [&]<class T> { store_empty<T>(g); });
   switch (g.dtype) {
     case Dtype::f64: return HWY_DYNAMIC_DISPATCH(gemm_f64)(g);
@@ -75,17 +103,24 @@ Gemm normalized(Gemm g) {
   return g;
 }
 
-// A grid over C by size alone: halves of the longer side until the parts are small enough to be shared out evenly.
+// A grid over C, from the shape alone: at least 32 parts, for which the pool wakes its threads, once they are worth it.
 struct Grid {
-  int64_t rows, columns;                                      // of one part
+  int64_t rows, columns;  // of one part
+
   explicit Grid(const Gemm& g) : rows(g.m), columns(g.n) {
-    const int64_t enough = std::max<int64_t>(int64_t{1} << 20, g.m * g.n * g.k / 32);
-    while (rows * columns * g.k > enough && (rows > 24 || columns > 64)) {
-      if (2 * rows >= columns && rows > 24) rows = (rows / 2 + 23) / 24 * 24;
-      else if (columns > 64) columns = (columns / 2 + 63) / 64 * 64;
-      else rows = (rows / 2 + 23) / 24 * 24;
+    const double enough = std::max(0x1p20, work_of(g) / 32) / static_cast<double>(g.k);
+    // Every part of a row of parts prepares B anew where it is turned or converted: then rather columns.
+    const bool prepared = g.b_col != 1 || size_of(g.dtype) == 2;
+    const int64_t least_rows = prepared ? 96 : 24;
+    while (static_cast<double>(rows) * static_cast<double>(columns) > enough) {
+      if (columns > 64 && (prepared || columns > 2 * rows || rows <= least_rows)) columns = half(columns, 32);
+      else if (rows > least_rows) rows = half(rows, 24);
+      else if (columns > 32) columns = half(columns, 32);
+      else if (rows > 24) rows = half(rows, 24);
+      else break;
     }
   }
+  static int64_t half(int64_t n, int64_t unit) { return (n / 2 + unit - 1) / unit * unit; }
 };
 
 void run_part(Gemm g, const Grid& grid, int64_t row, int64_t column) {
@@ -104,7 +139,7 @@ void gemm(const Gemm& given) {
   if (given.m == 0 || given.n == 0) return;
   const Gemm g = normalized(given);
   // An element does not depend on the part it is calculated in, so one thread alone need not pay for parts.
-  if (g.m * g.n * g.k <= kAlone || thread_count() == 1) return run_here(g);
+  if (work_of(g) <= kAlone || thread_count() == 1) return run_here(g);
   const Grid grid(g);
   const int64_t across = (g.n + grid.columns - 1) / grid.columns, down = (g.m + grid.rows - 1) / grid.rows;
   parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
@@ -122,12 +157,12 @@ void gemm_batch(const Gemm& given, int64_t count, const int64_t* a_offsets, cons
     if (c_offsets) one.c = shifted(g.c, c_offsets[i], g.dtype);
     return one;
   };
-  const int64_t work = g.m * g.n * g.k;
-  if (work > 8 * kAlone && count < 32) {                      // few and large: threads inside each
+  const double work = work_of(g);
+  if (work > 8 * kAlone && count < 32) {  // few and large: threads inside each
     for (int64_t i = 0; i < count; ++i) gemm(entry(i));
     return;
   }
-  parallel_for(count, std::max<int64_t>(1, kAlone / std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
+  parallel_for(count, static_cast<int64_t>(std::max(1.0, kAlone / std::max(work, 1.0))), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) run_here(entry(i));
   });
 }

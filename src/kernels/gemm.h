@@ -1,4 +1,4 @@
-// Products of matrices of any real dtype. For f32 and f64 an element is a chain of multiply-adds in the order of k, cut
+// Products of matrices of any real dtype. An element of a floating dtype is a chain of multiply-adds in the order of k, cut
 // into blocks that depend on k and the dtype alone. Where these are fused (AVX2, AVX-512, NEON) a result has the same bits
 // for any number of threads, on any of these targets, and for a row, a column or a matrix computed alone or with others.
 #pragma once
@@ -22,7 +22,7 @@ struct Gemm {
   void* c;
   int64_t ldc;
   double alpha = 1;
-  int64_t integer_alpha = 1;                                  // in place of alpha for integers and booleans
+  int64_t integer_alpha = 1;  // in place of alpha for integers and booleans
   bool accumulate = false;
   const void* bias = nullptr;
 };

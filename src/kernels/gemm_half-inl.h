@@ -18,7 +18,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using FloatTag = hn::ScalableTag<float>;
 
 // Whole vectors of f16 need instructions that came with AVX2; elsewhere, and at the ends of rows, scalar code does.
-template <class H> constexpr bool kVectorHalf = HWY_TARGET != HWY_SCALAR && (std::is_same_v<H, BFloat16> || HWY_TARGET <= HWY_AVX2);
+template <class H>
+constexpr bool kVectorHalf = HWY_TARGET != HWY_SCALAR && (std::is_same_v<H, BFloat16> || HWY_TARGET <= HWY_AVX2);
 
 template <class H> HWY_INLINE hn::Vec<FloatTag> load_half(const H* p) {
   const FloatTag d;
@@ -31,8 +32,7 @@ template <class H> HWY_INLINE hn::Vec<FloatTag> load_half(const H* p) {
   }
 }
 template <class H> HWY_INLINE void store_half(hn::Vec<FloatTag> v, H* p) {
-  const FloatTag d;
-  if constexpr (std::is_same_v<H, BFloat16>) {                // to nearest, ties to even, as to_bfloat16
+  if constexpr (std::is_same_v<H, BFloat16>) {  // to nearest, ties to even, as to_bfloat16
     const hn::RebindToUnsigned<FloatTag> du;
     const hn::RebindToSigned<FloatTag> di;
     const hn::Rebind<uint16_t, FloatTag> d16;
@@ -63,8 +63,12 @@ template <class H> void to_halves(const float* from, ptrdiff_t count, H* to) {
 }
 
 // A dense float copy of a matrix, in the order of its own strides.
-struct FloatMatrix { const float* data; ptrdiff_t row, column; };
-template <class H> FloatMatrix to_floats(const H* from, ptrdiff_t row, ptrdiff_t column, ptrdiff_t rows, ptrdiff_t columns, float* to) {
+struct FloatMatrix {
+  const float* data;
+  ptrdiff_t row, column;
+};
+template <class H>
+FloatMatrix to_floats(const H* from, ptrdiff_t row, ptrdiff_t column, ptrdiff_t rows, ptrdiff_t columns, float* to) {
   if (row == 1 && column != 1) {
     for (ptrdiff_t j = 0; j < columns; ++j) to_floats(from + j * column, 1, rows, to + j * rows);
     return {to, 1, rows};
@@ -73,19 +77,21 @@ template <class H> FloatMatrix to_floats(const H* from, ptrdiff_t row, ptrdiff_t
   return {to, columns, 1};
 }
 
-// k > 0.
+// k > 0. A block of rows of A is converted once, and B again for each of them, in pieces that stay in the second cache.
 template <class H> void run_half(const kernels::Gemm& g) {
-  const ptrdiff_t rows = even_block(g.m, 120), columns = even_block(g.n, 512);
+  const ptrdiff_t rows = even_block(g.m, 120);
+  const ptrdiff_t columns = even_block(g.n, std::clamp<ptrdiff_t>((1 << 17) / g.k, 64, 512) / 64 * 64);
   const Scratch memory((rows * g.k + g.k * columns + rows * columns + columns) * sizeof(float));
-  float *const a = memory.as<float>(), *const b = a + rows * g.k, *const sums = b + g.k * columns, *const bias = sums + rows * columns;
-  for (ptrdiff_t j = 0; j < g.n; j += columns) {
-    const ptrdiff_t n = std::min(columns, g.n - j);
-    const FloatMatrix right = to_floats(static_cast<const H*>(g.b) + j * g.b_col, g.b_row, g.b_col, g.k, n, b);
-    if (g.bias) to_floats(static_cast<const H*>(g.bias) + j, 1, n, bias);
-    for (ptrdiff_t i = 0; i < g.m; i += rows) {
-      const ptrdiff_t m = std::min(rows, g.m - i);
+  float *const a = memory.as<float>(), *const b = a + rows * g.k, *const sums = b + g.k * columns,
+               *const bias = sums + rows * columns;
+  for (ptrdiff_t i = 0; i < g.m; i += rows) {
+    const ptrdiff_t m = std::min(rows, g.m - i);
+    const FloatMatrix left = to_floats(static_cast<const H*>(g.a) + i * g.a_row, g.a_row, g.a_col, m, g.k, a);
+    for (ptrdiff_t j = 0; j < g.n; j += columns) {
+      const ptrdiff_t n = std::min(columns, g.n - j);
+      const FloatMatrix right = to_floats(static_cast<const H*>(g.b) + j * g.b_col, g.b_row, g.b_col, g.k, n, b);
       H* const c = static_cast<H*>(g.c) + i * g.ldc + j;
-      const FloatMatrix left = to_floats(static_cast<const H*>(g.a) + i * g.a_row, g.a_row, g.a_col, m, g.k, a);
+      if (g.bias) to_floats(static_cast<const H*>(g.bias) + j, 1, n, bias);
       if (g.accumulate)
         for (ptrdiff_t r = 0; r < m; ++r) to_floats(c + r * g.ldc, 1, n, sums + r * n);
       run_product(Product<float>{m, n, g.k, left.data, left.row, left.column, right.data, right.row, right.column, sums, n,

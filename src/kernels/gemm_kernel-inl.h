@@ -24,7 +24,9 @@ HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-struct SegmentOffset { ptrdiff_t a, b; };
+struct SegmentOffset {
+  ptrdiff_t a, b;
+};
 
 // One call of the kernel. A is read by scalars, so any strides will do: row-major, transposed, packed, a shifted image.
 // B needs contiguous columns. K may consist of several segments of k (the taps of a convolution, the rows of an image).
@@ -36,10 +38,10 @@ template <class T> struct Tile {
   T* c = nullptr;
   ptrdiff_t ldc = 0;
   ptrdiff_t k = 0;
-  ptrdiff_t last_lanes = 0;                                      // columns in use of the last vector: 1 .. lanes
+  ptrdiff_t last_lanes = 0;  // columns in use of the last vector: 1 .. lanes
   ptrdiff_t segments = 1;
   const SegmentOffset* offset = nullptr;
-  const T* start = nullptr;                                   // sums so far, rows of whole vectors; null: zero
+  const T* start = nullptr;  // sums so far, rows of whole vectors; null: zero
   // What is stored: alpha * sum + (c if accumulate) + (bias[column] if any).
   T alpha = 1;
   bool accumulate = false;
@@ -55,6 +57,11 @@ constexpr int max_rows(int vectors) {
   return kBaseline ? 4 : kManyRegisters ? many[vectors] : few[vectors];
 }
 constexpr int kRowLimit = 16;
+// Asks for the line of p[i], which may lie outside the array: the address is formed as a number.
+template <class T> HWY_INLINE void prefetch(const T* p, ptrdiff_t i) {
+  hwy::Prefetch(reinterpret_cast<const T*>(reinterpret_cast<uintptr_t>(p) + static_cast<uintptr_t>(i) * sizeof(T)));
+}
+
 template <class T> constexpr ptrdiff_t kLanes = hn::MaxLanes(hn::ScalableTag<T>());
 
 // Masked loads in the loop over k cost nothing with AVX-512, and about a tenth with AVX2: there whole tiles get a kernel
@@ -84,14 +91,12 @@ template <class T, int kRows, int kVectors, bool kMask> struct Accumulators {
         GRADUS_FLAT for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::LoadU(D(), start + (i * kVectors + j) * kWidth);
       }
     } else {
-      GRADUS_FLAT for (int i = 0; i < kRows; ++i) {
-        GRADUS_FLAT for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(D());
-      }
+      GRADUS_FLAT for (int i = 0; i < kRows; ++i) { GRADUS_FLAT for (int j = 0; j < kVectors; ++j) sum[i][j] = hn::Zero(D()); }
     }
   }
 
   HWY_INLINE void run(const Tile<T>& t, M last) {
-    constexpr int kBases = (kRows + 2) / 3;                   // x86 addresses reach base, base + row and base + 2 row
+    constexpr int kBases = (kRows + 2) / 3;  // x86 addresses reach base, base + row and base + 2 row
     constexpr ptrdiff_t kStep = 16;
     const D d;
     const ptrdiff_t a_row = t.a_row, a_k = t.a_k, b_k = t.b_k;
@@ -104,13 +109,13 @@ template <class T, int kRows, int kVectors, bool kMask> struct Accumulators {
       for (ptrdiff_t left = t.k; left != 0;) {
         ptrdiff_t k = left < kStep ? left : kStep;
         left -= k;
-        if (row < kRows) {                                    // one row of C at a time: a burst of misses delays operands
-          GRADUS_FLAT for (int j = 0; j < kVectors; ++j) hwy::Prefetch(t.c + row * t.ldc + j * kWidth);
+        if (row < kRows) {  // one row of C at a time: a burst of misses delays operands
+          GRADUS_FLAT for (int j = 0; j < kVectors; ++j) prefetch(t.c, row * t.ldc + j * kWidth);
           ++row;
         }
         for (; k != 0; --k) {
           V v[kVectors];
-          hwy::Prefetch(a[0] + 8 * a_k);                      // pays when k strides over pages
+          prefetch(a[0], 8 * a_k);  // pays when k strides over pages
           GRADUS_FLAT for (int j = 0; j < kVectors; ++j) v[j] = load(b, j, last);
           GRADUS_FLAT for (int i = 0; i < kRows; ++i) {
             const V x = hn::Set(d, a[i / 3][(i % 3) * a_row]);
@@ -126,7 +131,7 @@ template <class T, int kRows, int kVectors, bool kMask> struct Accumulators {
   // The fused multiply-adds are written out, so that no compiler decides whether they round once or twice.
   HWY_INLINE void finish(const Tile<T>& t, M last) {
     const D d;
-    T* const c = t.c;                                         // copies: stores through T* could change the fields of t
+    T* const c = t.c;  // copies: stores through T* could change the fields of t
     const ptrdiff_t ldc = t.ldc;
     const T* const bias = t.bias;
     const bool accumulate = t.accumulate, plain = t.alpha == T(1) && !bias;
@@ -136,7 +141,8 @@ template <class T, int kRows, int kVectors, bool kMask> struct Accumulators {
       }
     } else if (plain) {
       GRADUS_FLAT for (int i = 0; i < kRows; ++i) {
-        GRADUS_FLAT for (int j = 0; j < kVectors; ++j) store(hn::Add(sum[i][j], load(c + i * ldc, j, last)), c + i * ldc, j, last);
+        GRADUS_FLAT for (int j = 0; j < kVectors; ++j)
+            store(hn::Add(sum[i][j], load(c + i * ldc, j, last)), c + i * ldc, j, last);
       }
     } else {
       const V alpha = hn::Set(d, t.alpha);
@@ -161,7 +167,8 @@ template <class T, int kRows, int kVectors, bool kMask> HWY_INLINE void run_tile
   a.finish(t, last);
 }
 template <class T, int kRows, int kVectors> void run_tile(const Tile<T>& t) {
-  if (kWholeTilesOnly || kLanes<T> == 1 || (!kFreeMasks && t.last_lanes == kLanes<T>)) run_tile_masked<T, kRows, kVectors, false>(t);
+  if (kWholeTilesOnly || kLanes<T> == 1 || (!kFreeMasks && t.last_lanes == kLanes<T>))
+    run_tile_masked<T, kRows, kVectors, false>(t);
   else run_tile_masked<T, kRows, kVectors, true>(t);
 }
 
@@ -176,9 +183,11 @@ constexpr std::array<TileKernel<T>, kRowLimit + 1> kernels_of_width(std::integer
 template <class T> HWY_INLINE TileKernel<T> tile_kernel(int rows, int vectors) {
   using Rows = std::make_integer_sequence<int, kRowLimit + 1>;
   static constexpr std::array<TileKernel<T>, kRowLimit + 1> table[] = {
-      kernels_of_width<T, 1>(Rows{}), kernels_of_width<T, 2>(Rows{}),
+    kernels_of_width<T, 1>(Rows{}),
+    kernels_of_width<T, 2>(Rows{}),
 #if HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
-      kernels_of_width<T, 3>(Rows{}), kernels_of_width<T, 4>(Rows{}),
+    kernels_of_width<T, 3>(Rows{}),
+    kernels_of_width<T, 4>(Rows{}),
 #endif
   };
   return table[vectors - 1][rows];

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/gemm_kernel-inl.h"
 
@@ -18,7 +17,7 @@ namespace gradus::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // The first n < lanes elements at p, zeros behind them; reads nothing else.
-template <class D, class T> HWY_INLINE hn::Vec<D> load_some(D d, const T* p, ptrdiff_t n) {
+template <class D, class T> HWY_INLINE hn::Vec<D> load_first(D d, const T* p, ptrdiff_t n) {
   if constexpr (kWholeTilesOnly) {
     HWY_ALIGN T some[hn::MaxLanes(d)] = {};
     std::memcpy(some, p, n * sizeof(T));
@@ -29,7 +28,9 @@ template <class D, class T> HWY_INLINE hn::Vec<D> load_some(D d, const T* p, ptr
 }
 
 #if HWY_TARGET == HWY_SCALAR
-template <bool, class T> HWY_INLINE void transpose_square(const T* from, ptrdiff_t, ptrdiff_t, ptrdiff_t, T* to, ptrdiff_t) { *to = *from; }
+template <bool, class T> HWY_INLINE void transpose_square(const T* from, ptrdiff_t, ptrdiff_t, ptrdiff_t, T* to, ptrdiff_t) {
+  *to = *from;
+}
 #else
 // The 4 x 4 (f32) or 2 x 2 (f64) square inside every block of 128 bits.
 template <class D, class V = hn::Vec<D>> HWY_INLINE void transpose_in_blocks(D d, V* v) {
@@ -59,12 +60,12 @@ HWY_INLINE void transpose_square(const T* from, ptrdiff_t from_row, ptrdiff_t ro
   V v[kWidth];
   GRADUS_FLAT for (int r = 0; r < kWidth; ++r) {
     if constexpr (!kPartial) v[r] = hn::LoadU(d, from + r * from_row);
-    else v[r] = r < rows ? load_some(d, from + r * from_row, columns) : hn::Zero(d);
+    else v[r] = r < rows ? load_first(d, from + r * from_row, columns) : hn::Zero(d);
   }
   const auto store = [&](V x, int c) {
     if (!kPartial || c < columns) hn::StoreU(x, d, to + c * to_row);
   };
-  if constexpr (!kPartial) { GRADUS_FLAT for (int r = 0; r < kWidth; ++r) hwy::Prefetch(from + r * from_row + 4 * kWidth); }
+  if constexpr (!kPartial) { GRADUS_FLAT for (int r = 0; r < kWidth; ++r) prefetch(from, r * from_row + 4 * kWidth); }
   GRADUS_FLAT for (int g = 0; g < kBlocks; ++g) transpose_in_blocks(d, v + g * kIn);
   // v[g * kIn + c] now holds, in block q, the rows of group g of column q * kIn + c: a transposition of blocks is left.
   GRADUS_FLAT for (int c = 0; c < kIn; ++c) {
@@ -113,10 +114,10 @@ void pack_panel(const T* from, ptrdiff_t k_step, ptrdiff_t column_step, ptrdiff_
       continue;
     }
     // The next rows lie in other pages, where hardware prefetchers do not follow.
-    for (ptrdiff_t j = 0; j < columns; j += 64 / sizeof(T)) hwy::Prefetch(from + 16 * k_step + j);
+    for (ptrdiff_t j = 0; j < columns; j += 64 / sizeof(T)) prefetch(from, 16 * k_step + j);
     ptrdiff_t j = 0;
     for (; j + kWidth <= columns; j += kWidth) hn::StoreU(hn::LoadU(d, from + j), d, to + j);
-    if (j < columns) hn::StoreU(load_some(d, from + j, columns - j), d, to + j);
+    if (j < columns) hn::StoreU(load_first(d, from + j, columns - j), d, to + j);
   }
 }
 
@@ -127,7 +128,7 @@ template <class T> void pack_strip(const T* from, ptrdiff_t k_step, ptrdiff_t ro
 }
 
 // The first n <= lanes elements of v to p; writes nothing else.
-template <class D, class T> HWY_INLINE void store_some(D d, hn::Vec<D> v, T* p, ptrdiff_t n) {
+template <class D, class T> HWY_INLINE void store_first(D d, hn::Vec<D> v, T* p, ptrdiff_t n) {
   if (n == kLanes<T>) {
     hn::StoreU(v, d, p);
   } else if constexpr (kWholeTilesOnly) {
@@ -143,16 +144,17 @@ template <class D, class T> HWY_INLINE void store_some(D d, hn::Vec<D> v, T* p, 
 template <class T> struct WriteBack {
   T alpha;
   bool accumulate;
-  const T* bias;                                              // of the first column written; may be null
+  const T* bias;  // of the first column written; may be null
 };
 
 // c[rows x columns] from sums in rows of whole vectors.
 template <class T>
-void write_back(const WriteBack<T>& w, const T* sums, ptrdiff_t sums_row, ptrdiff_t rows, ptrdiff_t columns, T* c, ptrdiff_t ldc) {
+void write_back(const WriteBack<T>& w, const T* sums, ptrdiff_t sums_row, ptrdiff_t rows, ptrdiff_t columns, T* c,
+                ptrdiff_t ldc) {
   const hn::ScalableTag<T> d;
   constexpr ptrdiff_t kWidth = kLanes<T>;
   const auto alpha = hn::Set(d, w.alpha);
-  const auto load = [&](const T* p, ptrdiff_t n) { return n == kWidth ? hn::LoadU(d, p) : load_some(d, p, n); };
+  const auto load = [&](const T* p, ptrdiff_t n) { return n == kWidth ? hn::LoadU(d, p) : load_first(d, p, n); };
   for (ptrdiff_t j = 0; j < columns; j += kWidth) {
     const ptrdiff_t n = std::min(kWidth, columns - j);
     const auto bias = w.bias ? load(w.bias + j, n) : hn::Zero(d);
@@ -161,7 +163,7 @@ void write_back(const WriteBack<T>& w, const T* sums, ptrdiff_t sums_row, ptrdif
       T* const to = c + i * ldc + j;
       if (w.accumulate) v = hn::MulAdd(alpha, v, hn::Add(load(to, n), bias));
       else v = w.bias ? hn::MulAdd(alpha, v, bias) : hn::Mul(alpha, v);
-      store_some(d, v, to, n);
+      store_first(d, v, to, n);
     }
   }
 }

@@ -1,8 +1,6 @@
-// A product of f32 or f64 matrices as it goes to the SIMD targets, and the other ways of gemm.cpp. Private to the kernels.
+// A product of f32 or f64 matrices as it goes to the SIMD targets. Private to the kernels.
 #pragma once
 #include <cstddef>
-
-#include "kernels/gemm.h"
 
 namespace gradus::kernels {
 
@@ -18,8 +16,5 @@ template <class T> struct Product {
   bool accumulate = false;
   const T* bias = nullptr;
 };
-
-// For integers and booleans, k = 0 included; one thread.
-void gemm_integer(const Gemm&);
 
 }  // namespace gradus::kernels
