@@ -29,8 +29,10 @@ HWY_INLINE Quarter<D> quarter(Value<D> x) {
   const V sum = fma(x, V(0.6366197723675814), V(rounder<D>)), n = sum - V(rounder<D>);
   V r = x, p, q;
   if constexpr (is_single<D>) {
-    GRADUS_FLAT for (double part : {3.140625, 0.0009670257568359375, 6.2771141529083251953e-7, 1.2154201255653420762e-10})
-      r = fma(n, V(-0.5 * part), r);
+    // The rounding of the third step joins the fourth: r is rounded once.
+    const V third = -0.5 * 6.2771141529083251953e-7;
+    const V first = fma(n, V(-0.5 * 0.0009670257568359375), fma(n, V(-0.5 * 3.140625), x)), second = fma(n, third, first);
+    r = second + fma(n, V(-0.5 * 1.2154201255653420762e-10), fma(n, third, first - second));
     const V u = r * r;
     p = u * horner(u, {-0.1666666666, 0.008333331831, -0.0001984006304, 2.724686872e-6});
     q = u * horner(u, {0.0416666646, -0.00138882913, 2.454541908e-5});
