@@ -66,6 +66,13 @@ HWY_INLINE Value<D> times_power(Value<D> y, Value<D> sum) {
   return hn::BitCast(D(), hn::Add(hn::BitCast(di, y.v), hn::ShiftLeft<mantissa_bits<D>>(hn::BitCast(di, sum.v))));
 }
 
+// factor e^(r + low), likewise.
+template <class D>
+HWY_INLINE Value<D> exp_near(Value<D> r, Value<D> low, Value<D> factor) {
+  const Pair<D> s = fast_sum(Value<D>(1), r), p = exact_product(s.hi, factor);
+  return p.hi + fma(s.lo + fma(exp_rest(r), r * r, low), factor, p.lo);
+}
+
 template <class D, class DI>
 HWY_INLINE Value<D> power_of_two(hn::Vec<DI> n) {
   const DI di;
@@ -89,11 +96,11 @@ HWY_INLINE Value<D> clamped(Value<D> x, double low, double high) {
   return hn::Min(hn::Max(x.v, Value<D>(low).v), Value<D>(high).v);
 }
 
-// 2^k e^(x + low) for any x; |low| is at most a rounding error of x.
+// 2^k factor e^(x + low) for any x; |low| is at most a rounding error of x.
 template <int k, class D>
-HWY_NOINLINE Value<D> exp_anywhere(Value<D> x, Value<D> low) {
+HWY_NOINLINE Value<D> exp_anywhere(Value<D> x, Same<D> low, Same<D> factor) {
   const Split<D> s = split_ln2(Pair<D>{clamped(x, is_single<D> ? -105 : -747, is_single<D> ? 90 : 711), low});
-  return select(is_nan(x), x, times_any_power<k>(exp_near(s.r, s.low), s.sum));
+  return select(is_nan(x), x, times_any_power<k>(exp_near(s.r, s.low, factor), s.sum));
 }
 
 // e^x for |x| <= 87 (708): the result is a normal number.
@@ -105,15 +112,23 @@ HWY_INLINE Value<D> exp_normal(Value<D> x) {
 
 template <class D>
 HWY_INLINE Value<D> exp(Value<D> x) {
-  if (HWY_UNLIKELY(!all(abs(x) <= Value<D>(is_single<D> ? 87 : 708)))) return exp_anywhere<0>(x, Value<D>(0));
+  if (HWY_UNLIKELY(!all(abs(x) <= Value<D>(is_single<D> ? 87 : 708)))) return exp_anywhere<0>(x, 0, 1);
   return exp_normal(x);
 }
 
 template <class D>
 HWY_INLINE Value<D> exp(Pair<D> x) {
-  if (HWY_UNLIKELY(!all(abs(x.hi) <= Value<D>(is_single<D> ? 87 : 708)))) return exp_anywhere<0>(x.hi, x.lo);
+  if (HWY_UNLIKELY(!all(abs(x.hi) <= Value<D>(is_single<D> ? 87 : 708)))) return exp_anywhere<0>(x.hi, x.lo, 1);
   const Split<D> s = split_ln2(x);
   return times_power(exp_near(s.r, s.low), s.sum);
+}
+
+// factor e^x for a factor between 1/100 and 100, with the error of one rounding.
+template <class D>
+HWY_INLINE Value<D> exp_times(Pair<D> x, Value<D> factor) {
+  if (HWY_UNLIKELY(!all(abs(x.hi) <= Value<D>(is_single<D> ? 80 : 700)))) return exp_anywhere<0>(x.hi, x.lo, factor);
+  const Split<D> s = split_ln2(x);
+  return times_power(exp_near(s.r, s.low, factor), s.sum);
 }
 
 template <class D>
@@ -141,7 +156,7 @@ HWY_INLINE Value<D> sigmoid(Value<D> x) {
   using V = Value<D>;
   V e;
   if (HWY_UNLIKELY(!all(x >= V(-limit)))) {
-    e = exp_anywhere<0>(-abs(x), V(0));
+    e = exp_anywhere<0>(-abs(x), 0, 1);
   } else {
     e = exp_normal(V(hn::Max((-abs(x)).v, V(-limit).v)));
   }
@@ -177,7 +192,7 @@ HWY_INLINE Value<D> tanh(Value<D> x) {
 // Taylor below 1, else (e^x - e^-x) / 2.
 template <class D>
 HWY_NOINLINE Value<D> sinh(Value<D> x) {
-  const Value<D> size = abs(x), h = exp_anywhere<-1>(size, Value<D>(0)), u = x * x;
+  const Value<D> size = abs(x), h = exp_anywhere<-1>(size, 0, 1), u = x * x;
   Value<D> p;
   if constexpr (is_single<D>) {
     p = horner(u, {1.0 / 6, 1.0 / 120, 1.0 / 5040, 1.0 / 362880, 1.0 / 39916800});
@@ -190,7 +205,7 @@ HWY_NOINLINE Value<D> sinh(Value<D> x) {
 
 template <class D>
 HWY_NOINLINE Value<D> cosh(Value<D> x) {
-  const Value<D> h = exp_anywhere<-1>(abs(x), Value<D>(0));
+  const Value<D> h = exp_anywhere<-1>(abs(x), 0, 1);
   return h + Value<D>(0.25) / h;
 }
 

@@ -65,14 +65,14 @@ template <class D>
 HWY_NOINLINE Value<D> erf(Value<D> x) {
   using V = Value<D>;
   const V c = hn::Min(abs(x).v, V(is_single<D> ? 4 : 6).v);  // erf is 1 beyond
-  const V far = copysign(V(1) - exp(negative_square(c, 1)) * erfc_scaled(c, 1), x);
+  const V far = copysign(V(1) - exp_times(negative_square(c, 1), erfc_scaled(c, 1)), x);
   return select(abs(x) > V(1), far, copysign(erf_near(x), x));
 }
 
 template <class D>
 HWY_NOINLINE Value<D> erfc(Value<D> x) {
   using V = Value<D>;
-  const V c = hn::Min(abs(x).v, V(28).v), tail = exp(negative_square(c, 1)) * erfc_scaled(c, 1);
+  const V c = hn::Min(abs(x).v, V(28).v), tail = exp_times(negative_square(c, 1), erfc_scaled(c, 1));
   const V far = select(x < V(0), V(2) - tail, tail);
   return select(abs(x) > V(0.5), far, V(1) - erf_near(x));
 }
@@ -83,7 +83,7 @@ HWY_NOINLINE Value<D> normal_cdf(Value<D> x) {
   using V = Value<D>;
   constexpr long double factor = 0.70710678118654752440084436210484903928L;
   const V c = hn::Min(abs(x).v, V(39).v);
-  const V tail = erfc_scaled(c, factor) * exp(negative_square(c, 0.5));
+  const V tail = exp_times(negative_square(c, 0.5), erfc_scaled(c, factor));
   const V near = fma(V(0.5), erf_near(V(0.7071067811865476) * x), V(0.5));
   return select(abs(x) > V(0.7), select(x < V(0), tail, V(1) - tail), near);
 }
