@@ -1,6 +1,8 @@
 // Every function of the kernels' Value type stays within its error and has the right special values, on each SIMD target.
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <string>
 #include <string_view>
 
 #include "math_reference.h"
@@ -9,8 +11,9 @@ namespace {
 
 std::string describe(const MathCase& c, const MathTarget& target, const MathError& e) {
   char text[300];
-  std::snprintf(text, sizeof text, "%s on %s: %zu points beyond %g ulp, first f(%.17g, %.17g) = %.17g; largest error %g ulp at (%.17g, %.17g)", c.name,
-                target.name, e.wrong, c.ulp, e.wrong_x, e.wrong_y, e.wrong_result, e.ulp, e.x, e.y);
+  std::snprintf(text, sizeof text, "%s on %s: %zu points beyond %g ulp, first f(%.17g, %.17g) = %.17g; "
+                "largest error %g ulp at (%.17g, %.17g)",
+                c.name, target.name, e.wrong, c.ulp, e.wrong_x, e.wrong_y, e.wrong_result, e.ulp, e.x, e.y);
   return text;
 }
 

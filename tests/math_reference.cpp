@@ -1,11 +1,13 @@
 // The references of math_reference.h. long double has 64 digits of mantissa on x86: 11 more than double.
 #include "math_reference.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <vector>
 
 namespace {
 using Real = long double;
@@ -192,8 +194,10 @@ Real error_of(T got, Real expected, Real least) {
   if (got == 0 && expected == 0) return limits::infinity();
   if (std::isinf(got) != std::isinf(rounded)) {
     // Next to the largest number, infinity is one ulp away.
-    const Real end = std::ldexp(Real(1), std::numeric_limits<T>::max_exponent), size = std::isinf(got) ? end : std::fabs(Real(got));
-    return std::signbit(got) == std::signbit(expected) ? std::fabs(size - std::fabs(expected)) / ulp_of<T>(end / 2) : limits::infinity();
+    const Real end = std::ldexp(Real(1), std::numeric_limits<T>::max_exponent);
+    const Real size = std::isinf(got) ? end : std::fabs(Real(got));
+    if (std::signbit(got) != std::signbit(expected)) return limits::infinity();
+    return std::fabs(size - std::fabs(expected)) / ulp_of<T>(end / 2);
   }
   return std::fabs(Real(got) - expected) / ulp_of<T>(std::max(std::fabs(expected), least));
 }
@@ -211,7 +215,8 @@ Points<T> sampled_points(const MathCase& c, size_t count) {
   Points<T> p;
   for (size_t i = 0; i < count; ++i) {
     if (i % 2) {
-      add(p, c, static_cast<T>(inside(random)), static_cast<T>(inside(random) * (c.binary && c.low == 0 && i % 4 == 1 ? -1 : 1)));
+      const T x = static_cast<T>(inside(random)), y = static_cast<T>(inside(random));
+      add(p, c, x, c.binary && c.low == 0 && i % 4 == 1 ? -y : y);
     } else {
       const T x = anywhere<T>(random);
       add(p, c, x, i % 4 ? anywhere<T>(random) : static_cast<T>(inside(random)));
@@ -223,11 +228,14 @@ Points<T> sampled_points(const MathCase& c, size_t count) {
 template <class T>
 Points<T> special_points(const MathCase& c) {
   using L = std::numeric_limits<T>;
-  std::vector<T> sizes = {0, L::infinity(), L::max(), L::min(), L::denorm_min(), L::min() / 2, 1, T(1) + L::epsilon(), T(1) - L::epsilon() / 2,
-                          T(0.5), T(1.5), 2, T(2.5), 3, 4, 5, 10, 20, 21, 40, 100, 1000, 1e10, T(1e-10), T(1e-20), T(0.6), T(0.7),
-                          T(9.2), T(26.6), T(37), T(39), T(87), T(88.7), T(88.73), T(89.4), T(103.9), 104, T(126), 127, 128, 149, 150, 708,
-                          T(709.7), T(709.79), T(710.4), 745, T(745.2), 1022, 1023, 1024, 1074, 1075, 8388607, 16777215, 30000, 30001, T(4503599627370497),
-                          T(0.99999), T(1.0001), T(1.5707963267948966), T(3.141592653589793), T(1.4616321449683623)};
+  const std::vector<T> sizes = {
+      0, L::infinity(), L::max(), L::min(), L::denorm_min(), L::min() / 2, 1, T(1) + L::epsilon(),
+      T(1) - L::epsilon() / 2, T(0.5), T(1.5), 2, T(2.5), 3, 4, 5, 10, 20, 21, 40, 100, 1000, 1e10, T(1e-10),
+      T(1e-20), T(0.6), T(0.7), T(9.2), T(26.6), T(37), T(39), T(87), T(88.7), T(88.73), T(89.4), T(103.9),
+      104, T(126), 127, 128, 149, 150, 708, T(709.7), T(709.79), T(710.4), 745, T(745.2), 1022, 1023, 1024,
+      1074, 1075, 8388607, 16777215, 30000, 30001, T(4503599627370497), T(0.99999), T(1.0001),
+      T(1.5707963267948966), T(3.141592653589793), T(1.4616321449683623),
+  };
   Points<T> p;
   const T signs[] = {1, -1};
   std::vector<T> all = {L::quiet_NaN(), -L::quiet_NaN()};

@@ -42,5 +42,9 @@ struct MathError {
 template <class T>
 MathError math_error(const MathCase& c, const Points<T>& points, std::span<const T> results);
 
-inline void run(const MathTable& f, const Points<float>& p, std::vector<float>& out) { f.f32(p.x.data(), p.y.data(), out.data(), out.size()); }
-inline void run(const MathTable& f, const Points<double>& p, std::vector<double>& out) { f.f64(p.x.data(), p.y.data(), out.data(), out.size()); }
+inline void run(const MathTable& f, const Points<float>& p, std::vector<float>& out) {
+  f.f32(p.x.data(), p.y.data(), out.data(), out.size());
+}
+inline void run(const MathTable& f, const Points<double>& p, std::vector<double>& out) {
+  f.f64(p.x.data(), p.y.data(), out.data(), out.size());
+}

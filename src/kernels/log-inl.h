@@ -93,9 +93,11 @@ HWY_NOINLINE Value<D> log2(Value<D> x) {
 
 template <class D>
 HWY_NOINLINE Value<D> log10(Value<D> x) {
-  constexpr double high = is_single<D> ? 0.301025390625 : 0.301029995662247529253, low = is_single<D> ? 4.6050389811952138e-6 : 1.7336659603752854105e-12;
+  constexpr double high = is_single<D> ? 0.301025390625 : 0.301029995662247529253;
+  constexpr double low = is_single<D> ? 4.6050389811952138e-6 : 1.7336659603752854105e-12;
   const LogParts<D> p = log_parts_any(x);
-  const Value<D> small = fma(p.e, Value<D>(low), log_of_parts(LogParts<D>{Value<D>(0), p.f}) * Value<D>(0.43429448190325182765));
+  const Value<D> part = log_of_parts(LogParts<D>{Value<D>(0), p.f}) * Value<D>(0.43429448190325182765);
+  const Value<D> small = fma(p.e, Value<D>(low), part);
   return log_edges(x, fma(p.e, Value<D>(high), small));
 }
 
@@ -154,7 +156,8 @@ HWY_INLINE Pair<D> log_pair(Value<D> x) {
   z.lo = fma(s + s, s_low, z.lo);
   // log m = 2 s + s z (2/3 + z Q(z)); the term with 2/3 needs its low part, Q does not.
   constexpr double third = 2.0 / 3, third_low = 3.7007434154171884681e-17;
-  const V q = horner(z.hi, {2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11, 2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19, 2.0 / 21, 2.0 / 23, 2.0 / 25});
+  const V q = horner(z.hi, {2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11, 2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19,
+                             2.0 / 21, 2.0 / 23, 2.0 / 25});
   Pair<D> a = exact_product(z.hi, V(third));
   a.lo = fma(z.hi, V(third_low), fma(z.lo, V(third), a.lo));
   Pair<D> b = fast_sum(a.hi, z.hi * z.hi * q);

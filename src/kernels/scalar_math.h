@@ -22,7 +22,8 @@ inline double lgamma(double x) {
 template <class Real>
 Real digamma_large(Real x) {
   const Real u = 1 / (x * x);
-  constexpr long double c[] = {-1 / 12.0L, 1 / 120.0L, -1 / 252.0L, 1 / 240.0L, -1 / 132.0L, 691 / 32760.0L, -1 / 12.0L, 3617 / 8160.0L};
+  constexpr long double c[] = {-1 / 12.0L, 1 / 120.0L, -1 / 252.0L, 1 / 240.0L, -1 / 132.0L,
+                               691 / 32760.0L, -1 / 12.0L, 3617 / 8160.0L};
   Real sum = 0;
   for (int i = 7; i >= 0; --i) sum = (sum + static_cast<Real>(c[i])) * u;
   return std::log(x) - Real(0.5) / x + sum;

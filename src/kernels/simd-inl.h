@@ -194,8 +194,9 @@ HWY_INLINE Value<D> through_double(Value<D> x, Same<D> y, F f) {
   using DD = hn::Rebind<double, DH>;
   const DH dh;
   const DD dd;
-  const Value<DD> low = f(Value<DD>(hn::PromoteTo(dd, hn::LowerHalf(dh, x.v))), Value<DD>(hn::PromoteTo(dd, hn::LowerHalf(dh, y.v))));
-  const Value<DD> high = f(Value<DD>(hn::PromoteTo(dd, hn::UpperHalf(dh, x.v))), Value<DD>(hn::PromoteTo(dd, hn::UpperHalf(dh, y.v))));
+  const Value<DD> x0 = hn::PromoteTo(dd, hn::LowerHalf(dh, x.v)), x1 = hn::PromoteTo(dd, hn::UpperHalf(dh, x.v));
+  const Value<DD> y0 = hn::PromoteTo(dd, hn::LowerHalf(dh, y.v)), y1 = hn::PromoteTo(dd, hn::UpperHalf(dh, y.v));
+  const Value<DD> low = f(x0, y0), high = f(x1, y1);
   return hn::Combine(d, hn::DemoteTo(dh, high.v), hn::DemoteTo(dh, low.v));
 #endif
 }
