@@ -126,7 +126,7 @@ const MathCase cases[] = {
     binary("pow", [](Real x, Real y) { return std::pow(x, y); }, 4, 0, 20),
     binary("hypot", [](Real x, Real y) { return std::hypot(x, y); }, 4, -5, 5),
     unary("lgamma", [](Real x, Real) { return std::lgamma(x); }, 4, -5, 10, 0.01),
-    unary("digamma", [](Real x, Real) { return digamma(x); }, 4, -5, 10, 0.01),
+    unary("digamma", [](Real x, Real) { return digamma(x); }, 4, -5, 10, 0.1),
     unary("digamma", [](Real x, Real) { return digamma(x); }, 4, 1.3, 1.6),
     binary("fmod", [](Real x, Real y) { return std::fmod(x, y); }, 0, -50, 50),
     binary("remainder", floor_remainder, 0.5, -50, 50),
