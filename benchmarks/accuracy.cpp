@@ -11,8 +11,7 @@
 namespace {
 
 // Nanoseconds per element over 1024 points of the interesting range; the best of many rounds.
-template <class T>
-double time_of(const MathCase& c, const MathTable& f) {
+template <class T> double time_of(const MathCase& c, const MathTable& f) {
   using clock = std::chrono::steady_clock;
   constexpr size_t n = 1024;
   Points<T> p;
@@ -31,8 +30,7 @@ double time_of(const MathCase& c, const MathTable& f) {
   return best;
 }
 
-template <class T>
-void report(const MathCase& c, const char* type, size_t count) {
+template <class T> void report(const MathCase& c, const char* type, size_t count) {
   const Points<T> points = sampled_points<T>(c, count), special = special_points<T>(c);
   std::vector<T> out(count), special_out(special.x.size());
   for (const MathTarget& target : math_targets())
