@@ -1,5 +1,6 @@
 // Prints error and time of every function of the kernels' Value type, per element type and SIMD target.
 // accuracy [count] [--full] [--only NAME]: count points (default 2^20, --full 2^24).
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -10,8 +11,7 @@
 namespace {
 
 // Nanoseconds per element over 1024 points of the interesting range; the best of many rounds.
-template <class T>
-double time_of(const MathCase& c, const MathTable& f) {
+template <class T> double time_of(const MathCase& c, const MathTable& f) {
   using clock = std::chrono::steady_clock;
   constexpr size_t n = 1024;
   Points<T> p;
@@ -30,8 +30,7 @@ double time_of(const MathCase& c, const MathTable& f) {
   return best;
 }
 
-template <class T>
-void report(const MathCase& c, const char* type, size_t count) {
+template <class T> void report(const MathCase& c, const char* type, size_t count) {
   const Points<T> points = sampled_points<T>(c, count), special = special_points<T>(c);
   std::vector<T> out(count), special_out(special.x.size());
   for (const MathTarget& target : math_targets())
@@ -40,8 +39,8 @@ void report(const MathCase& c, const char* type, size_t count) {
       run(f, points, out);
       run(f, special, special_out);
       const MathError e = math_error<T>(c, points, out), s = math_error<T>(c, special, special_out);
-      std::printf("%-12s %s %-7s %9.3g %-24.17g %-24.17g %8.3f %7zu %7zu\n", c.name, type, target.name, e.ulp, e.x, c.binary ? e.y : 0.0,
-                  time_of<T>(c, f), e.wrong, s.wrong);
+      std::printf("%-12s %s %-7s %9.3g %-24.17g %-24.17g %8.3f %7zu %7zu\n", c.name, type, target.name, e.ulp, e.x,
+                  c.binary ? e.y : 0.0, time_of<T>(c, f), e.wrong, s.wrong);
       if (s.wrong) std::printf("    special: f(%.17g, %.17g) = %.17g\n", s.wrong_x, s.wrong_y, s.wrong_result);
       if (e.wrong) std::printf("    sampled: f(%.17g, %.17g) = %.17g\n", e.wrong_x, e.wrong_y, e.wrong_result);
     }
@@ -58,7 +57,8 @@ int main(int argc, char** argv) {
     else if (arg == "--only" && i + 1 < argc) only = argv[++i];
     else count = static_cast<size_t>(std::strtoull(argv[i], nullptr, 10));
   }
-  std::printf("%-12s %s %-7s %9s %-24s %-24s %8s %7s %7s\n", "function", "typ", "target", "max ulp", "at x", "y", "ns/elem", "beyond", "special");
+  std::printf("%-12s %s %-7s %9s %-24s %-24s %8s %7s %7s\n", "function", "typ", "target", "max ulp", "at x", "y", "ns/elem",
+              "beyond", "special");
   for (const MathCase& c : math_cases()) {
     if (!only.empty() && only != c.name) continue;
     report<float>(c, "f32", count);

@@ -11,8 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
 
-template <class T, class F>
-void loop(const T* x, const T* y, T* out, size_t n) {
+template <class T, class F> void loop(const T* x, const T* y, T* out, size_t n) {
   using D = hn::ScalableTag<T>;
   const D d;
   const size_t lanes = hn::Lanes(d);
@@ -25,15 +24,9 @@ void loop(const T* x, const T* y, T* out, size_t n) {
   for (size_t j = i; j < n; ++j) out[j] = a[j - i];
 }
 
-template <class F>
-constexpr MathTable entry(const char* name, F) {
-  return {name, loop<float, F>, loop<double, F>};
-}
+template <class F> constexpr MathTable entry(const char* name, F) { return {name, loop<float, F>, loop<double, F>}; }
 
-template <class D>
-HWY_INLINE Value<D> number(Mask<D> m) {
-  return select(m, Value<D>(1), Value<D>(0));
-}
+template <class D> HWY_INLINE Value<D> number(Mask<D> m) { return select(m, Value<D>(1), Value<D>(0)); }
 
 std::span<const MathTable> math_functions() {
   static const MathTable all[] = {

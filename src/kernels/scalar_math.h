@@ -19,21 +19,20 @@ inline double lgamma(double x) {
 }
 
 // The asymptotic series at x >= 20.
-template <class Real>
-Real digamma_large(Real x) {
+template <class Real> Real digamma_large(Real x) {
   const Real u = 1 / (x * x);
-  constexpr long double c[] = {-1 / 12.0L, 1 / 120.0L, -1 / 252.0L, 1 / 240.0L, -1 / 132.0L, 691 / 32760.0L, -1 / 12.0L, 3617 / 8160.0L};
+  constexpr long double c[] = {-1 / 12.0L,  1 / 120.0L,     -1 / 252.0L, 1 / 240.0L,
+                               -1 / 132.0L, 691 / 32760.0L, -1 / 12.0L,  3617 / 8160.0L};
   Real sum = 0;
   for (int i = 7; i >= 0; --i) sum = (sum + static_cast<Real>(c[i])) * u;
   return std::log(x) - Real(0.5) / x + sum;
 }
 
-template <class Real>
-Real digamma_positive(Real x) {
+template <class Real> Real digamma_positive(Real x) {
   // Around the root the Taylor series keeps the digits that the sum below would cancel.
   constexpr double root = 1.4616321449683622, root_rest = 9.549995429965697715e-17;
-  constexpr long double c[] = {0.9676722454476211704274L,   -0.4427631689835921060929L, 0.2584997609556510106244L,
-                               -0.1639427054424065275043L,  0.1078240506912623657572L,  -0.07219956125645471092612L,
+  constexpr long double c[] = {0.9676722454476211704274L,  -0.4427631689835921060929L,  0.2584997609556510106244L,
+                               -0.1639427054424065275043L, 0.1078240506912623657572L,   -0.07219956125645471092612L,
                                0.04880428816414310722509L, -0.03316112647484735929226L, 0.02259764823221810465962L};
   const Real t = (x - Real(root)) - Real(root_rest);
   if (std::fabs(t) < Real(0.005)) {
@@ -48,8 +47,7 @@ Real digamma_positive(Real x) {
 
 // The logarithmic derivative of gamma, in a wider type. At 0 the infinity of the opposite sign, NaN at the negative
 // integers (as PyTorch); elsewhere below 0 psi(1 - x) - pi cot(pi x).
-template <class T>
-T digamma(T x) {
+template <class T> T digamma(T x) {
   using Real = std::conditional_t<std::is_same_v<T, float>, double, long double>;
   if (x == 0) return std::copysign(std::numeric_limits<T>::infinity(), -x);
   if (std::isinf(x)) return x > 0 ? x : std::numeric_limits<T>::quiet_NaN();

@@ -23,8 +23,7 @@ HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <class D>
-struct Mask {
+template <class D> struct Mask {
   hn::Mask<D> m;
 
   friend HWY_INLINE Mask operator&(Mask a, Mask b) { return {hn::And(a.m, b.m)}; }
@@ -35,8 +34,7 @@ struct Mask {
   friend HWY_INLINE bool none(Mask a) { return hn::AllFalse(D(), a.m); }
 };
 
-template <class D>
-struct Value {
+template <class D> struct Value {
   using T = hn::TFromD<D>;
   hn::Vec<D> v;
 
@@ -97,35 +95,27 @@ struct Value {
 };
 
 // The type of a second argument, which may then be a plain number.
-template <class D>
-using Same = std::type_identity_t<Value<D>>;
+template <class D> using Same = std::type_identity_t<Value<D>>;
 
-template <class D>
-inline constexpr bool is_single = sizeof(hn::TFromD<D>) == 4;
+template <class D> inline constexpr bool is_single = sizeof(hn::TFromD<D>) == 4;
 
-template <int n, class D>
-HWY_INLINE Value<D> horner(Value<D> x, const double (&c)[n]) {
+template <int n, class D> HWY_INLINE Value<D> horner(Value<D> x, const double (&c)[n]) {
   Value<D> r = c[n - 1];
   GRADUS_FLAT for (int i = n - 2; i >= 0; --i) r = fma(r, x, Value<D>(c[i]));
   return r;
 }
 
 // Unevaluated sums hi + lo of twice the precision.
-template <class D>
-struct Pair {
-  Value<D> hi, lo;
-};
+template <class D> struct Pair { Value<D> hi, lo; };
 
 // a + b exactly; |a| >= |b| or a = 0.
-template <class D>
-HWY_INLINE Pair<D> fast_sum(Value<D> a, Value<D> b) {
+template <class D> HWY_INLINE Pair<D> fast_sum(Value<D> a, Value<D> b) {
   const Value<D> s = a + b;
   return {s, b - (s - a)};
 }
 
 // a with the low half of its digits cleared.
-template <class D>
-HWY_INLINE Value<D> upper_digits(Value<D> a) {
+template <class D> HWY_INLINE Value<D> upper_digits(Value<D> a) {
   const D d;
   const hn::RebindToUnsigned<D> du;
   using TU = hn::TFromD<decltype(du)>;
@@ -134,8 +124,7 @@ HWY_INLINE Value<D> upper_digits(Value<D> a) {
 }
 
 // a b exactly, as long as nothing under- or overflows (Dekker's product where there is no fused multiply-add).
-template <class D>
-HWY_INLINE Pair<D> exact_product(Value<D> a, Value<D> b) {
+template <class D> HWY_INLINE Pair<D> exact_product(Value<D> a, Value<D> b) {
   const Value<D> p = a * b;
 #if HWY_NATIVE_FMA
   return {p, hn::MulSub(a.v, b.v, p.v)};
@@ -146,8 +135,7 @@ HWY_INLINE Pair<D> exact_product(Value<D> a, Value<D> b) {
 }
 
 // f lane by lane, for the lanes in `which` (the others keep y).
-template <class D, class F>
-HWY_NOINLINE Value<D> lanes_where(Mask<D> which, Value<D> x, Value<D> y, F f) {
+template <class D, class F> HWY_NOINLINE Value<D> lanes_where(Mask<D> which, Value<D> x, Value<D> y, F f) {
   using T = hn::TFromD<D>;
   const D d;
   HWY_ALIGN T in[HWY_MAX_BYTES / sizeof(T)], out[HWY_MAX_BYTES / sizeof(T)];
@@ -161,8 +149,7 @@ HWY_NOINLINE Value<D> lanes_where(Mask<D> which, Value<D> x, Value<D> y, F f) {
 }
 
 // f(x, y) lane by lane.
-template <class D, class F>
-HWY_NOINLINE Value<D> lanes(Value<D> x, Same<D> y, F f) {
+template <class D, class F> HWY_NOINLINE Value<D> lanes(Value<D> x, Same<D> y, F f) {
   using T = hn::TFromD<D>;
   const D d;
   HWY_ALIGN T in[HWY_MAX_BYTES / sizeof(T)], out[HWY_MAX_BYTES / sizeof(T)];
@@ -173,8 +160,7 @@ HWY_NOINLINE Value<D> lanes(Value<D> x, Same<D> y, F f) {
 }
 
 // f of single precision vectors, computed on double ones.
-template <class D, class F>
-HWY_INLINE Value<D> through_double(Value<D> x, Same<D> y, F f) {
+template <class D, class F> HWY_INLINE Value<D> through_double(Value<D> x, Same<D> y, F f) {
   const D d;
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
   // Highway's DemoteTo turns infinity into the largest number here.
@@ -194,8 +180,9 @@ HWY_INLINE Value<D> through_double(Value<D> x, Same<D> y, F f) {
   using DD = hn::Rebind<double, DH>;
   const DH dh;
   const DD dd;
-  const Value<DD> low = f(Value<DD>(hn::PromoteTo(dd, hn::LowerHalf(dh, x.v))), Value<DD>(hn::PromoteTo(dd, hn::LowerHalf(dh, y.v))));
-  const Value<DD> high = f(Value<DD>(hn::PromoteTo(dd, hn::UpperHalf(dh, x.v))), Value<DD>(hn::PromoteTo(dd, hn::UpperHalf(dh, y.v))));
+  const Value<DD> x0 = hn::PromoteTo(dd, hn::LowerHalf(dh, x.v)), x1 = hn::PromoteTo(dd, hn::UpperHalf(dh, x.v));
+  const Value<DD> y0 = hn::PromoteTo(dd, hn::LowerHalf(dh, y.v)), y1 = hn::PromoteTo(dd, hn::UpperHalf(dh, y.v));
+  const Value<DD> low = f(x0, y0), high = f(x1, y1);
   return hn::Combine(d, hn::DemoteTo(dh, high.v), hn::DemoteTo(dh, low.v));
 #endif
 }
