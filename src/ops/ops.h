@@ -57,6 +57,9 @@ inline Tensor view(const Tensor& self, SizesRef size) { return call(view_op, {se
 inline Tensor reshape(const Tensor& self, SizesRef shape) { return call(reshape_op, {self, shape}); }
 inline Tensor expand(const Tensor& self, SizesRef size) { return call(expand_op, {self, size}); }
 
+extern Op permute_op;
+inline Tensor permute(const Tensor& self, SizesRef dims) { return call(permute_op, {self, dims}); }
+
 // ---- strided.cpp: regions of memory
 extern Op as_strided_op, strided_view_op, strided_gather_op, strided_put_op;
 
@@ -90,8 +93,28 @@ inline Tensor contiguous(const Tensor& self) { return call(contiguous_op, {self}
 // ---- random.cpp: random numbers
 
 // ---- matmul.cpp: matrix products
+extern Op mm_op, bmm_op, mv_op, dot_op, vdot_op, matmul_op, linalg_matmul_op, addmm_op, baddbmm_op, addmv_op, linear_op;
+inline Tensor mm(const Tensor& self, const Tensor& mat2) { return call(mm_op, {self, mat2}); }
+inline Tensor bmm(const Tensor& self, const Tensor& mat2) { return call(bmm_op, {self, mat2}); }
+inline Tensor mv(const Tensor& self, const Tensor& vec) { return call(mv_op, {self, vec}); }
+inline Tensor dot(const Tensor& self, const Tensor& tensor) { return call(dot_op, {self, tensor}); }
+inline Tensor vdot(const Tensor& self, const Tensor& other) { return call(vdot_op, {self, other}); }
+inline Tensor matmul(const Tensor& self, const Tensor& other) { return call(matmul_op, {self, other}); }
+inline Tensor addmm(const Tensor& self, const Tensor& mat1, const Tensor& mat2, Number beta = 1, Number alpha = 1) { return call(addmm_op, {self, mat1, mat2, beta, alpha}); }
+inline Tensor baddbmm(const Tensor& self, const Tensor& batch1, const Tensor& batch2, Number beta = 1, Number alpha = 1) { return call(baddbmm_op, {self, batch1, batch2, beta, alpha}); }
+inline Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, Number beta = 1, Number alpha = 1) { return call(addmv_op, {self, mat, vec, beta, alpha}); }
+inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) { return call(linear_op, {input, weight, bias}); }
+
+// ---- products.cpp: products that are compositions
+extern Op outer_op, ger_op, inner_op, tensordot_op, kron_op, addr_op, addbmm_op, linalg_multi_dot_op, linalg_vecdot_op;
+inline Tensor outer(const Tensor& self, const Tensor& vec2) { return call(outer_op, {self, vec2}); }
+inline Tensor inner(const Tensor& self, const Tensor& other) { return call(inner_op, {self, other}); }
+inline Tensor tensordot(const Tensor& self, const Tensor& other, SizesRef dims_self, SizesRef dims_other) { return call(tensordot_op, {self, other, dims_self, dims_other}); }
+inline Tensor kron(const Tensor& self, const Tensor& other) { return call(kron_op, {self, other}); }
 
 // ---- einsum.cpp: einsum
+extern Op einsum_op;
+inline Tensor einsum(std::string_view equation, std::span<const Tensor> tensors) { return call(einsum_op, {equation, tensors}); }
 
 // ---- loss.cpp: losses
 

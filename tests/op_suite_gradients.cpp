@@ -1,0 +1,280 @@
+// Gradients of first and second order against central differences. A random projection makes one number of each Jacobian:
+// with f(x) = sum of u * op(x), the slope of f along a direction v is <grad f, v>.
+#include "autograd/grad.h"
+#include "op_suite.h"
+
+namespace gradus::suite {
+namespace {
+
+using Function = std::function<double(const Inputs&)>;
+
+// Ops that stop gradients on purpose.
+const Exceptions kStops = {};
+
+double inner(const Tensor& a, const Tensor& b) {
+  const oracle::Array x = array(a), y = array(b);
+  long double s = 0;
+  for (size_t i = 0; i < x.values.size(); ++i) s += static_cast<long double>(x.values[i]) * y.values[i];
+  return static_cast<double>(s);
+}
+double norm(const Tensor& a) { return std::sqrt(inner(a, a)); }
+
+Inputs moved(const Inputs& x, size_t k, const Tensor& direction, double by) {
+  Inputs out = x;
+  out[k] = copy_of(x[k]);
+  for (int64_t i = 0; i < out[k].numel(); ++i) out[k].data<double>()[i] += by * direction.data<double>()[i];
+  return out;
+}
+
+// The slope along a direction of input k, to the fourth order of the step.
+double slope(const Function& f, const Inputs& x, size_t k, const Tensor& direction) {
+  constexpr double h = 0x1p-12;
+  const auto at = [&](double by) { return f(moved(x, k, direction, by)); };
+  return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
+}
+
+// Compares <g, v> with the slope of f along v; `size` is how large f's terms are.
+void check_slope(const Function& f, const Inputs& x, size_t k, const Tensor& g, double size, const char* what, Report& r) {
+  const Tensor v = noise(x[k].sizes(), 100 + k);
+  const double numeric = slope(f, x, k, v), ours = g ? inner(g, v) : 0;
+  r.check();
+  if (!(std::abs(numeric - ours) <= 1e-6 * std::max(std::abs(numeric), std::abs(ours)) + 1e-9 * (1 + size)))
+    r.fail("{} of input {}: {:.10g} along a direction, by differences {:.10g}", what, k, ours, numeric);
+}
+
+// Copies of the inputs; those in `want` (bit k: input k) are leaves that require grad.
+Inputs leaves(const Inputs& inputs, uint64_t want) {
+  Inputs out;
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    out.push_back(inputs[k] ? copy_of(inputs[k]) : inputs[k]);
+    if (want >> k & 1) set_requires_grad(out[k].impl(), true);
+  }
+  return out;
+}
+uint64_t float_inputs(const Inputs& inputs) {
+  uint64_t mask = 0;
+  for (size_t k = 0; k < inputs.size(); ++k)
+    if (inputs[k] && inputs[k].dtype() == Dtype::f64) mask |= uint64_t{1} << k;
+  return mask;
+}
+
+bool is_f64(const Tensor& t) { return t && t.dtype() == Dtype::f64; }
+
+// The results that carry gradients, by position among all results.
+std::vector<size_t> recorded(const Tensors& results) {
+  std::vector<size_t> out;
+  for (size_t i = 0; i < results.size(); ++i)
+    if (results[i] && needs_grad(results[i].impl())) out.push_back(i);
+  return out;
+}
+Inputs pick(const Tensors& from, const std::vector<size_t>& which) {
+  Inputs out;
+  for (size_t i : which) out.push_back(from[i]);
+  return out;
+}
+Inputs seeds_for(const Inputs& results, uint64_t salt) {
+  Inputs out;
+  for (size_t i = 0; i < results.size(); ++i) out.push_back(noise(results[i].sizes(), salt + i));
+  return out;
+}
+Inputs wanted(const Inputs& x, uint64_t want) {
+  Inputs out;
+  for (size_t k = 0; k < x.size(); ++k) if (want >> k & 1) out.push_back(x[k]);
+  return out;
+}
+
+double projected(const Attempt& a, const Inputs& x, const std::vector<size_t>& results, const Inputs& u) {
+  const GradMode off(false);
+  const Inputs y = pick(a.with(x).run(), results);
+  double s = 0;
+  for (size_t i = 0; i < y.size(); ++i) s += inner(y[i], u[i]);
+  return s;
+}
+double size_of_terms(const Inputs& y, const Inputs& u) {
+  double s = 0;
+  for (size_t i = 0; i < y.size(); ++i) s += norm(y[i]) * norm(u[i]);
+  return s;
+}
+
+// One differentiated call: results, seeds and gradients, by flat input.
+struct Differentiated {
+  Inputs x, y, u;
+  std::vector<size_t> results;                                // which ones carry gradients
+  Inputs g;                                                   // null: not asked for, or unused
+  bool exact = true;                                          // everything is float64
+};
+
+Differentiated differentiate(const Attempt& a, uint64_t want, const Inputs* seeds = nullptr) {
+  Differentiated d;
+  d.x = leaves(a.inputs, want);
+  d.g.resize(d.x.size());
+  const Tensors y = a.with(d.x).run();
+  d.results = recorded(y);
+  d.y = pick(y, d.results);
+  for (const Tensor& t : d.y) d.exact &= is_f64(t);
+  if (d.results.empty() || !d.exact) return d;
+  d.u = seeds ? *seeds : seeds_for(d.y, 1);
+  const Inputs x = wanted(d.x, want);
+  const Tensors g = grad(d.y, x, d.u, {.allow_unused = true});
+  for (size_t k = 0, i = 0; k < d.x.size(); ++k)
+    if (want >> k & 1) d.g[k] = g[i++];
+  return d;
+}
+
+void check_form(const Tensor& g, const Tensor& x, size_t k, Report& r) {
+  if (!g) return;
+  if (g.dtype() != x.dtype()) r.fail("gradient {} is {}", k, gradus::name(g.dtype()));
+  if (!same(g.sizes(), x.sizes())) r.fail("gradient {} has shape {}, its input {}", k, text(g.sizes()), text(x.sizes()));
+}
+
+// A result that depends on an input must have recorded it.
+void check_nothing_was_lost(const Attempt& a, uint64_t want, Report& r) {
+  std::vector<size_t> floats;
+  const Tensors y = a.run();
+  for (size_t i = 0; i < y.size(); ++i) if (is_f64(y[i])) floats.push_back(i);
+  const Inputs u = seeds_for(pick(y, floats), 1);
+  for (size_t k = 0; k < a.inputs.size(); ++k)
+    if (want >> k & 1)
+      check_slope([&](const Inputs& x) { return projected(a, x, floats, u); }, a.inputs, k, {}, size_of_terms(pick(y, floats), u), "no gradient was recorded", r);
+}
+
+TEST_F(Suite, Gradient) {
+  each("gradient", good, kStops, [](const Attempt& a, Report& r) {
+    const uint64_t want = float_inputs(a.inputs);
+    if (!want) return;
+    const Differentiated d = differentiate(a, want);
+    if (d.results.empty()) return check_nothing_was_lost(a, want, r);
+    if (!d.exact) return;
+    const Function f = [&](const Inputs& x) { return projected(a, x, d.results, d.u); };
+    for (size_t k = 0; k < d.x.size(); ++k) {
+      if (!(want >> k & 1)) continue;
+      check_form(d.g[k], d.x[k], k, r);
+      check_slope(f, a.inputs, k, d.g[k], size_of_terms(d.y, d.u), "gradient", r);
+    }
+  });
+}
+
+// What is saved for one input does not depend on whether the others want a gradient.
+TEST_F(Suite, GradientOfOneInputAlone) {
+  each("alone", good, kStops, [](const Attempt& a, Report& r) {
+    const uint64_t want = float_inputs(a.inputs);
+    const Differentiated all = differentiate(a, want);
+    if (all.results.empty() || !all.exact) return;
+    for (size_t k = 0; k < a.inputs.size(); ++k) {
+      if (!(want >> k & 1)) continue;
+      const Tensor zero = zeros(a.inputs[k].sizes(), Dtype::f64);
+      const Differentiated one = differentiate(a, uint64_t{1} << k);
+      // Fewer results may depend on this input alone; they must be the ones that give the gradient.
+      Inputs u;
+      for (size_t i : one.results)
+        for (size_t j = 0; j < all.results.size(); ++j) if (all.results[j] == i) u.push_back(all.u[j]);
+      const Tensor g = one.results.empty() ? Tensor() : differentiate(a, uint64_t{1} << k, &u).g[k];
+      r.check();
+      if (auto diff = differ(g ? g : zero, all.g[k] ? all.g[k] : zero, 1e-12)) r.fail("alone, the gradient of input {} is {}", k, *diff);
+    }
+  });
+}
+
+// Seeds in other memory, and of one result at a time.
+TEST_F(Suite, GradientFromAnySeed) {
+  each("seed", good, kStops, [](const Attempt& a, Report& r) {
+    const uint64_t want = float_inputs(a.inputs);
+    const Differentiated d = differentiate(a, want);
+    if (d.results.empty() || !d.exact) return;
+    for (Memory m : kMemories) {
+      Inputs other, plain;
+      for (const Tensor& u : d.u) { other.push_back(relayout(u, m)); plain.push_back(copy_of(other.back())); }
+      const Inputs got = differentiate(a, want, &other).g, expected = differentiate(a, want, &plain).g;
+      r.about(format("/{}", name(m)).c_str());
+      for (size_t k = 0; k < got.size(); ++k) {
+        if (!got[k] || !expected[k]) continue;
+        r.check();
+        if (auto diff = differ(got[k], expected[k], 1e-12)) r.fail("gradient of input {} is {}", k, *diff);
+      }
+    }
+  });
+}
+
+TEST_F(Suite, GradientOfOneResultAtATime) {
+  each("results", good, kStops, [](const Attempt& a, Report& r) {
+    const uint64_t want = float_inputs(a.inputs);
+    const Differentiated all = differentiate(a, want);
+    if (all.results.size() < 2 || !all.exact) return;
+    for (size_t j = 0; j < all.results.size(); ++j) {
+      const Inputs x = leaves(a.inputs, want);
+      const Tensors y = a.with(x).run();
+      const Tensors g = grad({&y[all.results[j]], 1}, wanted(x, want), {&all.u[j], 1}, {.allow_unused = true});
+      const Function f = [&](const Inputs& at) { return projected(a, at, {all.results[j]}, {all.u[j]}); };
+      r.about(format("/{}", all.results[j]).c_str());
+      for (size_t k = 0, i = 0; k < x.size(); ++k)
+        if (want >> k & 1) check_slope(f, a.inputs, k, g[i++], size_of_terms({all.y[j]}, {all.u[j]}), "gradient", r);
+    }
+  });
+}
+
+// ---- second order
+// psi(x, u) = sum of w * gradient(x, u): the gradient function, projected. Its inputs are x and then the seeds u.
+struct SecondOrder {
+  const Attempt& a;
+  uint64_t want;
+  size_t inputs;
+
+  Inputs first(const Inputs& x_and_u, bool create_graph) const {
+    const Inputs x(x_and_u.begin(), x_and_u.begin() + static_cast<int64_t>(inputs)), u(x_and_u.begin() + static_cast<int64_t>(inputs), x_and_u.end());
+    const Tensors all = a.with(x).run();
+    const Tensors g = grad(pick(all, recorded(all)), wanted(x, want), u, {.create_graph = create_graph, .allow_unused = true});
+    return {g.begin(), g.end()};
+  }
+  double value(const Inputs& x_and_u) const {
+    Inputs fresh = x_and_u;
+    for (size_t k = 0; k < inputs; ++k)
+      if (want >> k & 1) { fresh[k] = copy_of(fresh[k]); set_requires_grad(fresh[k].impl(), true); }
+    const Inputs g = first(fresh, false);
+    double s = 0;
+    for (size_t i = 0; i < g.size(); ++i) if (g[i]) s += inner(g[i], noise(g[i].sizes(), 50 + i));
+    return s;
+  }
+};
+
+// The gradient of psi with respect to every input and seed, null where nothing flows.
+Inputs second(const SecondOrder& s, const Inputs& point, uint64_t asked, double& size) {
+  const Inputs g = s.first(point, true);
+  Inputs outputs, w;
+  for (size_t i = 0; i < g.size(); ++i) {
+    if (!g[i]) continue;
+    const Tensor n = noise(g[i].sizes(), 50 + i);
+    size += norm(g[i]) * norm(n);
+    if (!needs_grad(g[i].impl())) continue;
+    outputs.push_back(g[i]);
+    w.push_back(n);
+  }
+  Inputs out(point.size());
+  if (outputs.empty()) return out;
+  const Tensors h = grad(outputs, wanted(point, asked), w, {.allow_unused = true});
+  for (size_t k = 0, i = 0; k < point.size(); ++k)
+    if (asked >> k & 1) out[k] = h[i++];
+  return out;
+}
+
+TEST_F(Suite, SecondOrder) {
+  each("second", good, kStops, [](const Attempt& a, Report& r) {
+    const uint64_t want = float_inputs(a.inputs);
+    const Differentiated d = differentiate(a, want);
+    if (d.results.empty() || !d.exact) return;
+    Inputs point = a.inputs;
+    point.insert(point.end(), d.u.begin(), d.u.end());
+    const uint64_t asked = float_inputs(point);
+    const SecondOrder s{a, want, a.inputs.size()};
+    double size = 0;
+    const Inputs h = second(s, leaves(point, asked), asked, size);
+    const Function f = [&](const Inputs& at) { return s.value(at); };
+    for (size_t k = 0; k < point.size(); ++k) {
+      if (!(asked >> k & 1)) continue;
+      check_form(h[k], point[k], k, r);
+      check_slope(f, point, k, h[k], 10 * size, k < a.inputs.size() ? "second gradient" : "gradient of the seed", r);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace gradus::suite
