@@ -140,6 +140,9 @@ TEST_F(Suite, Record) {
 
 class Coverage : public ::testing::Environment {
   void TearDown() override {
+    define_all_ops();
+    Context c;
+    const ContextScope scope(c);
     int ops = 0, samples = 0, errors = 0, oracles = 0;
     for (const Op* op : all_ops()) {
       if (op->info->functional || !is_chosen(name(*op))) continue;
