@@ -46,11 +46,11 @@ Tensor copy_if_read(const Op& op, const Args& args) {
 }
 
 void compose_in_place(const Op& op, const Args& args) {
-  Tensors out;
-  op.compose(args, out);
+  Tensors result, written;
+  op.compose(args, result);
   static const Op* copy = find_op("copy_");
-  const Value v[] = {args[0], Value(out[0])};
-  call(*copy, v, 2, out);
+  const Value v[] = {args[0], Value(result[0])};
+  call(*copy, v, 2, written);
 }
 
 // The other tensors of the call that share the written storage, replaced by copies while recording: what the rules read must

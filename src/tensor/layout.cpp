@@ -96,14 +96,11 @@ int64_t wrap_dim(int64_t dim, int64_t ndim, std::string_view what) {
 }
 
 Sizes broadcast_sizes(SizesRef a, SizesRef b, std::string_view what) {
-  if (a.size() < b.size()) std::swap(a, b);
-  Sizes out(a);
-  const size_t shift = a.size() - b.size();
-  for (size_t i = 0; i < b.size(); ++i) {
-    int64_t& s = out[i + shift];
-    if (s == b[i] || b[i] == 1) continue;
-    GRADUS_CHECK(s == 1, shape, "{}: shapes {} and {} do not broadcast: {} and {} differ", what, text(a), text(b), s, b[i]);
-    s = b[i];
+  Sizes out(std::max(a.size(), b.size()));
+  for (size_t i = 1; i <= out.size(); ++i) {                  // from the last dim
+    const int64_t x = i <= a.size() ? a[a.size() - i] : 1, y = i <= b.size() ? b[b.size() - i] : 1;
+    GRADUS_CHECK(x == y || x == 1 || y == 1, shape, "{}: shapes {} and {} do not broadcast: {} and {} differ", what, text(a), text(b), x, y);
+    out[out.size() - i] = x == 1 ? y : x;
   }
   return out;
 }
