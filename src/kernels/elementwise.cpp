@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include "base/parallel.h"
@@ -14,12 +15,20 @@ namespace {
 constexpr int64_t kBlock = 256;                               // elements that are converted at a time
 constexpr int64_t kLightGrain = 16384, kHeavyGrain = 4096;    // elements of a part: some microseconds of work
 
+// The last-level cache that this processor sees. sysconf reports the whole socket's on some virtual machines, sysfs does not.
+int64_t last_level_cache() {
+  long kib = 0;
+  if (std::FILE* f = std::fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re")) {
+    if (std::fscanf(f, "%ldK", &kib) != 1) kib = 0;
+    std::fclose(f);
+  }
+  if (kib > 0) return int64_t{kib} << 10;
+  const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return bytes > 0 ? bytes : int64_t{16} << 20;
+}
 // Past this many bytes touched, results are written around the cache: 0.75 of the last level.
 int64_t stream_bytes() {
-  static const int64_t bytes = [] {
-    const long l3 = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    return (l3 > 0 ? int64_t{l3} : int64_t{16} << 20) / 4 * 3;
-  }();
+  static const int64_t bytes = last_level_cache() / 4 * 3;
   return bytes;
 }
 
