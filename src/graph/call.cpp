@@ -50,7 +50,8 @@ void compose_in_place(const Op& op, const Args& args) {
   op.compose(args, out);
   static const Op* copy = find_op("copy_");
   const Value v[] = {args[0], Value(out[0])};
-  call(*copy, v, 2, out);
+  Tensors written;
+  call(*copy, v, 2, written);
 }
 
 // The other tensors of the call that share the written storage, replaced by copies while recording: what the rules read must
