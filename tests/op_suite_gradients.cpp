@@ -17,7 +17,7 @@ double weighted_sum(const Tensor& a, const Tensor& b) {
   for (size_t i = 0; i < x.values.size(); ++i) s += static_cast<long double>(x.values[i]) * y.values[i];
   return static_cast<double>(s);
 }
-double norm(const Tensor& a) { return std::sqrt(weighted_sum(a, a)); }
+double length_of(const Tensor& a) { return std::sqrt(weighted_sum(a, a)); }
 
 Inputs moved(const Inputs& x, size_t k, const Tensor& direction, double by) {
   Inputs out = x;
@@ -92,7 +92,7 @@ double projected(const Attempt& a, const Inputs& x, const std::vector<size_t>& r
 }
 double size_of_terms(const Inputs& y, const Inputs& u) {
   double s = 0;
-  for (size_t i = 0; i < y.size(); ++i) s += norm(y[i]) * norm(u[i]);
+  for (size_t i = 0; i < y.size(); ++i) s += length_of(y[i]) * length_of(u[i]);
   return s;
 }
 
@@ -243,7 +243,7 @@ Inputs second(const SecondOrder& s, const Inputs& point, uint64_t asked, double&
   for (size_t i = 0; i < g.size(); ++i) {
     if (!g[i]) continue;
     const Tensor n = noise(g[i].sizes(), 50 + i);
-    size += norm(g[i]) * norm(n);
+    size += length_of(g[i]) * length_of(n);
     if (!needs_grad(g[i].impl())) continue;
     outputs.push_back(g[i]);
     w.push_back(n);
