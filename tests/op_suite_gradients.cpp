@@ -11,13 +11,13 @@ using Function = std::function<double(const Inputs&)>;
 // Ops that stop gradients on purpose.
 const Exceptions kStops = {};
 
-double inner_product(const Tensor& a, const Tensor& b) {
+double weighted_sum(const Tensor& a, const Tensor& b) {
   const oracle::Array x = array(a), y = array(b);
   long double s = 0;
   for (size_t i = 0; i < x.values.size(); ++i) s += static_cast<long double>(x.values[i]) * y.values[i];
   return static_cast<double>(s);
 }
-double norm(const Tensor& a) { return std::sqrt(inner_product(a, a)); }
+double length_of(const Tensor& a) { return std::sqrt(weighted_sum(a, a)); }
 
 Inputs moved(const Inputs& x, size_t k, const Tensor& direction, double by) {
   Inputs out = x;
@@ -36,7 +36,7 @@ double slope(const Function& f, const Inputs& x, size_t k, const Tensor& directi
 // Compares <g, v> with the slope of f along v; `size` is how large f's terms are.
 void check_slope(const Function& f, const Inputs& x, size_t k, const Tensor& g, double size, const char* what, Report& r) {
   const Tensor v = noise(x[k].sizes(), 100 + k);
-  const double numeric = slope(f, x, k, v), ours = g ? inner_product(g, v) : 0;
+  const double numeric = slope(f, x, k, v), ours = g ? weighted_sum(g, v) : 0;
   r.check();
   if (!(std::abs(numeric - ours) <= 1e-6 * std::max(std::abs(numeric), std::abs(ours)) + 1e-9 * (1 + size)))
     r.fail("{} of input {}: {:.10g} along a direction, by differences {:.10g}", what, k, ours, numeric);
@@ -87,12 +87,12 @@ double projected(const Attempt& a, const Inputs& x, const std::vector<size_t>& r
   const GradMode off(false);
   const Inputs y = pick(a.with(x).run(), results);
   double s = 0;
-  for (size_t i = 0; i < y.size(); ++i) s += inner_product(y[i], u[i]);
+  for (size_t i = 0; i < y.size(); ++i) s += weighted_sum(y[i], u[i]);
   return s;
 }
 double size_of_terms(const Inputs& y, const Inputs& u) {
   double s = 0;
-  for (size_t i = 0; i < y.size(); ++i) s += norm(y[i]) * norm(u[i]);
+  for (size_t i = 0; i < y.size(); ++i) s += length_of(y[i]) * length_of(u[i]);
   return s;
 }
 
@@ -231,7 +231,7 @@ struct SecondOrder {
       if (want >> k & 1) { fresh[k] = copy_of(fresh[k]); set_requires_grad(fresh[k].impl(), true); }
     const Inputs g = first(fresh, false);
     double s = 0;
-    for (size_t i = 0; i < g.size(); ++i) if (g[i]) s += inner_product(g[i], noise(g[i].sizes(), 50 + i));
+    for (size_t i = 0; i < g.size(); ++i) if (g[i]) s += weighted_sum(g[i], noise(g[i].sizes(), 50 + i));
     return s;
   }
 };
@@ -243,7 +243,7 @@ Inputs second(const SecondOrder& s, const Inputs& point, uint64_t asked, double&
   for (size_t i = 0; i < g.size(); ++i) {
     if (!g[i]) continue;
     const Tensor n = noise(g[i].sizes(), 50 + i);
-    size += norm(g[i]) * norm(n);
+    size += length_of(g[i]) * length_of(n);
     if (!needs_grad(g[i].impl())) continue;
     outputs.push_back(g[i]);
     w.push_back(n);
