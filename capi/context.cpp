@@ -1,0 +1,153 @@
+// Contexts, and the references of every kind of handle.
+#include <sys/random.h>
+
+#include <cerrno>
+#include <new>
+
+#include "capi/invoke.h"
+#include "ops/lists.h"
+
+using namespace gradus;
+using namespace gradus::capi;
+
+namespace {
+
+uint64_t seed_of_the_system() {
+  uint64_t seed = 0;
+  for (char *at = reinterpret_cast<char*>(&seed), *end = at + sizeof seed; at < end;) {
+    const ssize_t n = getrandom(at, static_cast<size_t>(end - at), 0);
+    GRADUS_CHECK(n > 0 || errno == EINTR, io, "the system gives no random numbers");
+    if (n > 0) at += n;
+  }
+  return seed;
+}
+
+Context* make_context(const gradus_context_options& o) {
+  GRADUS_CHECK(!o.alloc == !o.dealloc, argument, "alloc and dealloc go together");
+  GRADUS_CHECK(o.threads >= 0, argument, "{} threads", o.threads);
+  GRADUS_CHECK((o.flags & ~static_cast<uint32_t>(GRADUS_CTX_DETERMINISTIC)) == 0, unknown_field, "unknown flags");
+  define_all_ops();
+  find_ops();
+  const uint64_t seed = o.seed ? o.seed : seed_of_the_system();
+  auto* c = new Context;
+  c->threads = o.threads;
+  c->log_level = o.log_level;
+  c->log = o.log;
+  c->interrupt = o.interrupt;
+  c->user = o.user;
+  c->generator.seed = seed;
+  try {                                                       // blocks outlive contexts: the allocator keeps user then
+    if (o.alloc) c->allocator = make_allocator(o.alloc, o.dealloc, o.user, o.destroy);
+    else c->destroy = o.destroy;
+  } catch (...) {
+    delete c;
+    throw;
+  }
+  count_live(Live::contexts, 1);
+  return c;
+}
+
+void release_context(Context* c) {
+  if (!c->refs.down()) return;
+  c->kind = Kind::dead;
+  if (c->allocator) release(c->allocator);
+  if (c->destroy) c->destroy(c->user);
+  count_live(Live::contexts, -1);
+  delete c;
+}
+
+gradus_status set_mode(gradus_context* ctx, const char* where, bool Context::*mode, int32_t on, int32_t* previous) {
+  if (previous) *previous = 0;
+  return guard(ctx, where, [&](Context& c) {
+    const bool before = std::exchange(c.*mode, on != 0);
+    if (previous) *previous = before;
+  });
+}
+
+}  // namespace
+
+void gradus_retain(void* handle) {
+  if (!handle) return;
+  switch (kind_of(handle)) {
+    case Kind::context: static_cast<Context*>(handle)->refs.up(); break;
+    case Kind::tensor: retain(static_cast<TensorImpl*>(handle)); break;
+    case Kind::node: retain(static_cast<Node*>(handle)); break;
+    default: break;
+  }
+}
+
+void gradus_release(void* handle) {
+  if (!handle || !thread_or_null()) return;                   // without memory for a thread's record nothing can be freed
+  switch (kind_of(handle)) {
+    case Kind::context: release_context(static_cast<Context*>(handle)); break;
+    case Kind::tensor: release(static_cast<TensorImpl*>(handle)); break;
+    case Kind::node: release(static_cast<Node*>(handle)); break;
+    default: break;
+  }
+}
+
+gradus_status gradus_context_create(const gradus_context_options* options, gradus_context** context) {
+  if (!context) return GRADUS_E_NULL;
+  *context = nullptr;
+  try {
+    *context = handle(make_context(read_options(options)));
+    return GRADUS_OK;
+  } catch (const Error& e) {
+    return number(e.status());
+  } catch (const std::bad_alloc&) {
+    return GRADUS_E_MEMORY;
+  } catch (...) {
+    return GRADUS_E_INTERNAL;
+  }
+}
+
+void gradus_context_error(const gradus_context* ctx, gradus_error* error) {
+  if (!error) return;
+  gradus_error e{};
+  if (is(ctx, Kind::context)) {
+    const ErrorRecord& r = core<Context>(ctx)->error;
+    e = {0, r.status, r.argument, 0, r.length, r.user_code, r.message, r.where};
+  } else {
+    const std::string_view text = ctx ? "the context is released, or another kind of handle" : "the context is null";
+    e = {0, ctx ? GRADUS_E_HANDLE : GRADUS_E_NULL, -1, 0, text.size(), 0, text.data(), ""};
+  }
+  write_info(error, e);
+}
+
+gradus_status gradus_context_fail(gradus_context* ctx, gradus_status status, int64_t user_code, const char* message, size_t length) {
+  if (!is(ctx, Kind::context)) return ctx ? GRADUS_E_HANDLE : GRADUS_E_NULL;
+  if (status == GRADUS_OK) status = GRADUS_E_CALLBACK;
+  Context& c = *core<Context>(ctx);
+  Thread* owner = c.busy.load(std::memory_order_relaxed);     // the thread that runs the callback, or nobody
+  if (owner && owner != t_thread) return GRADUS_E_BUSY;
+  write_error(c, status, message ? std::string_view(message, length) : std::string_view(), "callback", -1, user_code);
+  return status;
+}
+
+void gradus_context_cancel(gradus_context* ctx) {
+  if (is(ctx, Kind::context)) core<Context>(ctx)->cancelled.store(true, std::memory_order_relaxed);
+}
+
+gradus_status gradus_context_set_recording(gradus_context* ctx, int32_t on, int32_t* previous) {
+  return set_mode(ctx, "context_set_recording", &Context::grad_mode, on, previous);
+}
+gradus_status gradus_context_set_inference(gradus_context* ctx, int32_t on, int32_t* previous) {
+  return set_mode(ctx, "context_set_inference", &Context::inference_mode, on, previous);
+}
+
+gradus_status gradus_context_set_seed(gradus_context* ctx, uint64_t seed) { return gradus_context_set_random_state(ctx, seed, 0); }
+gradus_status gradus_context_set_random_state(gradus_context* ctx, uint64_t seed, uint64_t offset) {
+  return guard(ctx, "context_set_random_state", [&](Context& c) { c.generator = {seed, offset}; });
+}
+
+gradus_status gradus_context_describe(gradus_context* ctx, gradus_context_info* info) {
+  return guard(ctx, "context_describe", [&](Context& c) {
+    gradus_context_info i{};
+    i.flags = bit(c.grad_mode, GRADUS_CONTEXT_RECORDING) | bit(c.inference_mode, GRADUS_CONTEXT_INFERENCE);
+    i.threads = c.threads;
+    i.log_level = c.log_level;
+    i.seed = c.generator.seed;
+    i.random_offset = c.generator.offset;
+    GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
+  });
+}

@@ -1,0 +1,85 @@
+// Exceptions become statuses here, and nowhere else.
+#include "capi/guard.h"
+
+#include <new>
+
+namespace gradus::capi {
+
+void write_error(Context& c, gradus_status status, std::string_view message, const char* where, int argument, int64_t user_code) noexcept {
+  ErrorRecord& e = c.error;
+  size_t n = std::min(message.size(), sizeof e.message - 1);
+  if (n < message.size())
+    while (n > 0 && (static_cast<unsigned char>(message[n]) & 0xc0) == 0x80) --n;            // not inside a character
+  std::memmove(e.message, message.data(), n);                 // the text may be the record's own
+  e.message[n] = 0;
+  e.length = static_cast<uint32_t>(n);
+  e.status = status;
+  e.argument = argument;
+  e.user_code = user_code;
+  e.where = where;
+}
+
+gradus_status caught(Context& c, const char* where) noexcept {
+  gradus_status s = GRADUS_E_INTERNAL;
+  try {
+    throw;
+  } catch (const CallbackFailed& e) {                         // the record is the callback's
+    return number(e.status());
+  } catch (const Error& e) {
+    write_error(c, s = number(e.status()), e.what(), where, e.argument(), 0);
+  } catch (const std::bad_alloc&) {
+    write_error(c, s = GRADUS_E_MEMORY, "out of memory", where, -1, 0);
+  } catch (const std::exception& e) {
+    write_error(c, s, e.what(), where, -1, 0);
+  } catch (...) {
+    write_error(c, s = GRADUS_E_CALLBACK, "a foreign exception came out of a callback", where, -1, 0);
+  }
+  return s;
+}
+
+Thread* thread_or_null() noexcept {
+  try {
+    return &this_thread();
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+static const char* name(Kind k) {
+  switch (k) {
+    case Kind::context: return "context";
+    case Kind::tensor: return "tensor";
+    case Kind::node: return "graph node";
+    case Kind::op: return "operation";
+    default: return "released handle, or none of this library";
+  }
+}
+
+void refuse_handle(const void* given, Kind wanted, const char* what, int position) {
+  if (!given) throw Error(Status::null, format("'{}' is null, where a {} is needed", what, name(wanted)), position);
+  throw Error(Status::handle, format("'{}' is a {}, where a {} is needed", what, name(kind_of(given)), name(wanted)), position);
+}
+
+Dtype dtype(int32_t number, Dtype otherwise) {
+  if (number == 0) return otherwise;
+  GRADUS_CHECK(number > 0 && number < kDtypes, dtype, "{} is no element type", number);
+  const Dtype t = static_cast<Dtype>(number);
+  GRADUS_CHECK(!is_complex(t), unsupported, "{} tensors are not supported", gradus::name(t));
+  return t;
+}
+
+SizesRef shape(int32_t rank, const int64_t* sizes) {
+  GRADUS_CHECK(rank >= 0 && rank <= kMaxDims, shape, "rank {} is not between 0 and {}", rank, kMaxDims);
+  GRADUS_CHECK(sizes || rank == 0, null, "'shape' is null for rank {}", rank);
+  return {sizes, static_cast<size_t>(rank)};
+}
+
+std::span<const Tensor> tensors(gradus_tensor* const* list, size_t count, const char* what, bool gaps) {
+  GRADUS_CHECK(list || count == 0, null, "'{}' is null with a count of {}", what, count);
+  GRADUS_CHECK(count < (size_t{1} << 24), value, "'{}' has a count of {}", what, count);
+  for (size_t i = 0; i < count; ++i)
+    if ((list[i] || !gaps) && !is(list[i], Kind::tensor)) refuse_handle(list[i], Kind::tensor, what);
+  return {reinterpret_cast<const Tensor*>(list), count};
+}
+
+}  // namespace gradus::capi

@@ -1,0 +1,100 @@
+/*
+ * gradus/context.h - contexts: what other libraries keep in globals and thread-locals.
+ *
+ * The last error, whether operations are recorded, the random numbers, the allocator and the log sink belong to a context,
+ * the first parameter of everything that can fail. One thread at a time uses a context, and it may move between threads; a
+ * second thread gets GRADUS_E_BUSY and nothing is touched. There may be any number of contexts, and tensors are shared freely
+ * between them.
+ */
+#ifndef GRADUS_CONTEXT_H
+#define GRADUS_CONTEXT_H
+
+#include "gradus/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gradus_context_options {
+  uint32_t struct_size;
+  uint32_t flags;                /* GRADUS_CTX_* */
+  int32_t  threads;              /* for one call; 0: as many as the machine gives this process */
+  int32_t  log_level;            /* 0: silent */
+  uint64_t seed;                 /* of random numbers; 0: from the operating system */
+  gradus_log_fn       log;       /* [null ok] */
+  gradus_alloc_fn     alloc;     /* [null ok] both or none; memory outlives the context, and so does user then */
+  gradus_free_fn      dealloc;
+  gradus_interrupt_fn interrupt; /* [null ok] */
+  void               *user;      /* handed to the four above and to destroy */
+  gradus_destroy_fn   destroy;   /* [null ok] */
+} gradus_context_options;
+enum {
+  GRADUS_CTX_DETERMINISTIC = 0x2 /* accepted for clarity: results never depend on the number of threads */
+};
+
+/*
+ * A new context [own], recording and not in inference mode. There is no context yet to hold a message, so the status says all:
+ * ARGUMENT for half an allocator or negative threads, UNKNOWN_FIELD, MEMORY, IO when the system has no random numbers.
+ */
+GRADUS_API gradus_status gradus_context_create(const gradus_context_options *options, /* [null ok] */
+                                               gradus_context **context);                    /* since:1 */
+
+/* The last failure on a context. A success does not clear it: read it after a status that is not 0. */
+typedef struct gradus_error {
+  uint32_t struct_size;
+  gradus_status status;
+  int32_t  argument;             /* position of the argument at fault in the operation's schema, or -1 */
+  int32_t  reserved0;
+  uint64_t message_length;       /* bytes of message */
+  int64_t  user_code;            /* what a callback passed to gradus_context_fail */
+  const char *message;           /* [view:ctx until its next call] UTF-8 with a 0 at the end: shapes and dtypes included */
+  const char *where;             /* [static, or a batch call's label] operation or function */
+} gradus_error;
+GRADUS_API void gradus_context_error(const gradus_context *ctx, gradus_error *error);        /* since:1 */
+
+/*
+ * For callbacks: records why they fail and returns the status to return. Text beyond 1023 bytes is cut. user_code reaches
+ * the caller of the outer function unchanged, to find its own exception by.
+ */
+GRADUS_API gradus_status gradus_context_fail(gradus_context *ctx, gradus_status status, int64_t user_code,
+                                             const char *message, size_t length);            /* since:1 */
+
+/*
+ * Ends the running call of a context, or its next one if none runs, with GRADUS_E_CANCELLED at the next safe point; the one
+ * after works again. Any thread, signal handlers included: it is one store into memory.
+ */
+GRADUS_API void gradus_context_cancel(gradus_context *ctx);                                  /* since:1 */
+
+/*
+ * Whether operations on tensors that require grad are recorded (1 in a new context). previous [null ok] receives the value to
+ * restore later.
+ */
+GRADUS_API gradus_status gradus_context_set_recording(gradus_context *ctx, int32_t on,
+                                                      int32_t *previous);                    /* since:1 */
+/* In inference mode nothing is recorded, and tensors made there can never take part in a graph. 0 in a new context. */
+GRADUS_API gradus_status gradus_context_set_inference(gradus_context *ctx, int32_t on,
+                                                      int32_t *previous);                    /* since:1 */
+
+/*
+ * The random stream is given by two numbers: the seed, and how far it was used. The same two give the same numbers on every
+ * machine and for any number of threads. Setting a seed starts its stream.
+ */
+GRADUS_API gradus_status gradus_context_set_seed(gradus_context *ctx, uint64_t seed);        /* since:1 */
+GRADUS_API gradus_status gradus_context_set_random_state(gradus_context *ctx, uint64_t seed,
+                                                         uint64_t offset);                   /* since:1 */
+
+typedef struct gradus_context_info {
+  uint32_t struct_size;
+  uint32_t flags;                /* GRADUS_CONTEXT_* */
+  int32_t  threads;              /* as in the options */
+  int32_t  log_level;
+  uint64_t seed;
+  uint64_t random_offset;
+} gradus_context_info;
+enum { GRADUS_CONTEXT_RECORDING = 0x1, GRADUS_CONTEXT_INFERENCE = 0x2 };
+GRADUS_API gradus_status gradus_context_describe(gradus_context *ctx, gradus_context_info *info); /* since:1 */
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* GRADUS_CONTEXT_H */

@@ -1,0 +1,34 @@
+/*
+ * gradus.h - automatic differentiation behind a stable C interface: everything. Link with -lgradus.
+ *
+ *   gradus_context *ctx;
+ *   gradus_tensor *x, *y, *loss, *g;
+ *   const double data[3] = {1, 2, 3};
+ *   const int64_t shape[1] = {3};
+ *   gradus_context_create(NULL, &ctx);
+ *   gradus_tensor_copy_in(ctx, GRADUS_F64, 1, shape, NULL, data, sizeof data, &x);
+ *   gradus_tensor_set_requires_grad(ctx, x, 1);
+ *   gradus_sin(ctx, x, &y);
+ *   gradus_sum(ctx, y, NULL, 0, 0, 0, &loss);
+ *   gradus_backward(ctx, &loss, 1, NULL, NULL);
+ *   gradus_tensor_grad(ctx, x, &g);                 (cos of the data)
+ *   gradus_release(g); gradus_release(loss); gradus_release(y); gradus_release(x); gradus_release(ctx);
+ *
+ * base.h      statuses, element types, handles, callbacks, versions, counts
+ * context.h   contexts: errors, recording, random numbers
+ * tensor.h    tensors from memory and back, DLPack
+ * autograd.h  gradients, hooks, the graph
+ * invoke.h    operations by name, and as data
+ * ops.h       one function for each operation
+ */
+#ifndef GRADUS_H
+#define GRADUS_H
+
+#include "gradus/autograd.h"
+#include "gradus/base.h"
+#include "gradus/context.h"
+#include "gradus/invoke.h"
+#include "gradus/ops.h"
+#include "gradus/tensor.h"
+
+#endif /* GRADUS_H */
