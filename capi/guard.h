@@ -66,6 +66,7 @@ template <class F> gradus_status guard(gradus_context* context, const char* wher
   Thread* before = nullptr;
   if (!c.busy.compare_exchange_strong(before, me, std::memory_order_acquire) && before != me) [[unlikely]] return GRADUS_E_BUSY;
   Context* outer = std::exchange(me->context, &c);
+  me->allocator = c.allocator;
   gradus_status status = GRADUS_OK;
   try {
     f(c);
@@ -74,6 +75,7 @@ template <class F> gradus_status guard(gradus_context* context, const char* wher
     if (status == GRADUS_E_CANCELLED && !before) c.cancelled.store(false, std::memory_order_relaxed);
   }
   me->context = outer;
+  me->allocator = outer ? outer->allocator : nullptr;
   if (!before) c.busy.store(nullptr, std::memory_order_release);
   return status;
 }

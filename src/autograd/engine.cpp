@@ -44,8 +44,9 @@ uint32_t Run::slot_of(Node* n) {
 }
 
 Tensor* Run::buffer_of(const Edge& e) {
-  if (e.node->owner.load(std::memory_order_acquire) != this) return nullptr;
-  return &slots_[e.node->slot].at(e.nr);
+  if (e.node->owner.load(std::memory_order_acquire) == this) return &slots_[e.node->slot].at(e.nr);
+  const auto at = side_.find(e.node);
+  return at == side_.end() ? nullptr : &slots_[at->second].at(e.nr);
 }
 
 void Run::deliver(const Edge& to, Tensor g) { add_into(slots_[slot_of(to.node)].at(to.nr), std::move(g)); }

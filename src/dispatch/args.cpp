@@ -63,8 +63,8 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
 }  // namespace
 
 const Tensor& Args::optional_tensor(int i) const {
-  static const Tensor none;
-  return v_[i].tag == Tag::tensor ? tensor(i) : none;
+  alignas(Tensor) static const unsigned char none[sizeof(Tensor)] = {};   // a null Tensor without a destructor to run at exit
+  return v_[i].tag == Tag::tensor ? tensor(i) : reinterpret_cast<const Tensor&>(none);
 }
 
 Sizes Args::integers(int i, size_t n) const {
