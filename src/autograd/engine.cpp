@@ -20,13 +20,11 @@ Run::~Run() {                                                 // after a failure
 uint32_t Run::slot_of(Node* n) {
   Run* owner = n->owner.load(std::memory_order_acquire);
   if (owner == this) return n->slot;
-  if (owner != nullptr || !n->owner.compare_exchange_strong(owner, this, std::memory_order_acq_rel)) {
-    const auto at = side_.find(n);                            // the node collects for another run
+  if (!side_.empty()) {                                       // first met while another run collected there: it stays aside
+    const auto at = side_.find(n);
     if (at != side_.end()) return at->second;
-    owner = nullptr;
-  } else {
-    owner = this;
   }
+  if (owner == nullptr && n->owner.compare_exchange_strong(owner, this, std::memory_order_acq_rel)) owner = this;
   uint32_t i;
   if (free_.empty()) {
     i = static_cast<uint32_t>(slots_.size());
