@@ -277,7 +277,7 @@ Op addmm_op{
       s.add({s.rand({2, 4}), s.rand({2, 3}), s.rand({3, 4}), Value(0.5), Value(-2.0)});
       s.add({s.rand({2, 1}), s.rand({2, 3}), s.rand({3, 4}), Value(2)});
       s.add({s.rand({}), s.rand({2, 0}), s.rand({0, 4}), Value(0)});
-      s.error({s.rand({3}), s.rand({2, 3}), s.rand({3, 4})}, "4 and 3 differ");
+      s.error({s.rand({3}), s.rand({2, 3}), s.rand({3, 4})}, "3 and 4 differ");
     },
 };
 Op baddbmm_op{
@@ -291,7 +291,7 @@ Op baddbmm_op{
     .samples = [](Samples& s) {
       s.add({s.rand({2, 1, 4}), s.rand({2, 2, 3}), s.rand({2, 3, 4}), Value(0.5), Value(-2.0)});
       s.add({s.rand({2, 2, 4}), s.rand({2, 2, 3}), s.rand({2, 3, 4}), Value(0)});
-      s.error({s.rand({3}), s.rand({2, 2, 3}), s.rand({2, 3, 4})}, "4 and 3 differ");
+      s.error({s.rand({3}), s.rand({2, 2, 3}), s.rand({2, 3, 4})}, "3 and 4 differ");
     },
 };
 Op addmv_op{
@@ -322,7 +322,7 @@ Op linear_op{
       s.add({s.rand({2, 3}), s.rand({3}), s.rand({})});
       s.add({s.rand({0, 3}), s.rand({4, 3}), s.rand({4})});
       s.error({s.rand({2, 3}), s.rand({4, 5})}, "the input has 3 features, the weight 5");
-      s.error({s.rand({2, 3}), s.rand({4, 3}), s.rand({3})}, "4 and 3 differ");
+      s.error({s.rand({2, 3}), s.rand({4, 3}), s.rand({3})}, "3 and 4 differ");
     },
 };
 

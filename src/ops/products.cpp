@@ -222,7 +222,7 @@ Op addr_op{
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({2}), s.rand({3}), Value(0.5), Value(-2.0)});
       s.add({s.rand({3}), s.rand({2}), s.rand({3})});
-      s.error({s.rand({3}), s.rand({2}), s.rand({4})}, "4 and 3 differ");
+      s.error({s.rand({3}), s.rand({2}), s.rand({4})}, "3 and 4 differ");
     },
 };
 Op addbmm_op{

@@ -1,0 +1,173 @@
+// The fundamentals of autograd with gradus, step by step. Prints what it does, checks it, and draws tutorial.svg.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "gradus/gradus.hpp"
+#include "svg.h"
+
+using gradus::Tensor;
+
+namespace {
+
+void title(const char* text) { std::cout << "\n==== " << text << "\n\n"; }
+void check(bool holds, const char* what) {
+  if (holds) return;
+  std::cerr << "tutorial: does not hold: " << what << '\n';
+  std::exit(1);
+}
+
+void draw(const Tensor& x, const Tensor& y, const Tensor& slope) {
+  const auto xs = x.detach().to_vector<double>(), ys = y.detach().to_vector<double>(), gs = slope.to_vector<double>();
+  const svg_series series[] = {{"sin a", xs.data(), ys.data(), xs.size(), 0, 0}, {"gradient of the sum of 2 sin a + 1", xs.data(), gs.data(), xs.size(), 1, 0}};
+  const svg_plot plot = {"A function and the gradient that backward found", "a", "value", series, 2, 0};
+  check(svg_write_plots("tutorial.svg", &plot, 1) != 0, "tutorial.svg can be written");
+}
+
+void walk(const gradus::Node& node, int depth = 0) {
+  if (!node) return;
+  std::cout << std::string(static_cast<size_t>(2 * depth), ' ') << node.name() << '\n';
+  for (const auto& [next, nr] : node.next_functions()) walk(next, depth + 1);
+}
+
+// Steps 1 to 3: a computation is recorded, looked at, and run backwards.
+void a_simple_example() {
+  title("1. A leaf that requires grad, and a function of it");
+  const Tensor a = gradus::linspace(0.0, 2 * std::acos(-1.0), 25).requires_grad_();
+  std::cout << "a = " << a << '\n';
+  const Tensor b = gradus::sin(a);
+  std::cout << "b = sin a = " << b << '\n';
+
+  title("2. The graph behind the result");
+  const Tensor c = 2 * b, d = c + 1, out = d.sum();
+  std::cout << "out = " << out << "\n\n";
+  walk(out.grad_fn());
+  check(!a.grad_fn() && a.is_leaf(), "a leaf has no grad_fn");
+
+  title("3. Backward");
+  out.backward();
+  std::cout << "a.grad = " << a.grad() << '\n';
+  const auto x = a.detach().to_vector<double>(), g = a.grad().to_vector<double>();
+  for (size_t i = 0; i < x.size(); ++i) check(std::abs(g[i] - 2 * std::cos(x[i])) < 1e-5, "a.grad = 2 cos a");
+  check(!b.grad().defined(), "only leaves keep their gradient");
+  std::cout << "b.grad = " << b.grad() << '\n';
+  draw(a, b, a.grad());
+}
+
+struct TinyModel {
+  Tensor w1 = (0.03 * gradus::randn({100, 1000})).requires_grad_(), b1 = gradus::zeros({100}).requires_grad_();
+  Tensor w2 = (0.1 * gradus::randn({10, 100})).requires_grad_(), b2 = gradus::zeros({10}).requires_grad_();
+
+  Tensor operator()(const Tensor& x) const { return gradus::linear(gradus::relu(gradus::linear(x, w1, b1)), w2, b2); }
+  std::vector<Tensor> parameters() const { return {w1, b1, w2, b2}; }
+};
+
+Tensor squared_error(const Tensor& ideal, const Tensor& prediction) {
+  const Tensor difference = ideal - prediction;
+  return (difference * difference).sum();
+}
+double first_weight(const Tensor& w) { return w.detach().to_vector<double>()[0]; }
+
+// Steps 4 and 5: training, and gradients that add up.
+void training() {
+  title("4. One step of training");
+  const TinyModel model;
+  const Tensor input = gradus::randn({16, 1000}), ideal = gradus::randn({16, 10});
+  check(!model.w2.grad().defined(), "no gradient before the first backward");
+  const Tensor loss = squared_error(ideal, model(input));
+  std::cout << "loss = " << loss << '\n';
+  loss.backward();
+  const double before = first_weight(model.w2);
+  {
+    const gradus::NoGradGuard no_grad;
+    for (const Tensor& p : model.parameters()) p -= 0.001 * p.grad();
+  }
+  std::cout << "w2[0][0] goes from " << before << " to " << first_weight(model.w2) << '\n';
+  const double after = squared_error(ideal, model(input)).item<double>();
+  std::cout << "loss = " << after << '\n';
+  check(after < loss.item<double>(), "a step makes the loss smaller");
+
+  title("5. Gradients add up until they are cleared");
+  double last = std::abs(first_weight(model.w2.grad()));
+  for (int i = 0; i < 5; ++i) {
+    squared_error(ideal, model(input)).backward();
+    const double now = std::abs(first_weight(model.w2.grad()));
+    std::cout << "pass " << i + 1 << ": |w2.grad[0][0]| = " << now << '\n';
+    check(now > last, "another pass adds its gradient");
+    last = now;
+  }
+  for (const Tensor& p : model.parameters()) p.zero_grad();
+  check(!model.w2.grad().defined(), "zero_grad clears");
+}
+
+// Steps 6 to 8: switching recording off, detaching, and what in-place operations may not do.
+void control() {
+  title("6. Recording on and off");
+  const Tensor a = gradus::ones({2, 3}).requires_grad_();
+  const Tensor recorded = 2 * a;
+  a.requires_grad_(false);
+  const Tensor plain = 2 * a;
+  std::cout << recorded << '\n' << plain << '\n';
+  a.requires_grad_();
+  const auto add = [](const Tensor& x, const Tensor& y) {     // a function that never records
+    const gradus::NoGradGuard no_grad;
+    return x + y;
+  };
+  const Tensor quiet = add(a, 2 * a);
+  check(!quiet.requires_grad(), "nothing is recorded under NoGradGuard");
+  {
+    const gradus::NoGradGuard no_grad;
+    const gradus::EnableGradGuard grad;
+    check((a + 1).requires_grad(), "EnableGradGuard records inside NoGradGuard");
+  }
+
+  title("7. Detach");
+  const Tensor x = gradus::rand({5}).requires_grad_(), y = x.detach();
+  std::cout << x << '\n' << y << '\n';
+  check(!y.requires_grad(), "a detached tensor does not require grad");
+
+  title("8. In place on a leaf");
+  try {
+    x.sin_();
+    check(false, "sin_ on a leaf that requires grad is refused");
+  } catch (const gradus::Error& e) {
+    std::cout << "refused: " << e.what() << '\n';
+  }
+}
+
+// Step 10: a loop whose length depends on the data, and an output that is not one number.
+void vector_jacobian_product() {
+  title("9. A result with three elements");
+  const Tensor x = gradus::randn({3}).requires_grad_();
+  Tensor y = 2 * x;
+  double factor = 2;
+  while (y.detach().norm().item<double>() < 1000) {
+    y = 2 * y;
+    factor *= 2;
+  }
+  std::cout << "y = " << y << '\n';
+  const Tensor v = gradus::tensor({0.1f, 1.0f, 0.0001f});
+  y.backward(v);
+  std::cout << "x.grad = " << x.grad() << '\n';
+  const auto g = x.grad().to_vector<double>();
+  check(std::abs(g[1] - factor) < 1e-3 * factor, "x.grad = v times the factor of the loop");
+}
+
+}  // namespace
+
+int main() {
+  try {
+    gradus::manual_seed(17);
+    a_simple_example();
+    training();
+    control();
+    vector_jacobian_product();
+  } catch (const std::exception& e) {
+    std::cerr << "tutorial: " << e.what() << '\n';
+    return 1;
+  }
+  return 0;
+}
