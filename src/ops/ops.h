@@ -64,10 +64,18 @@ inline Tensor permute(const Tensor& self, SizesRef dims) { return call(permute_o
 extern Op as_strided_op, strided_view_op, strided_gather_op, strided_put_op;
 
 // ---- create.cpp: new tensors
-extern Op zeros_op, ones_op, full_op;
+extern Op empty_op, zeros_op, ones_op, full_op, scalar_tensor_op, empty_like_op, zeros_like_op, ones_like_op, full_like_op, new_empty_op,
+    new_zeros_op, new_ones_op, new_full_op, arange_op, range_op, linspace_op, logspace_op, eye_op;
 inline Tensor zeros(SizesRef size, Dtype dtype = Dtype::none) { return call(zeros_op, {size, dtype}); }
 inline Tensor ones(SizesRef size, Dtype dtype = Dtype::none) { return call(ones_op, {size, dtype}); }
 inline Tensor full(SizesRef size, Number fill_value, Dtype dtype = Dtype::none) { return call(full_op, {size, fill_value, dtype}); }
+inline Tensor scalar_tensor(Number s, Dtype dtype = Dtype::none) { return call(scalar_tensor_op, {s, dtype}); }
+inline Tensor zeros_like(const Tensor& self, Dtype dtype = Dtype::none) { return call(zeros_like_op, {self, dtype}); }
+inline Tensor ones_like(const Tensor& self, Dtype dtype = Dtype::none) { return call(ones_like_op, {self, dtype}); }
+inline Tensor full_like(const Tensor& self, Number fill_value, Dtype dtype = Dtype::none) { return call(full_like_op, {self, fill_value, dtype}); }
+inline Tensor arange(Number start, Number end, Number step = 1, Dtype dtype = Dtype::none) { return call(arange_op, {start, end, step, dtype}); }
+inline Tensor linspace(Number start, Number end, int64_t steps, Dtype dtype = Dtype::none) { return call(linspace_op, {start, end, steps, dtype}); }
+inline Tensor eye(int64_t n, Dtype dtype = Dtype::none) { return call(eye_op, {n, Value(std::nullopt), dtype}); }
 
 // ---- copy.cpp: casts and copies
 extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, zero_op;
