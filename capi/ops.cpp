@@ -13,14 +13,25 @@ enum Which : int {k_exp, k_exp_, k_log, k_log_, k_sin, k_sin_, k_cos, k_cos_, k_
                   k_add, k_add_, k_sub, k_sub_, k_mul, k_mul_, k_div, k_div_, k_maximum, k_maximum_, k_lt, k_lt_, k_gt,
                   k_gt_, k_le, k_le_, k_ge, k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_where, k_where_, k_sum, k_view,
                   k_reshape, k_expand, k_as_strided, k_clone, k_to, k_contiguous, k_copy, k_copy_, k_fill, k_fill_,
-                  k_zero, k_zero_, k_zeros, k_ones, k_full};
+                  k_zero, k_zero_, k_empty, k_zeros, k_ones, k_full, k_scalar_tensor, k_empty_like, k_zeros_like,
+                  k_ones_like, k_full_like, k_new_empty, k_new_zeros, k_new_ones, k_new_full, k_arange, k_range,
+                  k_linspace, k_logspace, k_eye, k_permute, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul, k_linalg_matmul,
+                  k_addmm, k_addmm_, k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer, k_ger, k_inner,
+                  k_tensordot, k_kron, k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot, k_linalg_vecdot,
+                  k_einsum};
 constexpr std::string_view names[] = {"exp", "exp_", "log", "log_", "sin", "sin_", "cos", "cos_", "tanh", "tanh_",
                                       "sigmoid", "sigmoid_", "erf", "erf_", "neg", "neg_", "abs", "abs_", "square",
                                       "square_", "sqrt", "sqrt_", "relu", "relu_", "add", "add_", "sub", "sub_", "mul",
                                       "mul_", "div", "div_", "maximum", "maximum_", "lt", "lt_", "gt", "gt_", "le",
                                       "le_", "ge", "ge_", "eq", "eq_", "ne", "ne_", "where", "where_", "sum", "view",
                                       "reshape", "expand", "as_strided", "clone", "to", "contiguous", "copy", "copy_",
-                                      "fill", "fill_", "zero", "zero_", "zeros", "ones", "full"};
+                                      "fill", "fill_", "zero", "zero_", "empty", "zeros", "ones", "full",
+                                      "scalar_tensor", "empty_like", "zeros_like", "ones_like", "full_like",
+                                      "new_empty", "new_zeros", "new_ones", "new_full", "arange", "range", "linspace",
+                                      "logspace", "eye", "permute", "mm", "bmm", "mv", "dot", "vdot", "matmul",
+                                      "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv", "addmv_",
+                                      "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_", "addbmm",
+                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "einsum"};
 }  // namespace
 
 const Op* gradus::capi::ops[std::size(names)] = {};
@@ -394,6 +405,11 @@ gradus_status gradus_zero_(gradus_context *ctx, gradus_tensor *input, gradus_ten
   const Value v[] = {given(input)};
   return call_some(ctx, k_zero_, "zero_", v, {result});
 }
+gradus_status gradus_empty(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
+                           gradus_tensor **result) {
+  const Value v[] = {list(size, size_count), dtype_value(dtype)};
+  return call_one(ctx, k_empty, "empty", v, result);
+}
 gradus_status gradus_zeros(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
                            gradus_tensor **result) {
   const Value v[] = {list(size, size_count), dtype_value(dtype)};
@@ -408,4 +424,209 @@ gradus_status gradus_full(gradus_context *ctx, const int64_t *size, size_t size_
                           gradus_tensor **result) {
   const Value v[] = {list(size, size_count), Value(fill_value), dtype_value(dtype)};
   return call_one(ctx, k_full, "full", v, result);
+}
+gradus_status gradus_scalar_tensor(gradus_context *ctx, double s, int32_t dtype, gradus_tensor **result) {
+  const Value v[] = {Value(s), dtype_value(dtype)};
+  return call_one(ctx, k_scalar_tensor, "scalar_tensor", v, result);
+}
+gradus_status gradus_empty_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                                gradus_tensor **result) {
+  const Value v[] = {given(input), dtype_value(dtype)};
+  return call_one(ctx, k_empty_like, "empty_like", v, result);
+}
+gradus_status gradus_zeros_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                                gradus_tensor **result) {
+  const Value v[] = {given(input), dtype_value(dtype)};
+  return call_one(ctx, k_zeros_like, "zeros_like", v, result);
+}
+gradus_status gradus_ones_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                               gradus_tensor **result) {
+  const Value v[] = {given(input), dtype_value(dtype)};
+  return call_one(ctx, k_ones_like, "ones_like", v, result);
+}
+gradus_status gradus_full_like(gradus_context *ctx, const gradus_tensor *input, double fill_value, int32_t dtype,
+                               gradus_tensor **result) {
+  const Value v[] = {given(input), Value(fill_value), dtype_value(dtype)};
+  return call_one(ctx, k_full_like, "full_like", v, result);
+}
+gradus_status gradus_new_empty(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
+                               int32_t dtype, gradus_tensor **result) {
+  const Value v[] = {given(input), list(size, size_count), dtype_value(dtype)};
+  return call_one(ctx, k_new_empty, "new_empty", v, result);
+}
+gradus_status gradus_new_zeros(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
+                               int32_t dtype, gradus_tensor **result) {
+  const Value v[] = {given(input), list(size, size_count), dtype_value(dtype)};
+  return call_one(ctx, k_new_zeros, "new_zeros", v, result);
+}
+gradus_status gradus_new_ones(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
+                              int32_t dtype, gradus_tensor **result) {
+  const Value v[] = {given(input), list(size, size_count), dtype_value(dtype)};
+  return call_one(ctx, k_new_ones, "new_ones", v, result);
+}
+gradus_status gradus_new_full(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
+                              double fill_value, int32_t dtype, gradus_tensor **result) {
+  const Value v[] = {given(input), list(size, size_count), Value(fill_value), dtype_value(dtype)};
+  return call_one(ctx, k_new_full, "new_full", v, result);
+}
+gradus_status gradus_arange(gradus_context *ctx, double start, const double *stop, double step, int32_t dtype,
+                            gradus_tensor **result) {
+  const Value v[] = {Value(start), optional(stop), whole(step), dtype_value(dtype)};
+  return call_one(ctx, k_arange, "arange", v, result);
+}
+gradus_status gradus_range(gradus_context *ctx, double start, double stop, double step, int32_t dtype,
+                           gradus_tensor **result) {
+  const Value v[] = {Value(start), Value(stop), whole(step), dtype_value(dtype)};
+  return call_one(ctx, k_range, "range", v, result);
+}
+gradus_status gradus_linspace(gradus_context *ctx, double start, double stop, int64_t steps, int32_t dtype,
+                              gradus_tensor **result) {
+  const Value v[] = {Value(start), Value(stop), Value(steps), dtype_value(dtype)};
+  return call_one(ctx, k_linspace, "linspace", v, result);
+}
+gradus_status gradus_logspace(gradus_context *ctx, double start, double stop, int64_t steps, double base_value,
+                              int32_t dtype, gradus_tensor **result) {
+  const Value v[] = {Value(start), Value(stop), Value(steps), Value(base_value), dtype_value(dtype)};
+  return call_one(ctx, k_logspace, "logspace", v, result);
+}
+gradus_status gradus_eye(gradus_context *ctx, int64_t n, const int64_t *m, int32_t dtype, gradus_tensor **result) {
+  const Value v[] = {Value(n), optional(m), dtype_value(dtype)};
+  return call_one(ctx, k_eye, "eye", v, result);
+}
+gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims, size_t dims_count,
+                             gradus_tensor **result) {
+  const Value v[] = {given(input), list(dims, dims_count)};
+  return call_one(ctx, k_permute, "permute", v, result);
+}
+gradus_status gradus_mm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat2,
+                        gradus_tensor **result) {
+  const Value v[] = {given(input), given(mat2)};
+  return call_one(ctx, k_mm, "mm", v, result);
+}
+gradus_status gradus_bmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat2,
+                         gradus_tensor **result) {
+  const Value v[] = {given(input), given(mat2)};
+  return call_one(ctx, k_bmm, "bmm", v, result);
+}
+gradus_status gradus_mv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec,
+                        gradus_tensor **result) {
+  const Value v[] = {given(input), given(vec)};
+  return call_one(ctx, k_mv, "mv", v, result);
+}
+gradus_status gradus_dot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *tensor,
+                         gradus_tensor **result) {
+  const Value v[] = {given(input), given(tensor)};
+  return call_one(ctx, k_dot, "dot", v, result);
+}
+gradus_status gradus_vdot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                          gradus_tensor **result) {
+  const Value v[] = {given(input), given(other)};
+  return call_one(ctx, k_vdot, "vdot", v, result);
+}
+gradus_status gradus_matmul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                            gradus_tensor **result) {
+  const Value v[] = {given(input), given(other)};
+  return call_one(ctx, k_matmul, "matmul", v, result);
+}
+gradus_status gradus_linalg_matmul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                   gradus_tensor **result) {
+  const Value v[] = {given(input), given(other)};
+  return call_one(ctx, k_linalg_matmul, "linalg_matmul", v, result);
+}
+gradus_status gradus_addmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat1,
+                           const gradus_tensor *mat2, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(mat1), given(mat2), whole(beta), whole(alpha)};
+  return call_one(ctx, k_addmm, "addmm", v, result);
+}
+gradus_status gradus_addmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mat1,
+                            const gradus_tensor *mat2, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(mat1), given(mat2), whole(beta), whole(alpha)};
+  return call_some(ctx, k_addmm_, "addmm_", v, {result});
+}
+gradus_status gradus_baddbmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *batch1,
+                             const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(batch1), given(batch2), whole(beta), whole(alpha)};
+  return call_one(ctx, k_baddbmm, "baddbmm", v, result);
+}
+gradus_status gradus_baddbmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *batch1,
+                              const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(batch1), given(batch2), whole(beta), whole(alpha)};
+  return call_some(ctx, k_baddbmm_, "baddbmm_", v, {result});
+}
+gradus_status gradus_addmv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat,
+                           const gradus_tensor *vec, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(mat), given(vec), whole(beta), whole(alpha)};
+  return call_one(ctx, k_addmv, "addmv", v, result);
+}
+gradus_status gradus_addmv_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mat,
+                            const gradus_tensor *vec, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(mat), given(vec), whole(beta), whole(alpha)};
+  return call_some(ctx, k_addmv_, "addmv_", v, {result});
+}
+gradus_status gradus_linear(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                            const gradus_tensor *bias, gradus_tensor **result) {
+  const Value v[] = {given(input), given(weight), optional(bias)};
+  return call_one(ctx, k_linear, "linear", v, result);
+}
+gradus_status gradus_outer(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec2,
+                           gradus_tensor **result) {
+  const Value v[] = {given(input), given(vec2)};
+  return call_one(ctx, k_outer, "outer", v, result);
+}
+gradus_status gradus_ger(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec2,
+                         gradus_tensor **result) {
+  const Value v[] = {given(input), given(vec2)};
+  return call_one(ctx, k_ger, "ger", v, result);
+}
+gradus_status gradus_inner(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v[] = {given(input), given(other)};
+  return call_one(ctx, k_inner, "inner", v, result);
+}
+gradus_status gradus_tensordot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                               const int64_t *dims_self, size_t dims_self_count, const int64_t *dims_other,
+                               size_t dims_other_count, gradus_tensor **result) {
+  const Value v[] = {given(input), given(other), list(dims_self, dims_self_count), list(dims_other, dims_other_count)};
+  return call_one(ctx, k_tensordot, "tensordot", v, result);
+}
+gradus_status gradus_kron(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                          gradus_tensor **result) {
+  const Value v[] = {given(input), given(other)};
+  return call_one(ctx, k_kron, "kron", v, result);
+}
+gradus_status gradus_addr(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec1,
+                          const gradus_tensor *vec2, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(vec1), given(vec2), whole(beta), whole(alpha)};
+  return call_one(ctx, k_addr, "addr", v, result);
+}
+gradus_status gradus_addr_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *vec1,
+                           const gradus_tensor *vec2, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(vec1), given(vec2), whole(beta), whole(alpha)};
+  return call_some(ctx, k_addr_, "addr_", v, {result});
+}
+gradus_status gradus_addbmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *batch1,
+                            const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(batch1), given(batch2), whole(beta), whole(alpha)};
+  return call_one(ctx, k_addbmm, "addbmm", v, result);
+}
+gradus_status gradus_addbmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *batch1,
+                             const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result) {
+  const Value v[] = {given(input), given(batch1), given(batch2), whole(beta), whole(alpha)};
+  return call_some(ctx, k_addbmm_, "addbmm_", v, {result});
+}
+gradus_status gradus_linalg_multi_dot(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                      gradus_tensor **result) {
+  const Value v[] = {list(tensors, tensors_count)};
+  return call_one(ctx, k_linalg_multi_dot, "linalg_multi_dot", v, result);
+}
+gradus_status gradus_linalg_vecdot(gradus_context *ctx, const gradus_tensor *x, const gradus_tensor *y, int64_t dim,
+                                   gradus_tensor **result) {
+  const Value v[] = {given(x), given(y), Value(dim)};
+  return call_one(ctx, k_linalg_vecdot, "linalg_vecdot", v, result);
+}
+gradus_status gradus_einsum(gradus_context *ctx, const char *equation, size_t equation_length,
+                            gradus_tensor *const *tensors, size_t tensors_count, const int64_t *path, size_t path_count,
+                            gradus_tensor **result) {
+  const Value v[] = {text(equation, equation_length), list(tensors, tensors_count), list(path, path_count)};
+  return call_one(ctx, k_einsum, "einsum", v, result);
 }

@@ -336,6 +336,166 @@ template <class T> class Methods {
     detail::one<T>(op, {self()});
     return self();
   }
+  // A tensor of the shape and dtype of self with whatever its memory holds.
+  T empty_like(Dtype dtype = {}) const {
+    static const detail::Op op("empty_like");
+    return detail::one<T>(op, {self(), dtype});
+  }
+  // Zeros of the shape and dtype of self.
+  T zeros_like(Dtype dtype = {}) const {
+    static const detail::Op op("zeros_like");
+    return detail::one<T>(op, {self(), dtype});
+  }
+  // Ones of the shape and dtype of self.
+  T ones_like(Dtype dtype = {}) const {
+    static const detail::Op op("ones_like");
+    return detail::one<T>(op, {self(), dtype});
+  }
+  // One number in the shape and dtype of self.
+  T full_like(Scalar fill_value, Dtype dtype = {}) const {
+    static const detail::Op op("full_like");
+    return detail::one<T>(op, {self(), fill_value, dtype});
+  }
+  // A tensor of the dtype of self with whatever its memory holds.
+  T new_empty(const IntList& size, Dtype dtype = {}) const {
+    static const detail::Op op("new_empty");
+    return detail::one<T>(op, {self(), size, dtype});
+  }
+  // Zeros of the dtype of self.
+  T new_zeros(const IntList& size, Dtype dtype = {}) const {
+    static const detail::Op op("new_zeros");
+    return detail::one<T>(op, {self(), size, dtype});
+  }
+  // Ones of the dtype of self.
+  T new_ones(const IntList& size, Dtype dtype = {}) const {
+    static const detail::Op op("new_ones");
+    return detail::one<T>(op, {self(), size, dtype});
+  }
+  // One number in the dtype of self.
+  T new_full(const IntList& size, Scalar fill_value, Dtype dtype = {}) const {
+    static const detail::Op op("new_full");
+    return detail::one<T>(op, {self(), size, fill_value, dtype});
+  }
+  // TEMPORARY
+  T permute(const IntList& dims) const {
+    static const detail::Op op("permute");
+    return detail::one<T>(op, {self(), dims});
+  }
+  // The product of two matrices.
+  T mm(const T& mat2) const {
+    static const detail::Op op("mm");
+    return detail::one<T>(op, {self(), mat2});
+  }
+  // The products of two stacks of matrices, one by one.
+  T bmm(const T& mat2) const {
+    static const detail::Op op("bmm");
+    return detail::one<T>(op, {self(), mat2});
+  }
+  // A matrix times a vector.
+  T mv(const T& vec) const {
+    static const detail::Op op("mv");
+    return detail::one<T>(op, {self(), vec});
+  }
+  // The sum of the products of the elements of two vectors of one length.
+  T dot(const T& tensor) const {
+    static const detail::Op op("dot");
+    return detail::one<T>(op, {self(), tensor});
+  }
+  // dot, with the conjugate of self; of real vectors the same.
+  T vdot(const T& other) const {
+    static const detail::Op op("vdot");
+    return detail::one<T>(op, {self(), other});
+  }
+  // The product over the last dimension of self and the one before the last of other; leading dimensions are a batch that ...
+  T matmul(const T& other) const {
+    static const detail::Op op("matmul");
+    return detail::one<T>(op, {self(), other});
+  }
+  // Another name of matmul.
+  T linalg_matmul(const T& other) const {
+    static const detail::Op op("linalg_matmul");
+    return detail::one<T>(op, {self(), other});
+  }
+  // beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
+  T addmm(const T& mat1, const T& mat2, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("addmm");
+    return detail::one<T>(op, {self(), mat1, mat2, beta, alpha});
+  }
+  // beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
+  const T& addmm_(const T& mat1, const T& mat2, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("addmm_");
+    detail::one<T>(op, {self(), mat1, mat2, beta, alpha});
+    return self();
+  }
+  // beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
+  T baddbmm(const T& batch1, const T& batch2, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("baddbmm");
+    return detail::one<T>(op, {self(), batch1, batch2, beta, alpha});
+  }
+  // beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
+  const T& baddbmm_(const T& batch1, const T& batch2, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("baddbmm_");
+    detail::one<T>(op, {self(), batch1, batch2, beta, alpha});
+    return self();
+  }
+  // beta * self + alpha * mat @ vec; with beta 0 self is not read.
+  T addmv(const T& mat, const T& vec, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("addmv");
+    return detail::one<T>(op, {self(), mat, vec, beta, alpha});
+  }
+  // beta * self + alpha * mat @ vec; with beta 0 self is not read.
+  const T& addmv_(const T& mat, const T& vec, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("addmv_");
+    detail::one<T>(op, {self(), mat, vec, beta, alpha});
+    return self();
+  }
+  // All products of an element of one vector with one of the other.
+  T outer(const T& vec2) const {
+    static const detail::Op op("outer");
+    return detail::one<T>(op, {self(), vec2});
+  }
+  // Another name of outer.
+  T ger(const T& vec2) const {
+    static const detail::Op op("ger");
+    return detail::one<T>(op, {self(), vec2});
+  }
+  // The sums of products over the last dimension of both.
+  T inner(const T& other) const {
+    static const detail::Op op("inner");
+    return detail::one<T>(op, {self(), other});
+  }
+  // The sums of products over pairs of dimensions; the others remain, those of self first.
+  T tensordot(const T& other, const IntList& dims_self, const IntList& dims_other) const {
+    static const detail::Op op("tensordot");
+    return detail::one<T>(op, {self(), other, dims_self, dims_other});
+  }
+  // The Kronecker product: other in place of each element of self, times that element.
+  T kron(const T& other) const {
+    static const detail::Op op("kron");
+    return detail::one<T>(op, {self(), other});
+  }
+  // beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
+  T addr(const T& vec1, const T& vec2, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("addr");
+    return detail::one<T>(op, {self(), vec1, vec2, beta, alpha});
+  }
+  // beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
+  const T& addr_(const T& vec1, const T& vec2, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("addr_");
+    detail::one<T>(op, {self(), vec1, vec2, beta, alpha});
+    return self();
+  }
+  // beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
+  T addbmm(const T& batch1, const T& batch2, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("addbmm");
+    return detail::one<T>(op, {self(), batch1, batch2, beta, alpha});
+  }
+  // beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
+  const T& addbmm_(const T& batch1, const T& batch2, Scalar beta = 1, Scalar alpha = 1) const {
+    static const detail::Op op("addbmm_");
+    detail::one<T>(op, {self(), batch1, batch2, beta, alpha});
+    return self();
+  }
 
  private:
   const T& self() const { return static_cast<const T&>(*this); }

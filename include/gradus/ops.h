@@ -575,6 +575,14 @@ GRADUS_API gradus_status gradus_zero(gradus_context *ctx, const gradus_tensor *i
 GRADUS_API gradus_status gradus_zero_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
+ * A tensor with whatever its memory holds; float32 unless a dtype is given.
+ *   empty(int[] size, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_empty(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
+                                      gradus_tensor **result);
+
+/*
  * A tensor of zeros; float32 unless a dtype is given.
  *   zeros(int[] size, *, ScalarType? dtype=None) -> Tensor
  * since:1
@@ -597,6 +605,344 @@ GRADUS_API gradus_status gradus_ones(gradus_context *ctx, const int64_t *size, s
  */
 GRADUS_API gradus_status gradus_full(gradus_context *ctx, const int64_t *size, size_t size_count, double fill_value,
                                      int32_t dtype, gradus_tensor **result);
+
+/*
+ * A tensor without dimensions that holds the number; float32 unless a dtype is given.
+ *   scalar_tensor(Scalar s, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_scalar_tensor(gradus_context *ctx, double s, int32_t dtype, gradus_tensor **result);
+
+/*
+ * A tensor of the shape and dtype of self with whatever its memory holds.
+ *   empty_like(Tensor self, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_empty_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                                           gradus_tensor **result);
+
+/*
+ * Zeros of the shape and dtype of self.
+ *   zeros_like(Tensor self, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_zeros_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                                           gradus_tensor **result);
+
+/*
+ * Ones of the shape and dtype of self.
+ *   ones_like(Tensor self, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_ones_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                                          gradus_tensor **result);
+
+/*
+ * One number in the shape and dtype of self.
+ *   full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_full_like(gradus_context *ctx, const gradus_tensor *input, double fill_value,
+                                          int32_t dtype, gradus_tensor **result);
+
+/*
+ * A tensor of the dtype of self with whatever its memory holds.
+ *   new_empty(Tensor self, int[] size, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_new_empty(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                          size_t size_count, int32_t dtype, gradus_tensor **result);
+
+/*
+ * Zeros of the dtype of self.
+ *   new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_new_zeros(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                          size_t size_count, int32_t dtype, gradus_tensor **result);
+
+/*
+ * Ones of the dtype of self.
+ *   new_ones(Tensor self, int[] size, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_new_ones(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                         size_t size_count, int32_t dtype, gradus_tensor **result);
+
+/*
+ * One number in the dtype of self.
+ *   new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_new_full(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                         size_t size_count, double fill_value, int32_t dtype, gradus_tensor **result);
+
+/*
+ * start, start + step, … before end; with one number alone, 0, 1, … before it. int64 when all numbers are
+ * integers, else float32, unless a dtype is given.
+ *   arange(Scalar start, Scalar? end=None, Scalar step=1, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_arange(gradus_context *ctx, double start, const double *stop, double step,
+                                       int32_t dtype, gradus_tensor **result);
+
+/*
+ * start, start + step, … up to end, which is included where it is met; float32 unless a dtype is given.
+ *   range(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_range(gradus_context *ctx, double start, double stop, double step, int32_t dtype,
+                                      gradus_tensor **result);
+
+/*
+ * Numbers at equal distances from start to end, both included. The second half is counted from the end, so the ends
+ * are exact.
+ *   linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linspace(gradus_context *ctx, double start, double stop, int64_t steps, int32_t dtype,
+                                         gradus_tensor **result);
+
+/*
+ * base to the powers of linspace(start, end, steps).
+ *   logspace(Scalar start, Scalar end, int steps, float base=1e+01, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logspace(gradus_context *ctx, double start, double stop, int64_t steps,
+                                         double base_value, int32_t dtype, gradus_tensor **result);
+
+/*
+ * A matrix of n rows and m columns (n unless given) with ones on the diagonal, else zeros.
+ *   eye(int n, int? m=None, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_eye(gradus_context *ctx, int64_t n, const int64_t *m, int32_t dtype,
+                                    gradus_tensor **result);
+
+/*
+ * TEMPORARY
+ *   permute(Tensor(a) self, int[] dims) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims,
+                                        size_t dims_count, gradus_tensor **result);
+
+/*
+ * The product of two matrices.
+ *   mm(Tensor self, Tensor mat2) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat2,
+                                   gradus_tensor **result);
+
+/*
+ * The products of two stacks of matrices, one by one.
+ *   bmm(Tensor self, Tensor mat2) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat2,
+                                    gradus_tensor **result);
+
+/*
+ * A matrix times a vector.
+ *   mv(Tensor self, Tensor vec) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec,
+                                   gradus_tensor **result);
+
+/*
+ * The sum of the products of the elements of two vectors of one length.
+ *   dot(Tensor self, Tensor tensor) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_dot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *tensor,
+                                    gradus_tensor **result);
+
+/*
+ * dot, with the conjugate of self; of real vectors the same.
+ *   vdot(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_vdot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                     gradus_tensor **result);
+
+/*
+ * The product over the last dimension of self and the one before the last of other; leading dimensions are a batch
+ * that broadcasts. A vector is a row on the left and a column on the right, and leaves no dimension.
+ *   matmul(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_matmul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                       gradus_tensor **result);
+
+/*
+ * Another name of matmul.
+ *   linalg_matmul(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_matmul(gradus_context *ctx, const gradus_tensor *input,
+                                              const gradus_tensor *other, gradus_tensor **result);
+
+/*
+ * beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
+ *   addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat1,
+                                      const gradus_tensor *mat2, double beta, double alpha, gradus_tensor **result);
+
+/*
+ * beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
+ *   addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mat1,
+                                       const gradus_tensor *mat2, double beta, double alpha, gradus_tensor **result);
+
+/*
+ * beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
+ *   baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_baddbmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *batch1,
+                                        const gradus_tensor *batch2, double beta, double alpha,
+                                        gradus_tensor **result);
+
+/*
+ * beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
+ *   baddbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_baddbmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *batch1,
+                                         const gradus_tensor *batch2, double beta, double alpha,
+                                         gradus_tensor **result);
+
+/*
+ * beta * self + alpha * mat @ vec; with beta 0 self is not read.
+ *   addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addmv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat,
+                                      const gradus_tensor *vec, double beta, double alpha, gradus_tensor **result);
+
+/*
+ * beta * self + alpha * mat @ vec; with beta 0 self is not read.
+ *   addmv_(Tensor(a!) self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addmv_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mat,
+                                       const gradus_tensor *vec, double beta, double alpha, gradus_tensor **result);
+
+/*
+ * input @ weight^T + bias over the last dimension; weight is [out, in], or [in] for one number per row.
+ *   linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linear(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                       const gradus_tensor *bias, gradus_tensor **result);
+
+/*
+ * All products of an element of one vector with one of the other.
+ *   outer(Tensor self, Tensor vec2) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_outer(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec2,
+                                      gradus_tensor **result);
+
+/*
+ * Another name of outer.
+ *   ger(Tensor self, Tensor vec2) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_ger(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec2,
+                                    gradus_tensor **result);
+
+/*
+ * The sums of products over the last dimension of both.
+ *   inner(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_inner(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/*
+ * The sums of products over pairs of dimensions; the others remain, those of self first.
+ *   tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tensordot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                          const int64_t *dims_self, size_t dims_self_count, const int64_t *dims_other,
+                                          size_t dims_other_count, gradus_tensor **result);
+
+/*
+ * The Kronecker product: other in place of each element of self, times that element.
+ *   kron(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_kron(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                     gradus_tensor **result);
+
+/*
+ * beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
+ *   addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addr(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec1,
+                                     const gradus_tensor *vec2, double beta, double alpha, gradus_tensor **result);
+
+/*
+ * beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
+ *   addr_(Tensor(a!) self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addr_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *vec1,
+                                      const gradus_tensor *vec2, double beta, double alpha, gradus_tensor **result);
+
+/*
+ * beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
+ *   addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addbmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *batch1,
+                                       const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result);
+
+/*
+ * beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
+ *   addbmm_(Tensor(a!) self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addbmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *batch1,
+                                        const gradus_tensor *batch2, double beta, double alpha,
+                                        gradus_tensor **result);
+
+/*
+ * The product of a chain of matrices in the cheapest order; the first and the last may be vectors.
+ *   linalg_multi_dot(Tensor[] tensors) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_multi_dot(gradus_context *ctx, gradus_tensor *const *tensors,
+                                                size_t tensors_count, gradus_tensor **result);
+
+/*
+ * The sums of products over one dimension of two tensors that broadcast.
+ *   linalg_vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_vecdot(gradus_context *ctx, const gradus_tensor *x, const gradus_tensor *y,
+                                              int64_t dim, gradus_tensor **result);
+
+/*
+ * The product of all tensors, summed over the labels that the output lacks: "ij,jk->ik". A label repeated in one
+ * subscript reads a diagonal, "..." stands for further dimensions that broadcast; without "->" the output has the
+ * labels that occur once, in alphabetical order. The path names the two operands of each step; a result goes to the
+ * end.
+ *   einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_einsum(gradus_context *ctx, const char *equation, size_t equation_length,
+                                       gradus_tensor *const *tensors, size_t tensors_count, const int64_t *path,
+                                       size_t path_count, gradus_tensor **result);
 
 #ifdef __cplusplus
 }

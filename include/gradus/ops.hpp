@@ -381,6 +381,12 @@ inline Tensor zero_(const Tensor& input) {
   return detail::one<Tensor>(op, {input});
 }
 
+// A tensor with whatever its memory holds; float32 unless a dtype is given.
+inline Tensor empty(const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op("empty");
+  return detail::one<Tensor>(op, {size, dtype});
+}
+
 // A tensor of zeros; float32 unless a dtype is given.
 inline Tensor zeros(const IntList& size, Dtype dtype = {}) {
   static const detail::Op op("zeros");
@@ -397,6 +403,257 @@ inline Tensor ones(const IntList& size, Dtype dtype = {}) {
 inline Tensor full(const IntList& size, Scalar fill_value, Dtype dtype = {}) {
   static const detail::Op op("full");
   return detail::one<Tensor>(op, {size, fill_value, dtype});
+}
+
+// A tensor without dimensions that holds the number; float32 unless a dtype is given.
+inline Tensor scalar_tensor(Scalar s, Dtype dtype = {}) {
+  static const detail::Op op("scalar_tensor");
+  return detail::one<Tensor>(op, {s, dtype});
+}
+
+// A tensor of the shape and dtype of self with whatever its memory holds.
+inline Tensor empty_like(const Tensor& input, Dtype dtype = {}) {
+  static const detail::Op op("empty_like");
+  return detail::one<Tensor>(op, {input, dtype});
+}
+
+// Zeros of the shape and dtype of self.
+inline Tensor zeros_like(const Tensor& input, Dtype dtype = {}) {
+  static const detail::Op op("zeros_like");
+  return detail::one<Tensor>(op, {input, dtype});
+}
+
+// Ones of the shape and dtype of self.
+inline Tensor ones_like(const Tensor& input, Dtype dtype = {}) {
+  static const detail::Op op("ones_like");
+  return detail::one<Tensor>(op, {input, dtype});
+}
+
+// One number in the shape and dtype of self.
+inline Tensor full_like(const Tensor& input, Scalar fill_value, Dtype dtype = {}) {
+  static const detail::Op op("full_like");
+  return detail::one<Tensor>(op, {input, fill_value, dtype});
+}
+
+// A tensor of the dtype of self with whatever its memory holds.
+inline Tensor new_empty(const Tensor& input, const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op("new_empty");
+  return detail::one<Tensor>(op, {input, size, dtype});
+}
+
+// Zeros of the dtype of self.
+inline Tensor new_zeros(const Tensor& input, const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op("new_zeros");
+  return detail::one<Tensor>(op, {input, size, dtype});
+}
+
+// Ones of the dtype of self.
+inline Tensor new_ones(const Tensor& input, const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op("new_ones");
+  return detail::one<Tensor>(op, {input, size, dtype});
+}
+
+// One number in the dtype of self.
+inline Tensor new_full(const Tensor& input, const IntList& size, Scalar fill_value, Dtype dtype = {}) {
+  static const detail::Op op("new_full");
+  return detail::one<Tensor>(op, {input, size, fill_value, dtype});
+}
+
+// start, start + step, … before end; with one number alone, 0, 1, … before it. int64 when all numbers are integers, else ...
+inline Tensor arange(Scalar start, std::optional<Scalar> stop = {}, Scalar step = 1, Dtype dtype = {}) {
+  static const detail::Op op("arange");
+  return detail::one<Tensor>(op, {start, stop, step, dtype});
+}
+
+// start, start + step, … up to end, which is included where it is met; float32 unless a dtype is given.
+inline Tensor range(Scalar start, Scalar stop, Scalar step = 1, Dtype dtype = {}) {
+  static const detail::Op op("range");
+  return detail::one<Tensor>(op, {start, stop, step, dtype});
+}
+
+// Numbers at equal distances from start to end, both included. The second half is counted from the end, so the ends are exact.
+inline Tensor linspace(Scalar start, Scalar stop, int64_t steps, Dtype dtype = {}) {
+  static const detail::Op op("linspace");
+  return detail::one<Tensor>(op, {start, stop, steps, dtype});
+}
+
+// base to the powers of linspace(start, end, steps).
+inline Tensor logspace(Scalar start, Scalar stop, int64_t steps, double base_value = 1e+01, Dtype dtype = {}) {
+  static const detail::Op op("logspace");
+  return detail::one<Tensor>(op, {start, stop, steps, base_value, dtype});
+}
+
+// A matrix of n rows and m columns (n unless given) with ones on the diagonal, else zeros.
+inline Tensor eye(int64_t n, std::optional<int64_t> m = {}, Dtype dtype = {}) {
+  static const detail::Op op("eye");
+  return detail::one<Tensor>(op, {n, m, dtype});
+}
+
+// TEMPORARY
+inline Tensor permute(const Tensor& input, const IntList& dims) {
+  static const detail::Op op("permute");
+  return detail::one<Tensor>(op, {input, dims});
+}
+
+// The product of two matrices.
+inline Tensor mm(const Tensor& input, const Tensor& mat2) {
+  static const detail::Op op("mm");
+  return detail::one<Tensor>(op, {input, mat2});
+}
+
+// The products of two stacks of matrices, one by one.
+inline Tensor bmm(const Tensor& input, const Tensor& mat2) {
+  static const detail::Op op("bmm");
+  return detail::one<Tensor>(op, {input, mat2});
+}
+
+// A matrix times a vector.
+inline Tensor mv(const Tensor& input, const Tensor& vec) {
+  static const detail::Op op("mv");
+  return detail::one<Tensor>(op, {input, vec});
+}
+
+// The sum of the products of the elements of two vectors of one length.
+inline Tensor dot(const Tensor& input, const Tensor& tensor) {
+  static const detail::Op op("dot");
+  return detail::one<Tensor>(op, {input, tensor});
+}
+
+// dot, with the conjugate of self; of real vectors the same.
+inline Tensor vdot(const Tensor& input, const Tensor& other) {
+  static const detail::Op op("vdot");
+  return detail::one<Tensor>(op, {input, other});
+}
+
+// The product over the last dimension of self and the one before the last of other; leading dimensions are a batch that ...
+inline Tensor matmul(const Tensor& input, const Tensor& other) {
+  static const detail::Op op("matmul");
+  return detail::one<Tensor>(op, {input, other});
+}
+
+// Another name of matmul.
+inline Tensor linalg_matmul(const Tensor& input, const Tensor& other) {
+  static const detail::Op op("linalg_matmul");
+  return detail::one<Tensor>(op, {input, other});
+}
+
+// beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
+inline Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
+  static const detail::Op op("addmm");
+  return detail::one<Tensor>(op, {input, mat1, mat2, beta, alpha});
+}
+
+// beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
+inline Tensor addmm_(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
+  static const detail::Op op("addmm_");
+  return detail::one<Tensor>(op, {input, mat1, mat2, beta, alpha});
+}
+
+// beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
+inline Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
+                      Scalar alpha = 1) {
+  static const detail::Op op("baddbmm");
+  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+}
+
+// beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
+inline Tensor baddbmm_(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
+                       Scalar alpha = 1) {
+  static const detail::Op op("baddbmm_");
+  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+}
+
+// beta * self + alpha * mat @ vec; with beta 0 self is not read.
+inline Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
+  static const detail::Op op("addmv");
+  return detail::one<Tensor>(op, {input, mat, vec, beta, alpha});
+}
+
+// beta * self + alpha * mat @ vec; with beta 0 self is not read.
+inline Tensor addmv_(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
+  static const detail::Op op("addmv_");
+  return detail::one<Tensor>(op, {input, mat, vec, beta, alpha});
+}
+
+// input @ weight^T + bias over the last dimension; weight is [out, in], or [in] for one number per row.
+inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) {
+  static const detail::Op op("linear");
+  return detail::one<Tensor>(op, {input, weight, bias});
+}
+
+// All products of an element of one vector with one of the other.
+inline Tensor outer(const Tensor& input, const Tensor& vec2) {
+  static const detail::Op op("outer");
+  return detail::one<Tensor>(op, {input, vec2});
+}
+
+// Another name of outer.
+inline Tensor ger(const Tensor& input, const Tensor& vec2) {
+  static const detail::Op op("ger");
+  return detail::one<Tensor>(op, {input, vec2});
+}
+
+// The sums of products over the last dimension of both.
+inline Tensor inner(const Tensor& input, const Tensor& other) {
+  static const detail::Op op("inner");
+  return detail::one<Tensor>(op, {input, other});
+}
+
+// The sums of products over pairs of dimensions; the others remain, those of self first.
+inline Tensor tensordot(const Tensor& input, const Tensor& other, const IntList& dims_self,
+                        const IntList& dims_other) {
+  static const detail::Op op("tensordot");
+  return detail::one<Tensor>(op, {input, other, dims_self, dims_other});
+}
+
+// The Kronecker product: other in place of each element of self, times that element.
+inline Tensor kron(const Tensor& input, const Tensor& other) {
+  static const detail::Op op("kron");
+  return detail::one<Tensor>(op, {input, other});
+}
+
+// beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
+inline Tensor addr(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta = 1, Scalar alpha = 1) {
+  static const detail::Op op("addr");
+  return detail::one<Tensor>(op, {input, vec1, vec2, beta, alpha});
+}
+
+// beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
+inline Tensor addr_(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta = 1, Scalar alpha = 1) {
+  static const detail::Op op("addr_");
+  return detail::one<Tensor>(op, {input, vec1, vec2, beta, alpha});
+}
+
+// beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
+inline Tensor addbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
+                     Scalar alpha = 1) {
+  static const detail::Op op("addbmm");
+  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+}
+
+// beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
+inline Tensor addbmm_(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
+                      Scalar alpha = 1) {
+  static const detail::Op op("addbmm_");
+  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+}
+
+// The product of a chain of matrices in the cheapest order; the first and the last may be vectors.
+inline Tensor linalg_multi_dot(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op("linalg_multi_dot");
+  return detail::one<Tensor>(op, {tensors});
+}
+
+// The sums of products over one dimension of two tensors that broadcast.
+inline Tensor linalg_vecdot(const Tensor& x, const Tensor& y, int64_t dim = -1) {
+  static const detail::Op op("linalg_vecdot");
+  return detail::one<Tensor>(op, {x, y, dim});
+}
+
+// The product of all tensors, summed over the labels that the output lacks: "ij,jk->ik". A label repeated in one subscript ...
+inline Tensor einsum(std::string_view equation, const BasicTensorList<Tensor>& tensors, const IntList& path = {}) {
+  static const detail::Op op("einsum");
+  return detail::one<Tensor>(op, {equation, tensors, path});
 }
 
 }  // namespace v1
