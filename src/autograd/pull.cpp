@@ -2,6 +2,7 @@
 
 #include "autograd/accumulate.h"
 #include "dispatch/registry.h"
+#include "kernels/copy.h"
 #include "kernels/elementwise.h"
 
 namespace gradus {
@@ -97,8 +98,11 @@ void pull_strided(const kernels::Formula& f, const Tensor& g, const Reads& r, co
 
 Tensor scaled(Tensor& g, double c, bool last) {
   if (c == 1) return last ? std::move(g) : g;
-  if (c == 0) return {};
   Tensor out = last && sole(g) && g.contiguous() ? g : empty(g.dtype(), g.sizes());
+  if (c == 0) {                                               // whatever comes in: 0 times infinity is no gradient
+    kernels::fill(view_of(out), Number(0));
+    return out;
+  }
   const kernels::Operand in[] = {kernels::Operand(view_of(g)), kernels::Operand(Number(c))};
   const Compute compute = compute_of(g.dtype());
   kernels::elementwise({scaling().value[static_cast<int>(compute)], compute, nullptr, true}, view_of(out), in, 2);

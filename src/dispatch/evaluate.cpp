@@ -145,6 +145,7 @@ Tensor evaluate_formula(const Op& op, const Args& args) {
   if (evaluate_flat(op, args, flat)) return flat;
   Operands o;
   gather(op, args, o);
+  if (op.check) op.check(args, o.type);
   Number attributes[kMaxAttributes];
   load_attributes(op, args, attributes);
   const Dtype type = compute_type(op, o.type);
@@ -176,6 +177,7 @@ static void formula_in_place(const Op& op, const Args& args) {
   const Tensor& self = args.tensor(0);
   Operands o;
   gather(op, args, o);
+  if (op.check) op.check(args, o.type);
   Number attributes[kMaxAttributes];
   load_attributes(op, args, attributes);
   const Dtype type = compute_type(op, o.type);

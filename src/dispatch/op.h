@@ -16,6 +16,7 @@ using Layouts = SmallVector<Layout, 2>;
 using Tensors = SmallVector<Tensor, 2>;
 
 using ShapeRule = void (*)(const Args&, Metas& out);          // metadata in, metadata out; reads no data
+using Check = void (*)(const Args&, Dtype promoted);          // refuses what a formula cannot compute
 using Kernel = void (*)(const Args&, const Tensors& out);     // writes every element of out
 using ViewRule = void (*)(const Args&, Layouts& out);         // where the outputs lie in the storage of the first input
 using Compose = void (*)(const Args&, Tensors& out);          // the op, written with other ops
@@ -58,6 +59,7 @@ struct Op {
   const FormulaInfo* formula = nullptr;
   ResultType result = ResultType::same;
   bool no_bool = false;                                       // refuses booleans, as PyTorch does for sub and neg
+  Check check = nullptr;                                      // of a formula; the type is that of its operands together
   ShapeRule shape = nullptr;                                  // required with a kernel
   Kernel kernel = nullptr;
   bool updates = false;                                       // the kernel changes parts of out, which begins as a copy of self
@@ -65,6 +67,7 @@ struct Op {
   bool multi_view = false;                                    // split, unbind: the outputs may not be written in place
   Compose compose = nullptr;
   bool in_place = false;                                      // has the form op_; formulas and updates always have
+  bool takes_numbers = false;                                 // a composition whose tensors may be numbers, as those of formulas
 
   // How it differentiates. Rules call ops, so they differentiate too.
   Rule vjp[kMaxInputs] = {};                                  // by tensor argument; a Tensor[] is one, see Call::member

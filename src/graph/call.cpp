@@ -48,6 +48,8 @@ Tensor copy_if_read(const Op& op, const Args& args) {
 void compose_in_place(const Op& op, const Args& args) {
   Tensors result, written;
   op.compose(args, result);
+  const Dtype have = args.tensor(0).dtype(), got = result[0].dtype();
+  GRADUS_CHECK(can_cast(got, have), dtype, "{}: a result of {} can't be cast to {} in place", name(op), name(got), name(have));
   static const Op* copy = find_op("copy_");
   const Value v[] = {args[0], Value(result[0])};
   call(*copy, v, 2, written);

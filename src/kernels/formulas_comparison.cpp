@@ -6,7 +6,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
-#include "kernels/formulas/binary.h"
+#include "kernels/formulas/compare.h"
 const FormulaKernels* comparison_table() { return table<2>(Comparison{}); }
 }  // namespace gradus::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

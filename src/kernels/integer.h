@@ -1,6 +1,7 @@
 // The value type of formulas on integers: 64 bits, wrap-around, division by zero refused.
 #pragma once
 #include <cstdint>
+#include <utility>
 
 #include "base/error.h"
 #include "kernels/number.h"
@@ -38,6 +39,7 @@ struct Integer {
   friend bool is_nan(Integer) { return false; }
   friend bool is_inf(Integer) { return false; }
   friend bool is_finite(Integer) { return true; }
+  friend bool sign_bit(Integer a) { return a.v < 0; }
   friend Integer maximum(Integer a, Integer b) { return a.v > b.v ? a : b; }
   friend Integer minimum(Integer a, Integer b) { return a.v < b.v ? a : b; }
 
@@ -72,9 +74,17 @@ struct Integer {
   friend Integer bit_and(Integer a, Integer b) { return a.v & b.v; }
   friend Integer bit_or(Integer a, Integer b) { return a.v | b.v; }
   friend Integer bit_xor(Integer a, Integer b) { return a.v ^ b.v; }
-  friend Integer bit_not(Integer a) { return ~a.v; }
   friend Integer shift_left(Integer a, Integer b) { return b.v < 0 || b.v > 63 ? Integer(0) : wrap(a.bits() << b.v); }
   friend Integer shift_right(Integer a, Integer b) { return b.v < 0 || b.v > 63 ? Integer(a.v < 0 ? -1 : 0) : Integer(a.v >> b.v); }
+  friend Integer gcd(Integer a, Integer b) {
+    uint64_t x = abs(a).bits(), y = abs(b).bits();
+    while (y != 0) x = std::exchange(y, x % y);
+    return wrap(x);
+  }
+  friend Integer lcm(Integer a, Integer b) {
+    const Integer g = gcd(a, b);
+    return g.v == 0 ? Integer(0) : abs(trunc_divide(a, g) * b);
+  }
 };
 
 }  // namespace gradus

@@ -6,6 +6,7 @@
 #define GRADUS_KERNELS_LOOPS_INL_H
 #endif
 #include <type_traits>
+#include <utility>
 
 #include "hwy/cache_control.h"
 #include "kernels/formulas/probe.h"
@@ -38,11 +39,14 @@ template <class T, class D> HWY_INLINE void store_some(D d, hn::Vec<D> v, T* p, 
 #endif
 }
 
+// Light bodies run several vectors at a time, or around the cache; heavy ones are compiled once. What is left of less than a
+// vector goes through the same loop by way of buffers: the same bits anywhere.
 template <class T, int k, int unroll, class Body> HWY_INLINE void run(const Strip& s, const Body& body) {
   using D = hn::ScalableTag<T>;                               // decltype(d) would be a const type, hence another Value
   using V = Value<D>;
   const D d;
   const size_t lanes = hn::Lanes(d);
+  size_t n = static_cast<size_t>(s.n);
   T* out = static_cast<T*>(s.out);
   const T* in[k];
   size_t step[k];
@@ -50,36 +54,33 @@ template <class T, int k, int unroll, class Body> HWY_INLINE void run(const Stri
     in[j] = static_cast<const T*>(s.in[j]);
     step[j] = s.repeat[j] ? 0 : lanes;
   }
-  size_t n = static_cast<size_t>(s.n);
-  const auto vectors = [&](auto store) HWY_ATTR {             // a lambda does not get the target by itself
+  const auto next = [&]() HWY_ATTR {                          // a lambda does not get the target by itself
+    V v[k];
+    GRADUS_FLAT for (int j = 0; j < k; ++j) { v[j] = hn::LoadU(d, in[j]); in[j] += step[j]; }
+    return body(v);
+  };
+  if constexpr (unroll > 1) {
+    if (s.stream) {
+      for (; n >= lanes; n -= lanes, out += lanes) hn::Stream(next().v, d, out);
+      hwy::FlushStream();
+    }
     for (; n >= unroll * lanes; n -= unroll * lanes, out += unroll * lanes) {
       V r[unroll];
-      GRADUS_FLAT for (int u = 0; u < unroll; ++u) {
-        V v[k];
-        GRADUS_FLAT for (int j = 0; j < k; ++j) v[j] = hn::LoadU(d, in[j] + static_cast<size_t>(u) * step[j]);
-        r[u] = body(v);
-      }
-      GRADUS_FLAT for (int u = 0; u < unroll; ++u) store(r[u].v, out + static_cast<size_t>(u) * lanes);
-      GRADUS_FLAT for (int j = 0; j < k; ++j) in[j] += unroll * step[j];
+      GRADUS_FLAT for (int u = 0; u < unroll; ++u) r[u] = next();
+      GRADUS_FLAT for (int u = 0; u < unroll; ++u) hn::StoreU(r[u].v, d, out + static_cast<size_t>(u) * lanes);
     }
-  };
-  if (s.stream) {
-    vectors([d](auto v, T* p) HWY_ATTR { hn::Stream(v, d, p); });
-    hwy::FlushStream();
-  } else {
-    vectors([d](auto v, T* p) HWY_ATTR { hn::StoreU(v, d, p); });
   }
-  if constexpr (unroll > 1)
-    for (; n >= lanes; n -= lanes, out += lanes) {
-      V v[k];
-      GRADUS_FLAT for (int j = 0; j < k; ++j) { v[j] = hn::LoadU(d, in[j]); in[j] += step[j]; }
-      hn::StoreU(body(v).v, d, out);
-    }
-  if (n > 0) {                                                // the same body on the rest: the same bits anywhere
-    V v[k];
-    GRADUS_FLAT for (int j = 0; j < k; ++j) v[j] = load_some(d, in[j], n);
-    store_some(d, body(v).v, out, n);
+  HWY_ALIGN T rest[k + 1][HWY_MAX_BYTES / sizeof(T)];
+  T* end = nullptr;
+  size_t left = 0;
+  for (;;) {
+    for (; n >= lanes; n -= lanes, out += lanes) hn::StoreU(next().v, d, out);
+    if (n == 0) break;
+    GRADUS_FLAT for (int j = 0; j < k; ++j) { hn::Store(load_some(d, in[j], n), d, rest[j]); in[j] = rest[j]; }
+    end = std::exchange(out, rest[k]);
+    left = std::exchange(n, lanes);
   }
+  if (end) store_some(d, hn::Load(d, rest[k]), end, left);
 }
 
 template <class F> HWY_INLINE F attributes(const Strip& s) {
@@ -94,6 +95,15 @@ template <class F, int arity> struct ValueBody {
     else return f.value(v[0], v[1], v[2]);
   }
 };
+// As slope_of, compiled for this target.
+template <int arity, int i, class F, class V> HWY_INLINE V slope_at(const F& f, const V* v) {
+  if constexpr (arity == 1) return f.slope(v[0], v[1]);
+  else if constexpr (arity == 2 && i == 0) return f.slope0(v[0], v[1], v[2]);
+  else if constexpr (arity == 2) return f.slope1(v[0], v[1], v[2]);
+  else if constexpr (i == 0) return f.slope0(v[0], v[1], v[2], v[3]);
+  else if constexpr (i == 1) return f.slope1(v[0], v[1], v[2], v[3]);
+  else return f.slope2(v[0], v[1], v[2], v[3]);
+}
 // addend + g * slope; operands: g, those of (inputs…, value) that the slope reads, addend.
 template <class F, int arity, int i> struct PullBody {
   static constexpr unsigned reads = probe<arity, i>(F{}).reads;
@@ -103,17 +113,20 @@ template <class F, int arity, int i> struct PullBody {
     V a[arity + 1];
     int next = 1;
     GRADUS_FLAT for (int j = 0; j <= arity; ++j) a[j] = (reads >> j & 1) ? v[next++] : v[0];
-    return fma(v[0], slope_of<arity, i>(f, a), v[next]);
+    const V slope = slope_at<arity, i>(f, a);
+    const V g = is_mask<F>() ? select(slope == V(0), V(0), v[0]) : v[0];
+    return fma(g, slope, v[next]);
   }
 };
 
 template <class F> inline constexpr int unroll_of = is_light<F>() ? 4 : 1;
+template <class F> inline constexpr int pull_unroll = is_light<F>() ? 2 : 1;
 template <class F, int arity, class T> void value_strip(const Strip& s) {
   run<T, arity, unroll_of<F>>(s, ValueBody<F, arity>{attributes<F>(s)});
 }
 template <class F, int arity, int i, class T> void pull_strip(const Strip& s) {
   using Body = PullBody<F, arity, i>;
-  run<T, Body::count, unroll_of<F>>(s, Body{attributes<F>(s)});
+  run<T, Body::count, pull_unroll<F>>(s, Body{attributes<F>(s)});
 }
 template <class F, int arity> void integer_strip(const Strip& s) {
   const ValueBody<F, arity> body{attributes<F>(s)};

@@ -1,6 +1,7 @@
 // Functions of one number that vectors compute lane by lane.
 #pragma once
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
@@ -56,6 +57,38 @@ template <class T> T digamma(T x) {
   const Real part = wide - std::round(wide), pi = static_cast<Real>(3.141592653589793238462643383279502884L);
   if (part == 0) return std::numeric_limits<T>::quiet_NaN();
   return static_cast<T>(digamma_positive(1 - wide) - pi / std::tan(pi * part));
+}
+
+// The Hurwitz zeta function: the sum of (q + k)^-s over k >= 0, for integer s >= 2 and q > 0, by Euler and Maclaurin.
+inline double hurwitz_zeta(int64_t s, double q) {
+  const auto power = [s](double x) { return std::pow(x, static_cast<double>(-s)); };
+  double sum = 0;
+  for (; q < 12; q += 1) sum += power(q);
+  const double p = static_cast<double>(s), last = power(q);
+  if (last == 0) return sum;                                  // all that follows is smaller still
+  // Bernoulli number 2j over (2j)!
+  constexpr double b[] = {1 / 12.0, -1 / 720.0, 1 / 30240.0, -1 / 1209600.0, 1 / 47900160.0, -691 / 1307674368000.0, 1 / 74724249600.0};
+  double term = p * last / q, rest = last * q / (p - 1) + 0.5 * last;
+  for (int j = 0; j < 7; ++j) {
+    rest += b[j] * term;
+    term *= (p + 2 * j + 1) * (p + 2 * j + 2) / (q * q);
+  }
+  return sum + rest;
+}
+
+// Derivative number n of digamma: (-1)^(n+1) n! zeta(n + 1, x). Below 0 the terms on both sides of 0 are summed apart.
+inline double polygamma(int64_t n, double x) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (n == 0) return digamma(x);
+  const int64_t s = n + 1;
+  const double sign = n % 2 ? 1 : -1, parity = s % 2 ? -1 : 1, factorial = std::exp(lgamma(static_cast<double>(s)));
+  if (std::isnan(x)) return x;
+  if (x == infinity) return sign * 0.0;
+  if (x > 0) return sign * factorial * hurwitz_zeta(s, x);
+  if (x == std::floor(x)) return x == -infinity ? std::numeric_limits<double>::quiet_NaN() : sign * infinity;
+  const double steps = std::floor(-x), r = -x - steps;
+  const double below = hurwitz_zeta(s, r) - hurwitz_zeta(s, r + steps + 1);
+  return sign * factorial * (hurwitz_zeta(s, 1 - r) + parity * below);
 }
 
 }  // namespace gradus::scalar

@@ -124,6 +124,17 @@ template <class D> HWY_INLINE Value<D> digamma(Value<D> x) {
   return lanes(x, x, [](auto a, auto) { return scalar::digamma(a); });
 }
 
+// The derivative number n of digamma.
+template <class D>
+HWY_INLINE Value<D> polygamma(Value<D> x, Number n) {
+  return lanes(x, x, [n](auto a, auto) { return scalar::polygamma(n.i, static_cast<double>(a)); });
+}
+
+template <class D>
+HWY_INLINE Value<D> nextafter(Value<D> x, Same<D> y) {
+  return lanes(x, y, [](auto a, auto b) { return std::nextafter(a, b); });
+}
+
 // The rest of the division toward zero; exact, with the sign of x.
 template <class D> HWY_INLINE Value<D> fmod(Value<D> x, Same<D> y) {
   return lanes(x, y, [](auto a, auto b) { return std::fmod(a, b); });
@@ -133,6 +144,21 @@ template <class D> HWY_INLINE Value<D> fmod(Value<D> x, Same<D> y) {
 template <class D> HWY_INLINE Value<D> remainder(Value<D> x, Same<D> y) {
   const Value<D> r = fmod(x, y);
   return select((r != Value<D>(0)) & (sign_bit(r) ^ sign_bit(y)), r + y, r);
+}
+
+template <class D>
+HWY_INLINE Value<D> trunc_divide(Value<D> x, Same<D> y) {
+  return trunc(x / y);
+}
+
+// Python's //: by the exact rest, since x / y may round up to an integer.
+template <class D>
+HWY_NOINLINE Value<D> floor_divide(Value<D> x, Same<D> y) {
+  using V = Value<D>;
+  const V r = fmod(x, y), q = (x - r) / y;
+  const V below = select((r != V(0)) & (sign_bit(r) ^ sign_bit(y)), q - V(1), q), f = floor(below);
+  const V near = select(below - f > V(0.5), f + V(1), f);
+  return select(y == V(0), x / y, select(below == V(0), copysign(V(0), x / y), near));
 }
 
 }  // namespace gradus::HWY_NAMESPACE

@@ -1,4 +1,4 @@
-// Makes what a record needs to know of a formula: .formula = formula<formulas::Exp, formulas::UnaryMath, unary_math_kernels>.
+// Makes what a record needs to know of a formula: .formula = formula<formulas::Exp>().
 #pragma once
 #include "graph/call.h"
 #include "kernels/formulas/probe.h"
@@ -6,20 +6,64 @@
 
 namespace gradus {
 
-const FormulaKernels* unary_math_kernels();
-const FormulaKernels* unary_light_kernels();
-const FormulaKernels* arithmetic_kernels();
-const FormulaKernels* comparison_kernels();
-const FormulaKernels* ternary_kernels();
-
 namespace formulas {
 // Only the types of the formulas are wanted here; their text is compiled per value type where it is used.
 #include "kernels/formulas/unary.h"
+#include "kernels/formulas/activation.h"
 #include "kernels/formulas/binary.h"
+#include "kernels/formulas/compare.h"
 #include "kernels/formulas/ternary.h"
 }  // namespace formulas
 
+// One table of compiled kernels per list of formulas.
+const FormulaKernels* unary_exp_kernels();
+const FormulaKernels* unary_log_kernels();
+const FormulaKernels* unary_trig_kernels();
+const FormulaKernels* unary_special_kernels();
+const FormulaKernels* unary_light_kernels();
+const FormulaKernels* unary_test_kernels();
+const FormulaKernels* activation_light_kernels();
+const FormulaKernels* activation_kernels();
+const FormulaKernels* arithmetic_kernels();
+const FormulaKernels* choice_kernels();
+const FormulaKernels* binary_math_kernels();
+const FormulaKernels* division_kernels();
+const FormulaKernels* comparison_kernels();
+const FormulaKernels* ternary_kernels();
+
 namespace detail {
+
+template <class Formulas, const FormulaKernels* (*kernels)()> struct Family {
+  using List = Formulas;
+  static constexpr auto table = kernels;
+};
+template <class... F> struct Families {};
+using AllFamilies = Families<
+    Family<formulas::UnaryExp, unary_exp_kernels>,
+    Family<formulas::UnaryLog, unary_log_kernels>,
+    Family<formulas::UnaryTrig, unary_trig_kernels>,
+    Family<formulas::UnarySpecial, unary_special_kernels>,
+    Family<formulas::UnaryLight, unary_light_kernels>,
+    Family<formulas::UnaryTest, unary_test_kernels>,
+    Family<formulas::ActivationLight, activation_light_kernels>,
+    Family<formulas::Activation, activation_kernels>,
+    Family<formulas::Arithmetic, arithmetic_kernels>,
+    Family<formulas::Choice, choice_kernels>,
+    Family<formulas::BinaryMath, binary_math_kernels>,
+    Family<formulas::Division, division_kernels>,
+    Family<formulas::Comparison, comparison_kernels>,
+    Family<formulas::Ternary, ternary_kernels>>;
+
+// Which family a formula belongs to.
+struct Place {
+  int row = -1;
+  const FormulaKernels* (*table)() = nullptr;
+};
+template <class F, class... Family> constexpr Place place_of(Families<Family...>) {
+  Place p;
+  ((row_of<F>(typename Family::List{}) >= 0 ? (p = {row_of<F>(typename Family::List{}), Family::table}, 0) : 0), ...);
+  return p;
+}
 
 template <class F> F with_attributes(const Number* a) {
   if constexpr (std::is_empty_v<F>) return F{};
@@ -42,8 +86,10 @@ template <class F, int arity, int i> Tensor pull(const Call& c, const Tensor& g)
     if (reads >> k & 1) v[k] = c.args()[k].is_number() ? Term(c.args().number(k)) : Term(c.tensor(k));
   if constexpr (reads >> arity & 1) v[arity] = Term(c.output());
   const Term slope = slope_of<arity, i>(with_attributes<F>(attributes), v);
-  if (!slope.tensor) return slope.number.f == 1 ? g : slope.number.f == 0 ? Tensor() : call(mul_op, {Value(g), Value(slope.number)});
-  return mul(g, slope.tensor);
+  if (!slope.tensor && slope.number.f == 0) return zeros(g.sizes(), g.dtype());
+  if (!slope.tensor) return slope.number.f == 1 ? g : mul(g, slope.number);
+  const Tensor product = mul(g, slope.tensor);
+  return is_mask<F>() ? where(eq(slope.tensor, 0), 0.0, product) : product;
 }
 
 template <class F, int arity, int i> constexpr FormulaInfo::Slope make_slope() {
@@ -58,13 +104,15 @@ template <class F> concept Unary = requires { &F::template value<Probe>; require
 template <class F> concept Binary = requires(const F& f, Probe p) { f.value(p, p); };
 template <class F> constexpr int arity_of() { return Unary<F> ? 1 : Binary<F> ? 2 : 3; }
 
-template <class F, class Family, const FormulaKernels* (*table)()> constexpr FormulaInfo make_formula() {
+template <class F> constexpr FormulaInfo make_formula() {
+  constexpr Place place = place_of<F>(AllFamilies{});
+  static_assert(place.row >= 0, "the formula is in no list");
   constexpr int arity = arity_of<F>();
   FormulaInfo f;
   f.arity = arity;
-  f.row = row_of<F>(Family{});
+  f.row = place.row;
   f.attributes = std::is_empty_v<F> ? 0 : static_cast<int>(sizeof(F) / sizeof(Number));
-  f.table = table;
+  f.table = place.table;
   if constexpr (arity == 1 && requires { &F::template slope<Probe>; }) f.slope[0] = make_slope<F, 1, 0>();
   if constexpr (arity > 1 && requires { &F::template slope0<Probe>; }) {
     f.slope[0] = make_slope<F, arity, 0>();
@@ -74,14 +122,10 @@ template <class F, class Family, const FormulaKernels* (*table)()> constexpr For
   return f;
 }
 
-template <class F, class Family, const FormulaKernels* (*table)()> inline constexpr FormulaInfo kFormula = make_formula<F, Family, table>();
+template <class F> inline constexpr FormulaInfo kFormula = make_formula<F>();
 
 }  // namespace detail
 
-template <class F> constexpr const FormulaInfo* unary_math() { return &detail::kFormula<F, formulas::UnaryMath, unary_math_kernels>; }
-template <class F> constexpr const FormulaInfo* unary_light() { return &detail::kFormula<F, formulas::UnaryLight, unary_light_kernels>; }
-template <class F> constexpr const FormulaInfo* arithmetic() { return &detail::kFormula<F, formulas::Arithmetic, arithmetic_kernels>; }
-template <class F> constexpr const FormulaInfo* comparison() { return &detail::kFormula<F, formulas::Comparison, comparison_kernels>; }
-template <class F> constexpr const FormulaInfo* ternary() { return &detail::kFormula<F, formulas::Ternary, ternary_kernels>; }
+template <class F> constexpr const FormulaInfo* formula() { return &detail::kFormula<F>; }
 
 }  // namespace gradus

@@ -8,34 +8,100 @@
 namespace gradus {
 
 // ---- unary.cpp: functions of one tensor, element by element
-extern Op exp_op, log_op, sin_op, cos_op, tanh_op, sigmoid_op, erf_op, neg_op, abs_op, square_op, sqrt_op, relu_op;
+extern Op exp_op, exp2_op, expm1_op, log_op, log2_op, log10_op, log1p_op, sin_op, cos_op, tan_op, asin_op, acos_op, atan_op;
+extern Op sinh_op, cosh_op, tanh_op, asinh_op, acosh_op, atanh_op, sigmoid_op, erf_op, erfc_op, erfinv_op, special_ndtr_op;
+extern Op lgamma_op, digamma_op, sinc_op, polygamma_of_op, polygamma_op, logit_op, deg2rad_op, rad2deg_op, neg_op, abs_op;
+extern Op square_op, sqrt_op, rsqrt_op, reciprocal_op, sign_op, floor_op, ceil_op, trunc_op, frac_op, round_op, positive_op;
+extern Op nan_to_num_of_op, nan_to_num_op;
 inline Tensor exp(const Tensor& self) { return call(exp_op, {self}); }
+inline Tensor exp2(const Tensor& self) { return call(exp2_op, {self}); }
+inline Tensor expm1(const Tensor& self) { return call(expm1_op, {self}); }
 inline Tensor log(const Tensor& self) { return call(log_op, {self}); }
+inline Tensor log2(const Tensor& self) { return call(log2_op, {self}); }
+inline Tensor log10(const Tensor& self) { return call(log10_op, {self}); }
+inline Tensor log1p(const Tensor& self) { return call(log1p_op, {self}); }
 inline Tensor sin(const Tensor& self) { return call(sin_op, {self}); }
 inline Tensor cos(const Tensor& self) { return call(cos_op, {self}); }
+inline Tensor tan(const Tensor& self) { return call(tan_op, {self}); }
+inline Tensor asin(const Tensor& self) { return call(asin_op, {self}); }
+inline Tensor acos(const Tensor& self) { return call(acos_op, {self}); }
+inline Tensor atan(const Tensor& self) { return call(atan_op, {self}); }
+inline Tensor sinh(const Tensor& self) { return call(sinh_op, {self}); }
+inline Tensor cosh(const Tensor& self) { return call(cosh_op, {self}); }
 inline Tensor tanh(const Tensor& self) { return call(tanh_op, {self}); }
+inline Tensor asinh(const Tensor& self) { return call(asinh_op, {self}); }
+inline Tensor acosh(const Tensor& self) { return call(acosh_op, {self}); }
+inline Tensor atanh(const Tensor& self) { return call(atanh_op, {self}); }
 inline Tensor sigmoid(const Tensor& self) { return call(sigmoid_op, {self}); }
 inline Tensor erf(const Tensor& self) { return call(erf_op, {self}); }
+inline Tensor erfc(const Tensor& self) { return call(erfc_op, {self}); }
+inline Tensor erfinv(const Tensor& self) { return call(erfinv_op, {self}); }
+inline Tensor special_ndtr(const Tensor& self) { return call(special_ndtr_op, {self}); }
+inline Tensor lgamma(const Tensor& self) { return call(lgamma_op, {self}); }
+inline Tensor digamma(const Tensor& self) { return call(digamma_op, {self}); }
+inline Tensor sinc(const Tensor& self) { return call(sinc_op, {self}); }
+inline Tensor deg2rad(const Tensor& self) { return call(deg2rad_op, {self}); }
+inline Tensor rad2deg(const Tensor& self) { return call(rad2deg_op, {self}); }
 inline Tensor neg(const Tensor& self) { return call(neg_op, {self}); }
 inline Tensor abs(const Tensor& self) { return call(abs_op, {self}); }
 inline Tensor square(const Tensor& self) { return call(square_op, {self}); }
 inline Tensor sqrt(const Tensor& self) { return call(sqrt_op, {self}); }
-inline Tensor relu(const Tensor& self) { return call(relu_op, {self}); }
+inline Tensor rsqrt(const Tensor& self) { return call(rsqrt_op, {self}); }
+inline Tensor reciprocal(const Tensor& self) { return call(reciprocal_op, {self}); }
+inline Tensor sign(const Tensor& self) { return call(sign_op, {self}); }
+inline Tensor floor(const Tensor& self) { return call(floor_op, {self}); }
+inline Tensor ceil(const Tensor& self) { return call(ceil_op, {self}); }
+inline Tensor trunc(const Tensor& self) { return call(trunc_op, {self}); }
+inline Tensor frac(const Tensor& self) { return call(frac_op, {self}); }
+inline Tensor positive(const Tensor& self) { return call(positive_op, {self}); }
+inline Tensor polygamma(int64_t n, const Tensor& self) { return call(polygamma_op, {n, self}); }
+inline Tensor logit(const Tensor& self, std::optional<double> eps = {}) { return call(logit_op, {self, eps}); }
+inline Tensor round(const Tensor& self, int64_t decimals = 0) { return call(round_op, {self, decimals}); }
+inline Tensor nan_to_num(const Tensor& self, std::optional<double> nan = {}, std::optional<double> posinf = {}, std::optional<double> neginf = {}) {
+  return call(nan_to_num_op, {self, nan, posinf, neginf});
+}
 
 // ---- binary.cpp: two tensors, or a tensor and a number, with broadcasting
-extern Op add_op, sub_op, mul_op, div_op, maximum_op, lt_op, gt_op, le_op, ge_op, eq_op, ne_op, where_op;
-inline Tensor add(const Value& self, const Value& other) { return call(add_op, {self, other}); }
-inline Tensor sub(const Value& self, const Value& other) { return call(sub_op, {self, other}); }
+extern Op add_op, sub_op, rsub_op, mul_op, div_op, floor_divide_op, trunc_divide_op, div_mode_op, fmod_op, remainder_op;
+extern Op pow_op, float_power_op, maximum_op, minimum_op, fmax_op, fmin_op, atan2_op, hypot_op, copysign_op, xlogy_op;
+extern Op special_xlog1py_op, logaddexp_op, logaddexp2_op, nextafter_op, heaviside_op, ldexp_op, bitwise_and_op, bitwise_or_op;
+extern Op bitwise_xor_op, bitwise_not_op, bitwise_left_shift_op, bitwise_right_shift_op, gcd_op, lcm_op;
+inline Tensor add(const Value& self, const Value& other, Number alpha = 1) { return call(add_op, {self, other, alpha}); }
+inline Tensor sub(const Value& self, const Value& other, Number alpha = 1) { return call(sub_op, {self, other, alpha}); }
+inline Tensor rsub(const Value& self, const Value& other, Number alpha = 1) { return call(rsub_op, {self, other, alpha}); }
+inline Tensor pow(const Value& self, const Value& exponent) { return call(pow_op, {self, exponent}); }
+inline Tensor float_power(const Value& self, const Value& exponent) { return call(float_power_op, {self, exponent}); }
+inline Tensor div_mode(const Value& self, const Value& other, std::optional<std::string_view> rounding_mode) {
+  return call(div_mode_op, {self, other, rounding_mode});
+}
+inline Tensor heaviside(const Value& self, const Value& values) { return call(heaviside_op, {self, values}); }
+inline Tensor bitwise_not(const Tensor& self) { return call(bitwise_not_op, {self}); }
 inline Tensor mul(const Value& self, const Value& other) { return call(mul_op, {self, other}); }
 inline Tensor div(const Value& self, const Value& other) { return call(div_op, {self, other}); }
+inline Tensor floor_divide(const Value& self, const Value& other) { return call(floor_divide_op, {self, other}); }
+inline Tensor trunc_divide(const Value& self, const Value& other) { return call(trunc_divide_op, {self, other}); }
+inline Tensor fmod(const Value& self, const Value& other) { return call(fmod_op, {self, other}); }
+inline Tensor remainder(const Value& self, const Value& other) { return call(remainder_op, {self, other}); }
 inline Tensor maximum(const Value& self, const Value& other) { return call(maximum_op, {self, other}); }
-inline Tensor lt(const Value& self, const Value& other) { return call(lt_op, {self, other}); }
-inline Tensor gt(const Value& self, const Value& other) { return call(gt_op, {self, other}); }
-inline Tensor le(const Value& self, const Value& other) { return call(le_op, {self, other}); }
-inline Tensor ge(const Value& self, const Value& other) { return call(ge_op, {self, other}); }
-inline Tensor eq(const Value& self, const Value& other) { return call(eq_op, {self, other}); }
-inline Tensor ne(const Value& self, const Value& other) { return call(ne_op, {self, other}); }
-inline Tensor where(const Tensor& condition, const Value& self, const Value& other) { return call(where_op, {condition, self, other}); }
+inline Tensor minimum(const Value& self, const Value& other) { return call(minimum_op, {self, other}); }
+inline Tensor fmax(const Value& self, const Value& other) { return call(fmax_op, {self, other}); }
+inline Tensor fmin(const Value& self, const Value& other) { return call(fmin_op, {self, other}); }
+inline Tensor atan2(const Value& self, const Value& other) { return call(atan2_op, {self, other}); }
+inline Tensor hypot(const Value& self, const Value& other) { return call(hypot_op, {self, other}); }
+inline Tensor copysign(const Value& self, const Value& other) { return call(copysign_op, {self, other}); }
+inline Tensor xlogy(const Value& self, const Value& other) { return call(xlogy_op, {self, other}); }
+inline Tensor special_xlog1py(const Value& self, const Value& other) { return call(special_xlog1py_op, {self, other}); }
+inline Tensor logaddexp(const Value& self, const Value& other) { return call(logaddexp_op, {self, other}); }
+inline Tensor logaddexp2(const Value& self, const Value& other) { return call(logaddexp2_op, {self, other}); }
+inline Tensor nextafter(const Value& self, const Value& other) { return call(nextafter_op, {self, other}); }
+inline Tensor ldexp(const Value& self, const Value& other) { return call(ldexp_op, {self, other}); }
+inline Tensor bitwise_and(const Value& self, const Value& other) { return call(bitwise_and_op, {self, other}); }
+inline Tensor bitwise_or(const Value& self, const Value& other) { return call(bitwise_or_op, {self, other}); }
+inline Tensor bitwise_xor(const Value& self, const Value& other) { return call(bitwise_xor_op, {self, other}); }
+inline Tensor bitwise_left_shift(const Value& self, const Value& other) { return call(bitwise_left_shift_op, {self, other}); }
+inline Tensor bitwise_right_shift(const Value& self, const Value& other) { return call(bitwise_right_shift_op, {self, other}); }
+inline Tensor gcd(const Value& self, const Value& other) { return call(gcd_op, {self, other}); }
+inline Tensor lcm(const Value& self, const Value& other) { return call(lcm_op, {self, other}); }
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
@@ -45,6 +111,43 @@ inline Tensor operator-(const Tensor& a, double b) { return sub(a, b); }
 inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }
 inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }
 inline Tensor operator-(const Tensor& a) { return neg(a); }
+
+// ---- compare.cpp: comparisons and logic
+extern Op lt_op, gt_op, le_op, ge_op, eq_op, ne_op, logical_and_op, logical_or_op, logical_xor_op, logical_not_op, isnan_op;
+extern Op isinf_op, isfinite_op, signbit_op, isposinf_op, isneginf_op, isclose_op;
+inline Tensor lt(const Value& self, const Value& other) { return call(lt_op, {self, other}); }
+inline Tensor gt(const Value& self, const Value& other) { return call(gt_op, {self, other}); }
+inline Tensor le(const Value& self, const Value& other) { return call(le_op, {self, other}); }
+inline Tensor ge(const Value& self, const Value& other) { return call(ge_op, {self, other}); }
+inline Tensor eq(const Value& self, const Value& other) { return call(eq_op, {self, other}); }
+inline Tensor ne(const Value& self, const Value& other) { return call(ne_op, {self, other}); }
+inline Tensor logical_and(const Value& self, const Value& other) { return call(logical_and_op, {self, other}); }
+inline Tensor logical_or(const Value& self, const Value& other) { return call(logical_or_op, {self, other}); }
+inline Tensor logical_xor(const Value& self, const Value& other) { return call(logical_xor_op, {self, other}); }
+inline Tensor logical_not(const Tensor& self) { return call(logical_not_op, {self}); }
+inline Tensor isnan(const Tensor& self) { return call(isnan_op, {self}); }
+inline Tensor isinf(const Tensor& self) { return call(isinf_op, {self}); }
+inline Tensor isfinite(const Tensor& self) { return call(isfinite_op, {self}); }
+inline Tensor signbit(const Tensor& self) { return call(signbit_op, {self}); }
+inline Tensor isposinf(const Tensor& self) { return call(isposinf_op, {self}); }
+inline Tensor isneginf(const Tensor& self) { return call(isneginf_op, {self}); }
+inline Tensor isclose(const Tensor& self, const Tensor& other, double rtol = 1e-05, double atol = 1e-08, bool equal_nan = false) {
+  return call(isclose_op, {self, other, rtol, atol, equal_nan});
+}
+
+// ---- ternary.cpp: three tensors or numbers, with broadcasting
+extern Op where_op, clamp_of_op, clamp_min_op, clamp_max_op, clamp_op, addcmul_op, addcdiv_op, lerp_op;
+inline Tensor where(const Value& condition, const Value& self, const Value& other) { return call(where_op, {condition, self, other}); }
+inline Tensor clamp(const Tensor& self, const Value& min, const Value& max = std::nullopt) { return call(clamp_op, {self, min, max}); }
+inline Tensor clamp_min(const Value& self, const Value& min) { return call(clamp_min_op, {self, min}); }
+inline Tensor clamp_max(const Value& self, const Value& max) { return call(clamp_max_op, {self, max}); }
+inline Tensor addcmul(const Value& self, const Value& tensor1, const Value& tensor2, Number value = 1) {
+  return call(addcmul_op, {self, tensor1, tensor2, value});
+}
+inline Tensor addcdiv(const Value& self, const Value& tensor1, const Value& tensor2, Number value = 1) {
+  return call(addcdiv_op, {self, tensor1, tensor2, value});
+}
+inline Tensor lerp(const Value& self, const Value& end, const Value& weight) { return call(lerp_op, {self, end, weight}); }
 
 // ---- reduce.cpp: over dimensions
 extern Op sum_op;
@@ -83,6 +186,31 @@ inline Tensor to(const Tensor& self, Dtype dtype) { return call(to_op, {self, dt
 inline Tensor contiguous(const Tensor& self) { return call(contiguous_op, {self}); }
 
 // ---- activation.cpp: activation functions
+extern Op relu_op, relu6_op, threshold_op, leaky_relu_op, prelu_kernel_op, prelu_op, hardtanh_op, hardsigmoid_op, hardswish_op;
+extern Op hardshrink_op, softshrink_op, softsign_op, gelu_none_op, gelu_tanh_op, gelu_op, silu_op, elu_op, selu_op, celu_op;
+extern Op softplus_op, log_sigmoid_op, mish_op, tanhshrink_op;
+inline Tensor relu(const Tensor& self) { return call(relu_op, {self}); }
+inline Tensor relu6(const Tensor& self) { return call(relu6_op, {self}); }
+inline Tensor hardsigmoid(const Tensor& self) { return call(hardsigmoid_op, {self}); }
+inline Tensor hardswish(const Tensor& self) { return call(hardswish_op, {self}); }
+inline Tensor softsign(const Tensor& self) { return call(softsign_op, {self}); }
+inline Tensor silu(const Tensor& self) { return call(silu_op, {self}); }
+inline Tensor selu(const Tensor& self) { return call(selu_op, {self}); }
+inline Tensor log_sigmoid(const Tensor& self) { return call(log_sigmoid_op, {self}); }
+inline Tensor mish(const Tensor& self) { return call(mish_op, {self}); }
+inline Tensor tanhshrink(const Tensor& self) { return call(tanhshrink_op, {self}); }
+inline Tensor threshold(const Tensor& self, Number threshold, Number value) { return call(threshold_op, {self, threshold, value}); }
+inline Tensor leaky_relu(const Tensor& self, Number negative_slope = 0.01) { return call(leaky_relu_op, {self, negative_slope}); }
+inline Tensor prelu(const Tensor& self, const Tensor& weight) { return call(prelu_op, {self, weight}); }
+inline Tensor hardtanh(const Tensor& self, Number min_val = -1, Number max_val = 1) { return call(hardtanh_op, {self, min_val, max_val}); }
+inline Tensor hardshrink(const Tensor& self, Number lambd = 0.5) { return call(hardshrink_op, {self, lambd}); }
+inline Tensor softshrink(const Tensor& self, Number lambd = 0.5) { return call(softshrink_op, {self, lambd}); }
+inline Tensor gelu(const Tensor& self, std::string_view approximate = "none") { return call(gelu_op, {self, approximate}); }
+inline Tensor elu(const Tensor& self, Number alpha = 1, Number scale = 1, Number input_scale = 1) {
+  return call(elu_op, {self, alpha, scale, input_scale});
+}
+inline Tensor celu(const Tensor& self, Number alpha = 1.0) { return call(celu_op, {self, alpha}); }
+inline Tensor softplus(const Tensor& self, Number beta = 1, Number threshold = 20) { return call(softplus_op, {self, beta, threshold}); }
 
 // ---- norm.cpp: norms of vectors and matrices
 

@@ -2,12 +2,31 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
 #include "kernels/number.h"
 
 namespace gradus {
+
+// How the functions of a formula begin. They are inlined into loops that are compiled per SIMD target.
+#define GRADUS_VALUE template <class V> [[gnu::always_inline]] static constexpr V value(V x)
+#define GRADUS_VALUE_WITH template <class V> [[gnu::always_inline]] constexpr V value(V x) const
+#define GRADUS_SLOPE template <class V> [[gnu::always_inline]] static constexpr V slope([[maybe_unused]] V x, [[maybe_unused]] V y)
+#define GRADUS_SLOPE_WITH template <class V> [[gnu::always_inline]] constexpr V slope([[maybe_unused]] V x, [[maybe_unused]] V y) const
+#define GRADUS_VALUE2 template <class V> [[gnu::always_inline]] static constexpr V value(V a, V b)
+#define GRADUS_VALUE2_WITH template <class V> [[gnu::always_inline]] constexpr V value(V a, V b) const
+#define GRADUS_INPUTS2 [[maybe_unused]] V a, [[maybe_unused]] V b, [[maybe_unused]] V y
+#define GRADUS_SLOPE2(i) template <class V> [[gnu::always_inline]] static constexpr V slope##i(GRADUS_INPUTS2)
+#define GRADUS_SLOPE2_WITH(i) template <class V> [[gnu::always_inline]] constexpr V slope##i(GRADUS_INPUTS2) const
+#define GRADUS_VALUE3 template <class V> [[gnu::always_inline]] static constexpr V value(V a, V b, V c)
+#define GRADUS_VALUE3_WITH template <class V> [[gnu::always_inline]] constexpr V value(V a, V b, V c) const
+#define GRADUS_INPUTS3 [[maybe_unused]] V a, [[maybe_unused]] V b, [[maybe_unused]] V c, [[maybe_unused]] V y
+#define GRADUS_SLOPE3(i) template <class V> [[gnu::always_inline]] static constexpr V slope##i(GRADUS_INPUTS3)
+#define GRADUS_SLOPE3_WITH(i) template <class V> [[gnu::always_inline]] constexpr V slope##i(GRADUS_INPUTS3) const
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
 
 template <class... F> struct List { static constexpr int size = sizeof...(F); };
 template <class F, class... All> constexpr int row_of(List<All...>) {
@@ -35,6 +54,7 @@ struct Probe {
   friend constexpr Probe operator/(Probe a, Probe b) { return of(a.reads | b.reads, b.c == 0 ? 0 : a.c / b.c); }
   friend constexpr Probe operator&(Probe a, Probe b) { return of(a.reads | b.reads, a.c != 0 && b.c != 0); }
   friend constexpr Probe operator|(Probe a, Probe b) { return of(a.reads | b.reads, a.c != 0 || b.c != 0); }
+  friend constexpr Probe operator^(Probe a, Probe b) { return of(a.reads | b.reads, (a.c != 0) != (b.c != 0)); }
   friend constexpr Probe operator!(Probe a) { return of(a.reads, a.c == 0); }
   friend constexpr Probe operator-(Probe a) { return of(a.reads, -a.c); }
   friend constexpr Probe select(Probe m, Probe a, Probe b) {
@@ -49,14 +69,15 @@ GRADUS_PROBE1(atan) GRADUS_PROBE1(sinh) GRADUS_PROBE1(cosh) GRADUS_PROBE1(tanh) 
 GRADUS_PROBE1(atanh) GRADUS_PROBE1(sigmoid) GRADUS_PROBE1(erf) GRADUS_PROBE1(erfc) GRADUS_PROBE1(erfinv)
 GRADUS_PROBE1(normal_cdf) GRADUS_PROBE1(lgamma) GRADUS_PROBE1(digamma) GRADUS_PROBE1(sqrt) GRADUS_PROBE1(abs)
 GRADUS_PROBE1(sign) GRADUS_PROBE1(floor) GRADUS_PROBE1(ceil) GRADUS_PROBE1(round) GRADUS_PROBE1(trunc)
-GRADUS_PROBE1(is_nan) GRADUS_PROBE1(is_inf) GRADUS_PROBE1(is_finite)
+GRADUS_PROBE1(is_nan) GRADUS_PROBE1(is_inf) GRADUS_PROBE1(is_finite) GRADUS_PROBE1(sign_bit)
 #undef GRADUS_PROBE1
 #define GRADUS_PROBE2(f) constexpr Probe f(Probe a, Probe b) { return Probe::of(a.reads | b.reads, a.c); }
 GRADUS_PROBE2(pow) GRADUS_PROBE2(atan2) GRADUS_PROBE2(hypot) GRADUS_PROBE2(minimum) GRADUS_PROBE2(maximum)
 GRADUS_PROBE2(copysign) GRADUS_PROBE2(floor_divide) GRADUS_PROBE2(trunc_divide) GRADUS_PROBE2(fmod) GRADUS_PROBE2(remainder)
 #undef GRADUS_PROBE2
+constexpr Probe polygamma(Probe a, Number) { return a; }
 
-// Slope i at the values v (inputs, then the value), for any value type.
+// Slope i at the values v (inputs, then the value).
 template <int arity, int i, class F, class V> constexpr V slope_of(const F& f, const V* v) {
   if constexpr (arity == 1) return f.slope(v[0], v[1]);
   else if constexpr (arity == 2 && i == 0) return f.slope0(v[0], v[1], v[2]);
@@ -71,10 +92,11 @@ template <int arity, int i, class F> constexpr Probe probe(const F& f) {    // b
   return slope_of<arity, i>(f, v);
 }
 
-// Which formulas a kernel table compiles and how. A formula may say: integers (default no), floats (default yes),
-// differentiable (default: it has slopes).
+// How a formula is compiled. It may say: integers (default no), floats (default yes), light (bound by memory, default no),
+// masks (where a slope is 0 the gradient is 0 even if it comes in as infinity or NaN; default no).
 template <class F> constexpr bool on_integers() { if constexpr (requires { F::integers; }) return F::integers; else return false; }
 template <class F> constexpr bool on_floats() { if constexpr (requires { F::floats; }) return F::floats; else return true; }
+template <class F> constexpr bool is_mask() { if constexpr (requires { F::masks; }) return F::masks; else return false; }
 template <class F> constexpr bool is_light() { if constexpr (requires { F::light; }) return F::light; else return false; }
 
 }  // namespace gradus
