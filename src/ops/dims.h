@@ -1,5 +1,6 @@
 // The dim and keepdim arguments of reductions: which dimensions they name, and how a gradient gets them back.
 #pragma once
+#include "kernels/sort.h"
 #include "ops/ops.h"
 
 namespace gradus {
@@ -42,6 +43,22 @@ inline Tensor restore_dims(const Tensor& t, SizesRef sizes, const ReducedDims& d
 }
 inline Tensor expand_reduced(const Tensor& g, SizesRef sizes, const ReducedDims& dims, bool keepdim) {
   return expand(restore_dims(g, sizes, dims, keepdim), sizes);
+}
+
+// A row-major array as [outer, n, inner] around dim.
+inline kernels::Lines lines_of(SizesRef sizes, int64_t dim) {
+  kernels::Lines l;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    if (d < static_cast<size_t>(dim)) l.outer *= sizes[d];
+    else if (d > static_cast<size_t>(dim)) l.inner *= sizes[d];
+    else l.n = sizes[d];
+  }
+  return l;
+}
+
+// The gradient of values that an op with arguments (self, …, dim at `dim`) picked along dim; its second output holds the indices.
+inline Tensor selected_pull(const Call& c, const Tensor& g, int64_t dim, bool keepdim) {
+  return call(value_selecting_reduction_backward_op, {g, dim, c.output(1), c.sizes(), keepdim});
 }
 
 }  // namespace gradus

@@ -5,7 +5,7 @@
 namespace gradus {
 
 using OpList = std::span<Op* const>;
-extern const OpList unary_ops, activation_ops, binary_ops, compare_ops, ternary_ops, reduce_ops, norm_ops, softmax_ops,
+extern const OpList unary_ops, activation_ops, binary_ops, compare_ops, ternary_ops, reduce_ops, extreme_ops, norm_ops, softmax_ops,
     scan_ops, sort_ops, view_ops, strided_ops, join_ops, index_ops, scatter_ops, copy_ops, create_ops, random_ops,
     matmul_ops, product_ops, einsum_ops, loss_ops, dropout_ops, conv_ops, pool_ops, normalize_ops, rnn_ops, attention_ops, pad_ops,
     linalg_ops;

@@ -151,8 +151,21 @@ inline Tensor lerp(const Value& self, const Value& end, const Value& weight) { r
 
 // ---- reduce.cpp: over dimensions
 extern Op sum_op;
+// ---- reduce.cpp: sums, products, counts, moments over dimensions
+extern Op sum_op, nansum_op, mean_op, nanmean_op, prod_op, all_op, any_op, count_nonzero_op, var_op, std_op, var_mean_op, std_mean_op;
 inline Tensor sum(const Tensor& self, SizesRef dim, bool keepdim = false, Dtype dtype = Dtype::none) { return call(sum_op, {self, dim, keepdim, dtype}); }
 inline Tensor sum(const Tensor& self) { return call(sum_op, {self}); }
+inline Tensor mean(const Tensor& self, SizesRef dim, bool keepdim = false, Dtype dtype = Dtype::none) { return call(mean_op, {self, dim, keepdim, dtype}); }
+inline Tensor mean(const Tensor& self) { return call(mean_op, {self}); }
+inline Tensor prod(const Tensor& self) { return call(prod_op, {self}); }
+inline Tensor var(const Tensor& self, SizesRef dim, std::optional<Number> correction = {}, bool keepdim = false) { return call(var_op, {self, dim, correction, keepdim}); }
+inline Tensor std_dev(const Tensor& self, SizesRef dim, std::optional<Number> correction = {}, bool keepdim = false) { return call(std_op, {self, dim, correction, keepdim}); }
+
+// ---- extreme.cpp: largest and smallest elements
+extern Op share_of_ties_op, amax_op, amin_op, max_op, min_op, aminmax_op, max_dim_op, min_dim_op, argmax_op, argmin_op;
+inline Tensor amax(const Tensor& self, SizesRef dim = {}, bool keepdim = false) { return call(amax_op, {self, dim, keepdim}); }
+inline Tensor amin(const Tensor& self, SizesRef dim = {}, bool keepdim = false) { return call(amin_op, {self, dim, keepdim}); }
+inline Tensor argmax(const Tensor& self, std::optional<int64_t> dim = {}, bool keepdim = false) { return call(argmax_op, {self, dim, keepdim}); }
 
 // ---- view.cpp: other layouts of the same storage
 extern Op view_op, reshape_op, expand_op;
@@ -213,12 +226,21 @@ inline Tensor celu(const Tensor& self, Number alpha = 1.0) { return call(celu_op
 inline Tensor softplus(const Tensor& self, Number beta = 1, Number threshold = 20) { return call(softplus_op, {self, beta, threshold}); }
 
 // ---- norm.cpp: norms of vectors and matrices
+extern Op linalg_vector_norm_op, norm_op;
+inline Tensor norm(const Tensor& self, Number p = 2.0, SizesRef dim = {}, bool keepdim = false) { return call(norm_op, {self, p, dim, keepdim}); }
 
 // ---- softmax.cpp: softmax, log_softmax, logsumexp
+extern Op softmax_op, log_softmax_op, softmax_data_op, log_softmax_data_op, safe_softmax_op, softmax_backward_data_op, log_softmax_backward_data_op, logsumexp_op;
+inline Tensor softmax(const Tensor& self, int64_t dim, Dtype dtype = Dtype::none) { return call(softmax_op, {self, dim, dtype}); }
+inline Tensor log_softmax(const Tensor& self, int64_t dim, Dtype dtype = Dtype::none) { return call(log_softmax_op, {self, dim, dtype}); }
+inline Tensor logsumexp(const Tensor& self, SizesRef dim, bool keepdim = false) { return call(logsumexp_op, {self, dim, keepdim}); }
 
 // ---- scan.cpp: running sums and products
+extern Op cumsum_op, reverse_cumsum_op, cumprod_op, cummax_op, cummin_op, logcumsumexp_op, reverse_logcumsumexp_op, diff_op;
+inline Tensor cumsum(const Tensor& self, int64_t dim, Dtype dtype = Dtype::none) { return call(cumsum_op, {self, dim, dtype}); }
 
-// ---- sort.cpp: order
+// ---- sort.cpp: order, and elements picked along a dimension
+extern Op value_selecting_reduction_backward_op, select_along_op, sort_op, argsort_op, msort_op, topk_op, kthvalue_op, median_op, median_dim_op, nanmedian_op, nanmedian_dim_op, mode_op;
 
 // ---- join.cpp: joining and repeating
 

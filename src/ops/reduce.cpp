@@ -1,14 +1,137 @@
-// Reductions over dimensions.
+// Reductions over dimensions: sums, products, counts, moments.
 #include "kernels/reduce.h"
+
 #include "ops/dims.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
+#include "ops/pieces.h"
 #include "ops/samples.h"
 
 namespace gradus {
 namespace {
 
+using kernels::Finish;
+using kernels::Reduction;
+
+void real_only(const Args& a, Dtype d) { GRADUS_CHECK(!is_complex(d), unsupported, "{}: complex tensors are not supported", name(a.op())); }
+void reduced(const Args& a, Metas& out, Dtype d, const ReducedDims& dims, bool keepdim) {
+  real_only(a, a.tensor(0).dtype());
+  real_only(a, d);
+  out.push_back({d, reduced_sizes(a.tensor(0).sizes(), dims, keepdim)});
+}
+void run(Reduction kind, const Tensor& out, const Tensor& in, uint64_t dims, kernels::Reduce r = {}) {
+  r.kind = kind;
+  r.out = view_of(out);
+  r.in = view_of(in);
+  r.dims = dims;
+  kernels::reduce(r);
+}
+
+// ---- sums
 Dtype sum_dtype(const Args& a) { return a.dtype(3, is_integral(a.tensor(0).dtype()) ? Dtype::i64 : a.tensor(0).dtype()); }
+Dtype mean_dtype(const Args& a) {
+  const Dtype d = a.dtype(3, a.tensor(0).dtype());
+  GRADUS_CHECK(is_floating(d) || is_complex(d), dtype, "{}: the input must be floating point, got {}: give a dtype", name(a.op()), name(d));
+  return d;
+}
+void sum_shape(const Args& a, Metas& out) { reduced(a, out, sum_dtype(a), ReducedDims(a, 1), a.flag(2)); }
+void mean_shape(const Args& a, Metas& out) { reduced(a, out, mean_dtype(a), ReducedDims(a, 1), a.flag(2)); }
+template <Reduction kind> void sum_kernel(const Args& a, const Tensors& out) {
+  run(kind, out[0], a.tensor(0), ReducedDims(a, 1).mask, {.type = out[0].dtype()});
+}
+double mean_count(const Call& c) { return static_cast<double>(ReducedDims(c.args(), 1, c.sizes()).count(c.sizes())); }
+Tensor expanded(const Call& c, const Tensor& g) { return expand_reduced(g, c.sizes(), ReducedDims(c.args(), 1, c.sizes()), c.flag(2)); }
+Tensor numbers_only(const Tensor& self, const Tensor& g) { return where(ne(self, self), 0.0, g); }
+
+// ---- products
+// For every element the product of the others along dim, without division: of x = [a, b, rest] it is [o b, o a, rest's] with
+// o the products of the others in [a b, rest].
+Tensor product_of_others(const Tensor& x, int64_t dim) {
+  const int64_t n = x.size(dim), half = n / 2;
+  if (n <= 1) return ones(x.sizes(), x.dtype());
+  const Tensor a = piece(x, dim, 0, half), b = piece(x, dim, half, 2 * half);
+  Tensor pairs = mul(a, b);
+  if (n % 2) {
+    Sizes sizes(x.sizes());
+    sizes[static_cast<size_t>(dim)] = half + 1;
+    const Tensor rest = piece(x, dim, n - 1, n);
+    pairs = put_piece(put_piece(zeros(sizes, x.dtype()), pairs, dim, 0), rest, dim, half);
+  }
+  const Tensor others = product_of_others(pairs, dim);
+  const Tensor of_pairs = n % 2 ? piece(others, dim, 0, half) : others;
+  Tensor out = put_piece(put_piece(zeros(x.sizes(), x.dtype()), mul(of_pairs, b), dim, 0), mul(of_pairs, a), dim, half);
+  return n % 2 ? put_piece(out, piece(others, dim, half, half + 1), dim, n - 1) : out;
+}
+
+Sizes prod_dim(const Args& a) { return a.has(1) ? Sizes{a.integer(1)} : Sizes{}; }
+Tensor prod_pull(const Call& c, const Tensor& g) {
+  const Tensor& x = c.tensor(0);
+  if (!c.args().has(1) || x.ndim() == 0) return mul(g, reshape(product_of_others(reshape(x, Sizes{-1}), 0), x.sizes()));
+  const ReducedDims dims(prod_dim(c.args()), x.sizes(), "prod");
+  return mul(restore_dims(g, x.sizes(), dims, c.flag(2)), product_of_others(x, wrap_dim(c.integer(1), x.ndim(), "prod")));
+}
+
+// ---- counts
+// dim=[] reduces nothing here, unlike elsewhere.
+uint64_t logic_mask(const Args& a) { return a.has(1) && a.integers(1).empty() ? 0 : ReducedDims(a, 1).mask; }
+void logic_shape(const Args& a, Metas& out) {
+  ReducedDims dims(a, 1);
+  dims.mask = logic_mask(a);
+  reduced(a, out, a.tensor(0).dtype() == Dtype::u8 ? Dtype::u8 : Dtype::boolean, dims, a.flag(2));
+}
+void any_kernel(const Args& a, const Tensors& out) { run(Reduction::count_nonzero, out[0], a.tensor(0), logic_mask(a), {.finish = Finish::nonzero}); }
+void logic_samples(Samples& s) {
+  s.add({s.values({2, 3}, {0, 1, 2, 0, 0, 0})});
+  s.add({s.integers({2, 3, 4}, 0, 2, Dtype::boolean), s.list({1})});
+  s.add({s.integers({2, 3, 4}, 0, 2), s.list({0, -1}), Value(true)});
+  s.add({s.rand({0, 3}), s.list({0})});
+  s.error({s.rand({2, 3}), s.list({2})}, "dim 2 is out of range");
+}
+
+// ---- moments
+struct Moments {                                              // the schema: self, dim, correction, keepdim
+  ReducedDims dims;
+  double count, divisor;
+  Moments(const Args& a, SizesRef sizes) : dims(a, 1, sizes), count(static_cast<double>(dims.count(sizes))), divisor(std::max(0.0, count - (a.has(2) ? a.real(2) : 1))) {}
+};
+template <int results> void moments_shape(const Args& a, Metas& out) {
+  const Dtype d = a.tensor(0).dtype();
+  GRADUS_CHECK(!is_integral(d), dtype, "{}: the input must be floating point, got {}", name(a.op()), name(d));
+  for (int i = 0; i < results; ++i) reduced(a, out, d, ReducedDims(a, 1), a.flag(3));
+}
+// Two passes: the mean in double, then squares of distances from it in double.
+template <Finish finish> void moments_kernel(const Args& a, const Tensors& out) {
+  const Tensor& self = a.tensor(0);
+  const Moments m(a, self.sizes());
+  const Tensor means = empty(Dtype::f64, out[0].sizes());
+  run(Reduction::sum, means, self, m.dims.mask, {.divisor = m.count});
+  run(Reduction::square_sum, out[0], self, m.dims.mask, {.center = means.data<double>(), .finish = finish, .divisor = m.divisor});
+  if (out.size() > 1) run(Reduction::sum, out[1], self, m.dims.mask, {.divisor = m.count});
+}
+Tensor var_pull(const Call& c, const Tensor& g) {
+  const Tensor& x = c.tensor(0);
+  const Moments m(c.args(), x.sizes());
+  Sizes dims;
+  for (size_t d = 0; d < static_cast<size_t>(x.ndim()); ++d)
+    if (m.dims.has(d)) dims.push_back(static_cast<int64_t>(d));
+  return mul(mul(restore_dims(g, x.sizes(), m.dims, c.flag(3)), 2 / m.divisor), sub(x, mean(x, dims, true)));
+}
+// Of the variance, from that of its square root y; 0 where y is.
+Tensor root_pull(const Tensor& y, const Tensor& g) {
+  const Tensor at_zero = eq(y, 0);
+  return where(at_zero, 0.0, div(g, mul(where(at_zero, 1.0, y), 2)));
+}
+Tensor mean_part(const Call& c, const Tensor& g) {
+  const Moments m(c.args(), c.sizes());
+  return expand_reduced(div(g, m.count), c.sizes(), m.dims, c.flag(3));
+}
+void moments_samples(Samples& s) {
+  s.add({s.rand({2, 3})});
+  s.add({s.rand({2, 3, 4}), s.list({1}), Value(0)});
+  s.add({s.rand({2, 3, 4}), s.list({0, -1}), Value(2), Value(true)});
+  s.error({s.integers({3}, 0, 5)}, "must be floating point");
+  s.error({s.rand({2, 3}), s.list({2})}, "dim 2 is out of range");
+}
 
 }  // namespace
 
@@ -16,13 +139,134 @@ Op sum_op{
     .schema = "sum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The sum over the dimensions in dim, over all when there are none. Integers are summed in int64.",
     .serves = "sum sum.dim_IntList",
-    .shape = [](const Args& a, Metas& out) { out.push_back({sum_dtype(a), reduced_sizes(a.tensor(0).sizes(), ReducedDims(a, 1), a.flag(2))}); },
-    .kernel = [](const Args& a, const Tensors& out) { kernels::sum(view_of(out[0]), view_of(a.tensor(0)), ReducedDims(a, 1).mask); },
-    .vjp = {[](const Call& c, const Tensor& g) { return expand_reduced(g, c.sizes(), ReducedDims(c.args(), 1, c.sizes()), c.flag(2)); }},
+    .shape = sum_shape,
+    .kernel = sum_kernel<Reduction::sum>,
+    .vjp = {expanded},
     .samples = reductions,
 };
+Op nansum_op{
+    .schema = "nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    .doc = "The sum over the dimensions in dim with every NaN as 0.",
+    .shape = sum_shape,
+    .kernel = sum_kernel<Reduction::nan_sum>,
+    .vjp = {[](const Call& c, const Tensor& g) { return numbers_only(c.tensor(0), expanded(c, g)); }},
+    .save = input(0),
+    .samples = reductions,
+};
+Op mean_op{
+    .schema = "mean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    .doc = "The mean over the dimensions in dim, over all when there are none; NaN of no elements.",
+    .serves = "mean mean.dim",
+    .shape = mean_shape,
+    .kernel = [](const Args& a, const Tensors& out) {
+      const ReducedDims dims(a, 1);
+      run(Reduction::sum, out[0], a.tensor(0), dims.mask, {.type = out[0].dtype(), .divisor = static_cast<double>(dims.count(a.tensor(0).sizes()))});
+    },
+    .vjp = {[](const Call& c, const Tensor& g) { return expanded(c, div(g, mean_count(c))); }},
+    .samples = [](Samples& s) { reductions(s); s.error({s.integers({3}, 0, 5)}, "must be floating point"); },
+};
+Op nanmean_op{
+    .schema = "nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    .doc = "The mean over the dimensions in dim of what is not NaN.",
+    .compose = [](const Args& a, Tensors& out) {
+      mean_dtype(a);
+      const Tensor& self = a.tensor(0);
+      out.push_back(div(call(nansum_op, {self, a[1], a[2], a[3]}), call(sum_op, {eq(self, self), a[1], a[2]})));
+    },
+    .samples = reductions,
+};
+Op prod_op{
+    .schema = "prod(Tensor self, int? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+    .doc = "The product along dim, of all elements without one; gradients are exact where elements are 0. Integers multiply in int64.",
+    .serves = "prod prod.dim_int",
+    .shape = [](const Args& a, Metas& out) { reduced(a, out, sum_dtype(a), ReducedDims(prod_dim(a), a.tensor(0).sizes(), "prod"), a.flag(2)); },
+    .kernel = [](const Args& a, const Tensors& out) {
+      run(Reduction::prod, out[0], a.tensor(0), ReducedDims(prod_dim(a), a.tensor(0).sizes(), "prod").mask, {.type = out[0].dtype()});
+    },
+    .vjp = {prod_pull},
+    .save = input(0),
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3})});
+      s.add({s.rand({2, 3, 4}), Value(1)});
+      s.add({s.values({2, 5}, {0, 2, 3, -1, 2, 0, 1, 0, 2, 3}), Value(-1), Value(true)});
+      s.add({s.rand({})});
+      s.add({s.rand({0, 2}), Value(0)});
+      s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
+    },
+};
+Op all_op{
+    .schema = "all(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor",
+    .doc = "Whether every element along the dimensions in dim is nonzero.",
+    .serves = "all all.dim all.dims",
+    .shape = logic_shape,
+    .kernel = [](const Args& a, const Tensors& out) {
+      const Tensor zeros_only = call(eq_op, {a.tensor(0), 0});
+      run(Reduction::count_nonzero, out[0], zeros_only, logic_mask(a), {.finish = Finish::zero});
+    },
+    .samples = logic_samples,
+};
+Op any_op{
+    .schema = "any(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor",
+    .doc = "Whether some element along the dimensions in dim is nonzero.",
+    .serves = "any any.dim any.dims",
+    .shape = logic_shape,
+    .kernel = any_kernel,
+    .samples = logic_samples,
+};
+Op count_nonzero_op{
+    .schema = "count_nonzero(Tensor self, int[1]? dim=None) -> Tensor",
+    .doc = "How many elements along the dimensions in dim are not 0; NaN counts.",
+    .serves = "count_nonzero count_nonzero.dim_IntList",
+    .shape = [](const Args& a, Metas& out) { reduced(a, out, Dtype::i64, ReducedDims(a, 1), false); },
+    .kernel = [](const Args& a, const Tensors& out) { run(Reduction::count_nonzero, out[0], a.tensor(0), ReducedDims(a, 1).mask); },
+    .samples = [](Samples& s) {
+      s.add({s.values({2, 3}, {0, 1, 2, 0, 0, 0})});
+      s.add({s.integers({2, 3, 4}, 0, 2), s.list({0, -1})});
+      s.error({s.rand({2, 3}), s.list({2})}, "dim 2 is out of range");
+    },
+};
+Op var_op{
+    .schema = "var(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+    .doc = "The variance over the dimensions in dim: the sum of squared distances from the mean, over the count less correction (1).",
+    .serves = "var.correction",
+    .shape = moments_shape<1>,
+    .kernel = moments_kernel<Finish::none>,
+    .vjp = {var_pull},
+    .save = input(0),
+    .samples = moments_samples,
+};
+Op std_op{
+    .schema = "std(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+    .doc = "The square root of the variance over the dimensions in dim; the gradient is 0 where it is 0.",
+    .serves = "std.correction",
+    .shape = moments_shape<1>,
+    .kernel = moments_kernel<Finish::square_root>,
+    .vjp = {[](const Call& c, const Tensor& g) { return var_pull(c, root_pull(c.output(), g)); }},
+    .save = input(0) | output(),
+    .samples = moments_samples,
+};
+Op var_mean_op{
+    .schema = "var_mean(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
+    .doc = "Variance and mean over the dimensions in dim.",
+    .serves = "var_mean.correction",
+    .shape = moments_shape<2>,
+    .kernel = moments_kernel<Finish::none>,
+    .vjp = {[](const Call& c, const Tensor& g) { return add(var_pull(c, g), mean_part(c, c.grad(1))); }},
+    .save = input(0),
+    .samples = moments_samples,
+};
+Op std_mean_op{
+    .schema = "std_mean(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
+    .doc = "Standard deviation and mean over the dimensions in dim.",
+    .serves = "std_mean.correction",
+    .shape = moments_shape<2>,
+    .kernel = moments_kernel<Finish::square_root>,
+    .vjp = {[](const Call& c, const Tensor& g) { return add(var_pull(c, root_pull(c.output(), g)), mean_part(c, c.grad(1))); }},
+    .save = input(0) | output(),
+    .samples = moments_samples,
+};
 
-static Op* const all[] = {&sum_op};
+static Op* const all[] = {&sum_op, &nansum_op, &mean_op, &nanmean_op, &prod_op, &all_op, &any_op, &count_nonzero_op, &var_op, &std_op, &var_mean_op, &std_mean_op};
 const OpList reduce_ops = all;
 
 }  // namespace gradus

@@ -1,0 +1,91 @@
+#include "kernels/scan.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+
+namespace gradus::kernels {
+namespace {
+
+constexpr int64_t kWork = 16384;
+constexpr int64_t kBundle = 64;
+
+// body(offset, width): bundles of neighbouring lines, which share the rows of memory.
+template <class Body> void each_bundle(Lines l, const Body& body) {
+  const int64_t bundles = (l.inner + kBundle - 1) / kBundle;
+  const int64_t each = std::max<int64_t>(1, l.n * std::min(l.inner, kBundle));
+  parallel_for(l.outer * bundles, std::max<int64_t>(1, kWork / each), [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; ++i) {
+      const int64_t at = i % bundles * kBundle;
+      body(i / bundles * l.n * l.inner + at, std::min(kBundle, l.inner - at));
+    }
+  });
+}
+
+double log_add_exp(double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return a + b;
+  const double high = std::max(a, b), low = std::min(a, b);
+  return std::isinf(high) ? high : high + std::log1p(std::exp(low - high));
+}
+template <Scan kind, class Acc> Acc join(Acc a, Acc x) {
+  if constexpr (std::is_same_v<Acc, int64_t>) {
+    const auto u = static_cast<uint64_t>(a), v = static_cast<uint64_t>(x);
+    return static_cast<int64_t>(kind == Scan::prod ? u * v : u + v);
+  } else {
+    return kind == Scan::sum ? a + x : kind == Scan::prod ? a * x : log_add_exp(a, x);
+  }
+}
+
+template <Scan kind, class From, class To> void run(void* out, const void* in, Lines l, bool reverse) {
+  using Acc = std::conditional_t<std::is_integral_v<To>, int64_t, double>;
+  constexpr Acc first = kind == Scan::prod ? Acc(1) : kind == Scan::sum ? Acc(0) : static_cast<Acc>(-HUGE_VAL);
+  each_bundle(l, [&](int64_t at, int64_t width) {
+    Acc total[kBundle];
+    std::fill(total, total + width, first);
+    for (int64_t j = 0; j < l.n; ++j) {
+      const int64_t row = at + (reverse ? l.n - 1 - j : j) * l.inner;
+      for (int64_t i = 0; i < width; ++i) {
+        total[i] = join<kind>(total[i], convert<Acc>(convert<To>(static_cast<const From*>(in)[row + i])));
+        static_cast<To*>(out)[row + i] = convert<To>(total[i]);
+      }
+    }
+  });
+}
+
+template <Scan kind> void run_types(Dtype to, void* out, Dtype from, const void* in, Lines l, bool reverse) {
+  visit(from, [&]<class From>() {
+    visit(to, [&]<class To>() {
+      if constexpr (kind != Scan::log_sum_exp) run<kind, From, To>(out, in, l, reverse);
+      else if constexpr (!std::is_integral_v<To>) run<kind, From, To>(out, in, l, reverse);
+    });
+  });
+}
+
+}  // namespace
+
+void scan(Scan kind, Dtype to, void* out, Dtype from, const void* in, Lines l, bool reverse) {
+  if (kind == Scan::sum) run_types<Scan::sum>(to, out, from, in, l, reverse);
+  else if (kind == Scan::prod) run_types<Scan::prod>(to, out, from, in, l, reverse);
+  else run_types<Scan::log_sum_exp>(to, out, from, in, l, reverse);
+}
+
+void scan_extreme(bool largest, Dtype dtype, void* values, int64_t* indices, const void* in, Lines l) {
+  visit(dtype, [&]<class T>() {
+    using Key = std::conditional_t<std::is_integral_v<T>, T, std::conditional_t<std::is_same_v<T, double>, double, float>>;
+    each_bundle(l, [&](int64_t at, int64_t width) {
+      int64_t best[kBundle];                                  // rows
+      std::fill(best, best + width, int64_t{0});
+      for (int64_t j = 0; j < l.n; ++j)
+        for (int64_t i = 0; i < width; ++i) {
+          const T* line = static_cast<const T*>(in) + at + i;
+          const Key x = convert<Key>(line[j * l.inner]), y = convert<Key>(line[best[i] * l.inner]);
+          if (x != x || (y == y && (largest ? x >= y : x <= y))) best[i] = j;
+          static_cast<T*>(values)[at + i + j * l.inner] = line[best[i] * l.inner];
+          indices[at + i + j * l.inner] = best[i];
+        }
+    });
+  });
+}
+
+}  // namespace gradus::kernels
