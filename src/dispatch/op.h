@@ -58,6 +58,7 @@ struct Op {
   const FormulaInfo* formula = nullptr;
   ResultType result = ResultType::same;
   bool no_bool = false;                                       // refuses booleans, as PyTorch does for sub and neg
+  bool numbers = false;                                       // a number may stand for a tensor other than self
   ShapeRule shape = nullptr;                                  // required with a kernel
   Kernel kernel = nullptr;
   bool updates = false;                                       // the kernel changes parts of out, which begins as a copy of self

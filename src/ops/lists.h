@@ -6,10 +6,12 @@ namespace gradus {
 
 using OpList = std::span<Op* const>;
 extern const OpList unary_ops, activation_ops, binary_ops, compare_ops, ternary_ops, reduce_ops, norm_ops, softmax_ops,
-    scan_ops, sort_ops, view_ops, strided_ops, join_ops, index_ops, scatter_ops, copy_ops, create_ops, random_ops,
+    scan_ops, sort_ops, view_ops, view_dims_ops, view_region_ops, view_split_ops, strided_ops, join_ops, repeat_ops, index_ops, embedding_ops,
+    scatter_ops, scatter_rows_ops, scatter_reduce_ops, masked_ops, copy_ops, create_ops, random_ops,
     matmul_ops, product_ops, einsum_ops, loss_ops, dropout_ops, conv_ops, pool_ops, normalize_ops, rnn_ops, attention_ops, pad_ops,
     linalg_ops;
 
+OpList view_copy_ops();                                       // made from the views'
 void define_all_ops();                                        // completes the registry; the first context does it
 
 }  // namespace gradus
