@@ -203,8 +203,8 @@ void evaluate(const Op& op, const Args& args, Tensors& out) {
     for (const Layout& l : layouts) out.push_back(alias(args.tensor(0), l.sizes, l.strides, l.offset));
   } else if (op.updates) {
     Metas metas;
-    op.shape(args, metas);                                    // checks the arguments
-    out.push_back(clone(args.tensor(0)));
+    allocate(op, args, metas, out);
+    kernels::copy(view_of(out[0]), view_of(args.tensor(0)));  // self, which may broadcast to the result
     op.kernel(args, out);
   } else {
     Metas metas;
@@ -219,6 +219,7 @@ void evaluate_in_place(const Op& op, const Args& args) {
   Metas metas;
   if (op.updates) {
     op.shape(args, metas);
+    check_result(op, self, metas[0].dtype, metas[0].sizes);
     op.kernel(args, Tensors{self});
     return;
   }

@@ -60,6 +60,7 @@ struct Op {
   ResultType result = ResultType::same;
   bool no_bool = false;                                       // refuses booleans, as PyTorch does for sub and neg
   Check check = nullptr;                                      // of a formula; the type is that of its operands together
+  bool takes_numbers = false;                                 // a number may stand for a tensor, as it may for those of formulas
   ShapeRule shape = nullptr;                                  // required with a kernel
   Kernel kernel = nullptr;
   bool updates = false;                                       // the kernel changes parts of out, which begins as a copy of self
@@ -67,7 +68,6 @@ struct Op {
   bool multi_view = false;                                    // split, unbind: the outputs may not be written in place
   Compose compose = nullptr;
   bool in_place = false;                                      // has the form op_; formulas and updates always have
-  bool takes_numbers = false;                                 // a composition whose tensors may be numbers, as those of formulas
 
   // How it differentiates. Rules call ops, so they differentiate too.
   Rule vjp[kMaxInputs] = {};                                  // by tensor argument; a Tensor[] is one, see Call::member

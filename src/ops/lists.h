@@ -5,11 +5,47 @@
 namespace gradus {
 
 using OpList = std::span<Op* const>;
-extern const OpList unary_ops, activation_ops, binary_ops, compare_ops, ternary_ops, reduce_ops, extreme_ops, norm_ops, softmax_ops,
-    scan_ops, sort_ops, view_ops, strided_ops, join_ops, index_ops, scatter_ops, copy_ops, create_ops, random_ops,
-    matmul_ops, product_ops, einsum_ops, loss_ops, dropout_ops, conv_ops, pool_ops, normalize_ops, rnn_ops, attention_ops, pad_ops,
-    linalg_ops;
+extern const OpList unary_ops;
+extern const OpList activation_ops;
+extern const OpList binary_ops;
+extern const OpList compare_ops;
+extern const OpList ternary_ops;
+extern const OpList reduce_ops;
+extern const OpList extreme_ops;
+extern const OpList norm_ops;
+extern const OpList softmax_ops;
+extern const OpList scan_ops;
+extern const OpList sort_ops;
+extern const OpList view_ops;
+extern const OpList view_dims_ops;
+extern const OpList view_region_ops;
+extern const OpList view_split_ops;
+extern const OpList strided_ops;
+extern const OpList join_ops;
+extern const OpList repeat_ops;
+extern const OpList index_ops;
+extern const OpList embedding_ops;
+extern const OpList scatter_ops;
+extern const OpList scatter_rows_ops;
+extern const OpList scatter_reduce_ops;
+extern const OpList masked_ops;
+extern const OpList copy_ops;
+extern const OpList create_ops;
+extern const OpList random_ops;
+extern const OpList matmul_ops;
+extern const OpList product_ops;
+extern const OpList einsum_ops;
+extern const OpList loss_ops;
+extern const OpList dropout_ops;
+extern const OpList conv_ops;
+extern const OpList pool_ops;
+extern const OpList normalize_ops;
+extern const OpList rnn_ops;
+extern const OpList attention_ops;
+extern const OpList pad_ops;
+extern const OpList linalg_ops;
 
+OpList view_copy_ops();                                       // made from the views'
 void define_all_ops();                                        // completes the registry; the first context does it
 
 }  // namespace gradus

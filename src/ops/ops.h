@@ -2,6 +2,7 @@
 // are the schema's.
 #pragma once
 #include <optional>
+#include <span>
 
 #include "graph/call.h"
 
@@ -167,11 +168,42 @@ inline Tensor amax(const Tensor& self, SizesRef dim = {}, bool keepdim = false) 
 inline Tensor amin(const Tensor& self, SizesRef dim = {}, bool keepdim = false) { return call(amin_op, {self, dim, keepdim}); }
 inline Tensor argmax(const Tensor& self, std::optional<int64_t> dim = {}, bool keepdim = false) { return call(argmax_op, {self, dim, keepdim}); }
 
-// ---- view.cpp: other layouts of the same storage
-extern Op view_op, reshape_op, expand_op;
+// ---- view.cpp: other shapes of the same elements
+extern Op view_op, unsafe_view_op, reshape_op, reshape_alias_op, view_as_op, reshape_as_op, flatten_op, unflatten_op, ravel_op, atleast_1d_op, atleast_2d_op,
+    atleast_3d_op, expand_op, expand_as_op, broadcast_to_op, alias_op, detach_op;
 inline Tensor view(const Tensor& self, SizesRef size) { return call(view_op, {self, size}); }
 inline Tensor reshape(const Tensor& self, SizesRef shape) { return call(reshape_op, {self, shape}); }
 inline Tensor expand(const Tensor& self, SizesRef size) { return call(expand_op, {self, size}); }
+inline Tensor flatten(const Tensor& self, int64_t start_dim = 0, int64_t end_dim = -1) { return call(flatten_op, {self, start_dim, end_dim}); }
+
+// ---- view_dims.cpp: dimensions reordered, dropped, added
+extern Op t_op, mt_op, numpy_t_op, transpose_op, swapaxes_op, swapdims_op, permute_op, movedim_op, moveaxis_op, squeeze_op, unsqueeze_op;
+inline Tensor t(const Tensor& self) { return call(t_op, {self}); }
+inline Tensor transpose(const Tensor& self, int64_t dim0, int64_t dim1) { return call(transpose_op, {self, dim0, dim1}); }
+inline Tensor permute(const Tensor& self, SizesRef dims) { return call(permute_op, {self, dims}); }
+inline Tensor movedim(const Tensor& self, SizesRef source, SizesRef destination) { return call(movedim_op, {self, source, destination}); }
+inline Tensor squeeze(const Tensor& self) { return call(squeeze_op, {self}); }
+inline Tensor squeeze(const Tensor& self, SizesRef dim) { return call(squeeze_op, {self, dim}); }
+inline Tensor squeeze(const Tensor& self, int64_t dim) { return call(squeeze_op, {self, dim}); }
+inline Tensor unsqueeze(const Tensor& self, int64_t dim) { return call(unsqueeze_op, {self, dim}); }
+
+// ---- view_region.cpp: parts, what is zero around them, and replacing them
+extern Op select_op, select_backward_op, select_scatter_op, slice_op, slice_backward_op, slice_scatter_op, narrow_op, diagonal_op, diagonal_backward_op,
+    diagonal_scatter_op, unfold_op, unfold_backward_op;
+inline Tensor select(const Tensor& self, int64_t dim, int64_t index) { return call(select_op, {self, dim, index}); }
+inline Tensor slice(const Tensor& self, int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> end = {}, int64_t step = 1) {
+  return call(slice_op, {self, dim, start, end, step});
+}
+inline Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t length) { return call(narrow_op, {self, dim, start, length}); }
+inline Tensor diagonal(const Tensor& self, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) { return call(diagonal_op, {self, offset, dim1, dim2}); }
+
+// ---- view_split.cpp: several parts at once
+extern Op split_op, split_with_sizes_op, chunk_op, unbind_op, tensor_split_op, tensor_split_indices_op, hsplit_op, hsplit_indices_op, vsplit_op,
+    vsplit_indices_op, dsplit_op, dsplit_indices_op;
+inline Tensors split(const Tensor& self, int64_t split_size, int64_t dim = 0) { return call_all(split_op, {self, split_size, dim}); }
+inline Tensors split_with_sizes(const Tensor& self, SizesRef split_sizes, int64_t dim = 0) { return call_all(split_with_sizes_op, {self, split_sizes, dim}); }
+inline Tensors chunk(const Tensor& self, int64_t chunks, int64_t dim = 0) { return call_all(chunk_op, {self, chunks, dim}); }
+inline Tensors unbind(const Tensor& self, int64_t dim = 0) { return call_all(unbind_op, {self, dim}); }
 
 extern Op permute_op;
 inline Tensor permute(const Tensor& self, SizesRef dims) { return call(permute_op, {self, dims}); }
@@ -242,11 +274,54 @@ inline Tensor cumsum(const Tensor& self, int64_t dim, Dtype dtype = Dtype::none)
 // ---- sort.cpp: order, and elements picked along a dimension
 extern Op value_selecting_reduction_backward_op, select_along_op, sort_op, argsort_op, msort_op, topk_op, kthvalue_op, median_op, median_dim_op, nanmedian_op, nanmedian_dim_op, mode_op;
 
-// ---- join.cpp: joining and repeating
+// ---- join.cpp: tensors put together
+extern Op cat_op, joined_op, stack_op, hstack_op, vstack_op, dstack_op, column_stack_op, broadcast_tensors_op, meshgrid_op, cartesian_prod_op, block_diag_op;
+inline Tensor cat(std::span<const Tensor> tensors, int64_t dim = 0) { return call(cat_op, {tensors, dim}); }
+inline Tensor stack(std::span<const Tensor> tensors, int64_t dim = 0) { return call(stack_op, {tensors, dim}); }
+
+// ---- repeat.cpp: elements repeated and rearranged
+extern Op repeat_op, tile_op, repeat_interleave_op, repeat_interleave_tensor_op, repeat_indices_op, tril_op, triu_op, tril_indices_op, triu_indices_op,
+    roll_op, flip_op, fliplr_op, flipud_op, rot90_op;
+inline Tensor repeat(const Tensor& self, SizesRef repeats) { return call(repeat_op, {self, repeats}); }
+inline Tensor tril(const Tensor& self, int64_t diagonal = 0) { return call(tril_op, {self, diagonal}); }
+inline Tensor triu(const Tensor& self, int64_t diagonal = 0) { return call(triu_op, {self, diagonal}); }
+inline Tensor flip(const Tensor& self, SizesRef dims) { return call(flip_op, {self, dims}); }
 
 // ---- index.cpp: reading at indices
+extern Op gather_op, index_select_op, take_op, take_along_dim_op, index_op, masked_select_op, nonzero_op, argwhere_op, nonzero_numpy_op;
+inline Tensor gather(const Tensor& self, int64_t dim, const Tensor& index) { return call(gather_op, {self, dim, index}); }
+inline Tensor index_select(const Tensor& self, int64_t dim, const Tensor& index) { return call(index_select_op, {self, dim, index}); }
+inline Tensor take(const Tensor& self, const Tensor& index) { return call(take_op, {self, index}); }
+inline Tensor index(const Tensor& self, std::span<const Tensor> indices) { return call(index_op, {self, indices}); }
+inline Tensor masked_select(const Tensor& self, const Tensor& mask) { return call(masked_select_op, {self, mask}); }
+
+// ---- embedding.cpp: rows of tables, classes, sorted places
+extern Op embedding_op, embedding_dense_backward_op, one_hot_op, searchsorted_op, bucketize_op;
+inline Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t padding_idx = -1, bool scale_grad_by_freq = false) {
+  return call(embedding_op, {weight, indices, padding_idx, scale_grad_by_freq});
+}
 
 // ---- scatter.cpp: writing at indices
+extern Op scatter_op, scatter_winner_op, index_winner_op, scatter_add_op, index_put_op, put_op;
+inline Tensor scatter_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src) { return call(scatter_add_op, {self, dim, index, src}); }
+inline Tensor scatter(const Tensor& self, int64_t dim, const Tensor& index, const Value& src) { return call(scatter_op, {self, dim, index, src}); }
+inline Tensor index_put(const Tensor& self, std::span<const Tensor> indices, const Tensor& values, bool accumulate = false) {
+  return call(index_put_op, {self, indices, values, accumulate});
+}
+
+// ---- masked.cpp: writing where a mask is true, and on diagonals
+extern Op masked_fill_op, masked_scatter_op, fill_diagonal_op;
+inline Tensor masked_fill(const Tensor& self, const Tensor& mask, const Value& value) { return call(masked_fill_op, {self, mask, value}); }
+
+// ---- scatter_reduce.cpp
+extern Op scatter_reduce_op;
+inline Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self = true) {
+  return call(scatter_reduce_op, {self, dim, index, src, reduce, include_self});
+}
+
+// ---- scatter_rows.cpp: writing whole parts at indices of a dimension
+extern Op index_add_op, index_copy_op, index_fill_op, index_reduce_op;
+inline Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) { return call(index_add_op, {self, dim, index, source}); }
 
 // ---- random.cpp: random numbers
 
