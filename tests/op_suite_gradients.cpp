@@ -9,7 +9,9 @@ namespace {
 using Function = std::function<double(const Inputs&)>;
 
 // Ops that stop gradients on purpose.
-const Exceptions kStops = {};
+const Exceptions kStops = {
+    {"normal_around", "no gradient flows through random numbers, as in PyTorch"},
+};
 
 double weighted_sum(const Tensor& a, const Tensor& b) {
   const oracle::Array x = array(a), y = array(b);

@@ -88,6 +88,7 @@ Op empty_op{
     .shape = from_size,
     .kernel = leave,
     .random = true,                                           // no two calls need agree
+    .samples = [](Samples& s) { s.add({s.list({2, 0})}); s.error({s.list({2, -1})}, "negative size"); },
 };
 Op zeros_op{
     .schema = "zeros(int[] size, *, ScalarType? dtype=None) -> Tensor",
@@ -130,6 +131,7 @@ Op empty_like_op{
     .shape = from_self,
     .kernel = leave,
     .random = true,
+    .samples = [](Samples& s) { s.add({s.rand({2, 0})}); },
 };
 Op zeros_like_op{
     .schema = "zeros_like(Tensor self, *, ScalarType? dtype=None) -> Tensor",
@@ -150,7 +152,7 @@ Op full_like_op{
     .doc = "One number in the shape and dtype of self.",
     .shape = [](const Args& a, Metas& out) { put_meta(a, out, a.dtype(2, a.tensor(0).dtype()), a.tensor(0).sizes()); },
     .kernel = fill_from<1>,
-    .samples = [](Samples& s) { s.add({s.rand({2, 3}), Value(1.5)}); s.add({s.rand({2}), Value(2), Value(Dtype::i32)}); },
+    .samples = [](Samples& s) { s.add({s.rand({2, 3}), Value(1)}); s.add({s.rand({2}), Value(2.5), Value(Dtype::f32)}); },
 };
 Op new_empty_op{
     .schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtype=None) -> Tensor",
@@ -158,6 +160,7 @@ Op new_empty_op{
     .shape = from_self_and_size,
     .kernel = leave,
     .random = true,
+    .samples = [](Samples& s) { s.add({s.rand({2}), s.list({2, 0})}); s.error({s.rand({2}), s.list({-1})}, "negative size"); },
 };
 Op new_zeros_op{
     .schema = "new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None) -> Tensor",
@@ -179,7 +182,8 @@ Op new_full_op{
     .shape = [](const Args& a, Metas& out) { put_meta(a, out, a.dtype(3, a.tensor(0).dtype()), a.integers(1)); },
     .kernel = fill_from<2>,
     .samples = [](Samples& s) {
-      s.add({s.rand({2}), s.list({2, 3}), Value(1.5)});
+      s.add({s.rand({2}), s.list({2, 3}), Value(1)});
+      s.add({s.rand({2}), s.list({3}), Value(2.5), Value(Dtype::f32)});
       s.error({s.rand({2}), s.list({-2}), Value(1)}, "negative size");
     },
 };

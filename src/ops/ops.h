@@ -324,6 +324,12 @@ extern Op index_add_op, index_copy_op, index_fill_op, index_reduce_op;
 inline Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) { return call(index_add_op, {self, dim, index, source}); }
 
 // ---- random.cpp: random numbers
+extern Op rand_op, randn_op, rand_like_op, randn_like_op, randint_op, randint_like_op, randperm_op, uniform_op, normal_op, exponential_op,
+    log_normal_op, cauchy_op, geometric_op, random_op, bernoulli_op, normal_around_op, multinomial_op;
+inline Tensor rand(SizesRef size, Dtype dtype = Dtype::none) { return call(rand_op, {size, dtype}); }
+inline Tensor randn(SizesRef size, Dtype dtype = Dtype::none) { return call(randn_op, {size, dtype}); }
+inline Tensor randint(int64_t low, int64_t high, SizesRef size) { return call(randint_op, {low, high, size}); }
+inline Tensor randperm(int64_t n) { return call(randperm_op, {n}); }
 
 // ---- matmul.cpp: matrix products
 extern Op mm_op, bmm_op, mv_op, dot_op, vdot_op, matmul_op, linalg_matmul_op, addmm_op, baddbmm_op, addmv_op, linear_op;
@@ -352,6 +358,9 @@ inline Tensor einsum(std::string_view equation, std::span<const Tensor> tensors)
 // ---- loss.cpp: losses
 
 // ---- dropout.cpp: dropout
+extern Op native_dropout_op, native_dropout_backward_op, dropout_op, feature_dropout_op, alpha_dropout_op, feature_alpha_dropout_op;
+inline Tensors native_dropout(const Tensor& input, double p, bool train) { return call_all(native_dropout_op, {input, p, train}); }
+inline Tensor dropout(const Tensor& input, double p, bool train) { return call(dropout_op, {input, p, train}); }
 
 // ---- conv.cpp: convolution
 

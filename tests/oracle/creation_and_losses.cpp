@@ -44,6 +44,13 @@ Result eye(const Arguments& a) {
   return {out};
 }
 
+Result dropout_backward(const Arguments& a) {
+  Array out = a.array(0);
+  const Array mask = a.array(1);
+  for (size_t i = 0; i < out.values.size(); ++i) out.values[i] = mask.values[i] != 0 ? out.values[i] * a.number(2) : 0;
+  return {out};
+}
+
 }  // namespace
 
 Oracles creation_and_losses() {
@@ -59,7 +66,7 @@ Oracles creation_and_losses() {
       {"new_ones", [](const Arguments& a) -> Result { return {filled(a.integers(1), 1)}; }},
       {"new_full", [](const Arguments& a) -> Result { return {filled(a.integers(1), a.number(2))}; }},
       {"arange", arange}, {"range", range}, {"linspace", [](const Arguments& a) -> Result { return {even(a)}; }},
-      {"logspace", logspace}, {"eye", eye},
+      {"logspace", logspace}, {"eye", eye}, {"native_dropout_backward", dropout_backward},
   };
 }
 
