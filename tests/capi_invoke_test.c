@@ -151,7 +151,7 @@ static void batch(void) {
   c[2].label = "third layer";
   FAILS(gradus_invoke_batch(ctx, c, 3, sizeof *c, &done), GRADUS_E_INDEX, "sin|result 7 of call 1");
   gradus_context_error(ctx, &e);
-  CHECK(done == 2 && !strcmp(e.where, "third layer"));
+  CHECK(done == 2 && !strcmp(e.origin, "third layer"));
   VALUES(r[1].u.tensor, nine, 3); /* what finished is there */
   gradus_release(r[0].u.tensor);
   gradus_release(r[1].u.tensor);
