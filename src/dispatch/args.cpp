@@ -42,7 +42,7 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
   }
   switch (a.type) {
     case Type::tensor:
-      if (v.tag == Tag::tensor || (op.formula && v.is_number())) return v;
+      if (v.tag == Tag::tensor || (op.formula && v.is_number() && !a.written)) return v;
       refuse(op, position, "a tensor");
     case Type::dtype:
       if (v.tag == Tag::dtype && v.aux > 0 && v.aux < kDtypes) return v;
