@@ -48,7 +48,7 @@ typedef struct gradus_error {
   uint64_t message_length;       /* bytes of message */
   int64_t  user_code;            /* what a callback passed to gradus_context_fail */
   const char *message;           /* [view:ctx until its next call] UTF-8 with a 0 at the end: shapes and dtypes included */
-  const char *where;             /* [static, or a batch call's label] operation or function */
+  const char *origin;            /* [static, or a batch call's label] operation or function */
 } gradus_error;
 GRADUS_API void gradus_context_error(const gradus_context *ctx, gradus_error *error);        /* since:1 */
 

@@ -131,25 +131,26 @@ class Tensor : public detail::TensorHandle, public Methods<Tensor> {
   bool has(uint32_t flag) const { return (info().flags & flag) != 0; }
 };
 
-#define GRADUS_OPERATOR(symbol, name)                                                                                \
+// A number on the left of + and * goes to the right, as in Python.
+#define GRADUS_OPERATOR(symbol, name, ...)                                                                                \
   inline Tensor operator symbol(const Tensor& a, const Operand& b) {                                                 \
     static const detail::Op op(name);                                                                                \
     return detail::one<Tensor>(op, {a, b});                                                                          \
   }                                                                                                                  \
   template <class N, std::enable_if_t<std::is_arithmetic_v<N>, int> = 0> Tensor operator symbol(N a, const Tensor& b) { \
     static const detail::Op op(name);                                                                                \
-    return detail::one<Tensor>(op, {Operand(a), b});                                                                 \
+    return detail::one<Tensor>(op, {__VA_ARGS__});                                                                   \
   }
-GRADUS_OPERATOR(+, "add")
-GRADUS_OPERATOR(-, "sub")
-GRADUS_OPERATOR(*, "mul")
-GRADUS_OPERATOR(/, "div")
-GRADUS_OPERATOR(<, "lt")
-GRADUS_OPERATOR(>, "gt")
-GRADUS_OPERATOR(<=, "le")
-GRADUS_OPERATOR(>=, "ge")
-GRADUS_OPERATOR(==, "eq")
-GRADUS_OPERATOR(!=, "ne")
+GRADUS_OPERATOR(+, "add", b, Operand(a))
+GRADUS_OPERATOR(-, "sub", Operand(a), b)
+GRADUS_OPERATOR(*, "mul", b, Operand(a))
+GRADUS_OPERATOR(/, "div", Operand(a), b)
+GRADUS_OPERATOR(<, "lt", Operand(a), b)
+GRADUS_OPERATOR(>, "gt", Operand(a), b)
+GRADUS_OPERATOR(<=, "le", Operand(a), b)
+GRADUS_OPERATOR(>=, "ge", Operand(a), b)
+GRADUS_OPERATOR(==, "eq", Operand(a), b)
+GRADUS_OPERATOR(!=, "ne", Operand(a), b)
 #undef GRADUS_OPERATOR
 
 inline std::ostream& operator<<(std::ostream& out, const Tensor& t) { return t ? out << t.str() : out << "none"; }

@@ -26,17 +26,17 @@ inline namespace v1 {
 // A failure of the library: what() is its message, status() one of GRADUS_E_*.
 class Error : public std::runtime_error {
  public:
-  Error(gradus_status status, const std::string& message, std::string where = {}, int argument = -1)
-      : std::runtime_error(message), status_(status), argument_(argument), where_(std::move(where)) {}
+  Error(gradus_status status, const std::string& message, std::string origin = {}, int argument = -1)
+      : std::runtime_error(message), status_(status), argument_(argument), origin_(std::move(origin)) {}
   gradus_status status() const { return status_; }
   gradus_status category() const { return status_ & ~0xff; }
   int argument() const { return argument_; }                  // position in the operation's schema, or -1
-  const std::string& where() const { return where_; }
+  const std::string& origin() const { return origin_; }
 
  private:
   gradus_status status_;
   int argument_;
-  std::string where_;
+  std::string origin_;
 };
 
 enum class Dtype : int32_t {
@@ -99,7 +99,7 @@ namespace detail {
   e.struct_size = sizeof e;
   gradus_context_error(c, &e);
   if (e.status != s) throw Error(s, gradus_status_name(s));    // BUSY leaves no record
-  throw Error(s, std::string(e.message, static_cast<size_t>(e.message_length)), e.where, e.argument);
+  throw Error(s, std::string(e.message, static_cast<size_t>(e.message_length)), e.origin, e.argument);
 }
 inline void check(gradus_context* c, gradus_status s) {
   if (s != GRADUS_OK) fail(c, s);

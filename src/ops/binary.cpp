@@ -73,8 +73,8 @@ Op rsub_op{
     .schema = "rsub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
     .doc = "other - alpha * self.",
     .serves = "rsub.Tensor rsub.Scalar",
-    .compose = [](const Args& a, Tensors& out) { out.push_back(call(sub_op, {a[1], a[0], a[2]})); },
     .takes_numbers = true,
+    .compose = [](const Args& a, Tensors& out) { out.push_back(call(sub_op, {a[1], a[0], a[2]})); },
     .samples = broadcasts,
 };
 Op mul_op{
@@ -111,9 +111,9 @@ Op div_mode_op{
     .schema = "div_mode(Tensor self, Tensor other, *, str? rounding_mode=None) -> Tensor",
     .doc = "self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.",
     .serves = "div.Tensor_mode div.Scalar_mode divide.Tensor_mode divide.Scalar_mode",
+    .takes_numbers = true,
     .compose = div_mode,
     .in_place = true,
-    .takes_numbers = true,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({3}, 0.5, 2)});
       s.add({s.rand({2, 3}, -9, 9), Value(2.5), s.text("floor")});
@@ -155,9 +155,9 @@ Op float_power_op{
     .schema = "float_power(Tensor self, Tensor exponent) -> Tensor",
     .doc = "pow in float64.",
     .serves = "float_power.Tensor_Tensor float_power.Tensor_Scalar float_power.Scalar",
+    .takes_numbers = true,
     .compose = float_power,
     .in_place = true,
-    .takes_numbers = true,
     .samples = broadcasts_positive,
 };
 Op maximum_op{
@@ -253,9 +253,9 @@ Op ldexp_op{
     .schema = "ldexp(Tensor self, Tensor other) -> Tensor",
     .doc = "self * 2^other.",
     .serves = "ldexp.Tensor",
+    .takes_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(mul(a[0], call(pow_op, {2.0, a[1]}))); },
     .in_place = true,
-    .takes_numbers = true,
     .samples = broadcasts,
 };
 Op bitwise_and_op{

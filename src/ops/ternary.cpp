@@ -69,9 +69,9 @@ Op clamp_op{
     .schema = "clamp(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor",
     .doc = "self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.",
     .serves = "clamp.Tensor clip clip.Tensor",
+    .takes_numbers = true,
     .compose = clamp,
     .in_place = true,
-    .takes_numbers = true,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), Value(-0.5), Value(1.0)});
       s.add({s.rand({2, 3}), Value(std::nullopt), Value(0.5)});

@@ -1,0 +1,95 @@
+/* A small training step under an allocator that fails at its n-th request, for every n until it succeeds: each failure is
+ * MEMORY with a readable message, and everything is released afterwards. */
+#include <stdlib.h>
+
+#include "capi_check.h"
+
+struct heap { long until_failure, blocks; int destroyed; };
+static void *take(void *user, size_t bytes, size_t alignment) {
+  struct heap *h = user;
+  void *p = NULL;
+  if (h->until_failure-- == 0) return NULL;
+  if (posix_memalign(&p, alignment < sizeof p ? sizeof p : alignment, bytes) != 0) return NULL;
+  ++h->blocks;
+  return p;
+}
+static void give(void *user, void *block, size_t bytes, size_t alignment) {
+  (void)bytes;
+  (void)alignment;
+  --((struct heap *)user)->blocks;
+  free(block);
+}
+static void on_destroy(void *user) { ++((struct heap *)user)->destroyed; }
+static gradus_status scaled(void *user, gradus_context *ctx, gradus_tensor *grad, gradus_tensor **replacement) {
+  (void)user;
+  return gradus_mul_scalar(ctx, grad, 0.5, replacement);
+}
+
+enum { A, B, SUM, PRODUCT, CURVE, LOSS, GRAD, SECOND, TOTAL, COUNT };
+
+/* All of it, or a status; what was made is in t. */
+static gradus_status step(gradus_context *ctx, gradus_tensor **t, gradus_node **node) {
+  const double x[4] = {1, 2, 3, 4};
+  const int64_t shape[2] = {2, 2}, row[1] = {2};
+  gradus_backward_options record;
+  gradus_status s;
+  memset(&record, 0, sizeof record);
+  record.struct_size = sizeof record;
+  record.flags = GRADUS_BACKWARD_RECORD;
+#define TRY(call) if ((s = (call)) != GRADUS_OK) return s
+  TRY(gradus_tensor_copy_in(ctx, GRADUS_F64, 2, shape, NULL, x, sizeof x, &t[A]));
+  TRY(gradus_ones(ctx, row, 1, GRADUS_F64, &t[B]));
+  TRY(gradus_tensor_set_requires_grad(ctx, t[A], 1));
+  TRY(gradus_tensor_add_hook(ctx, t[A], scaled, NULL, NULL, NULL));
+  TRY(gradus_add(ctx, t[A], t[B], &t[SUM]));
+  TRY(gradus_mul(ctx, t[SUM], t[A], &t[PRODUCT]));
+  TRY(gradus_tanh(ctx, t[PRODUCT], &t[CURVE]));
+  TRY(gradus_sum(ctx, t[CURVE], NULL, 0, 0, 0, &t[LOSS]));
+  TRY(gradus_tensor_grad_fn(ctx, t[LOSS], node));
+  TRY(gradus_grad(ctx, &t[LOSS], 1, &t[A], 1, NULL, &record, &t[GRAD]));
+  TRY(gradus_mul(ctx, t[GRAD], t[GRAD], &t[SECOND]));
+  TRY(gradus_sum(ctx, t[SECOND], NULL, 0, 0, 0, &t[TOTAL]));
+  return gradus_backward(ctx, &t[TOTAL], 1, NULL, NULL);
+#undef TRY
+}
+
+static gradus_status run(long until_failure, struct heap *heap) {
+  gradus_context *ctx = NULL;
+  gradus_tensor *t[COUNT] = {NULL};
+  gradus_node *node = NULL;
+  gradus_context_options o;
+  gradus_status s;
+  int i;
+  memset(heap, 0, sizeof *heap);
+  heap->until_failure = until_failure;
+  memset(&o, 0, sizeof o);
+  o.struct_size = sizeof o;
+  o.alloc = take;
+  o.dealloc = give;
+  o.user = heap;
+  o.destroy = on_destroy;
+  CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);
+  s = step(ctx, t, &node);
+  if (s != GRADUS_OK) FAILS(s, GRADUS_E_MEMORY, "out of memory");
+  heap->until_failure = -1;
+  if (t[A]) { /* usable afterwards */
+    gradus_tensor *y = NULL;
+    OK(gradus_sin(ctx, t[A], &y));
+    gradus_release(y);
+  }
+  gradus_release(ctx);
+  gradus_release(node);
+  for (i = 0; i < COUNT; ++i) gradus_release(t[i]);
+  CHECK(heap->blocks == 0 && heap->destroyed == 1);
+  CHECK(counts_now().tensors == 0 && counts_now().graph_nodes == 0 && counts_now().callbacks == 0);
+  return s;
+}
+
+int main(void) {
+  struct heap heap;
+  long n = 0;
+  while (run(n, &heap) != GRADUS_OK && n < 10000 && faults == 0) ++n;
+  CHECK(n > 20 && n < 10000);
+  printf("capi_memory_test: %ld failing allocations\n", n);
+  return finish("capi_memory_test");
+}
