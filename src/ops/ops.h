@@ -205,9 +205,6 @@ inline Tensors split_with_sizes(const Tensor& self, SizesRef split_sizes, int64_
 inline Tensors chunk(const Tensor& self, int64_t chunks, int64_t dim = 0) { return call_all(chunk_op, {self, chunks, dim}); }
 inline Tensors unbind(const Tensor& self, int64_t dim = 0) { return call_all(unbind_op, {self, dim}); }
 
-extern Op permute_op;
-inline Tensor permute(const Tensor& self, SizesRef dims) { return call(permute_op, {self, dims}); }
-
 // ---- strided.cpp: regions of memory
 extern Op as_strided_op, strided_view_op, strided_gather_op, strided_put_op;
 
