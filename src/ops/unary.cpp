@@ -111,7 +111,7 @@ Op asin_op{
     .serves = "arcsin",
     .formula = formula<formulas::Asin>(),
     .result = ResultType::floating,
-    .samples = on_interval<-1, 1>,
+    .samples = [](Samples& s) { unary_samples(s, -0.8, 0.8); },
 };
 Op acos_op{
     .schema = "acos(Tensor self) -> Tensor",
@@ -119,7 +119,7 @@ Op acos_op{
     .serves = "arccos",
     .formula = formula<formulas::Acos>(),
     .result = ResultType::floating,
-    .samples = on_interval<-1, 1>,
+    .samples = [](Samples& s) { unary_samples(s, -0.8, 0.8); },
 };
 Op atan_op{
     .schema = "atan(Tensor self) -> Tensor",
@@ -172,7 +172,7 @@ Op atanh_op{
     .serves = "arctanh",
     .formula = formula<formulas::Atanh>(),
     .result = ResultType::floating,
-    .samples = on_interval<-1, 1>,
+    .samples = [](Samples& s) { unary_samples(s, -0.8, 0.8); },
 };
 Op sigmoid_op{
     .schema = "sigmoid(Tensor self) -> Tensor",
@@ -204,7 +204,7 @@ Op erfinv_op{
     .serves = "special_erfinv",
     .formula = formula<formulas::Erfinv>(),
     .result = ResultType::floating,
-    .samples = on_interval<-1, 1>,
+    .samples = [](Samples& s) { unary_samples(s, -0.8, 0.8); },
 };
 Op special_ndtr_op{
     .schema = "special_ndtr(Tensor self) -> Tensor",
@@ -389,8 +389,8 @@ Op nan_to_num_op{
     .compose = nan_to_num,
     .in_place = true,
     .samples = [](Samples& s) {
-      s.add({s.values({4}, {1, kNan, kInfinity, -kInfinity})});
-      s.add({s.values({4}, {1, kNan, kInfinity, -kInfinity}), Value(0.5), Value(2.0)});
+      s.add({s.values({4}, {1, kNan, -2, 0})});
+      s.add({s.values({4}, {1, kNan, kInfinity, -kInfinity}), Value(0.5), Value(2.0), Value(-3)});
     },
 };
 

@@ -53,6 +53,7 @@ double ndtr(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 double log_1_exp(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 double inside(double x, double low, double high) { return x < low ? low : x > high ? high : x; }
 double erfinv(double y) {                                     // by bisection
+  if (y == 0) return y;
   if (std::abs(y) >= 1) return std::abs(y) > 1 ? NAN : y * kInf;
   long double low = -7, high = 7;
   for (int i = 0; i < 90; ++i) {
@@ -79,7 +80,7 @@ double gelu_tanh(double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / kPi) 
 double tanhshrink(double x) { const long double w = x; return static_cast<double>(w - std::tanh(w)); }
 double wrapped_shift(double a, double b) { return a * std::pow(2, b); }
 
-Arrays gelu(const Arguments& a) { return a.text(1) == "tanh" ? one<gelu_tanh>(a) : one<[](double x) { return x * ndtr(x); }>(a); }
+Arrays gelu(const Arguments& a) { return a.text(1) == "tanh" ? one<gelu_tanh>(a) : one<([](double x) { return x * ndtr(x); })>(a); }
 Arrays prelu(const Arguments& a) {
   Array x = a.array(0);
   const Array w = a.array(1);
@@ -94,12 +95,12 @@ Arrays prelu(const Arguments& a) {
 Arrays clamp(const Arguments& a) {
   if (!a.has(1)) return map(a, {0, 2}, [](const std::vector<double>& v) { return std::min(v[0], v[1]); });
   if (!a.has(2)) return map(a, {0, 1}, [](const std::vector<double>& v) { return std::max(v[0], v[1]); });
-  return three<[](double x, double low, double high) { return std::min(std::max(x, low), high); }>(a);
+  return three<([](double x, double low, double high) { return std::min(std::max(x, low), high); })>(a);
 }
 Arrays div_mode(const Arguments& a) {
   const std::string how = a.has(2) ? a.text(2) : "";
-  return how == "floor" ? two<floor_divide>(a) : how == "trunc" ? two<[](double x, double y) { return std::trunc(x / y); }>(a)
-                                                                : two<[](double x, double y) { return x / y; }>(a);
+  return how == "floor" ? two<floor_divide>(a) : how == "trunc" ? two<([](double x, double y) { return std::trunc(x / y); })>(a)
+                                                                : two<([](double x, double y) { return x / y; })>(a);
 }
 Arrays isclose(const Arguments& a) {
   return map(a, {0, 1}, [&](const std::vector<double>& v) -> double {
@@ -117,7 +118,8 @@ Arrays logit(const Arguments& a) {
   });
 }
 Arrays nan_to_num(const Arguments& a) {
-  const double top = std::numeric_limits<double>::max();
+  const Dtype type = a.element_type(0);
+  const double top = type == Dtype::f16 ? 65504 : type == Dtype::bf16 ? 0x1.FEp127 : type == Dtype::f32 ? 0x1.FFFFFEp127 : 0x1.FFFFFFFFFFFFFp1023;
   return map(a, {0}, [&](const std::vector<double>& v) {
     const double x = v[0];
     if (std::isnan(x)) return a.has(1) ? a.number(1) : 0.0;
@@ -125,10 +127,10 @@ Arrays nan_to_num(const Arguments& a) {
   });
 }
 
-#define ONE(f) one<[](double x) { return f; }>
-#define TWO(f) two<[](double x, double y) { return f; }>
-#define THREE(f) three<[](double x, double y, double z) { return f; }>
-#define TUNED(f) tuned<[](double x, auto number) { return f; }>
+#define ONE(f) one<([](double x) { return f; })>
+#define TWO(f) two<([](double x, double y) { return f; })>
+#define THREE(f) three<([](double x, double y, double z) { return f; })>
+#define TUNED(f) tuned<([](double x, auto number) { return f; })>
 
 const Oracles kUnary = {
     {"exp", ONE(std::exp(x))}, {"exp2", ONE(std::exp2(x))}, {"expm1", ONE(std::expm1(x))}, {"log", ONE(std::log(x))},
@@ -137,7 +139,7 @@ const Oracles kUnary = {
     {"atan", ONE(std::atan(x))}, {"sinh", ONE(std::sinh(x))}, {"cosh", ONE(std::cosh(x))}, {"tanh", ONE(std::tanh(x))},
     {"asinh", ONE(std::asinh(x))}, {"acosh", ONE(std::acosh(x))}, {"atanh", ONE(std::atanh(x))}, {"sigmoid", one<sigmoid>},
     {"erf", ONE(std::erf(x))}, {"erfc", ONE(std::erfc(x))}, {"erfinv", one<erfinv>}, {"special_ndtr", one<ndtr>},
-    {"lgamma", ONE(std::lgamma(x))}, {"digamma", ONE(polygamma(0, x))}, {"sinc", ONE(x == 0 ? 1 : std::sin(kPi * x) / (kPi * x))},
+    {"lgamma", ONE(std::lgamma(x))}, {"digamma", ONE(polygamma(0, x))}, {"sinc", ONE(x == 0 ? 1 : x == std::floor(x) ? 0 : std::sin(kPi * x) / (kPi * x))},
     {"_polygamma", TUNED(polygamma(static_cast<int>(number(1)), x))},
     {"polygamma", [](const Arguments& a) { return map(a, {1}, [&](const std::vector<double>& v) { return polygamma(static_cast<int>(a.integer(0)), v[0]); }); }},
     {"logit", logit}, {"deg2rad", ONE(x * kPi / 180)}, {"rad2deg", ONE(x * 180 / kPi)}, {"neg", ONE(-x)}, {"abs", ONE(std::abs(x))},
