@@ -11,6 +11,7 @@ using Function = std::function<double(const Inputs&)>;
 // Ops that stop gradients on purpose.
 const Exceptions kStops = {
     {"normal_around", "no gradient flows through random numbers, as in PyTorch"},
+    {"nextafter", "its steps are no slope, as in PyTorch"},
 };
 
 double weighted_sum(const Tensor& a, const Tensor& b) {

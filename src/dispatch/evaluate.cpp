@@ -132,6 +132,7 @@ static bool evaluate_flat(const Op& op, const Args& args, Tensor& out) {
       if (t->dims[d] != first->dims[d]) return false;
     s.in[k] = t->data();
   }
+  if (op.check) op.check(args, type);
   if (f.attributes > 0) load_attributes(op, args, reinterpret_cast<Number*>(attributes));
   s.formula = attributes;
   out = empty_like(first);

@@ -29,11 +29,8 @@ void derive(Op& op, OpInfo& info) {
   for (size_t i = 0; i < s.arguments.size(); ++i) info.defaults[i] = s.arguments[i].fallback;
   if (op.formula) {
     info.kernels = op.formula->table() + op.formula->row;
-    for (int i = 0; i < op.formula->arity; ++i) {             // a slope that is always 0 gives no edge
-      const auto& slope = op.formula->slope[i];
-      const bool zero = slope.number && op.formula->attributes == 0 && slope.number(nullptr) == 0;
-      if (slope.exists && !zero) info.rules |= 1u << i;
-    }
+    for (int i = 0; i < op.formula->arity; ++i)               // a slope that is always 0 gives a gradient of zeros
+      if (op.formula->slope[i].exists) info.rules |= 1u << i;
   }
   for (int i = 0; i < s.inputs && i < kMaxInputs; ++i)
     if (op.vjp_all || op.vjp[i]) info.rules |= 1u << i;

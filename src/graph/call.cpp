@@ -45,13 +45,22 @@ Tensor copy_if_read(const Op& op, const Args& args) {
   return (reads & 1) ? clone(self) : Tensor();
 }
 
-void compose_in_place(const Op& op, const Args& args) {
+// While recording, the composition reads a copy: what its rules save must outlive the write.
+void compose_in_place(const Op& op, Value* values, bool records) {
+  const Value self = values[0];
+  Tensor before;
+  if (records) {
+    static const Op* clone_op = find_op("clone");
+    before = call(*clone_op, {self});
+    values[0] = Value(before);
+  }
   Tensors result, written;
-  op.compose(args, result);
-  const Dtype have = args.tensor(0).dtype(), got = result[0].dtype();
+  op.compose(Args(op, values), result);
+  values[0] = self;
+  const Dtype have = self.t->dtype, got = result[0].dtype();
   GRADUS_CHECK(can_cast(got, have), dtype, "{}: a result of {} can't be cast to {} in place", name(op), name(got), name(have));
   static const Op* copy = find_op("copy_");
-  const Value v[] = {args[0], Value(result[0])};
+  const Value v[] = {self, Value(result[0])};
   call(*copy, v, 2, written);
 }
 
@@ -76,7 +85,7 @@ void call_in_place(const Op& op, Value* values, Tensors& out) {
   const bool records = context().grad_mode && (base_wants || any_needs_grad(op, args)) && is_differentiable(self->dtype);
   check_in_place(op, self, records);
   if (op.compose && (!op.kernel || (records && !has_own_rule(op)))) {
-    compose_in_place(op, args);
+    compose_in_place(op, values, records);
   } else {
     Tensors copies;
     if (records) separate_inputs(op, values, copies);

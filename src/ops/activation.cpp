@@ -76,7 +76,7 @@ Op hardtanh_op{
     .doc = "x held in [min_val, max_val]; the gradient at both is 0.",
     .formula = formula<formulas::Hardtanh>(),
     .no_bool = true,
-    .samples = [](Samples& s) { s.add({s.rand({2, 3})}); s.add({s.rand({37}), Value(-0.5), Value(1.5)}); },
+    .samples = [](Samples& s) { s.add({s.rand({2, 3})}); s.add({s.rand({37}), Value(-1), Value(0.0)}); },
 };
 Op hardsigmoid_op{
     .schema = "hardsigmoid(Tensor self) -> Tensor",

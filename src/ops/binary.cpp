@@ -254,7 +254,10 @@ Op ldexp_op{
     .doc = "self * 2^other.",
     .serves = "ldexp.Tensor",
     .takes_numbers = true,
-    .compose = [](const Args& a, Tensors& out) { out.push_back(mul(a[0], call(pow_op, {2.0, a[1]}))); },
+    .compose = [](const Args& a, Tensors& out) {
+      if (a[1].is_number()) out.push_back(mul(a[0], std::exp2(a.real(1))));
+      else out.push_back(mul(a[0], call(pow_op, {2.0, a[1]})));
+    },
     .in_place = true,
     .samples = broadcasts,
 };

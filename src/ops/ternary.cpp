@@ -15,6 +15,11 @@ void check_lerp(const Args& a, Dtype) {
     if (a[0].tag == Tag::tensor && a[i].tag == Tag::tensor)
       GRADUS_CHECK(a.tensor(0).dtype() == a.tensor(i).dtype(), dtype, "lerp: {} and {}", name(a.tensor(0).dtype()), name(a.tensor(i).dtype()));
 }
+void check_value(const Args& a, Dtype type) {
+  const Number value = a.number(3);
+  GRADUS_CHECK(is_floating(type) || value.f == static_cast<double>(value.i), dtype, "{}: value {} for {}, where an integer is wanted", name(a.op()),
+               value.f, name(type));
+}
 void clamp(const Args& a, Tensors& out) {
   GRADUS_CHECK(a.has(1) || a.has(2), argument, "clamp: neither min nor max is given");
   if (a.has(1) && a.has(2)) out.push_back(call(clamp_of_op, {a[0], a[1], a[2]}));
@@ -83,6 +88,7 @@ Op addcmul_op{
     .schema = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
     .doc = "self + value * tensor1 * tensor2.",
     .formula = formula<formulas::Addcmul>(),
+    .check = check_value,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({3}), s.rand({2, 1}, 0.5, 2), Value(0.5)});
       s.add({s.rand({}), s.rand({3}), s.rand({3}, 0.5, 2)});

@@ -11,6 +11,10 @@ void check_decimals(const Args& a, Dtype type) {
   GRADUS_CHECK(is_floating(type) || a.integer(1) == 0, dtype, "round: decimals are not defined for {}", name(type));
 }
 
+void positive(const Args& a, Tensors& out) {
+  GRADUS_CHECK(a.tensor(0).dtype() != Dtype::boolean, dtype, "positive: not defined for bool");
+  out.push_back(a.tensor(0));
+}
 double largest(Dtype type) {
   switch (type) {
     case Dtype::f16: return 65504;
@@ -107,7 +111,7 @@ Op asin_op{
     .serves = "arcsin",
     .formula = formula<formulas::Asin>(),
     .result = ResultType::floating,
-    .samples = on_interval<-1, 1>,
+    .samples = [](Samples& s) { unary_samples(s, -0.8, 0.8); },
 };
 Op acos_op{
     .schema = "acos(Tensor self) -> Tensor",
@@ -115,7 +119,7 @@ Op acos_op{
     .serves = "arccos",
     .formula = formula<formulas::Acos>(),
     .result = ResultType::floating,
-    .samples = on_interval<-1, 1>,
+    .samples = [](Samples& s) { unary_samples(s, -0.8, 0.8); },
 };
 Op atan_op{
     .schema = "atan(Tensor self) -> Tensor",
@@ -168,7 +172,7 @@ Op atanh_op{
     .serves = "arctanh",
     .formula = formula<formulas::Atanh>(),
     .result = ResultType::floating,
-    .samples = on_interval<-1, 1>,
+    .samples = [](Samples& s) { unary_samples(s, -0.8, 0.8); },
 };
 Op sigmoid_op{
     .schema = "sigmoid(Tensor self) -> Tensor",
@@ -200,7 +204,7 @@ Op erfinv_op{
     .serves = "special_erfinv",
     .formula = formula<formulas::Erfinv>(),
     .result = ResultType::floating,
-    .samples = on_interval<-1, 1>,
+    .samples = [](Samples& s) { unary_samples(s, -0.8, 0.8); },
 };
 Op special_ndtr_op{
     .schema = "special_ndtr(Tensor self) -> Tensor",
@@ -361,7 +365,7 @@ Op round_op{
     .formula = formula<formulas::Round>(),
     .check = check_decimals,
     .samples = [](Samples& s) {
-      s.add({s.values({7}, {-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 0.3})});
+      s.add({s.values({7}, {-2.6, -1.4, -0.2, 0.6, 1.3, 2.7, 0.3})});
       s.add({s.rand({2, 3}), Value(1)});
       s.add({s.rand({3}, -300, 300), Value(-1)});
       s.error({s.integers({2}, 0, 9), Value(1)}, "decimals");
@@ -370,10 +374,7 @@ Op round_op{
 Op positive_op{
     .schema = "positive(Tensor(a) self) -> Tensor(a)",
     .doc = "The tensor itself; refuses booleans.",
-    .compose = [](const Args& a, Tensors& out) {
-      GRADUS_CHECK(a.tensor(0).dtype() != Dtype::boolean, dtype, "positive: not defined for bool");
-      out.push_back(a.tensor(0));
-    },
+    .compose = positive,
     .samples = on_interval<-3, 3>,
 };
 Op nan_to_num_of_op{
@@ -388,8 +389,8 @@ Op nan_to_num_op{
     .compose = nan_to_num,
     .in_place = true,
     .samples = [](Samples& s) {
-      s.add({s.values({4}, {1, kNan, kInfinity, -kInfinity})});
-      s.add({s.values({4}, {1, kNan, kInfinity, -kInfinity}), Value(0.5), Value(2.0)});
+      s.add({s.values({4}, {1, kNan, -2, 0})});
+      s.add({s.values({4}, {1, kNan, kInfinity, -kInfinity}), Value(0.5), Value(2.0), Value(-3)});
     },
 };
 

@@ -61,6 +61,7 @@ class Arguments {
     for (const Tensor& t : args_.tensors(i)) out.push_back(t ? from(t) : Array());
     return out;
   }
+  Dtype element_type(int i) const { return args_.tensor(i).dtype(); }
   int64_t integer(int i) const { return args_.integer(i); }
   double number(int i) const { return args_.number(i).f; }
   bool flag(int i) const { return args_.flag(i); }

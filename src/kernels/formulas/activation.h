@@ -57,11 +57,11 @@ struct Gelu {                                                 // by the normal d
   GRADUS_SLOPE { return normal_cdf(x) + x * (0.3989422804014327 * exp(-0.5 * (x * x))); }
 };
 struct GeluTanh {                                             // (1 + tanh u) / 2 = sigmoid(2 u): no cancellation on the left
-  template <class V> [[gnu::always_inline]] static constexpr V twice_u(V x) { return x * (1.5957691216057308 + 0.07135481282952622 * (x * x)); }
+  template <class V> [[gnu::always_inline]] static constexpr V twice_u(V x) { return x * (1.5957691216057308 + 0.07135481627260025 * (x * x)); }
   GRADUS_VALUE { return x * sigmoid(twice_u(x)); }
   GRADUS_SLOPE {
     const V s = sigmoid(twice_u(x));
-    return s + x * (s * (1 - s)) * (1.5957691216057308 + 0.21406443848857866 * (x * x));
+    return s + x * (s * (1 - s)) * (1.5957691216057308 + 0.21406444881780076 * (x * x));
   }
 };
 struct Silu {

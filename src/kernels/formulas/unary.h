@@ -44,8 +44,8 @@ struct Acos    { GRADUS_VALUE { return acos(x); }    GRADUS_SLOPE { return -1 / 
 struct Atan    { GRADUS_VALUE { return atan(x); }    GRADUS_SLOPE { return 1 / (1 + x * x); } };
 struct Sinc {                                                 // sin z / z, z = pi x; its slope by a series where z cos z - sin z cancels
   GRADUS_VALUE {
-    const V z = 3.141592653589793 * x;
-    return select(x == 0, V(1), sin(z) / z);
+    const V n = round(x), half = 0.5 * n, s = sin(3.141592653589793 * (x - n));   // sin(pi x) = (-1)^n s, 0 at integers
+    return select(x == 0, V(1), select(floor(half) == half, s, -s) / (3.141592653589793 * x));
   }
   GRADUS_SLOPE {
     const auto near = abs(x) < 0.3;

@@ -1,0 +1,235 @@
+// What the suite does not try of elementwise ops: edges, kinks, promotion, refusals.
+#include "fixture.h"
+
+namespace gradus {
+namespace {
+
+using Elementwise = Core;
+using Doubles = std::vector<double>;
+constexpr double kInf = std::numeric_limits<double>::infinity(), kNaN = std::numeric_limits<double>::quiet_NaN();
+using Function = std::function<Tensor(const Tensor&)>;
+
+void expect_same(const Doubles& got, const Doubles& want, const char* what) {
+  ASSERT_EQ(got.size(), want.size()) << what;
+  for (size_t i = 0; i < got.size(); ++i) {
+    const bool both_nan = std::isnan(got[i]) && std::isnan(want[i]);
+    EXPECT_TRUE(both_nan || (std::signbit(got[i]) == std::signbit(want[i]) && (got[i] == want[i] || std::abs(got[i] - want[i]) <= 4e-15 * std::abs(want[i]))))
+        << what << ": element " << i << " is " << got[i] << ", expected " << want[i];
+  }
+}
+
+class Kinks : public Core {
+ protected:
+  // The gradient of the sum of f(x); by the kernel, and by the expression that create_graph records.
+  static void expect_gradient(const char* what, const Function& f, std::initializer_list<double> x, const Doubles& want) {
+    for (bool create_graph : {false, true}) {
+      const Tensor a = leaf(x, {static_cast<int64_t>(x.size())}), y = sum(f(a));
+      const Tensors g = grad({&y, 1}, {&a, 1}, {}, {.create_graph = create_graph});
+      const Doubles got = values(g[0]);
+      for (size_t i = 0; i < got.size(); ++i)
+        EXPECT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i])) || std::abs(got[i] - want[i]) < 1e-14)
+            << what << (create_graph ? ", recorded" : "") << ": at " << x.begin()[i] << " the gradient is " << got[i] << ", expected " << want[i];
+    }
+  }
+  // The second derivative of the sum of f(x).
+  static Doubles second(const Function& f, std::initializer_list<double> x) {
+    const Tensor a = leaf(x, {static_cast<int64_t>(x.size())}), y = sum(f(a));
+    const Tensors g = grad({&y, 1}, {&a, 1}, {}, {.create_graph = true});
+    const Tensor z = sum(g[0]);
+    return values(grad({&z, 1}, {&a, 1}, {})[0]);
+  }
+};
+
+TEST_F(Kinks, OfOneInput) {
+  expect_gradient("abs", [](const Tensor& x) { return abs(x); }, {-1, 0, 2}, {-1, 0, 1});
+  expect_gradient("relu", [](const Tensor& x) { return relu(x); }, {-1, 0, 2, kNaN}, {0, 0, 1, 1});
+  expect_gradient("relu6", [](const Tensor& x) { return relu6(x); }, {-1, 0, 3, 6, 7}, {0, 0, 1, 0, 0});
+  expect_gradient("hardtanh", [](const Tensor& x) { return hardtanh(x); }, {-1, 0, 1, kNaN}, {0, 1, 0, 1});
+  expect_gradient("leaky_relu", [](const Tensor& x) { return leaky_relu(x, 0.1); }, {-1, 0, 1}, {0.1, 0.1, 1});
+  expect_gradient("elu", [](const Tensor& x) { return elu(x, 2); }, {0, 1}, {2, 1});
+  expect_gradient("hardshrink", [](const Tensor& x) { return hardshrink(x); }, {-0.5, 0.5, 0.6}, {0, 0, 1});
+  expect_gradient("softshrink", [](const Tensor& x) { return softshrink(x); }, {-0.5, 0.5, 0.6}, {0, 0, 1});
+  expect_gradient("hardsigmoid", [](const Tensor& x) { return hardsigmoid(x); }, {-3, 0, 3}, {0, 1.0 / 6, 0});
+  expect_gradient("hardswish", [](const Tensor& x) { return hardswish(x); }, {-4, -3, 0, 3}, {0, -0.5, 0.5, 1});
+  expect_gradient("clamp", [](const Tensor& x) { return clamp(x, -1, 1); }, {-2, -1, 0, 1, 2}, {0, 1, 1, 1, 0});
+  expect_gradient("clamp_min", [](const Tensor& x) { return clamp(x, 0); }, {-1, 0, 1}, {0, 1, 1});
+  expect_gradient("threshold", [](const Tensor& x) { return threshold(x, 1, 5); }, {0, 1, 2}, {0, 0, 1});
+  expect_gradient("floor", [](const Tensor& x) { return floor(x); }, {0.5, 1}, {0, 0});
+  expect_gradient("round", [](const Tensor& x) { return round(x); }, {0.5, 1.2}, {0, 0});
+  expect_gradient("sign", [](const Tensor& x) { return sign(x); }, {-1, 0, 1}, {0, 0, 0});
+  expect_gradient("frac", [](const Tensor& x) { return frac(x); }, {0.5, 1}, {1, 1});
+  expect_gradient("sqrt", [](const Tensor& x) { return sqrt(x); }, {0, 4}, {kInf, 0.25});
+  expect_gradient("sinc", [](const Tensor& x) { return sinc(x); }, {0}, {0});
+  expect_gradient("asin", [](const Tensor& x) { return asin(x); }, {-1, 1}, {kInf, kInf});
+  expect_gradient("nan_to_num", [](const Tensor& x) { return nan_to_num(x); }, {kNaN, kInf, 1}, {0, 0, 1});
+  expect_gradient("pow 0", [](const Tensor& x) { return pow(x, 0); }, {0, 2, kNaN}, {0, 0, 0});
+  expect_gradient("pow 0.5", [](const Tensor& x) { return pow(x, 0.5); }, {0, 4}, {kInf, 0.25});
+  expect_gradient("pow 2", [](const Tensor& x) { return pow(x, 2); }, {-1, 0, 3}, {-2, 0, 6});
+  expect_gradient("0 to the power", [](const Tensor& x) { return pow(0.0, x); }, {-1, 0, 2}, {-kInf, 0, 0});
+  expect_gradient("xlogy", [](const Tensor& x) { return xlogy(x, 0.0); }, {0, 1}, {0, -kInf});
+  expect_gradient("softplus", [](const Tensor& x) { return softplus(x); }, {-800, 0, 21}, {0, 0.5, 1});
+}
+
+TEST_F(Kinks, OfTwoInputs) {
+  const auto both = [](const Op& op, double a, double b) {
+    const Tensor x = leaf({a}, {1}), y = leaf({b}, {1}), z = sum(call(op, {x, y}));
+    const Tensor inputs[] = {x, y};
+    const Tensors g = grad({&z, 1}, inputs, {});
+    return Doubles{values(g[0])[0], values(g[1])[0]};
+  };
+  EXPECT_EQ(both(maximum_op, 1, 1), (Doubles{0.5, 0.5}));
+  EXPECT_EQ(both(minimum_op, 1, 2), (Doubles{1, 0}));
+  EXPECT_EQ(both(fmax_op, 1, 1), (Doubles{1, 0}));
+  EXPECT_EQ(both(fmin_op, kNaN, 1), (Doubles{0, 1}));
+  EXPECT_EQ(both(hypot_op, 0, 0), (Doubles{0, 0}));
+  EXPECT_EQ(both(clamp_min_op, 1, 1), (Doubles{1, 0}));
+  EXPECT_EQ(both(copysign_op, 0, -1), (Doubles{0, 0}));
+  EXPECT_EQ(both(copysign_op, 2, -1), (Doubles{-1, 0}));
+  EXPECT_EQ(both(fmod_op, 7, -2), (Doubles{1, 3}));
+  EXPECT_EQ(both(remainder_op, 7, -2), (Doubles{1, 4}));
+  EXPECT_EQ(both(floor_divide_op, 7, 2), (Doubles{0, 0}));
+  EXPECT_EQ(both(logaddexp_op, kInf, kInf), (Doubles{0.5, 0.5}));
+  EXPECT_TRUE(std::isnan(both(atan2_op, 0, 0)[0]));
+}
+
+TEST_F(Kinks, KeepTheirSecondDerivative) {
+  EXPECT_EQ(second([](const Tensor& x) { return pow(x, 2); }, {-1, 0, 3}), (Doubles{2, 2, 2}));
+  EXPECT_EQ(second([](const Tensor& x) { return pow(x, 3); }, {-1, 0, 2}), (Doubles{-6, 0, 12}));
+  EXPECT_EQ(second([](const Tensor& x) { return square(relu(x)); }, {-1, 0, 2}), (Doubles{0, 0, 2}));
+  EXPECT_EQ(second([](const Tensor& x) { return hypot(x, 0.0); }, {0, 1}), (Doubles{0, 0}));
+  EXPECT_NEAR(second([](const Tensor& x) { return sinc(x); }, {0})[0], -M_PI * M_PI / 3, 1e-12);
+  EXPECT_NEAR(second([](const Tensor& x) { return gelu(x); }, {0})[0], 2 / std::sqrt(2 * M_PI), 1e-12);
+  EXPECT_NEAR(second([](const Tensor& x) { return logaddexp(x, 0.0); }, {0})[0], 0.25, 1e-12);
+  for (double v : second([](const Tensor& x) { return elu(x); }, {800, -800})) EXPECT_EQ(v, 0);
+  for (double v : second([](const Tensor& x) { return mish(x); }, {-700, 700})) EXPECT_NEAR(v, 0, 1e-14);
+  for (double v : second([](const Tensor& x) { return softplus(x); }, {-700, 700})) EXPECT_EQ(v, 0);
+}
+
+TEST_F(Elementwise, TheBranchNotTakenGivesExactlyZero) {
+  const Tensor x = leaf({1, 2}, {2}), infinite = tensor({kInf, kNaN}, {2});
+  const Tensor mask = tensor({0, 0}, {2}, Dtype::boolean);
+  for (bool create_graph : {false, true}) {
+    const Tensor y = sum(mul(where(mask, x, 0.0), infinite));
+    expect_same(values(grad({&y, 1}, {&x, 1}, {}, {.create_graph = create_graph})[0]), {0, 0}, "where");
+    const Tensor z = sum(mul(relu(neg(x)), infinite));
+    expect_same(values(abs(detach(grad({&z, 1}, {&x, 1}, {}, {.create_graph = create_graph})[0]))), {0, 0}, "relu");
+  }
+}
+
+TEST_F(Elementwise, SpecialValues) {
+  const Tensor x = tensor({kNaN, kInf, -kInf, -0.0}, {4});
+  expect_same(values(sign(x)), {0, 1, -1, 0}, "sign");
+  expect_same(values(floor(x)), {kNaN, kInf, -kInf, -0.0}, "floor");
+  expect_same(values(signbit(x)), {0, 0, 1, 1}, "signbit");
+  expect_same(values(rsqrt(x)), {kNaN, 0, kNaN, -kInf}, "rsqrt");
+  expect_same(values(softplus(x)), {kNaN, kInf, 0, std::log(2.0)}, "softplus");
+  expect_same(values(log_sigmoid(x)), {kNaN, 0, -kInf, -std::log(2.0)}, "log_sigmoid");
+  expect_same(values(hardswish(x)), {kNaN, kInf, 0, -0.0}, "hardswish");
+  expect_same(values(nan_to_num(tensor({kNaN, kInf, -kInf, 2}, {4}, Dtype::f16))), {0, 65504, -65504, 2}, "nan_to_num");
+  expect_same(values(clamp(x, -1, 1)), {kNaN, 1, -1, -0.0}, "clamp");
+  expect_same(values(clamp(tensor({0, 5}, {2}), 3, 1)), {1, 1}, "clamp with min > max");
+  expect_same(values(fmax(x, 1.0)), {1, kInf, 1, 1}, "fmax");
+  expect_same(values(maximum(x, 1.0)), {kNaN, kInf, 1, 1}, "maximum");
+  expect_same(values(xlogy(tensor({0, 0, 0}, {3}), tensor({kNaN, 0, kInf}, {3}))), {kNaN, 0, 0}, "xlogy");
+  expect_same(values(logaddexp(x, x)), {kNaN, kInf, -kInf, std::log(2.0)}, "logaddexp");
+  expect_same(values(pow(tensor({-2, 0, 0, -8}, {4}), tensor({3, 0, -1, 1.0 / 3}, {4}))), {-8, 1, kInf, kNaN}, "pow");
+  expect_same(values(floor_divide(tensor({1, -1, 7, -7}, {4}), tensor({0, 0, -2, 2}, {4}))), {kInf, -kInf, -4, -4}, "floor_divide");
+  expect_same(values(remainder(tensor({7, -7, 7}, {3}), tensor({-2, 2, kInf}, {3}))), {-1, 1, 7}, "remainder");
+  expect_same(values(lerp(tensor({0.1}, {1}), tensor({0.3}, {1}), 1.0)), {0.3}, "lerp");
+  expect_same(values(polygamma(1, tensor({1, 0.5, -0.5}, {3}))), {M_PI * M_PI / 6, M_PI * M_PI / 2, 8.9348022005446793}, "trigamma");
+  expect_same(values(tanhshrink(tensor({1e-6}, {1}))), {3.3333333333320000e-19}, "tanhshrink");
+  expect_same(values(round(tensor({0.5, 1.5, -0.5, 2.5}, {4}))), {0, 2, -0.0, 2}, "round");
+  expect_same(values(round(tensor({1.25, -3.14159}, {2}), 1)), {1.2, -3.1}, "round to a decimal");
+}
+
+TEST_F(Elementwise, Integers) {
+  const Tensor u8 = tensor({250, 3}, {2}, Dtype::u8), i32 = tensor({-7, 7}, {2}, Dtype::i32);
+  expect_same(values(add(u8, 10)), {4, 13}, "add wraps");
+  expect_same(values(neg(u8)), {6, 253}, "neg wraps");
+  expect_same(values(floor_divide(i32, 2)), {-4, 3}, "floor_divide");
+  expect_same(values(div_mode(i32, 2, "trunc")), {-3, 3}, "trunc");
+  expect_same(values(remainder(i32, 4)), {1, 3}, "remainder");
+  expect_same(values(fmod(i32, 4)), {-3, 3}, "fmod");
+  expect_same(values(pow(i32, 2)), {49, 49}, "pow");
+  expect_same(values(bitwise_not(i32)), {6, -8}, "bitwise_not");
+  expect_same(values(bitwise_not(tensor({0, 1}, {2}, Dtype::boolean))), {1, 0}, "bitwise_not of bool");
+  expect_same(values(bitwise_left_shift(tensor({1, 1}, {2}, Dtype::i8), 7)), {-128, -128}, "shift");
+  expect_same(values(bitwise_right_shift(i32, 1)), {-4, 3}, "shift");
+  expect_same(values(gcd(i32, 21)), {7, 7}, "gcd");
+  expect_same(values(lcm(i32, 4)), {28, 28}, "lcm");
+  const Tensor t = tensor({0, 1, 1}, {3}, Dtype::boolean), f = tensor({0, 0, 1}, {3}, Dtype::boolean);
+  expect_same(values(add(t, f)), {0, 1, 1}, "or");
+  expect_same(values(mul(t, f)), {0, 0, 1}, "and");
+  EXPECT_EQ(add(t, f).dtype(), Dtype::boolean);
+  const int64_t least = INT64_MIN;
+  const Tensor smallest = full(Sizes{1}, least, Dtype::i64);
+  EXPECT_EQ(*floor_divide(smallest, -1).data<int64_t>(), least);
+  EXPECT_EQ(*remainder(smallest, -1).data<int64_t>(), 0);
+}
+
+TEST_F(Elementwise, Promotes) {
+  const auto of = [](Dtype d, bool dims = true) { return dims ? tensor({1, 2}, {2}, d) : tensor({1}, {}, d); };
+  EXPECT_EQ(add(of(Dtype::i32), of(Dtype::f16)).dtype(), Dtype::f16);
+  EXPECT_EQ(add(of(Dtype::f16), of(Dtype::bf16)).dtype(), Dtype::f32);
+  EXPECT_EQ(add(of(Dtype::u8), of(Dtype::i8)).dtype(), Dtype::i16);
+  EXPECT_EQ(add(of(Dtype::f32), of(Dtype::f64, false)).dtype(), Dtype::f32);
+  EXPECT_EQ(add(of(Dtype::i32), of(Dtype::f64, false)).dtype(), Dtype::f64);
+  EXPECT_EQ(add(of(Dtype::f16), 2.5).dtype(), Dtype::f16);
+  EXPECT_EQ(add(of(Dtype::i32), 2.5).dtype(), Dtype::f32);
+  EXPECT_EQ(add(of(Dtype::boolean), 2).dtype(), Dtype::i64);
+  EXPECT_EQ(div(of(Dtype::i64), of(Dtype::i32)).dtype(), Dtype::f32);
+  EXPECT_EQ(sqrt(of(Dtype::i64)).dtype(), Dtype::f32);
+  EXPECT_EQ(reciprocal(of(Dtype::boolean)).dtype(), Dtype::f32);
+  EXPECT_EQ(lt(of(Dtype::i64), of(Dtype::f16)).dtype(), Dtype::boolean);
+  EXPECT_EQ(pow(2, of(Dtype::i32)).dtype(), Dtype::i32);
+  EXPECT_EQ(float_power(of(Dtype::f16), 2).dtype(), Dtype::f64);
+  EXPECT_EQ(clamp(of(Dtype::i32), 0.5).dtype(), Dtype::f32);
+  EXPECT_EQ(where(of(Dtype::boolean), of(Dtype::f16), 1.0).dtype(), Dtype::f16);
+  EXPECT_EQ(where(of(Dtype::boolean), 1, 2).dtype(), Dtype::i64);
+  EXPECT_EQ(logical_and(of(Dtype::i64), of(Dtype::f32)).dtype(), Dtype::boolean);
+}
+
+TEST_F(Elementwise, Refuses) {
+  const Tensor i = tensor({1, 2}, {2}, Dtype::i64), b = tensor({0, 1}, {2}, Dtype::boolean), f = tensor({1, 2}, {2});
+  expect_error(Status::dtype, "sub", [&] { sub(b, b); });
+  expect_error(Status::dtype, "neg", [&] { neg(b); });
+  expect_error(Status::dtype, "alpha 0.5", [&] { add(i, i, 0.5); });
+  expect_error(Status::dtype, "boolean alpha", [&] { add(i, i, true); });
+  expect_error(Status::value, "negative power", [&] { pow(i, -1); });
+  expect_error(Status::value, "division by zero", [&] { floor_divide(i, 0); });
+  expect_error(Status::dtype, "bitwise_and", [&] { bitwise_and(f, f); });
+  expect_error(Status::dtype, "erf", [&] { call_in_place(erf_op, {i}); });
+  expect_error(Status::dtype, "can't be cast", [&] { call_in_place(div_op, {i, 2}); });
+  expect_error(Status::dtype, "can't be cast", [&] { call_in_place(add_op, {i, 0.5}); });
+  expect_error(Status::dtype, "can't be cast", [&] { call_in_place(clamp_op, {i, 0.5}); });
+  expect_error(Status::shape, "does not fit", [&] { call_in_place(add_op, {f, tensor({1, 2, 3, 4}, {2, 2})}); });
+  expect_error(Status::argument, "self", [&] { call_in_place(pow_op, {2.0, f}); });
+  expect_error(Status::dtype, "condition", [&] { where(f, f, f); });
+  expect_error(Status::dtype, "gelu", [&] { gelu(i); });
+  expect_error(Status::argument, "neither min nor max", [&] { clamp(f, std::nullopt); });
+}
+
+TEST_F(Elementwise, HalvesAreRoundedOnce) {
+  for (Dtype d : {Dtype::f16, Dtype::bf16}) {
+    const Tensor x = tensor({0.1, 1.7, -2.3, 3.1, 0.01}, {5}, d);
+    const Tensor wide = to(x, Dtype::f32);
+    const Function functions[] = {[](const Tensor& t) { return exp(t); }, [](const Tensor& t) { return gelu(t); },
+                                  [](const Tensor& t) { return mul(t, t); }, [](const Tensor& t) { return addcmul(t, t, t, 0.3); }};
+    for (const Function& f : functions) EXPECT_EQ(values(f(x)), values(to(f(wide), d)));
+  }
+}
+
+TEST_F(Elementwise, InPlaceFormsOfCompositions) {
+  const Tensor x = tensor({-2, 0.5, 9}, {3});
+  call_in_place(clamp_op, {x, -1, 1});
+  EXPECT_EQ(values(x), (Doubles{-1, 0.5, 1}));
+  const Tensor leaf_x = leaf({-1, 2}, {2}), y = mul(leaf_x, 1);
+  call_in_place(gelu_op, {y});
+  const Tensor s = sum(y);
+  const Doubles g = values(grad({&s, 1}, {&leaf_x, 1}, {})[0]);
+  EXPECT_NEAR(g[0], -0.083315470587, 1e-10);
+  EXPECT_NEAR(g[1], 1.085231983199, 1e-10);
+}
+
+}  // namespace
+}  // namespace gradus
