@@ -35,10 +35,10 @@ Tensor extreme_pull(const Call& c, const Tensor& g) {
   return mul(restore_dims(g, x.sizes(), dims, c.flag(2)), call(share_of_ties_op, {x, c.output(), c.integers(1)}));
 }
 void extreme_samples(Samples& s) {
-  s.add({s.rand({2, 3})});
-  s.add({s.rand({2, 3, 4}), s.list({1})});
-  s.add({s.rand({2, 3, 4}), s.list({0, -1}), Value(true)});
-  s.add({s.rand({})});
+  s.add({s.spread({2, 3})});
+  s.add({s.spread({2, 3, 4}), s.list({1})});
+  s.add({s.spread({2, 3, 4}), s.list({0, -1}), Value(true)});
+  s.add({s.spread({})});
   s.error({s.rand({2, 0}), s.list({1})}, "dim 1 is reduced and has size 0");
   s.error({s.rand({2, 3}), s.list({2})}, "dim 2 is out of range");
 }
@@ -52,8 +52,8 @@ void whole_shape(const Args& a, Metas& out) {
 template <Reduction kind> void whole_kernel(const Args& a, const Tensors& out) { run(kind, out[0], a.tensor(0), ~uint64_t{0}); }
 Tensor whole_pull(const Call& c, const Tensor& g) { return mul(g, call(share_of_ties_op, {c.tensor(0), c.output(), SizesRef()})); }
 void whole_samples(Samples& s) {
-  s.add({s.rand({2, 3})});
-  s.add({s.rand({})});
+  s.add({s.spread({2, 3})});
+  s.add({s.spread({})});
   s.error({s.rand({0, 2})}, "no elements");
 }
 
@@ -72,10 +72,10 @@ template <bool largest> void indexed_kernel(const Args& a, const Tensors& out) {
   kernels::extreme_index(largest, view_of(out[0]), view_of(out[1]), view_of(a.tensor(0)), static_cast<int>(the_dim(a)));
 }
 void indexed_samples(Samples& s) {
-  s.add({s.rand({2, 3}), Value(1)});
-  s.add({s.rand({2, 3, 4}), Value(0), Value(true)});
-  s.add({s.values({2, 3}, {1, 3, 3, 2, 2, 2}), Value(-1)});   // the first among equals
-  s.add({s.rand({}), Value(0)});
+  s.add({s.spread({2, 3}), Value(1)});
+  s.add({s.spread({2, 3, 4}), Value(0), Value(true)});
+  s.add({s.values({2, 3}, {1, 3, 3, 2, 2, 2}, Dtype::i64), Value(-1)});   // the first among equals
+  s.add({s.spread({}), Value(0)});
   s.error({s.rand({2, 0}), Value(1)}, "dim 1 is reduced and has size 0");
   s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
 }
@@ -105,11 +105,11 @@ template <bool largest> void index_kernel(const Args& a, const Tensors& out) {
   kernels::extreme_index(largest, View(), view_of(out[0]), view_of(flat), 0);
 }
 void index_samples(Samples& s) {
-  s.add({s.rand({2, 3})});
-  s.add({s.rand({2, 3}), std::nullopt, Value(true)});
-  s.add({s.rand({2, 3, 4}), Value(1)});
-  s.add({s.rand({2, 3, 4}), Value(-1), Value(true)});
-  s.add({s.rand({})});
+  s.add({s.spread({2, 3})});
+  s.add({s.spread({2, 3}), std::nullopt, Value(true)});
+  s.add({s.spread({2, 3, 4}), Value(1)});
+  s.add({s.spread({2, 3, 4}), Value(-1), Value(true)});
+  s.add({s.spread({})});
   s.error({s.rand({0, 2})}, "no elements");
   s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
 }
@@ -187,8 +187,8 @@ Op aminmax_op{
       out.push_back(call(amax_op, {a.tensor(0), dim, a.flag(2)}));
     },
     .samples = [](Samples& s) {
-      s.add({s.rand({2, 3})});
-      s.add({s.rand({2, 3}), Value(1), Value(true)});
+      s.add({s.spread({2, 3})});
+      s.add({s.spread({2, 3}), Value(1), Value(true)});
       s.error({s.rand({2, 0}), Value(1)}, "dim 1 is reduced and has size 0");
     },
 };
