@@ -88,7 +88,7 @@ void whole_shape(const Args& a, Metas& out) {
   GRADUS_CHECK(a.tensor(0).numel() > 0, value, "{}: no elements", name(a.op()));
   out.push_back({a.tensor(0).dtype(), {}});
 }
-Tensor share_whole(const Call& c, const Tensor& g) { return mul(g, call(share_of_ties_op, {c.tensor(0), c.output(), SizesRef()})); }
+Tensor share_whole(const Call& c, const Tensor& g) { return call(share_among_ties_op, {g, c.tensor(0), c.output(), SizesRef()}); }
 
 void dim_samples(Samples& s) {
   s.add({s.spread({2, 3}), Value(1)});

@@ -149,9 +149,9 @@ std::vector<Array> count(const Arguments& a) {
   const Array x = a.array(0);
   return fold(x, dims_at(a, 1, x.ndim()), false, [](const Line& l) { return Line{nonzeros(l)}; });
 }
-std::vector<Array> share_of_ties(const Arguments& a) {
-  const Array x = a.array(0), value = a.array(1);
-  const Ints dims = positive(dims_at(a, 2, x.ndim()), x.ndim());
+std::vector<Array> share_among_ties(const Arguments& a) {
+  const Array g = a.array(0), x = a.array(1), value = a.array(2);
+  const Ints dims = positive(dims_at(a, 3, x.ndim()), x.ndim());
   Array out(x.sizes);
   const auto place = [&](const Ints& i) {                     // of the value that stands for element i
     size_t p = 0;
@@ -163,7 +163,7 @@ std::vector<Array> share_of_ties(const Arguments& a) {
   Ints i(x.ndim(), 0);
   for (size_t k = 0; k < x.values.size(); ++k, step(i, x.sizes)) ties[place(i)] += x.values[k] == value.values[place(i)];
   i.assign(x.ndim(), 0);
-  for (size_t k = 0; k < x.values.size(); ++k, step(i, x.sizes)) out.values[k] = x.values[k] == value.values[place(i)] ? 1 / ties[place(i)] : 0;
+  for (size_t k = 0; k < x.values.size(); ++k, step(i, x.sizes)) out.values[k] = x.values[k] == value.values[place(i)] ? g.values[place(i)] / ties[place(i)] : 0;
   return {out};
 }
 
@@ -367,7 +367,7 @@ Oracles reductions() {
       {"var", moments<false, false>}, {"std", moments<true, false>}, {"var_mean", moments<false, true>}, {"std_mean", moments<true, true>},
       {"amax", over_dims<extreme<true>>}, {"amin", over_dims<extreme<false>>}, {"max", over_all<extreme<true>>}, {"min", over_all<extreme<false>>},
       {"aminmax", amin_amax}, {"max_dim", extreme_along<true>}, {"min_dim", extreme_along<false>},
-      {"argmax", index_of_extreme<true>}, {"argmin", index_of_extreme<false>}, {"_share_of_ties", share_of_ties},
+      {"argmax", index_of_extreme<true>}, {"argmin", index_of_extreme<false>}, {"_share_among_ties", share_among_ties},
       {"linalg_vector_norm", norm}, {"norm", norm}, {"logsumexp", over_dims<log_sum_exp>},
       {"softmax", softmax<false>}, {"_softmax", softmax<false>}, {"log_softmax", softmax<true>}, {"_log_softmax", softmax<true>}, {"_safe_softmax", safe_softmax},
       {"_softmax_backward_data", softmax_backward<false>}, {"_log_softmax_backward_data", softmax_backward<true>},
