@@ -47,6 +47,11 @@ struct ExpSum : Adds {
   static constexpr bool centered = true;
   template <class V> static HWY_INLINE V step(V a, V x, V p) { return a + exp(x - p); }
 };
+template <class D> HWY_INLINE Mask<D> equals(Value<D> x, Value<D> v) { return (x == v) | (is_nan(x) & is_nan(v)); }
+struct CountEqual : Adds {
+  static constexpr bool centered = true;
+  template <class V> static HWY_INLINE V step(V a, V x, V p) { return a + select(equals(x, p), V(1), V(0)); }
+};
 struct Prod {
   static constexpr bool wide = true, centered = false;
   static constexpr double first = 1;
@@ -174,7 +179,7 @@ template <class T, class... K> const kernels::ReduceLoops<T, double>* loops() {
   return all;
 }
 template <class T> const kernels::ReduceLoops<T, double>* all_loops() {
-  return loops<T, Sum, Prod, Max, Min, CountNonzero, NanSum, CountNumbers, AbsSum, SquareSum, PowerSum, MaxAbs, MinAbs, ExpSum>();
+  return loops<T, Sum, Prod, Max, Min, CountNonzero, NanSum, CountNumbers, AbsSum, SquareSum, PowerSum, MaxAbs, MinAbs, ExpSum, CountEqual>();
 }
 
 template <class T> int64_t find(const T* x, int64_t n, T v) {
@@ -191,6 +196,25 @@ template <class T> int64_t find(const T* x, int64_t n, T v) {
   for (; i < n; ++i)
     if (nan ? x[i] != x[i] : x[i] == v) return i;
   return n;
+}
+
+template <class T> void mark(T* y, const T* x, const T* v, const T* share, int64_t n, bool repeat) {
+  using D = hn::ScalableTag<T>;
+  using V = Value<D>;
+  const D d;
+  constexpr int64_t lanes = static_cast<int64_t>(hn::MaxLanes(D()));
+  V w = hn::Set(d, v[0]), s = hn::Set(d, share[0]);
+  for (int64_t i = 0; i < n; i += lanes) {
+    const int64_t m = std::min(lanes, n - i);
+    if (m < lanes) {
+      const auto k = static_cast<size_t>(m);
+      if (!repeat) { w = load_first<D>(v + i, k); s = load_first<D>(share + i, k); }
+      store_some(d, select(equals(load_first<D>(x + i, k), w), s, V(0)).v, y + i, k);
+    } else {
+      if (!repeat) { w = hn::LoadU(d, v + i); s = hn::LoadU(d, share + i); }
+      hn::StoreU(select(equals(load<D>(x + i), w), s, V(0)).v, d, y + i);
+    }
+  }
 }
 
 }  // namespace kernels_reduce

@@ -13,6 +13,7 @@ enum class Reduction : uint8_t {
   nan_sum, count_numbers,                                     // without NaN
   abs_sum, square_sum, power_sum, max_abs, min_abs,           // square_sum: of (x - p)^2; power_sum: of |x|^p
   exp_sum,                                                    // of e^(x - p)
+  count_equal,                                                // to p; NaN equals NaN
   count
 };
 
@@ -25,7 +26,7 @@ struct Reduce {
   View in{};
   uint64_t dims = 0;                                          // bit d: dim d of `in` is reduced
   Dtype type = Dtype::none;                                   // the elements are converted to this first; none: as they are
-  const double* center = nullptr;                             // p of square_sum and exp_sum, one per output
+  const double* center = nullptr;                             // p of square_sum, exp_sum and count_equal, one per output
   double power = 0;                                           // p of power_sum
   Finish finish = Finish::none;
   double divisor = 1;                                         // of the total, before `finish` (floating results)
@@ -36,7 +37,8 @@ void reduce(const Reduce&);
 // elements are refused by the caller. values may be empty (data null).
 void extreme_index(bool largest, const View& values, const View& indices, const View& in, int dim);
 
-// out = (in == value) / (how many along dims), NaN equal to NaN: how extreme elements share a gradient.
-void share_of_ties(const View& out, const View& in, const View& value, uint64_t dims);
+// out = grad (in == value) / (how many are along dims), NaN equal to NaN: how extreme elements share a gradient. out is row-major,
+// of in's shape and dtype; grad and value are row-major over the other dims.
+void share_among_ties(const View& out, const View& grad, const View& in, const View& value, uint64_t dims);
 
 }  // namespace gradus::kernels

@@ -119,46 +119,57 @@ void extreme_index(bool largest, const View& values, const View& indices, const 
   else run.template operator()<int64_t>();
 }
 
-// One pass counts, one writes; in double.
-void share_of_ties(const View& out, const View& in, const View& value, uint64_t dims) {
-  const ReduceSpace s(in, dims);
-  if (s.outputs == 0 || s.count == 0) return;
-  Dim all[kMaxDims + 1];                                      // the reduced dims again, with the strides of `out`, which has in's shape
-  int n = 0;
-  for (int d = 0; d < in.ndim; ++d)
-    if (dims >> d & 1) all[n++] = {in.sizes[d], in.strides[d], out.strides[d]};
-  collapse(all, n);
-  int64_t kept_out[kMaxDims], kept_size[kMaxDims], kept_in[kMaxDims];
-  int kept = 0;
-  for (int d = 0; d < in.ndim; ++d)
-    if (!(dims >> d & 1)) { kept_out[kept] = out.strides[d]; kept_in[kept] = in.strides[d]; kept_size[kept++] = in.sizes[d]; }
-  visit(in.dtype, [&]<class T>() {
-    parallel_for(s.outputs, std::max<int64_t>(1, kWork / s.count), [&](int64_t b, int64_t e) {
-      for (int64_t o = b; o < e; ++o) {
-        int64_t rest = o, in_at = 0, out_at = 0;
-        for (int d = kept - 1; d >= 0; --d) {
-          in_at += rest % kept_size[d] * kept_in[d];
-          out_at += rest % kept_size[d] * kept_out[d];
-          rest /= kept_size[d];
+namespace {
+
+template <class T> void mark_row(T* y, const T* x, int64_t stride, const T* v, const T* share, int64_t n, bool repeat) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (stride == 1) return mark_f32(y, x, v, share, n, repeat);
+  } else if constexpr (std::is_same_v<T, double>) {
+    if (stride == 1) return mark_f64(y, x, v, share, n, repeat);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t k = repeat ? 0 : i;
+    const double a = convert<double>(x[i * stride]), b = convert<double>(v[k]);
+    y[i] = a == b || (a != a && b != b) ? share[k] : convert<T>(0.0);
+  }
+}
+
+}  // namespace
+
+// One pass counts, one writes.
+void share_among_ties(const View& out, const View& grad, const View& in, const View& value, uint64_t dims) {
+  if (out.numel == 0) return;
+  const int inner = in.ndim - 1;
+  const int64_t results = value.numel, n = in.ndim > 0 ? in.sizes[inner] : 1;
+  std::vector<double> center(static_cast<size_t>(results)), count(static_cast<size_t>(results));
+  copy_for(value.dtype, Dtype::f64)(reinterpret_cast<char*>(center.data()), value.data, results, 1, 1);
+  View counts{reinterpret_cast<char*>(count.data()), Dtype::f64, 1, &results, nullptr, results, true};
+  reduce({.kind = Reduction::count_equal, .out = counts, .in = in, .dims = dims, .center = center.data()});
+  int64_t step[kMaxDims], run = 1;                            // of grad and value in in's index space
+  for (int d = inner; d >= 0; --d) {
+    step[d] = dims >> d & 1 ? 0 : run;
+    if (!(dims >> d & 1)) run *= in.sizes[d];
+  }
+  const bool repeat = in.ndim == 0 || step[inner] == 0;
+  const auto write = [&]<class T>() {
+    std::vector<T> share(static_cast<size_t>(results));
+    for (int64_t i = 0; i < results; ++i) share[static_cast<size_t>(i)] = convert<T>(convert<double>(grad.as<T>()[i]) / count[static_cast<size_t>(i)]);
+    parallel_for(out.numel / n, std::max<int64_t>(1, kWork / n), [&](int64_t b, int64_t e) {
+      for (int64_t row = b; row < e; ++row) {
+        int64_t rest = row, x = 0, v = 0;
+        for (int d = inner - 1; d >= 0; --d) {
+          x += rest % in.sizes[d] * in.strides[d];
+          v += rest % in.sizes[d] * step[d];
+          rest /= in.sizes[d];
         }
-        const double v = convert<double>(value.as<T>()[o]);
-        const Dim inner = all[n - 1];
-        const auto tied = [v](T x) { const double y = convert<double>(x); return y == v || (y != y && v != v); };
-        int64_t ties = 0;
-        for (int64_t r = 0; r < s.count / inner.size; ++r) {
-          const T* x = in.as<T>() + in_at + place_of(all, n - 1, r).in;
-          for (int64_t i = 0; i < inner.size; ++i) ties += tied(x[i * inner.in]);
-        }
-        const T share = convert<T>(1.0 / static_cast<double>(ties)), none = convert<T>(0.0);
-        for (int64_t r = 0; r < s.count / inner.size; ++r) {
-          const Place p = place_of(all, n - 1, r);
-          const T* x = in.as<T>() + in_at + p.in;
-          T* y = out.as<T>() + out_at + p.out;
-          for (int64_t i = 0; i < inner.size; ++i) y[i * inner.out] = tied(x[i * inner.in]) ? share : none;
-        }
+        mark_row(out.as<T>() + row * n, in.as<T>() + x, in.ndim > 0 ? in.strides[inner] : 1, value.as<T>() + v, share.data() + v, n, repeat);
       }
     });
-  });
+  };
+  if (in.dtype == Dtype::f64) write.template operator()<double>();
+  else if (in.dtype == Dtype::f16) write.template operator()<Half>();
+  else if (in.dtype == Dtype::bf16) write.template operator()<BFloat16>();
+  else write.template operator()<float>();
 }
 
 }  // namespace gradus::kernels

@@ -10,6 +10,8 @@ const kernels::ReduceLoops<float, double>* reduce_f32() { return kernels_reduce:
 const kernels::ReduceLoops<double, double>* reduce_f64() { return kernels_reduce::all_loops<double>(); }
 int64_t find_value_f32(const float* x, int64_t n, float v) { return kernels_reduce::find(x, n, v); }
 int64_t find_value_f64(const double* x, int64_t n, double v) { return kernels_reduce::find(x, n, v); }
+void mark_ties_f32(float* y, const float* x, const float* v, const float* s, int64_t n, bool repeat) { kernels_reduce::mark(y, x, v, s, n, repeat); }
+void mark_ties_f64(double* y, const double* x, const double* v, const double* s, int64_t n, bool repeat) { kernels_reduce::mark(y, x, v, s, n, repeat); }
 }  // namespace gradus::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -19,6 +21,8 @@ HWY_EXPORT(reduce_f32);
 HWY_EXPORT(reduce_f64);
 HWY_EXPORT(find_value_f32);
 HWY_EXPORT(find_value_f64);
+HWY_EXPORT(mark_ties_f32);
+HWY_EXPORT(mark_ties_f64);
 
 namespace kernels {
 namespace {
@@ -76,6 +80,8 @@ const ReduceLoops<int64_t, int64_t>& reduce_loops_i64(Reduction r) {
 }
 int64_t find_f32(const float* x, int64_t n, float v) { return HWY_DYNAMIC_DISPATCH(find_value_f32)(x, n, v); }
 int64_t find_f64(const double* x, int64_t n, double v) { return HWY_DYNAMIC_DISPATCH(find_value_f64)(x, n, v); }
+void mark_f32(float* y, const float* x, const float* v, const float* share, int64_t n, bool repeat) { HWY_DYNAMIC_DISPATCH(mark_ties_f32)(y, x, v, share, n, repeat); }
+void mark_f64(double* y, const double* x, const double* v, const double* share, int64_t n, bool repeat) { HWY_DYNAMIC_DISPATCH(mark_ties_f64)(y, x, v, share, n, repeat); }
 
 }  // namespace kernels
 }  // namespace gradus

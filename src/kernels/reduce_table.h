@@ -22,4 +22,9 @@ const ReduceLoops<int64_t, int64_t>& reduce_loops_i64(Reduction);
 int64_t find_f32(const float* x, int64_t n, float v);
 int64_t find_f64(const double* x, int64_t n, double v);
 
+
+// y[i] = x[i] equals v[i] ? share[i] : 0, NaN equal to NaN; one v and share for all where `repeat`.
+void mark_f32(float* y, const float* x, const float* v, const float* share, int64_t n, bool repeat);
+void mark_f64(double* y, const double* x, const double* v, const double* share, int64_t n, bool repeat);
+
 }  // namespace gradus::kernels

@@ -37,9 +37,35 @@ template <Scan kind, class Acc> Acc join(Acc a, Acc x) {
   }
 }
 
+// `side` lines, n elements apart.
+template <Scan kind, int side, class From, class To, class Acc> void lines(const From* x, To* y, int64_t n, bool reverse, Acc first) {
+  Acc total[side];
+  std::fill(total, total + side, first);
+  for (int64_t j = 0; j < n; ++j) {
+    const int64_t at = reverse ? n - 1 - j : j;
+#pragma GCC unroll 8
+    for (int k = 0; k < side; ++k) {
+      total[k] = join<kind>(total[k], convert<Acc>(convert<To>(x[k * n + at])));
+      y[k * n + at] = convert<To>(total[k]);
+    }
+  }
+}
+
 template <Scan kind, class From, class To> void run(void* out, const void* in, Lines l, bool reverse) {
   using Acc = std::conditional_t<std::is_integral_v<To>, int64_t, double>;
   constexpr Acc first = kind == Scan::prod ? Acc(1) : kind == Scan::sum ? Acc(0) : static_cast<Acc>(-HUGE_VAL);
+  if (l.inner == 1) {                                         // lines side by side, so that their sums do not wait for each other
+    constexpr int64_t kSide = 8;
+    parallel_for((l.outer + kSide - 1) / kSide, std::max<int64_t>(1, kWork / (kSide * std::max<int64_t>(1, l.n))), [&](int64_t b, int64_t e) {
+      for (int64_t i = b * kSide; i < std::min(l.outer, e * kSide); i += kSide) {
+        const From* x = static_cast<const From*>(in) + i * l.n;
+        To* y = static_cast<To*>(out) + i * l.n;
+        if (i + kSide <= l.outer) lines<kind, kSide>(x, y, l.n, reverse, first);
+        else for (int64_t k = i; k < l.outer; ++k, x += l.n, y += l.n) lines<kind, 1>(x, y, l.n, reverse, first);
+      }
+    });
+    return;
+  }
   each_bundle(l, [&](int64_t at, int64_t width) {
     Acc total[kBundle];
     std::fill(total, total + width, first);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/parallel.h"
@@ -31,7 +33,52 @@ template <class T> void load(std::vector<Entry<T>>& line, const T* x, Lines l) {
   for (int64_t j = 0; j < l.n; ++j) line[static_cast<size_t>(j)] = {convert<Key<T>>(x[j * l.inner]), j};
 }
 
+// Types of at most 32 bits: an unsigned number in the same order, NaN the largest and -0 equal to 0.
+template <class T> inline constexpr bool has_short_key = !std::is_same_v<T, double> && !std::is_same_v<T, int64_t>;
+template <class T> uint32_t short_key(T x) {
+  if constexpr (std::is_integral_v<T>) return static_cast<uint32_t>(static_cast<int32_t>(x)) ^ 0x80000000u;
+  else {
+    const float f = convert<float>(x) + 0.0f;
+    if (f != f) return UINT32_MAX;
+    uint32_t bits;
+    std::memcpy(&bits, &f, sizeof bits);
+    return bits >> 31 ? ~bits : bits | 0x80000000u;
+  }
+}
+
+// Keys with their places below, in ascending order: stable passes over the digits of the key that differ.
+void sort_keys(std::vector<uint64_t>& keys, std::vector<uint64_t>& other) {
+  const size_t n = keys.size();
+  if (n < 256) return std::sort(keys.begin(), keys.end());
+  other.resize(n);
+  for (int shift = 32; shift < 64; shift += 8) {
+    size_t count[256] = {};
+    for (uint64_t k : keys) ++count[k >> shift & 255];
+    if (count[keys[0] >> shift & 255] == n) continue;
+    size_t sum = 0;
+    for (size_t& c : count) sum += std::exchange(c, sum);
+    for (uint64_t k : keys) other[count[k >> shift & 255]++] = k;
+    keys.swap(other);
+  }
+}
+template <class T> void sort_short(T* values, int64_t* indices, const T* x, Lines l, int64_t k, bool descending) {
+  std::vector<uint64_t> keys(static_cast<size_t>(l.n)), other;
+  for (int64_t j = 0; j < l.n; ++j) {
+    const uint32_t key = short_key(x[j * l.inner]);
+    keys[static_cast<size_t>(j)] = static_cast<uint64_t>(descending ? ~key : key) << 32 | static_cast<uint64_t>(j);
+  }
+  if (k * 8 < l.n) std::partial_sort(keys.begin(), keys.begin() + k, keys.end());
+  else sort_keys(keys, other);
+  for (int64_t j = 0; j < k; ++j) {
+    const auto from = static_cast<int64_t>(keys[static_cast<size_t>(j)] & UINT32_MAX);
+    values[j * l.inner] = x[from * l.inner];
+    if (indices) indices[j * l.inner] = from;
+  }
+}
+
 template <class T> void sort_line(T* values, int64_t* indices, const T* x, Lines l, int64_t k, bool descending, std::vector<Entry<T>>& line) {
+  if constexpr (has_short_key<T>)
+    if (l.n <= UINT32_MAX) return sort_short(values, indices, x, l, k, descending);
   load(line, x, l);
   // Ties go by index, so any sort is stable.
   const auto order = [descending](const Entry<T>& a, const Entry<T>& b) {

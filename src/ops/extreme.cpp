@@ -31,14 +31,13 @@ void extreme_shape(const Args& a, Metas& out) {
 template <Reduction kind> void extreme_kernel(const Args& a, const Tensors& out) { run(kind, out[0], a.tensor(0), ReducedDims(a, 1).mask); }
 Tensor extreme_pull(const Call& c, const Tensor& g) {
   const Tensor& x = c.tensor(0);
-  const ReducedDims dims(c.args(), 1, x.sizes());
-  return mul(restore_dims(g, x.sizes(), dims, c.flag(2)), call(share_of_ties_op, {x, c.output(), c.integers(1)}));
+  return call(share_among_ties_op, {g, x, c.output(), c.integers(1)});
 }
 void extreme_samples(Samples& s) {
-  s.add({s.rand({2, 3})});
-  s.add({s.rand({2, 3, 4}), s.list({1})});
-  s.add({s.rand({2, 3, 4}), s.list({0, -1}), Value(true)});
-  s.add({s.rand({})});
+  s.add({s.spread({2, 3})});
+  s.add({s.spread({2, 3, 4}), s.list({1})});
+  s.add({s.spread({2, 3, 4}), s.list({0, -1}), Value(true)});
+  s.add({s.spread({})});
   s.error({s.rand({2, 0}), s.list({1})}, "dim 1 is reduced and has size 0");
   s.error({s.rand({2, 3}), s.list({2})}, "dim 2 is out of range");
 }
@@ -50,10 +49,10 @@ void whole_shape(const Args& a, Metas& out) {
   out.push_back({a.tensor(0).dtype(), {}});
 }
 template <Reduction kind> void whole_kernel(const Args& a, const Tensors& out) { run(kind, out[0], a.tensor(0), ~uint64_t{0}); }
-Tensor whole_pull(const Call& c, const Tensor& g) { return mul(g, call(share_of_ties_op, {c.tensor(0), c.output(), SizesRef()})); }
+Tensor whole_pull(const Call& c, const Tensor& g) { return call(share_among_ties_op, {g, c.tensor(0), c.output(), SizesRef()}); }
 void whole_samples(Samples& s) {
-  s.add({s.rand({2, 3})});
-  s.add({s.rand({})});
+  s.add({s.spread({2, 3})});
+  s.add({s.spread({})});
   s.error({s.rand({0, 2})}, "no elements");
 }
 
@@ -72,10 +71,10 @@ template <bool largest> void indexed_kernel(const Args& a, const Tensors& out) {
   kernels::extreme_index(largest, view_of(out[0]), view_of(out[1]), view_of(a.tensor(0)), static_cast<int>(the_dim(a)));
 }
 void indexed_samples(Samples& s) {
-  s.add({s.rand({2, 3}), Value(1)});
-  s.add({s.rand({2, 3, 4}), Value(0), Value(true)});
-  s.add({s.values({2, 3}, {1, 3, 3, 2, 2, 2}), Value(-1)});   // the first among equals
-  s.add({s.rand({}), Value(0)});
+  s.add({s.spread({2, 3}), Value(1)});
+  s.add({s.spread({2, 3, 4}), Value(0), Value(true)});
+  s.add({s.values({2, 3}, {1, 3, 3, 2, 2, 2}, Dtype::i64), Value(-1)});   // the first among equals
+  s.add({s.spread({}), Value(0)});
   s.error({s.rand({2, 0}), Value(1)}, "dim 1 is reduced and has size 0");
   s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
 }
@@ -105,41 +104,51 @@ template <bool largest> void index_kernel(const Args& a, const Tensors& out) {
   kernels::extreme_index(largest, View(), view_of(out[0]), view_of(flat), 0);
 }
 void index_samples(Samples& s) {
-  s.add({s.rand({2, 3})});
-  s.add({s.rand({2, 3}), std::nullopt, Value(true)});
-  s.add({s.rand({2, 3, 4}), Value(1)});
-  s.add({s.rand({2, 3, 4}), Value(-1), Value(true)});
-  s.add({s.rand({})});
+  s.add({s.spread({2, 3})});
+  s.add({s.spread({2, 3}), std::nullopt, Value(true)});
+  s.add({s.spread({2, 3, 4}), Value(1)});
+  s.add({s.spread({2, 3, 4}), Value(-1), Value(true)});
+  s.add({s.spread({})});
   s.error({s.rand({0, 2})}, "no elements");
   s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
 }
 
-Tensor as_dims(const Tensor& value, const Tensor& self) {     // row-major, as the kernel wants it
-  GRADUS_CHECK(value.dtype() == self.dtype(), dtype, "_share_of_ties: {} with {}", name(value.dtype()), name(self.dtype()));
-  return value.contiguous() ? value : call(contiguous_op, {value});
+// Row-major, and of the dtype of self.
+Tensor laid_out(const Tensor& t, const Tensor& self) {
+  if (t.contiguous() && t.dtype() == self.dtype()) return t;
+  const Tensor c = empty(self.dtype(), t.sizes());
+  kernels::copy(view_of(c), view_of(t));
+  return c;
 }
 
 }  // namespace
 
-Op share_of_ties_op{
-    .schema = "_share_of_ties(Tensor self, Tensor value, int[1] dim) -> Tensor",
-    .doc = "1 / n at the n places along dim that equal the value, 0 elsewhere: how equal extremes share a gradient. NaN equals NaN.",
+Op share_among_ties_op{
+    .schema = "_share_among_ties(Tensor grad, Tensor self, Tensor value, int[1] dim) -> Tensor",
+    .doc = "grad / n at the n places along dim that equal the value, 0 elsewhere: how equal extremes share a gradient. NaN equals NaN. grad "
+           "and value have the other dims.",
     .shape = [](const Args& a, Metas& out) {
-      real_only(a);
-      const ReducedDims dims(a, 2);
-      GRADUS_CHECK(a.tensor(1).numel() == numel_of(reduced_sizes(a.tensor(0).sizes(), dims, false)), shape, "_share_of_ties: values of shape {} for shape {}",
-                   text(a.tensor(1).sizes()), text(a.tensor(0).sizes()));
-      GRADUS_CHECK(is_floating(a.tensor(0).dtype()), dtype, "_share_of_ties: not defined for {}", name(a.tensor(0).dtype()));
-      out.push_back(a.tensor(0).meta());
+      const Tensor& self = a.tensor(1);
+      GRADUS_CHECK(is_floating(self.dtype()), dtype, "_share_among_ties: not defined for {}", name(self.dtype()));
+      const int64_t n = numel_of(reduced_sizes(self.sizes(), ReducedDims(a, 3, self.sizes()), false));
+      GRADUS_CHECK(a.tensor(0).numel() == n && a.tensor(2).numel() == n, shape, "_share_among_ties: gradients of shape {} and values of shape {} for shape {}",
+                   text(a.tensor(0).sizes()), text(a.tensor(2).sizes()), text(self.sizes()));
+      out.push_back(self.meta());
     },
     .kernel = [](const Args& a, const Tensors& out) {
-      const Tensor value = as_dims(a.tensor(1), a.tensor(0));
-      kernels::share_of_ties(view_of(out[0]), view_of(a.tensor(0)), view_of(value), ReducedDims(a, 2).mask);
+      const Tensor &self = a.tensor(1), g = laid_out(a.tensor(0), self), value = laid_out(a.tensor(2), self);
+      kernels::share_among_ties(view_of(out[0]), view_of(g), view_of(self), view_of(value), ReducedDims(a, 3, self.sizes()).mask);
     },
+    .vjp = {[](const Call& c, const Tensor& v) {
+      const Tensor &self = c.tensor(1), shares = call(share_among_ties_op, {ones(c.sizes(), self.dtype()), self, c.tensor(2), c.integers(3)});
+      return reshape(sum(mul(v, shares), c.integers(3)), c.sizes());
+    }},
+    .save = input(1) | input(2),
     .samples = [](Samples& s) {
-      s.add({s.values({2, 3}, {1, 3, 3, 2, 2, 2}), s.values({2}, {3, 2}), s.list({1})});
-      s.add({s.values({2, 3}, {1, 3, 3, 2, 2, 2}), s.values({1, 3}, {2, 3, 3}), s.list({0})});
-      s.error({s.rand({2, 3}), s.rand({4}), s.list({0})}, "values of shape [4] for shape [2, 3]");
+      s.add({s.rand({2}), s.values({2, 3}, {1, 3, 3, 2, 2, 2}, Dtype::f32), s.values({2}, {3, 2}, Dtype::f32), s.list({1})});
+      s.add({s.rand({1, 3}), s.values({2, 3}, {1, 3, 3, 2, 2, 3}, Dtype::f32), s.values({1, 3}, {2, 3, 3}, Dtype::f32), s.list({0})});
+      s.add({s.rand({}), s.values({2, 3}, {1, 3, 3, 2, 2, 2}, Dtype::f32), s.values({}, {2}, Dtype::f32), s.list({})});
+      s.error({s.rand({2}), s.rand({2, 3}), s.rand({4}), s.list({1})}, "values of shape [4] for shape [2, 3]");
     },
 };
 Op amax_op{
@@ -187,8 +196,8 @@ Op aminmax_op{
       out.push_back(call(amax_op, {a.tensor(0), dim, a.flag(2)}));
     },
     .samples = [](Samples& s) {
-      s.add({s.rand({2, 3})});
-      s.add({s.rand({2, 3}), Value(1), Value(true)});
+      s.add({s.spread({2, 3})});
+      s.add({s.spread({2, 3}), Value(1), Value(true)});
       s.error({s.rand({2, 0}), Value(1)}, "dim 1 is reduced and has size 0");
     },
 };
@@ -227,7 +236,7 @@ Op argmin_op{
     .samples = index_samples,
 };
 
-static Op* const all[] = {&share_of_ties_op, &amax_op, &amin_op, &max_op, &min_op, &aminmax_op, &max_dim_op, &min_dim_op, &argmax_op, &argmin_op};
+static Op* const all[] = {&share_among_ties_op, &amax_op, &amin_op, &max_op, &min_op, &aminmax_op, &max_dim_op, &min_dim_op, &argmax_op, &argmin_op};
 const OpList extreme_ops = all;
 
 }  // namespace gradus

@@ -59,7 +59,7 @@ Tensor norm_pull(const Call& c, const Tensor& gradient) {
   if (p == 1) return mul(g, sign_of(x));
   if (std::isinf(p)) {
     const SizesRef dim = c.args().has(2) ? c.integers(2) : SizesRef();
-    return mul(g, mul(sign_of(x), call(share_of_ties_op, {abs(x), to(c.output(), x.dtype()), dim})));
+    return mul(sign_of(x), call(share_among_ties_op, {g, abs(x), c.output(), dim}));
   }
   const Tensor y = restore_dims(c.output(), x.sizes(), dims, c.flag(3)), zero = eq(y, 0);
   if (p == 2) return mul(x, zero_where(zero, div(g, one_where(zero, y))));

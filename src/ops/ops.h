@@ -163,7 +163,7 @@ inline Tensor var(const Tensor& self, SizesRef dim, std::optional<Number> correc
 inline Tensor std_dev(const Tensor& self, SizesRef dim, std::optional<Number> correction = {}, bool keepdim = false) { return call(std_op, {self, dim, correction, keepdim}); }
 
 // ---- extreme.cpp: largest and smallest elements
-extern Op share_of_ties_op, amax_op, amin_op, max_op, min_op, aminmax_op, max_dim_op, min_dim_op, argmax_op, argmin_op;
+extern Op share_among_ties_op, amax_op, amin_op, max_op, min_op, aminmax_op, max_dim_op, min_dim_op, argmax_op, argmin_op;
 inline Tensor amax(const Tensor& self, SizesRef dim = {}, bool keepdim = false) { return call(amax_op, {self, dim, keepdim}); }
 inline Tensor amin(const Tensor& self, SizesRef dim = {}, bool keepdim = false) { return call(amin_op, {self, dim, keepdim}); }
 inline Tensor argmax(const Tensor& self, std::optional<int64_t> dim = {}, bool keepdim = false) { return call(argmax_op, {self, dim, keepdim}); }

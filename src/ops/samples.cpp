@@ -25,6 +25,13 @@ Value Samples::rand(SizesRef sizes, double low, double high, Dtype dtype) {
   current_.tensors.push_back(filled(sizes, dtype, [&](int64_t) { return low + (high - low) * next(); }));
   return Value(current_.tensors.back());
 }
+Value Samples::spread(std::initializer_list<int64_t> sizes) {
+  const int64_t n = numel_of({sizes.begin(), sizes.size()});
+  std::vector<double> v;
+  for (int64_t i = 0; i < n; ++i) v.insert(v.begin() + static_cast<int64_t>(next() * static_cast<double>(i + 1)), 0.25 * static_cast<double>(i - n / 2) + 0.1);
+  current_.tensors.push_back(filled({sizes.begin(), sizes.size()}, Dtype::f64, [&](int64_t i) { return v[static_cast<size_t>(i)]; }));
+  return Value(current_.tensors.back());
+}
 Value Samples::integers(std::initializer_list<int64_t> sizes, int64_t low, int64_t high, Dtype dtype) {
   current_.tensors.push_back(filled({sizes.begin(), sizes.size()}, dtype, [&](int64_t) {
     return low + static_cast<int64_t>(next() * static_cast<double>(high - low));

@@ -100,6 +100,13 @@ void scan_samples(Samples& s) {
   s.add({s.rand({0, 2}), Value(0)});
   s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
 }
+void extreme_samples(Samples& s) {
+  s.add({s.spread({2, 3}), Value(1)});
+  s.add({s.spread({2, 3, 4}), Value(1)});
+  s.add({s.integers({12}, 0, 4), Value(0)});                  // equal ones
+  s.add({s.spread({}), Value(0)});
+  s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
+}
 void product_samples(Samples& s) {
   scan_samples(s);
   s.add({s.values({2, 5}, {0, 2, 3, -1, 2, 3, 1, 0, 2, 0}), Value(1)});
@@ -168,7 +175,7 @@ Op cummax_op{
     .kernel = extreme_kernel<true>,
     .vjp = {pull_selected},
     .save = output(1),
-    .samples = scan_samples,
+    .samples = extreme_samples,
 };
 Op cummin_op{
     .schema = "cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)",
@@ -177,7 +184,7 @@ Op cummin_op{
     .kernel = extreme_kernel<false>,
     .vjp = {pull_selected},
     .save = output(1),
-    .samples = scan_samples,
+    .samples = extreme_samples,
 };
 Op logcumsumexp_op{
     .schema = "logcumsumexp(Tensor self, int dim) -> Tensor",

@@ -203,7 +203,7 @@ Op logsumexp_op{
       s.add({s.rand({2, 3, 4}), s.list({0, -1}), Value(true)});
       s.add({s.rand({}), s.list({0})});
       s.add({s.rand({2, 3}, 700, 800), s.list({0})});
-      s.add({s.values({2, 2}, {-HUGE_VAL, -HUGE_VAL, 0, 1}), s.list({1})});
+      s.add({s.values({2, 2}, {-HUGE_VAL, -HUGE_VAL, 0, 1}, Dtype::f32), s.list({1})});
       s.error({s.rand({2, 3}), s.list({2})}, "dim 2 is out of range");
     },
 };

@@ -88,27 +88,27 @@ void whole_shape(const Args& a, Metas& out) {
   GRADUS_CHECK(a.tensor(0).numel() > 0, value, "{}: no elements", name(a.op()));
   out.push_back({a.tensor(0).dtype(), {}});
 }
-Tensor share_whole(const Call& c, const Tensor& g) { return mul(g, call(share_of_ties_op, {c.tensor(0), c.output(), SizesRef()})); }
+Tensor share_whole(const Call& c, const Tensor& g) { return call(share_among_ties_op, {g, c.tensor(0), c.output(), SizesRef()}); }
 
 void dim_samples(Samples& s) {
-  s.add({s.rand({2, 3}), Value(1)});
-  s.add({s.rand({4, 3, 2}), Value(0), Value(true)});
-  s.add({s.values({2, 4}, {1, 3, 3, 1, 2, 2, 5, 2}), Value(-1)});
-  s.add({s.rand({}), Value(0)});
+  s.add({s.spread({2, 3}), Value(1)});
+  s.add({s.spread({4, 3, 2}), Value(0), Value(true)});
+  s.add({s.values({2, 4}, {1, 3, 3, 1, 2, 2, 5, 2}, Dtype::i64), Value(-1)});
+  s.add({s.spread({}), Value(0)});
   s.error({s.rand({2, 0}), Value(1)}, "dim 1 is reduced and has size 0");
   s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
 }
 void whole_samples(Samples& s) {
-  s.add({s.rand({2, 3})});
-  s.add({s.rand({})});
+  s.add({s.spread({2, 3})});
+  s.add({s.spread({})});
   s.error({s.rand({0})}, "no elements");
 }
 void sort_samples(Samples& s) {
-  s.add({s.rand({2, 5})});
-  s.add({s.rand({4, 3, 2}), Value(0), Value(true)});
-  s.add({s.values({2, 4}, {1, 3, 3, 1, 2, 2, 5, 2}), Value(-1)});
-  s.add({s.rand({})});
-  s.add({s.rand({2, 0})});
+  s.add({s.spread({2, 5})});
+  s.add({s.spread({4, 3, 2}), Value(0), Value(true)});
+  s.add({s.values({2, 4}, {1, 3, 3, 1, 2, 2, 5, 2}, Dtype::i64), Value(-1)});
+  s.add({s.spread({})});
+  s.add({s.spread({2, 0})});
   s.error({s.rand({2, 3}), Value(2)}, "dim 2 is out of range");
 }
 
@@ -215,9 +215,9 @@ Op topk_op{
     .vjp = {[](const Call& c, const Tensor& g) { return selected_pull(c, g, c.integer(2), true); }},
     .save = output(1),
     .samples = [](Samples& s) {
-      s.add({s.rand({2, 5}), Value(2)});
-      s.add({s.rand({4, 3, 2}), Value(3), Value(0), Value(false)});
-      s.add({s.rand({2, 5}), Value(0)});
+      s.add({s.spread({2, 5}), Value(2)});
+      s.add({s.spread({4, 3, 2}), Value(3), Value(0), Value(false)});
+      s.add({s.spread({2, 5}), Value(0)});
       s.error({s.rand({2, 3}), Value(4)}, "k = 4 is out of range for dim 1 of size 3");
     },
 };
@@ -229,8 +229,8 @@ Op kthvalue_op{
     .vjp = {pull_picked<2>},
     .save = output(1),
     .samples = [](Samples& s) {
-      s.add({s.rand({2, 5}), Value(2)});
-      s.add({s.rand({4, 3, 2}), Value(3), Value(0), Value(true)});
+      s.add({s.spread({2, 5}), Value(2)});
+      s.add({s.spread({4, 3, 2}), Value(3), Value(0), Value(true)});
       s.error({s.rand({2, 3}), Value(4)}, "k = 4 is out of range for dim 1 of size 3");
     },
 };
