@@ -360,6 +360,12 @@ inline Tensors native_dropout(const Tensor& input, double p, bool train) { retur
 inline Tensor dropout(const Tensor& input, double p, bool train) { return call(dropout_op, {input, p, train}); }
 
 // ---- conv.cpp: convolution
+extern Op conv_forward_op, conv_input_op, conv_weight_op, convolution_op, convolution_backward_op, conv1d_op, conv2d_op, conv3d_op,
+    conv1d_padding_op, conv2d_padding_op, conv3d_padding_op, conv_transpose1d_op, conv_transpose2d_op, conv_transpose3d_op;
+inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const Value& stride = 1, const Value& padding = 0, const Value& dilation = 1, int64_t groups = 1) { return call(conv1d_op, {input, weight, bias, stride, padding, dilation, groups}); }
+inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const Value& stride = 1, const Value& padding = 0, const Value& dilation = 1, int64_t groups = 1) { return call(conv2d_op, {input, weight, bias, stride, padding, dilation, groups}); }
+inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const Value& stride = 1, const Value& padding = 0, const Value& dilation = 1, int64_t groups = 1) { return call(conv3d_op, {input, weight, bias, stride, padding, dilation, groups}); }
+inline Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const Value& stride = 1, const Value& padding = 0, const Value& output_padding = 0, int64_t groups = 1, const Value& dilation = 1) { return call(conv_transpose2d_op, {input, weight, bias, stride, padding, output_padding, groups, dilation}); }
 
 // ---- pool.cpp: pooling
 

@@ -89,5 +89,6 @@ Oracles views_and_indices();
 Oracles products();
 Oracles creation_and_losses();
 Oracles layers();
+Oracles convolutions();
 
 }  // namespace gradus::oracle
