@@ -40,10 +40,13 @@ void define_all_ops() {
       dropout_ops,
       conv_ops,
       pool_ops,
+      average_pool_ops,
       normalize_ops,
       rnn_ops,
       attention_ops,
       pad_ops,
+      resample_ops,
+      fold_ops,
       linalg_ops,
   };
   complete_registry(lists);

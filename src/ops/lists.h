@@ -39,10 +39,13 @@ extern const OpList loss_ops;
 extern const OpList dropout_ops;
 extern const OpList conv_ops;
 extern const OpList pool_ops;
+extern const OpList average_pool_ops;
 extern const OpList normalize_ops;
 extern const OpList rnn_ops;
 extern const OpList attention_ops;
 extern const OpList pad_ops;
+extern const OpList resample_ops;
+extern const OpList fold_ops;
 extern const OpList linalg_ops;
 
 OpList view_copy_ops();                                       // made from the views'

@@ -360,8 +360,30 @@ inline Tensors native_dropout(const Tensor& input, double p, bool train) { retur
 inline Tensor dropout(const Tensor& input, double p, bool train) { return call(dropout_op, {input, p, train}); }
 
 // ---- conv.cpp: convolution
+extern Op conv_forward_op, conv_input_op, conv_weight_op, convolution_op, convolution_backward_op, conv1d_op, conv2d_op, conv3d_op,
+    conv1d_padding_op, conv2d_padding_op, conv3d_padding_op, conv_transpose1d_op, conv_transpose2d_op, conv_transpose3d_op;
+inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const Value& stride = 1, const Value& padding = 0, const Value& dilation = 1, int64_t groups = 1) { return call(conv1d_op, {input, weight, bias, stride, padding, dilation, groups}); }
+inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const Value& stride = 1, const Value& padding = 0, const Value& dilation = 1, int64_t groups = 1) { return call(conv2d_op, {input, weight, bias, stride, padding, dilation, groups}); }
+inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const Value& stride = 1, const Value& padding = 0, const Value& dilation = 1, int64_t groups = 1) { return call(conv3d_op, {input, weight, bias, stride, padding, dilation, groups}); }
+inline Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const Value& stride = 1, const Value& padding = 0, const Value& output_padding = 0, int64_t groups = 1, const Value& dilation = 1) { return call(conv_transpose2d_op, {input, weight, bias, stride, padding, output_padding, groups, dilation}); }
 
-// ---- pool.cpp: pooling
+// ---- pool.cpp: maxima of windows
+extern Op plane_gather_op, plane_scatter_op, max_pool1d_with_indices_op, max_pool2d_with_indices_op, max_pool3d_with_indices_op, max_pool1d_op, max_pool2d_op,
+    max_pool3d_op, adaptive_max_pool1d_op, adaptive_max_pool2d_op, adaptive_max_pool3d_op, max_pool2d_with_indices_backward_op,
+    max_pool3d_with_indices_backward_op, adaptive_max_pool2d_backward_op, adaptive_max_pool3d_backward_op, max_unpool2d_op, max_unpool3d_op;
+inline Tensor max_pool2d(const Tensor& self, const Value& kernel_size, const Value& stride = SizesRef(), const Value& padding = 0, const Value& dilation = 1, bool ceil_mode = false) {
+  return call(max_pool2d_op, {self, kernel_size, stride, padding, dilation, ceil_mode});
+}
+
+// ---- average_pool.cpp: averages of windows
+extern Op avg_pool_back_op, adaptive_avg_back_op, avg_pool1d_op, avg_pool2d_op, avg_pool3d_op, avg_pool2d_backward_op, avg_pool3d_backward_op, adaptive_avg_pool1d_op,
+    adaptive_avg_pool2d_op, adaptive_avg_pool3d_op, adaptive_avg_pool2d_kernel_op, adaptive_avg_pool3d_kernel_op, adaptive_avg_pool2d_backward_op,
+    adaptive_avg_pool3d_backward_op;
+inline Tensor avg_pool2d(const Tensor& self, const Value& kernel_size, const Value& stride = SizesRef(), const Value& padding = 0, bool ceil_mode = false,
+                         bool count_include_pad = true, std::optional<int64_t> divisor_override = {}) {
+  return call(avg_pool2d_op, {self, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override});
+}
+inline Tensor adaptive_avg_pool2d(const Tensor& self, const Value& output_size) { return call(adaptive_avg_pool2d_op, {self, output_size}); }
 
 // ---- normalize.cpp: normalisation
 
@@ -369,7 +391,22 @@ inline Tensor dropout(const Tensor& input, double p, bool train) { return call(d
 
 // ---- attention.cpp: attention
 
-// ---- pad.cpp: padding, resampling, fold
+// ---- pad.cpp: padding
+extern Op constant_pad_nd_op, pad_image_op, pad_image_back_op, pad_op, reflection_pad1d_op, reflection_pad2d_op, reflection_pad3d_op, replication_pad1d_op,
+    replication_pad2d_op, replication_pad3d_op, reflection_pad1d_backward_op, reflection_pad2d_backward_op, reflection_pad3d_backward_op,
+    replication_pad1d_backward_op, replication_pad2d_backward_op, replication_pad3d_backward_op;
+inline Tensor constant_pad_nd(const Tensor& self, SizesRef pad, Number value = 0) { return call(constant_pad_nd_op, {self, pad, value}); }
+inline Tensor pad(const Tensor& self, SizesRef pad, std::string_view mode = "constant", std::optional<double> value = {}) { return call(pad_op, {self, pad, mode, value}); }
+
+// ---- resample.cpp: images of other sizes
+extern Op resample_op, resample_back_op, upsample_nearest1d_op, upsample_nearest2d_op, upsample_nearest3d_op, upsample_nearest_exact1d_op, upsample_nearest_exact2d_op,
+    upsample_nearest_exact3d_op, upsample_linear1d_op, upsample_bilinear2d_op, upsample_trilinear3d_op, upsample_bicubic2d_op, upsample_nearest2d_backward_op,
+    upsample_bilinear2d_backward_op, upsample_bicubic2d_backward_op;
+
+// ---- fold.cpp: windows as columns, pixels as channels
+extern Op im2col_op, col2im_op, pixel_shuffle_op, pixel_unshuffle_op, channel_shuffle_op;
+inline Tensor pixel_shuffle(const Tensor& self, int64_t upscale_factor) { return call(pixel_shuffle_op, {self, upscale_factor}); }
+inline Tensor pixel_unshuffle(const Tensor& self, int64_t downscale_factor) { return call(pixel_unshuffle_op, {self, downscale_factor}); }
 
 // ---- linalg.cpp: linear algebra
 

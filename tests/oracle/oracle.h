@@ -55,6 +55,7 @@ class Arguments {
   Arguments(const Op& op, const Value* values) : args_(op, values) {}
   bool has(int i) const { return args_.has(i); }
   bool is_number(int i) const { return args_[i].is_number(); }
+  bool is_integral(int i) const { return gradus::is_integral(args_.tensor(i).dtype()); }
   Array array(int i) const { return from(args_.tensor(i)); }  // a number in a tensor's place becomes a 0-d array
   std::vector<Array> arrays(int i) const {
     std::vector<Array> out;
@@ -90,5 +91,6 @@ Oracles views_and_indices();
 Oracles products();
 Oracles creation_and_losses();
 Oracles layers();
+Oracles convolutions();
 
 }  // namespace gradus::oracle
