@@ -105,6 +105,7 @@ int generate(const std::filesystem::path& root, const std::filesystem::path& out
   write(out / "include/gradus/ops.hpp", cpp_functions());
   write(out / "capi/ops.cpp", c_source());
   write(out / "capi/registry.json", registry_json());
+  write(out / "docs/ops.md", manual());
   std::map<std::string, std::string> prototypes;
   for (const auto& file : std::filesystem::directory_iterator(root / "include/gradus"))
     if (file.path().extension() == ".h" && file.path().filename() != "ops.h") collect(read(file.path()), prototypes);

@@ -22,5 +22,6 @@ std::string c_header();                                       // include/gradus/
 std::string c_source();                                       // capi/ops.cpp
 std::string cpp_methods();                                    // include/gradus/methods.hpp
 std::string cpp_functions();                                  // include/gradus/ops.hpp
+std::string manual();                                         // docs/ops.md
 
 }  // namespace gradus::capi

@@ -1,5 +1,5 @@
 // All families, in the order of the manual.
-#include "ops/lists.h"
+#include "ops/families.h"
 
 namespace gradus {
 
@@ -48,7 +48,54 @@ void define_all_ops() {
       resample_ops,
       fold_ops,
       linalg_ops,
+std::vector<Family> families() {
+  return {
+      {"Elementwise, one tensor", unary_ops},
+      {"Activations", activation_ops},
+      {"Elementwise, two tensors", binary_ops},
+      {"Comparisons and logic", compare_ops},
+      {"Elementwise, three tensors", ternary_ops},
+      {"Reductions", reduce_ops},
+      {"Reductions", extreme_ops},
+      {"Reductions", norm_ops},
+      {"Softmax", softmax_ops},
+      {"Scans", scan_ops},
+      {"Sorting and selection", sort_ops},
+      {"Views", view_ops},
+      {"Views", view_dims_ops},
+      {"Views", view_region_ops},
+      {"Views", view_split_ops},
+      {"Views", strided_ops},
+      {"Copies of views", view_copy_ops()},
+      {"Joining and repeating", join_ops},
+      {"Joining and repeating", repeat_ops},
+      {"Indexing", index_ops},
+      {"Indexing", embedding_ops},
+      {"Scattering and masks", scatter_ops},
+      {"Scattering and masks", scatter_rows_ops},
+      {"Scattering and masks", scatter_reduce_ops},
+      {"Scattering and masks", masked_ops},
+      {"Copies and casts", copy_ops},
+      {"New tensors", create_ops},
+      {"Random numbers", random_ops},
+      {"Matrix products", matmul_ops},
+      {"Matrix products", product_ops},
+      {"Matrix products", einsum_ops},
+      {"Losses", loss_ops},
+      {"Dropout", dropout_ops},
+      {"Convolution", conv_ops},
+      {"Pooling", pool_ops},
+      {"Normalization", normalize_ops},
+      {"Recurrent layers", rnn_ops},
+      {"Attention", attention_ops},
+      {"Padding", pad_ops},
+      {"Linear algebra", linalg_ops},
   };
+}
+
+void define_all_ops() {
+  std::vector<OpList> lists;
+  for (const Family& f : families()) lists.push_back(f.ops);
   complete_registry(lists);
 }
 
