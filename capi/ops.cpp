@@ -18,7 +18,7 @@ enum Which : int {k_exp, k_exp_, k_log, k_log_, k_sin, k_sin_, k_cos, k_cos_, k_
                   k_linspace, k_logspace, k_eye, k_permute, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul, k_linalg_matmul,
                   k_addmm, k_addmm_, k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer, k_ger, k_inner,
                   k_tensordot, k_kron, k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot, k_linalg_vecdot,
-                  k_einsum};
+                  k_einsum, k_fake_unbind, k_fake_max, k_fake_cat, k_fake_index};
 constexpr std::string_view names[] = {"exp", "exp_", "log", "log_", "sin", "sin_", "cos", "cos_", "tanh", "tanh_",
                                       "sigmoid", "sigmoid_", "erf", "erf_", "neg", "neg_", "abs", "abs_", "square",
                                       "square_", "sqrt", "sqrt_", "relu", "relu_", "add", "add_", "sub", "sub_", "mul",
@@ -31,7 +31,8 @@ constexpr std::string_view names[] = {"exp", "exp_", "log", "log_", "sin", "sin_
                                       "logspace", "eye", "permute", "mm", "bmm", "mv", "dot", "vdot", "matmul",
                                       "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv", "addmv_",
                                       "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_", "addbmm",
-                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "einsum"};
+                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "einsum", "fake_unbind",
+                                      "fake_max", "fake_cat", "fake_index"};
 }  // namespace
 
 const Op* gradus::capi::ops[std::size(names)] = {};
@@ -41,592 +42,626 @@ void gradus::capi::find_ops() {
 }
 
 gradus_status gradus_exp(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_exp, "exp", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_exp, "exp", v_, result);
 }
 gradus_status gradus_exp_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_exp_, "exp_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_exp_, "exp_", v_, {result});
 }
 gradus_status gradus_log(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_log, "log", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_log, "log", v_, result);
 }
 gradus_status gradus_log_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_log_, "log_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_log_, "log_", v_, {result});
 }
 gradus_status gradus_sin(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_sin, "sin", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_sin, "sin", v_, result);
 }
 gradus_status gradus_sin_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_sin_, "sin_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_sin_, "sin_", v_, {result});
 }
 gradus_status gradus_cos(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_cos, "cos", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_cos, "cos", v_, result);
 }
 gradus_status gradus_cos_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_cos_, "cos_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_cos_, "cos_", v_, {result});
 }
 gradus_status gradus_tanh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_tanh, "tanh", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_tanh, "tanh", v_, result);
 }
 gradus_status gradus_tanh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_tanh_, "tanh_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_tanh_, "tanh_", v_, {result});
 }
 gradus_status gradus_sigmoid(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_sigmoid, "sigmoid", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_sigmoid, "sigmoid", v_, result);
 }
 gradus_status gradus_sigmoid_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_sigmoid_, "sigmoid_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_sigmoid_, "sigmoid_", v_, {result});
 }
 gradus_status gradus_erf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_erf, "erf", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_erf, "erf", v_, result);
 }
 gradus_status gradus_erf_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_erf_, "erf_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_erf_, "erf_", v_, {result});
 }
 gradus_status gradus_neg(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_neg, "neg", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_neg, "neg", v_, result);
 }
 gradus_status gradus_neg_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_neg_, "neg_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_neg_, "neg_", v_, {result});
 }
 gradus_status gradus_abs(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_abs, "abs", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_abs, "abs", v_, result);
 }
 gradus_status gradus_abs_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_abs_, "abs_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_abs_, "abs_", v_, {result});
 }
 gradus_status gradus_square(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_square, "square", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_square, "square", v_, result);
 }
 gradus_status gradus_square_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_square_, "square_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_square_, "square_", v_, {result});
 }
 gradus_status gradus_sqrt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_sqrt, "sqrt", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_sqrt, "sqrt", v_, result);
 }
 gradus_status gradus_sqrt_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_sqrt_, "sqrt_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_sqrt_, "sqrt_", v_, {result});
 }
 gradus_status gradus_relu(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_relu, "relu", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_relu, "relu", v_, result);
 }
 gradus_status gradus_relu_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_relu_, "relu_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_relu_, "relu_", v_, {result});
 }
 gradus_status gradus_add(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_add, "add", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_add, "add", v_, result);
 }
 gradus_status gradus_add_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
                                 gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_add, "add", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_add, "add", v_, result);
 }
 gradus_status gradus_add_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                           gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_add_, "add_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_add_, "add_", v_, {result});
 }
 gradus_status gradus_add_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_add_, "add_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_add_, "add_", v_, {result});
 }
 gradus_status gradus_sub(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_sub, "sub", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_sub, "sub", v_, result);
 }
 gradus_status gradus_sub_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
                                 gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_sub, "sub", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_sub, "sub", v_, result);
 }
 gradus_status gradus_sub_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                           gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_sub_, "sub_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_sub_, "sub_", v_, {result});
 }
 gradus_status gradus_sub_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_sub_, "sub_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_sub_, "sub_", v_, {result});
 }
 gradus_status gradus_mul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_mul, "mul", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_mul, "mul", v_, result);
 }
 gradus_status gradus_mul_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
                                 gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_mul, "mul", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_mul, "mul", v_, result);
 }
 gradus_status gradus_mul_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                           gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_mul_, "mul_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_mul_, "mul_", v_, {result});
 }
 gradus_status gradus_mul_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_mul_, "mul_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_mul_, "mul_", v_, {result});
 }
 gradus_status gradus_div(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_div, "div", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_div, "div", v_, result);
 }
 gradus_status gradus_div_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
                                 gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_div, "div", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_div, "div", v_, result);
 }
 gradus_status gradus_div_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                           gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_div_, "div_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_div_, "div_", v_, {result});
 }
 gradus_status gradus_div_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_div_, "div_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_div_, "div_", v_, {result});
 }
 gradus_status gradus_maximum(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                              gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_maximum, "maximum", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_maximum, "maximum", v_, result);
 }
 gradus_status gradus_maximum_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                               gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_maximum_, "maximum_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_maximum_, "maximum_", v_, {result});
 }
 gradus_status gradus_lt(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                         gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_lt, "lt", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_lt, "lt", v_, result);
 }
 gradus_status gradus_lt_scalar(gradus_context *ctx, const gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_lt, "lt", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_lt, "lt", v_, result);
 }
 gradus_status gradus_lt_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_lt_, "lt_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_lt_, "lt_", v_, {result});
 }
 gradus_status gradus_lt_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_lt_, "lt_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_lt_, "lt_", v_, {result});
 }
 gradus_status gradus_gt(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                         gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_gt, "gt", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_gt, "gt", v_, result);
 }
 gradus_status gradus_gt_scalar(gradus_context *ctx, const gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_gt, "gt", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_gt, "gt", v_, result);
 }
 gradus_status gradus_gt_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_gt_, "gt_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_gt_, "gt_", v_, {result});
 }
 gradus_status gradus_gt_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_gt_, "gt_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_gt_, "gt_", v_, {result});
 }
 gradus_status gradus_le(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                         gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_le, "le", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_le, "le", v_, result);
 }
 gradus_status gradus_le_scalar(gradus_context *ctx, const gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_le, "le", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_le, "le", v_, result);
 }
 gradus_status gradus_le_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_le_, "le_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_le_, "le_", v_, {result});
 }
 gradus_status gradus_le_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_le_, "le_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_le_, "le_", v_, {result});
 }
 gradus_status gradus_ge(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                         gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_ge, "ge", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_ge, "ge", v_, result);
 }
 gradus_status gradus_ge_scalar(gradus_context *ctx, const gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_ge, "ge", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_ge, "ge", v_, result);
 }
 gradus_status gradus_ge_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_ge_, "ge_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_ge_, "ge_", v_, {result});
 }
 gradus_status gradus_ge_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_ge_, "ge_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_ge_, "ge_", v_, {result});
 }
 gradus_status gradus_eq(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                         gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_eq, "eq", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_eq, "eq", v_, result);
 }
 gradus_status gradus_eq_scalar(gradus_context *ctx, const gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_eq, "eq", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_eq, "eq", v_, result);
 }
 gradus_status gradus_eq_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_eq_, "eq_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_eq_, "eq_", v_, {result});
 }
 gradus_status gradus_eq_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_eq_, "eq_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_eq_, "eq_", v_, {result});
 }
 gradus_status gradus_ne(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                         gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_ne, "ne", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_ne, "ne", v_, result);
 }
 gradus_status gradus_ne_scalar(gradus_context *ctx, const gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_one(ctx, k_ne, "ne", v, result);
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_ne, "ne", v_, result);
 }
 gradus_status gradus_ne_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_some(ctx, k_ne_, "ne_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_ne_, "ne_", v_, {result});
 }
 gradus_status gradus_ne_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(other)};
-  return call_some(ctx, k_ne_, "ne_", v, {result});
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_ne_, "ne_", v_, {result});
 }
 gradus_status gradus_where(gradus_context *ctx, const gradus_tensor *condition, const gradus_tensor *input,
                            const gradus_tensor *other, gradus_tensor **result) {
-  const Value v[] = {given(condition), given(input), given(other)};
-  return call_one(ctx, k_where, "where", v, result);
+  const Value v_[] = {arg::given(condition), arg::given(input), arg::given(other)};
+  return call_one(ctx, k_where, "where", v_, result);
 }
 gradus_status gradus_where_(gradus_context *ctx, gradus_tensor *condition, const gradus_tensor *input,
                             const gradus_tensor *other, gradus_tensor **result) {
-  const Value v[] = {given(condition), given(input), given(other)};
-  return call_some(ctx, k_where_, "where_", v, {result});
+  const Value v_[] = {arg::given(condition), arg::given(input), arg::given(other)};
+  return call_some(ctx, k_where_, "where_", v_, {result});
 }
 gradus_status gradus_sum(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
                          int32_t keepdim, int32_t dtype, gradus_tensor **result) {
-  const Value v[] = {given(input), list(dim, dim_count), flag(keepdim), dtype_value(dtype)};
-  return call_one(ctx, k_sum, "sum", v, result);
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim), arg::dtype(dtype)};
+  return call_one(ctx, k_sum, "sum", v_, result);
 }
 gradus_status gradus_view(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                           gradus_tensor **result) {
-  const Value v[] = {given(input), list(size, size_count)};
-  return call_one(ctx, k_view, "view", v, result);
+  const Value v_[] = {arg::given(input), arg::list(size, size_count)};
+  return call_one(ctx, k_view, "view", v_, result);
 }
 gradus_status gradus_reshape(gradus_context *ctx, const gradus_tensor *input, const int64_t *shape, size_t shape_count,
                              gradus_tensor **result) {
-  const Value v[] = {given(input), list(shape, shape_count)};
-  return call_one(ctx, k_reshape, "reshape", v, result);
+  const Value v_[] = {arg::given(input), arg::list(shape, shape_count)};
+  return call_one(ctx, k_reshape, "reshape", v_, result);
 }
 gradus_status gradus_expand(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                             int32_t is_implicit, gradus_tensor **result) {
-  const Value v[] = {given(input), list(size, size_count), flag(is_implicit)};
-  return call_one(ctx, k_expand, "expand", v, result);
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::flag(is_implicit)};
+  return call_one(ctx, k_expand, "expand", v_, result);
 }
 gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                                 const int64_t *stride, size_t stride_count, const int64_t *storage_offset,
                                 gradus_tensor **result) {
-  const Value v[] = {given(input), list(size, size_count), list(stride, stride_count), optional(storage_offset)};
-  return call_one(ctx, k_as_strided, "as_strided", v, result);
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
+                      arg::optional(storage_offset)};
+  return call_one(ctx, k_as_strided, "as_strided", v_, result);
 }
 gradus_status gradus_clone(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_clone, "clone", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_clone, "clone", v_, result);
 }
 gradus_status gradus_to(gradus_context *ctx, const gradus_tensor *input, int32_t dtype, int32_t non_blocking,
                         int32_t copy, gradus_tensor **result) {
-  const Value v[] = {given(input), dtype_value(dtype), flag(non_blocking), flag(copy)};
-  return call_one(ctx, k_to, "to", v, result);
+  const Value v_[] = {arg::given(input), arg::dtype(dtype), arg::flag(non_blocking), arg::flag(copy)};
+  return call_one(ctx, k_to, "to", v_, result);
 }
 gradus_status gradus_contiguous(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_contiguous, "contiguous", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_contiguous, "contiguous", v_, result);
 }
 gradus_status gradus_copy(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *src,
                           int32_t non_blocking, gradus_tensor **result) {
-  const Value v[] = {given(input), given(src), flag(non_blocking)};
-  return call_one(ctx, k_copy, "copy", v, result);
+  const Value v_[] = {arg::given(input), arg::given(src), arg::flag(non_blocking)};
+  return call_one(ctx, k_copy, "copy", v_, result);
 }
 gradus_status gradus_copy_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *src, int32_t non_blocking,
                            gradus_tensor **result) {
-  const Value v[] = {given(input), given(src), flag(non_blocking)};
-  return call_some(ctx, k_copy_, "copy_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(src), arg::flag(non_blocking)};
+  return call_some(ctx, k_copy_, "copy_", v_, {result});
 }
 gradus_status gradus_fill(gradus_context *ctx, const gradus_tensor *input, double value, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(value)};
-  return call_one(ctx, k_fill, "fill", v, result);
+  const Value v_[] = {arg::given(input), Value(value)};
+  return call_one(ctx, k_fill, "fill", v_, result);
 }
 gradus_status gradus_fill_(gradus_context *ctx, gradus_tensor *input, double value, gradus_tensor **result) {
-  const Value v[] = {given(input), Value(value)};
-  return call_some(ctx, k_fill_, "fill_", v, {result});
+  const Value v_[] = {arg::given(input), Value(value)};
+  return call_some(ctx, k_fill_, "fill_", v_, {result});
 }
 gradus_status gradus_zero(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_one(ctx, k_zero, "zero", v, result);
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_zero, "zero", v_, result);
 }
 gradus_status gradus_zero_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
-  const Value v[] = {given(input)};
-  return call_some(ctx, k_zero_, "zero_", v, {result});
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_zero_, "zero_", v_, {result});
 }
 gradus_status gradus_empty(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
                            gradus_tensor **result) {
-  const Value v[] = {list(size, size_count), dtype_value(dtype)};
-  return call_one(ctx, k_empty, "empty", v, result);
+  const Value v_[] = {arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_empty, "empty", v_, result);
 }
 gradus_status gradus_zeros(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
                            gradus_tensor **result) {
-  const Value v[] = {list(size, size_count), dtype_value(dtype)};
-  return call_one(ctx, k_zeros, "zeros", v, result);
+  const Value v_[] = {arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_zeros, "zeros", v_, result);
 }
 gradus_status gradus_ones(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
                           gradus_tensor **result) {
-  const Value v[] = {list(size, size_count), dtype_value(dtype)};
-  return call_one(ctx, k_ones, "ones", v, result);
+  const Value v_[] = {arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_ones, "ones", v_, result);
 }
 gradus_status gradus_full(gradus_context *ctx, const int64_t *size, size_t size_count, double fill_value, int32_t dtype,
                           gradus_tensor **result) {
-  const Value v[] = {list(size, size_count), Value(fill_value), dtype_value(dtype)};
-  return call_one(ctx, k_full, "full", v, result);
+  const Value v_[] = {arg::list(size, size_count), Value(fill_value), arg::dtype(dtype)};
+  return call_one(ctx, k_full, "full", v_, result);
 }
 gradus_status gradus_scalar_tensor(gradus_context *ctx, double s, int32_t dtype, gradus_tensor **result) {
-  const Value v[] = {Value(s), dtype_value(dtype)};
-  return call_one(ctx, k_scalar_tensor, "scalar_tensor", v, result);
+  const Value v_[] = {Value(s), arg::dtype(dtype)};
+  return call_one(ctx, k_scalar_tensor, "scalar_tensor", v_, result);
 }
 gradus_status gradus_empty_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
                                 gradus_tensor **result) {
-  const Value v[] = {given(input), dtype_value(dtype)};
-  return call_one(ctx, k_empty_like, "empty_like", v, result);
+  const Value v_[] = {arg::given(input), arg::dtype(dtype)};
+  return call_one(ctx, k_empty_like, "empty_like", v_, result);
 }
 gradus_status gradus_zeros_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
                                 gradus_tensor **result) {
-  const Value v[] = {given(input), dtype_value(dtype)};
-  return call_one(ctx, k_zeros_like, "zeros_like", v, result);
+  const Value v_[] = {arg::given(input), arg::dtype(dtype)};
+  return call_one(ctx, k_zeros_like, "zeros_like", v_, result);
 }
 gradus_status gradus_ones_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
                                gradus_tensor **result) {
-  const Value v[] = {given(input), dtype_value(dtype)};
-  return call_one(ctx, k_ones_like, "ones_like", v, result);
+  const Value v_[] = {arg::given(input), arg::dtype(dtype)};
+  return call_one(ctx, k_ones_like, "ones_like", v_, result);
 }
 gradus_status gradus_full_like(gradus_context *ctx, const gradus_tensor *input, double fill_value, int32_t dtype,
                                gradus_tensor **result) {
-  const Value v[] = {given(input), Value(fill_value), dtype_value(dtype)};
-  return call_one(ctx, k_full_like, "full_like", v, result);
+  const Value v_[] = {arg::given(input), Value(fill_value), arg::dtype(dtype)};
+  return call_one(ctx, k_full_like, "full_like", v_, result);
 }
 gradus_status gradus_new_empty(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                                int32_t dtype, gradus_tensor **result) {
-  const Value v[] = {given(input), list(size, size_count), dtype_value(dtype)};
-  return call_one(ctx, k_new_empty, "new_empty", v, result);
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_new_empty, "new_empty", v_, result);
 }
 gradus_status gradus_new_zeros(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                                int32_t dtype, gradus_tensor **result) {
-  const Value v[] = {given(input), list(size, size_count), dtype_value(dtype)};
-  return call_one(ctx, k_new_zeros, "new_zeros", v, result);
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_new_zeros, "new_zeros", v_, result);
 }
 gradus_status gradus_new_ones(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                               int32_t dtype, gradus_tensor **result) {
-  const Value v[] = {given(input), list(size, size_count), dtype_value(dtype)};
-  return call_one(ctx, k_new_ones, "new_ones", v, result);
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_new_ones, "new_ones", v_, result);
 }
 gradus_status gradus_new_full(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                               double fill_value, int32_t dtype, gradus_tensor **result) {
-  const Value v[] = {given(input), list(size, size_count), Value(fill_value), dtype_value(dtype)};
-  return call_one(ctx, k_new_full, "new_full", v, result);
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), Value(fill_value), arg::dtype(dtype)};
+  return call_one(ctx, k_new_full, "new_full", v_, result);
 }
 gradus_status gradus_arange(gradus_context *ctx, double start, const double *stop, double step, int32_t dtype,
                             gradus_tensor **result) {
-  const Value v[] = {Value(start), optional(stop), whole(step), dtype_value(dtype)};
-  return call_one(ctx, k_arange, "arange", v, result);
+  const Value v_[] = {Value(start), arg::optional(stop), arg::whole(step), arg::dtype(dtype)};
+  return call_one(ctx, k_arange, "arange", v_, result);
 }
 gradus_status gradus_range(gradus_context *ctx, double start, double stop, double step, int32_t dtype,
                            gradus_tensor **result) {
-  const Value v[] = {Value(start), Value(stop), whole(step), dtype_value(dtype)};
-  return call_one(ctx, k_range, "range", v, result);
+  const Value v_[] = {Value(start), Value(stop), arg::whole(step), arg::dtype(dtype)};
+  return call_one(ctx, k_range, "range", v_, result);
 }
 gradus_status gradus_linspace(gradus_context *ctx, double start, double stop, int64_t steps, int32_t dtype,
                               gradus_tensor **result) {
-  const Value v[] = {Value(start), Value(stop), Value(steps), dtype_value(dtype)};
-  return call_one(ctx, k_linspace, "linspace", v, result);
+  const Value v_[] = {Value(start), Value(stop), Value(steps), arg::dtype(dtype)};
+  return call_one(ctx, k_linspace, "linspace", v_, result);
 }
 gradus_status gradus_logspace(gradus_context *ctx, double start, double stop, int64_t steps, double base_value,
                               int32_t dtype, gradus_tensor **result) {
-  const Value v[] = {Value(start), Value(stop), Value(steps), Value(base_value), dtype_value(dtype)};
-  return call_one(ctx, k_logspace, "logspace", v, result);
+  const Value v_[] = {Value(start), Value(stop), Value(steps), Value(base_value), arg::dtype(dtype)};
+  return call_one(ctx, k_logspace, "logspace", v_, result);
 }
 gradus_status gradus_eye(gradus_context *ctx, int64_t n, const int64_t *m, int32_t dtype, gradus_tensor **result) {
-  const Value v[] = {Value(n), optional(m), dtype_value(dtype)};
-  return call_one(ctx, k_eye, "eye", v, result);
+  const Value v_[] = {Value(n), arg::optional(m), arg::dtype(dtype)};
+  return call_one(ctx, k_eye, "eye", v_, result);
 }
 gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims, size_t dims_count,
                              gradus_tensor **result) {
-  const Value v[] = {given(input), list(dims, dims_count)};
-  return call_one(ctx, k_permute, "permute", v, result);
+  const Value v_[] = {arg::given(input), arg::list(dims, dims_count)};
+  return call_one(ctx, k_permute, "permute", v_, result);
 }
 gradus_status gradus_mm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat2,
                         gradus_tensor **result) {
-  const Value v[] = {given(input), given(mat2)};
-  return call_one(ctx, k_mm, "mm", v, result);
+  const Value v_[] = {arg::given(input), arg::given(mat2)};
+  return call_one(ctx, k_mm, "mm", v_, result);
 }
 gradus_status gradus_bmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat2,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(mat2)};
-  return call_one(ctx, k_bmm, "bmm", v, result);
+  const Value v_[] = {arg::given(input), arg::given(mat2)};
+  return call_one(ctx, k_bmm, "bmm", v_, result);
 }
 gradus_status gradus_mv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec,
                         gradus_tensor **result) {
-  const Value v[] = {given(input), given(vec)};
-  return call_one(ctx, k_mv, "mv", v, result);
+  const Value v_[] = {arg::given(input), arg::given(vec)};
+  return call_one(ctx, k_mv, "mv", v_, result);
 }
 gradus_status gradus_dot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *tensor,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(tensor)};
-  return call_one(ctx, k_dot, "dot", v, result);
+  const Value v_[] = {arg::given(input), arg::given(tensor)};
+  return call_one(ctx, k_dot, "dot", v_, result);
 }
 gradus_status gradus_vdot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                           gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_vdot, "vdot", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_vdot, "vdot", v_, result);
 }
 gradus_status gradus_matmul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                             gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_matmul, "matmul", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_matmul, "matmul", v_, result);
 }
 gradus_status gradus_linalg_matmul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                                    gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_linalg_matmul, "linalg_matmul", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_linalg_matmul, "linalg_matmul", v_, result);
 }
 gradus_status gradus_addmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat1,
                            const gradus_tensor *mat2, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(mat1), given(mat2), whole(beta), whole(alpha)};
-  return call_one(ctx, k_addmm, "addmm", v, result);
+  const Value v_[] = {arg::given(input), arg::given(mat1), arg::given(mat2), arg::whole(beta), arg::whole(alpha)};
+  return call_one(ctx, k_addmm, "addmm", v_, result);
 }
 gradus_status gradus_addmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mat1,
                             const gradus_tensor *mat2, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(mat1), given(mat2), whole(beta), whole(alpha)};
-  return call_some(ctx, k_addmm_, "addmm_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(mat1), arg::given(mat2), arg::whole(beta), arg::whole(alpha)};
+  return call_some(ctx, k_addmm_, "addmm_", v_, {result});
 }
 gradus_status gradus_baddbmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *batch1,
                              const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(batch1), given(batch2), whole(beta), whole(alpha)};
-  return call_one(ctx, k_baddbmm, "baddbmm", v, result);
+  const Value v_[] = {arg::given(input), arg::given(batch1), arg::given(batch2), arg::whole(beta), arg::whole(alpha)};
+  return call_one(ctx, k_baddbmm, "baddbmm", v_, result);
 }
 gradus_status gradus_baddbmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *batch1,
                               const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(batch1), given(batch2), whole(beta), whole(alpha)};
-  return call_some(ctx, k_baddbmm_, "baddbmm_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(batch1), arg::given(batch2), arg::whole(beta), arg::whole(alpha)};
+  return call_some(ctx, k_baddbmm_, "baddbmm_", v_, {result});
 }
 gradus_status gradus_addmv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat,
                            const gradus_tensor *vec, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(mat), given(vec), whole(beta), whole(alpha)};
-  return call_one(ctx, k_addmv, "addmv", v, result);
+  const Value v_[] = {arg::given(input), arg::given(mat), arg::given(vec), arg::whole(beta), arg::whole(alpha)};
+  return call_one(ctx, k_addmv, "addmv", v_, result);
 }
 gradus_status gradus_addmv_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mat,
                             const gradus_tensor *vec, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(mat), given(vec), whole(beta), whole(alpha)};
-  return call_some(ctx, k_addmv_, "addmv_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(mat), arg::given(vec), arg::whole(beta), arg::whole(alpha)};
+  return call_some(ctx, k_addmv_, "addmv_", v_, {result});
 }
 gradus_status gradus_linear(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
                             const gradus_tensor *bias, gradus_tensor **result) {
-  const Value v[] = {given(input), given(weight), optional(bias)};
-  return call_one(ctx, k_linear, "linear", v, result);
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias)};
+  return call_one(ctx, k_linear, "linear", v_, result);
 }
 gradus_status gradus_outer(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec2,
                            gradus_tensor **result) {
-  const Value v[] = {given(input), given(vec2)};
-  return call_one(ctx, k_outer, "outer", v, result);
+  const Value v_[] = {arg::given(input), arg::given(vec2)};
+  return call_one(ctx, k_outer, "outer", v_, result);
 }
 gradus_status gradus_ger(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec2,
                          gradus_tensor **result) {
-  const Value v[] = {given(input), given(vec2)};
-  return call_one(ctx, k_ger, "ger", v, result);
+  const Value v_[] = {arg::given(input), arg::given(vec2)};
+  return call_one(ctx, k_ger, "ger", v_, result);
 }
 gradus_status gradus_inner(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                            gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_inner, "inner", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_inner, "inner", v_, result);
 }
 gradus_status gradus_tensordot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                                const int64_t *dims_self, size_t dims_self_count, const int64_t *dims_other,
                                size_t dims_other_count, gradus_tensor **result) {
-  const Value v[] = {given(input), given(other), list(dims_self, dims_self_count), list(dims_other, dims_other_count)};
-  return call_one(ctx, k_tensordot, "tensordot", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other), arg::list(dims_self, dims_self_count),
+                      arg::list(dims_other, dims_other_count)};
+  return call_one(ctx, k_tensordot, "tensordot", v_, result);
 }
 gradus_status gradus_kron(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                           gradus_tensor **result) {
-  const Value v[] = {given(input), given(other)};
-  return call_one(ctx, k_kron, "kron", v, result);
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_kron, "kron", v_, result);
 }
 gradus_status gradus_addr(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec1,
                           const gradus_tensor *vec2, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(vec1), given(vec2), whole(beta), whole(alpha)};
-  return call_one(ctx, k_addr, "addr", v, result);
+  const Value v_[] = {arg::given(input), arg::given(vec1), arg::given(vec2), arg::whole(beta), arg::whole(alpha)};
+  return call_one(ctx, k_addr, "addr", v_, result);
 }
 gradus_status gradus_addr_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *vec1,
                            const gradus_tensor *vec2, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(vec1), given(vec2), whole(beta), whole(alpha)};
-  return call_some(ctx, k_addr_, "addr_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(vec1), arg::given(vec2), arg::whole(beta), arg::whole(alpha)};
+  return call_some(ctx, k_addr_, "addr_", v_, {result});
 }
 gradus_status gradus_addbmm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *batch1,
                             const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(batch1), given(batch2), whole(beta), whole(alpha)};
-  return call_one(ctx, k_addbmm, "addbmm", v, result);
+  const Value v_[] = {arg::given(input), arg::given(batch1), arg::given(batch2), arg::whole(beta), arg::whole(alpha)};
+  return call_one(ctx, k_addbmm, "addbmm", v_, result);
 }
 gradus_status gradus_addbmm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *batch1,
                              const gradus_tensor *batch2, double beta, double alpha, gradus_tensor **result) {
-  const Value v[] = {given(input), given(batch1), given(batch2), whole(beta), whole(alpha)};
-  return call_some(ctx, k_addbmm_, "addbmm_", v, {result});
+  const Value v_[] = {arg::given(input), arg::given(batch1), arg::given(batch2), arg::whole(beta), arg::whole(alpha)};
+  return call_some(ctx, k_addbmm_, "addbmm_", v_, {result});
 }
 gradus_status gradus_linalg_multi_dot(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
                                       gradus_tensor **result) {
-  const Value v[] = {list(tensors, tensors_count)};
-  return call_one(ctx, k_linalg_multi_dot, "linalg_multi_dot", v, result);
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_one(ctx, k_linalg_multi_dot, "linalg_multi_dot", v_, result);
 }
 gradus_status gradus_linalg_vecdot(gradus_context *ctx, const gradus_tensor *x, const gradus_tensor *y, int64_t dim,
                                    gradus_tensor **result) {
-  const Value v[] = {given(x), given(y), Value(dim)};
-  return call_one(ctx, k_linalg_vecdot, "linalg_vecdot", v, result);
+  const Value v_[] = {arg::given(x), arg::given(y), Value(dim)};
+  return call_one(ctx, k_linalg_vecdot, "linalg_vecdot", v_, result);
 }
 gradus_status gradus_einsum(gradus_context *ctx, const char *equation, size_t equation_length,
                             gradus_tensor *const *tensors, size_t tensors_count, const int64_t *path, size_t path_count,
                             gradus_tensor **result) {
-  const Value v[] = {text(equation, equation_length), list(tensors, tensors_count), list(path, path_count)};
-  return call_one(ctx, k_einsum, "einsum", v, result);
+  const Value v_[] = {arg::text(equation, equation_length), arg::list(tensors, tensors_count),
+                      arg::list(path, path_count)};
+  return call_one(ctx, k_einsum, "einsum", v_, result);
+}
+gradus_status gradus_fake_unbind(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **results,
+                                 size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_list(ctx, k_fake_unbind, "fake_unbind", v_, results, capacity, count);
+}
+gradus_status gradus_fake_max(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                              const double *scale_factors, size_t scale_factors_count, const double *eps,
+                              const int32_t *flag, const char *reduction, size_t reduction_length, const char *mode,
+                              size_t mode_length, const double *min, double max, const int64_t *stride,
+                              size_t stride_count, const int64_t *output_size, size_t output_size_count,
+                              const gradus_tensor *weight, int32_t dtype, int64_t stop, gradus_tensor **values,
+                              gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), arg::optional(dim), arg::list(scale_factors, scale_factors_count),
+                      arg::optional(eps), flag ? arg::flag(*flag) : Value(std::nullopt),
+                      arg::text(reduction, reduction_length), arg::text(mode, mode_length), arg::optional(min),
+                      Value(max), arg::list(stride, stride_count), arg::list(output_size, output_size_count),
+                      arg::optional(weight), arg::dtype(dtype), Value(), Value(stop)};
+  return call_some(ctx, k_fake_max, "fake_max", v_, {values, indices});
+}
+gradus_status gradus_fake_cat(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count, int64_t dim,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count), Value(dim)};
+  return call_one(ctx, k_fake_cat, "fake_cat", v_, result);
+}
+gradus_status gradus_fake_index(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *indices,
+                                size_t indices_count, int32_t dtype, double p, int32_t training, int64_t low,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(indices, indices_count), arg::dtype(dtype), Value(p),
+                      arg::flag(training), Value(low)};
+  return call_one(ctx, k_fake_index, "fake_index", v_, result);
 }

@@ -12,489 +12,511 @@ template <class T> class Methods {
  public:
   // e to the power of each element.
   T exp() const {
-    static const detail::Op op("exp");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("exp");
+    return detail::one<T>(op_, {self()});
   }
   // e to the power of each element.
   const T& exp_() const {
-    static const detail::Op op("exp_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("exp_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // The natural logarithm of each element; -inf at 0, NaN below.
   T log() const {
-    static const detail::Op op("log");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("log");
+    return detail::one<T>(op_, {self()});
   }
   // The natural logarithm of each element; -inf at 0, NaN below.
   const T& log_() const {
-    static const detail::Op op("log_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("log_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // The sine of each element, in radians.
   T sin() const {
-    static const detail::Op op("sin");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("sin");
+    return detail::one<T>(op_, {self()});
   }
   // The sine of each element, in radians.
   const T& sin_() const {
-    static const detail::Op op("sin_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("sin_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // The cosine of each element, in radians.
   T cos() const {
-    static const detail::Op op("cos");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("cos");
+    return detail::one<T>(op_, {self()});
   }
   // The cosine of each element, in radians.
   const T& cos_() const {
-    static const detail::Op op("cos_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("cos_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // The hyperbolic tangent of each element.
   T tanh() const {
-    static const detail::Op op("tanh");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("tanh");
+    return detail::one<T>(op_, {self()});
   }
   // The hyperbolic tangent of each element.
   const T& tanh_() const {
-    static const detail::Op op("tanh_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("tanh_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // 1 / (1 + exp(-x)) for each element.
   T sigmoid() const {
-    static const detail::Op op("sigmoid");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("sigmoid");
+    return detail::one<T>(op_, {self()});
   }
   // 1 / (1 + exp(-x)) for each element.
   const T& sigmoid_() const {
-    static const detail::Op op("sigmoid_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("sigmoid_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // The error function of each element.
   T erf() const {
-    static const detail::Op op("erf");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("erf");
+    return detail::one<T>(op_, {self()});
   }
   // The error function of each element.
   const T& erf_() const {
-    static const detail::Op op("erf_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("erf_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // Each element with the opposite sign.
   T neg() const {
-    static const detail::Op op("neg");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("neg");
+    return detail::one<T>(op_, {self()});
   }
   // Each element with the opposite sign.
   const T& neg_() const {
-    static const detail::Op op("neg_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("neg_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // The absolute value of each element; the gradient at 0 is 0.
   T abs() const {
-    static const detail::Op op("abs");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("abs");
+    return detail::one<T>(op_, {self()});
   }
   // The absolute value of each element; the gradient at 0 is 0.
   const T& abs_() const {
-    static const detail::Op op("abs_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("abs_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // Each element times itself.
   T square() const {
-    static const detail::Op op("square");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("square");
+    return detail::one<T>(op_, {self()});
   }
   // Each element times itself.
   const T& square_() const {
-    static const detail::Op op("square_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("square_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // The square root of each element; NaN below 0. The gradient at 0 is infinite.
   T sqrt() const {
-    static const detail::Op op("sqrt");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("sqrt");
+    return detail::one<T>(op_, {self()});
   }
   // The square root of each element; NaN below 0. The gradient at 0 is infinite.
   const T& sqrt_() const {
-    static const detail::Op op("sqrt_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("sqrt_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // max(x, 0) for each element; the gradient at 0 is 0.
   T relu() const {
-    static const detail::Op op("relu");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("relu");
+    return detail::one<T>(op_, {self()});
   }
   // max(x, 0) for each element; the gradient at 0 is 0.
   const T& relu_() const {
-    static const detail::Op op("relu_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("relu_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // self + alpha * other.
   T add(const Operand& other, Scalar alpha = 1) const {
-    static const detail::Op op("add");
-    return detail::one<T>(op, {self(), other, alpha});
+    static const detail::Op op_("add");
+    return detail::one<T>(op_, {self(), other, alpha});
   }
   // self + alpha * other.
   const T& add_(const Operand& other, Scalar alpha = 1) const {
-    static const detail::Op op("add_");
-    detail::one<T>(op, {self(), other, alpha});
+    static const detail::Op op_("add_");
+    detail::one<T>(op_, {self(), other, alpha});
     return self();
   }
   // self - alpha * other.
   T sub(const Operand& other, Scalar alpha = 1) const {
-    static const detail::Op op("sub");
-    return detail::one<T>(op, {self(), other, alpha});
+    static const detail::Op op_("sub");
+    return detail::one<T>(op_, {self(), other, alpha});
   }
   // self - alpha * other.
   const T& sub_(const Operand& other, Scalar alpha = 1) const {
-    static const detail::Op op("sub_");
-    detail::one<T>(op, {self(), other, alpha});
+    static const detail::Op op_("sub_");
+    detail::one<T>(op_, {self(), other, alpha});
     return self();
   }
   // self * other.
   T mul(const Operand& other) const {
-    static const detail::Op op("mul");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("mul");
+    return detail::one<T>(op_, {self(), other});
   }
   // self * other.
   const T& mul_(const Operand& other) const {
-    static const detail::Op op("mul_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("mul_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // self / other, integers in floating point.
   T div(const Operand& other) const {
-    static const detail::Op op("div");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("div");
+    return detail::one<T>(op_, {self(), other});
   }
   // self / other, integers in floating point.
   const T& div_(const Operand& other) const {
-    static const detail::Op op("div_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("div_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // The larger of two elements; NaN if either is. Equal elements share the gradient.
   T maximum(const Operand& other) const {
-    static const detail::Op op("maximum");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("maximum");
+    return detail::one<T>(op_, {self(), other});
   }
   // The larger of two elements; NaN if either is. Equal elements share the gradient.
   const T& maximum_(const Operand& other) const {
-    static const detail::Op op("maximum_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("maximum_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // Whether self < other.
   T lt(const Operand& other) const {
-    static const detail::Op op("lt");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("lt");
+    return detail::one<T>(op_, {self(), other});
   }
   // Whether self < other.
   const T& lt_(const Operand& other) const {
-    static const detail::Op op("lt_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("lt_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // Whether self > other.
   T gt(const Operand& other) const {
-    static const detail::Op op("gt");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("gt");
+    return detail::one<T>(op_, {self(), other});
   }
   // Whether self > other.
   const T& gt_(const Operand& other) const {
-    static const detail::Op op("gt_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("gt_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // Whether self <= other.
   T le(const Operand& other) const {
-    static const detail::Op op("le");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("le");
+    return detail::one<T>(op_, {self(), other});
   }
   // Whether self <= other.
   const T& le_(const Operand& other) const {
-    static const detail::Op op("le_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("le_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // Whether self >= other.
   T ge(const Operand& other) const {
-    static const detail::Op op("ge");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("ge");
+    return detail::one<T>(op_, {self(), other});
   }
   // Whether self >= other.
   const T& ge_(const Operand& other) const {
-    static const detail::Op op("ge_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("ge_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // Whether self == other; never for NaN.
   T eq(const Operand& other) const {
-    static const detail::Op op("eq");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("eq");
+    return detail::one<T>(op_, {self(), other});
   }
   // Whether self == other; never for NaN.
   const T& eq_(const Operand& other) const {
-    static const detail::Op op("eq_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("eq_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // Whether self != other; always for NaN.
   T ne(const Operand& other) const {
-    static const detail::Op op("ne");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("ne");
+    return detail::one<T>(op_, {self(), other});
   }
   // Whether self != other; always for NaN.
   const T& ne_(const Operand& other) const {
-    static const detail::Op op("ne_");
-    detail::one<T>(op, {self(), other});
+    static const detail::Op op_("ne_");
+    detail::one<T>(op_, {self(), other});
     return self();
   }
   // The sum over the dimensions in dim, over all when there are none. Integers are summed in int64.
   T sum(const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
-    static const detail::Op op("sum");
-    return detail::one<T>(op, {self(), dim, keepdim, dtype});
+    static const detail::Op op_("sum");
+    return detail::one<T>(op_, {self(), dim, keepdim, dtype});
   }
   // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
   T view(const IntList& size) const {
-    static const detail::Op op("view");
-    return detail::one<T>(op, {self(), size});
+    static const detail::Op op_("view");
+    return detail::one<T>(op_, {self(), size});
   }
   // The same elements in another shape: a view where the strides allow it, else a copy.
   T reshape(const IntList& shape) const {
-    static const detail::Op op("reshape");
-    return detail::one<T>(op, {self(), shape});
+    static const detail::Op op_("reshape");
+    return detail::one<T>(op_, {self(), shape});
   }
   // Dimensions of size 1 read as larger ones, without a copy; -1 keeps a size.
   T expand(const IntList& size, bool is_implicit = false) const {
-    static const detail::Op op("expand");
-    return detail::one<T>(op, {self(), size, is_implicit});
+    static const detail::Op op_("expand");
+    return detail::one<T>(op_, {self(), size, is_implicit});
   }
   // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
   T as_strided(const IntList& size, const IntList& stride, std::optional<int64_t> storage_offset = {}) const {
-    static const detail::Op op("as_strided");
-    return detail::one<T>(op, {self(), size, stride, storage_offset});
+    static const detail::Op op_("as_strided");
+    return detail::one<T>(op_, {self(), size, stride, storage_offset});
   }
   // A copy with memory of its own, row-major; gradients flow through.
   T clone() const {
-    static const detail::Op op("clone");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("clone");
+    return detail::one<T>(op_, {self()});
   }
   // The elements as another dtype; the tensor itself when it has that dtype already and no copy is asked for.
   T to(Dtype dtype, bool non_blocking = false, bool copy = false) const {
-    static const detail::Op op("to");
-    return detail::one<T>(op, {self(), dtype, non_blocking, copy});
+    static const detail::Op op_("to");
+    return detail::one<T>(op_, {self(), dtype, non_blocking, copy});
   }
   // The tensor itself if its memory is row-major, else a copy that is.
   T contiguous() const {
-    static const detail::Op op("contiguous");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("contiguous");
+    return detail::one<T>(op_, {self()});
   }
   // src, broadcast and cast to the shape and dtype of self.
   T copy(const T& src, bool non_blocking = false) const {
-    static const detail::Op op("copy");
-    return detail::one<T>(op, {self(), src, non_blocking});
+    static const detail::Op op_("copy");
+    return detail::one<T>(op_, {self(), src, non_blocking});
   }
   // src, broadcast and cast to the shape and dtype of self.
   const T& copy_(const T& src, bool non_blocking = false) const {
-    static const detail::Op op("copy_");
-    detail::one<T>(op, {self(), src, non_blocking});
+    static const detail::Op op_("copy_");
+    detail::one<T>(op_, {self(), src, non_blocking});
     return self();
   }
   // A tensor like self with every element the number.
   T fill(Scalar value) const {
-    static const detail::Op op("fill");
-    return detail::one<T>(op, {self(), value});
+    static const detail::Op op_("fill");
+    return detail::one<T>(op_, {self(), value});
   }
   // A tensor like self with every element the number.
   const T& fill_(Scalar value) const {
-    static const detail::Op op("fill_");
-    detail::one<T>(op, {self(), value});
+    static const detail::Op op_("fill_");
+    detail::one<T>(op_, {self(), value});
     return self();
   }
   // A tensor like self with every element 0.
   T zero() const {
-    static const detail::Op op("zero");
-    return detail::one<T>(op, {self()});
+    static const detail::Op op_("zero");
+    return detail::one<T>(op_, {self()});
   }
   // A tensor like self with every element 0.
   const T& zero_() const {
-    static const detail::Op op("zero_");
-    detail::one<T>(op, {self()});
+    static const detail::Op op_("zero_");
+    detail::one<T>(op_, {self()});
     return self();
   }
   // A tensor of the shape and dtype of self with whatever its memory holds.
   T empty_like(Dtype dtype = {}) const {
-    static const detail::Op op("empty_like");
-    return detail::one<T>(op, {self(), dtype});
+    static const detail::Op op_("empty_like");
+    return detail::one<T>(op_, {self(), dtype});
   }
   // Zeros of the shape and dtype of self.
   T zeros_like(Dtype dtype = {}) const {
-    static const detail::Op op("zeros_like");
-    return detail::one<T>(op, {self(), dtype});
+    static const detail::Op op_("zeros_like");
+    return detail::one<T>(op_, {self(), dtype});
   }
   // Ones of the shape and dtype of self.
   T ones_like(Dtype dtype = {}) const {
-    static const detail::Op op("ones_like");
-    return detail::one<T>(op, {self(), dtype});
+    static const detail::Op op_("ones_like");
+    return detail::one<T>(op_, {self(), dtype});
   }
   // One number in the shape and dtype of self.
   T full_like(Scalar fill_value, Dtype dtype = {}) const {
-    static const detail::Op op("full_like");
-    return detail::one<T>(op, {self(), fill_value, dtype});
+    static const detail::Op op_("full_like");
+    return detail::one<T>(op_, {self(), fill_value, dtype});
   }
   // A tensor of the dtype of self with whatever its memory holds.
   T new_empty(const IntList& size, Dtype dtype = {}) const {
-    static const detail::Op op("new_empty");
-    return detail::one<T>(op, {self(), size, dtype});
+    static const detail::Op op_("new_empty");
+    return detail::one<T>(op_, {self(), size, dtype});
   }
   // Zeros of the dtype of self.
   T new_zeros(const IntList& size, Dtype dtype = {}) const {
-    static const detail::Op op("new_zeros");
-    return detail::one<T>(op, {self(), size, dtype});
+    static const detail::Op op_("new_zeros");
+    return detail::one<T>(op_, {self(), size, dtype});
   }
   // Ones of the dtype of self.
   T new_ones(const IntList& size, Dtype dtype = {}) const {
-    static const detail::Op op("new_ones");
-    return detail::one<T>(op, {self(), size, dtype});
+    static const detail::Op op_("new_ones");
+    return detail::one<T>(op_, {self(), size, dtype});
   }
   // One number in the dtype of self.
   T new_full(const IntList& size, Scalar fill_value, Dtype dtype = {}) const {
-    static const detail::Op op("new_full");
-    return detail::one<T>(op, {self(), size, fill_value, dtype});
+    static const detail::Op op_("new_full");
+    return detail::one<T>(op_, {self(), size, fill_value, dtype});
   }
   // TEMPORARY
   T permute(const IntList& dims) const {
-    static const detail::Op op("permute");
-    return detail::one<T>(op, {self(), dims});
+    static const detail::Op op_("permute");
+    return detail::one<T>(op_, {self(), dims});
   }
   // The product of two matrices.
   T mm(const T& mat2) const {
-    static const detail::Op op("mm");
-    return detail::one<T>(op, {self(), mat2});
+    static const detail::Op op_("mm");
+    return detail::one<T>(op_, {self(), mat2});
   }
   // The products of two stacks of matrices, one by one.
   T bmm(const T& mat2) const {
-    static const detail::Op op("bmm");
-    return detail::one<T>(op, {self(), mat2});
+    static const detail::Op op_("bmm");
+    return detail::one<T>(op_, {self(), mat2});
   }
   // A matrix times a vector.
   T mv(const T& vec) const {
-    static const detail::Op op("mv");
-    return detail::one<T>(op, {self(), vec});
+    static const detail::Op op_("mv");
+    return detail::one<T>(op_, {self(), vec});
   }
   // The sum of the products of the elements of two vectors of one length.
   T dot(const T& tensor) const {
-    static const detail::Op op("dot");
-    return detail::one<T>(op, {self(), tensor});
+    static const detail::Op op_("dot");
+    return detail::one<T>(op_, {self(), tensor});
   }
   // dot, with the conjugate of self; of real vectors the same.
   T vdot(const T& other) const {
-    static const detail::Op op("vdot");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("vdot");
+    return detail::one<T>(op_, {self(), other});
   }
   // The product over the last dimension of self and the one before the last of other; leading dimensions are a batch that ...
   T matmul(const T& other) const {
-    static const detail::Op op("matmul");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("matmul");
+    return detail::one<T>(op_, {self(), other});
   }
   // Another name of matmul.
   T linalg_matmul(const T& other) const {
-    static const detail::Op op("linalg_matmul");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("linalg_matmul");
+    return detail::one<T>(op_, {self(), other});
   }
   // beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
   T addmm(const T& mat1, const T& mat2, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("addmm");
-    return detail::one<T>(op, {self(), mat1, mat2, beta, alpha});
+    static const detail::Op op_("addmm");
+    return detail::one<T>(op_, {self(), mat1, mat2, beta, alpha});
   }
   // beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
   const T& addmm_(const T& mat1, const T& mat2, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("addmm_");
-    detail::one<T>(op, {self(), mat1, mat2, beta, alpha});
+    static const detail::Op op_("addmm_");
+    detail::one<T>(op_, {self(), mat1, mat2, beta, alpha});
     return self();
   }
   // beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
   T baddbmm(const T& batch1, const T& batch2, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("baddbmm");
-    return detail::one<T>(op, {self(), batch1, batch2, beta, alpha});
+    static const detail::Op op_("baddbmm");
+    return detail::one<T>(op_, {self(), batch1, batch2, beta, alpha});
   }
   // beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
   const T& baddbmm_(const T& batch1, const T& batch2, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("baddbmm_");
-    detail::one<T>(op, {self(), batch1, batch2, beta, alpha});
+    static const detail::Op op_("baddbmm_");
+    detail::one<T>(op_, {self(), batch1, batch2, beta, alpha});
     return self();
   }
   // beta * self + alpha * mat @ vec; with beta 0 self is not read.
   T addmv(const T& mat, const T& vec, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("addmv");
-    return detail::one<T>(op, {self(), mat, vec, beta, alpha});
+    static const detail::Op op_("addmv");
+    return detail::one<T>(op_, {self(), mat, vec, beta, alpha});
   }
   // beta * self + alpha * mat @ vec; with beta 0 self is not read.
   const T& addmv_(const T& mat, const T& vec, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("addmv_");
-    detail::one<T>(op, {self(), mat, vec, beta, alpha});
+    static const detail::Op op_("addmv_");
+    detail::one<T>(op_, {self(), mat, vec, beta, alpha});
     return self();
   }
   // All products of an element of one vector with one of the other.
   T outer(const T& vec2) const {
-    static const detail::Op op("outer");
-    return detail::one<T>(op, {self(), vec2});
+    static const detail::Op op_("outer");
+    return detail::one<T>(op_, {self(), vec2});
   }
   // Another name of outer.
   T ger(const T& vec2) const {
-    static const detail::Op op("ger");
-    return detail::one<T>(op, {self(), vec2});
+    static const detail::Op op_("ger");
+    return detail::one<T>(op_, {self(), vec2});
   }
   // The sums of products over the last dimension of both.
   T inner(const T& other) const {
-    static const detail::Op op("inner");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("inner");
+    return detail::one<T>(op_, {self(), other});
   }
   // The sums of products over pairs of dimensions; the others remain, those of self first.
   T tensordot(const T& other, const IntList& dims_self, const IntList& dims_other) const {
-    static const detail::Op op("tensordot");
-    return detail::one<T>(op, {self(), other, dims_self, dims_other});
+    static const detail::Op op_("tensordot");
+    return detail::one<T>(op_, {self(), other, dims_self, dims_other});
   }
   // The Kronecker product: other in place of each element of self, times that element.
   T kron(const T& other) const {
-    static const detail::Op op("kron");
-    return detail::one<T>(op, {self(), other});
+    static const detail::Op op_("kron");
+    return detail::one<T>(op_, {self(), other});
   }
   // beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
   T addr(const T& vec1, const T& vec2, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("addr");
-    return detail::one<T>(op, {self(), vec1, vec2, beta, alpha});
+    static const detail::Op op_("addr");
+    return detail::one<T>(op_, {self(), vec1, vec2, beta, alpha});
   }
   // beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
   const T& addr_(const T& vec1, const T& vec2, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("addr_");
-    detail::one<T>(op, {self(), vec1, vec2, beta, alpha});
+    static const detail::Op op_("addr_");
+    detail::one<T>(op_, {self(), vec1, vec2, beta, alpha});
     return self();
   }
   // beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
   T addbmm(const T& batch1, const T& batch2, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("addbmm");
-    return detail::one<T>(op, {self(), batch1, batch2, beta, alpha});
+    static const detail::Op op_("addbmm");
+    return detail::one<T>(op_, {self(), batch1, batch2, beta, alpha});
   }
   // beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
   const T& addbmm_(const T& batch1, const T& batch2, Scalar beta = 1, Scalar alpha = 1) const {
-    static const detail::Op op("addbmm_");
-    detail::one<T>(op, {self(), batch1, batch2, beta, alpha});
+    static const detail::Op op_("addbmm_");
+    detail::one<T>(op_, {self(), batch1, batch2, beta, alpha});
     return self();
+  }
+  // x
+  std::vector<T> fake_unbind(int64_t dim = 0) const {
+    static const detail::Op op_("fake_unbind");
+    return detail::many<T>(op_, {self(), dim});
+  }
+  // x
+  std::tuple<T, T> fake_max(std::optional<int64_t> dim = {}, const std::vector<double>& scale_factors = {},
+                            std::optional<double> eps = {}, std::optional<bool> flag = {},
+                            std::string_view reduction = "mean", std::optional<std::string_view> mode = {},
+                            std::optional<Scalar> min = {}, Scalar max = 1.5, const IntList& stride = {},
+                            const IntList& output_size = {}, const T& weight = {}, Dtype dtype = {},
+                            int64_t stop = 9223372036854775807) const {
+    static const detail::Op op_("fake_max");
+    return detail::some<T, 2>(op_, {self(), dim, scale_factors, eps, flag, reduction, mode, min, max, stride, output_size,
+                                    weight, dtype, detail::Arg(), stop});
+  }
+  // x
+  T fake_index(const BasicTensorList<T>& indices, Dtype dtype, double p = 0.5, bool training = true,
+               int64_t low = 0) const {
+    static const detail::Op op_("fake_index");
+    return detail::one<T>(op_, {self(), indices, dtype, p, training, low});
   }
 
  private:

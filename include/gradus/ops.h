@@ -944,6 +944,44 @@ GRADUS_API gradus_status gradus_einsum(gradus_context *ctx, const char *equation
                                        gradus_tensor *const *tensors, size_t tensors_count, const int64_t *path,
                                        size_t path_count, gradus_tensor **result);
 
+/*
+ * x
+ *   fake_unbind(Tensor(a) self, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fake_unbind(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                            gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * x
+ *   fake_max(Tensor self, int? dim=None, float[]? scale_factors=None, *, float? eps=None, bool? flag=None, str reduction='mean', str? mode=None, Scalar? min=None, Scalar max=1.5, int[2] stride=1, int[]? output_size=None, Tensor? weight=None, ScalarType? dtype=None, Layout? generator=None, int end=9223372036854775807) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fake_max(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                         const double *scale_factors, size_t scale_factors_count, const double *eps,
+                                         const int32_t *flag, const char *reduction, size_t reduction_length,
+                                         const char *mode, size_t mode_length, const double *min, double max,
+                                         const int64_t *stride, size_t stride_count, const int64_t *output_size,
+                                         size_t output_size_count, const gradus_tensor *weight, int32_t dtype,
+                                         int64_t stop, gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * x
+ *   fake_cat(Tensor[] tensors, int dim=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fake_cat(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                         int64_t dim, gradus_tensor **result);
+
+/*
+ * x
+ *   fake_index(Tensor self, Tensor?[] indices, ScalarType dtype, float p=0.5, bool training=True, int from=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fake_index(gradus_context *ctx, const gradus_tensor *input,
+                                           gradus_tensor *const *indices, size_t indices_count, int32_t dtype, double p,
+                                           int32_t training, int64_t low, gradus_tensor **result);
+
 #ifdef __cplusplus
 }
 #endif

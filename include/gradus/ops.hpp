@@ -10,650 +10,683 @@ inline namespace v1 {
 
 // e to the power of each element.
 inline Tensor exp(const Tensor& input) {
-  static const detail::Op op("exp");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("exp");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // e to the power of each element.
 inline Tensor exp_(const Tensor& input) {
-  static const detail::Op op("exp_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("exp_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The natural logarithm of each element; -inf at 0, NaN below.
 inline Tensor log(const Tensor& input) {
-  static const detail::Op op("log");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("log");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The natural logarithm of each element; -inf at 0, NaN below.
 inline Tensor log_(const Tensor& input) {
-  static const detail::Op op("log_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("log_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The sine of each element, in radians.
 inline Tensor sin(const Tensor& input) {
-  static const detail::Op op("sin");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sin");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The sine of each element, in radians.
 inline Tensor sin_(const Tensor& input) {
-  static const detail::Op op("sin_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sin_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The cosine of each element, in radians.
 inline Tensor cos(const Tensor& input) {
-  static const detail::Op op("cos");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("cos");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The cosine of each element, in radians.
 inline Tensor cos_(const Tensor& input) {
-  static const detail::Op op("cos_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("cos_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The hyperbolic tangent of each element.
 inline Tensor tanh(const Tensor& input) {
-  static const detail::Op op("tanh");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("tanh");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The hyperbolic tangent of each element.
 inline Tensor tanh_(const Tensor& input) {
-  static const detail::Op op("tanh_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("tanh_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // 1 / (1 + exp(-x)) for each element.
 inline Tensor sigmoid(const Tensor& input) {
-  static const detail::Op op("sigmoid");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sigmoid");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // 1 / (1 + exp(-x)) for each element.
 inline Tensor sigmoid_(const Tensor& input) {
-  static const detail::Op op("sigmoid_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sigmoid_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The error function of each element.
 inline Tensor erf(const Tensor& input) {
-  static const detail::Op op("erf");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("erf");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The error function of each element.
 inline Tensor erf_(const Tensor& input) {
-  static const detail::Op op("erf_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("erf_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // Each element with the opposite sign.
 inline Tensor neg(const Tensor& input) {
-  static const detail::Op op("neg");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("neg");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // Each element with the opposite sign.
 inline Tensor neg_(const Tensor& input) {
-  static const detail::Op op("neg_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("neg_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The absolute value of each element; the gradient at 0 is 0.
 inline Tensor abs(const Tensor& input) {
-  static const detail::Op op("abs");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("abs");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The absolute value of each element; the gradient at 0 is 0.
 inline Tensor abs_(const Tensor& input) {
-  static const detail::Op op("abs_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("abs_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // Each element times itself.
 inline Tensor square(const Tensor& input) {
-  static const detail::Op op("square");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("square");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // Each element times itself.
 inline Tensor square_(const Tensor& input) {
-  static const detail::Op op("square_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("square_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The square root of each element; NaN below 0. The gradient at 0 is infinite.
 inline Tensor sqrt(const Tensor& input) {
-  static const detail::Op op("sqrt");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sqrt");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The square root of each element; NaN below 0. The gradient at 0 is infinite.
 inline Tensor sqrt_(const Tensor& input) {
-  static const detail::Op op("sqrt_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sqrt_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // max(x, 0) for each element; the gradient at 0 is 0.
 inline Tensor relu(const Tensor& input) {
-  static const detail::Op op("relu");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("relu");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // max(x, 0) for each element; the gradient at 0 is 0.
 inline Tensor relu_(const Tensor& input) {
-  static const detail::Op op("relu_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("relu_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // self + alpha * other.
 inline Tensor add(const Operand& input, const Operand& other, Scalar alpha = 1) {
-  static const detail::Op op("add");
-  return detail::one<Tensor>(op, {input, other, alpha});
+  static const detail::Op op_("add");
+  return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
 // self + alpha * other.
 inline Tensor add_(const Operand& input, const Operand& other, Scalar alpha = 1) {
-  static const detail::Op op("add_");
-  return detail::one<Tensor>(op, {input, other, alpha});
+  static const detail::Op op_("add_");
+  return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
 // self - alpha * other.
 inline Tensor sub(const Operand& input, const Operand& other, Scalar alpha = 1) {
-  static const detail::Op op("sub");
-  return detail::one<Tensor>(op, {input, other, alpha});
+  static const detail::Op op_("sub");
+  return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
 // self - alpha * other.
 inline Tensor sub_(const Operand& input, const Operand& other, Scalar alpha = 1) {
-  static const detail::Op op("sub_");
-  return detail::one<Tensor>(op, {input, other, alpha});
+  static const detail::Op op_("sub_");
+  return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
 // self * other.
 inline Tensor mul(const Operand& input, const Operand& other) {
-  static const detail::Op op("mul");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("mul");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // self * other.
 inline Tensor mul_(const Operand& input, const Operand& other) {
-  static const detail::Op op("mul_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("mul_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // self / other, integers in floating point.
 inline Tensor div(const Operand& input, const Operand& other) {
-  static const detail::Op op("div");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("div");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // self / other, integers in floating point.
 inline Tensor div_(const Operand& input, const Operand& other) {
-  static const detail::Op op("div_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("div_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // The larger of two elements; NaN if either is. Equal elements share the gradient.
 inline Tensor maximum(const Operand& input, const Operand& other) {
-  static const detail::Op op("maximum");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("maximum");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // The larger of two elements; NaN if either is. Equal elements share the gradient.
 inline Tensor maximum_(const Operand& input, const Operand& other) {
-  static const detail::Op op("maximum_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("maximum_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self < other.
 inline Tensor lt(const Operand& input, const Operand& other) {
-  static const detail::Op op("lt");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("lt");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self < other.
 inline Tensor lt_(const Operand& input, const Operand& other) {
-  static const detail::Op op("lt_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("lt_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self > other.
 inline Tensor gt(const Operand& input, const Operand& other) {
-  static const detail::Op op("gt");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("gt");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self > other.
 inline Tensor gt_(const Operand& input, const Operand& other) {
-  static const detail::Op op("gt_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("gt_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self <= other.
 inline Tensor le(const Operand& input, const Operand& other) {
-  static const detail::Op op("le");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("le");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self <= other.
 inline Tensor le_(const Operand& input, const Operand& other) {
-  static const detail::Op op("le_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("le_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self >= other.
 inline Tensor ge(const Operand& input, const Operand& other) {
-  static const detail::Op op("ge");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("ge");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self >= other.
 inline Tensor ge_(const Operand& input, const Operand& other) {
-  static const detail::Op op("ge_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("ge_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self == other; never for NaN.
 inline Tensor eq(const Operand& input, const Operand& other) {
-  static const detail::Op op("eq");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("eq");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self == other; never for NaN.
 inline Tensor eq_(const Operand& input, const Operand& other) {
-  static const detail::Op op("eq_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("eq_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self != other; always for NaN.
 inline Tensor ne(const Operand& input, const Operand& other) {
-  static const detail::Op op("ne");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("ne");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self != other; always for NaN.
 inline Tensor ne_(const Operand& input, const Operand& other) {
-  static const detail::Op op("ne_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("ne_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.
 inline Tensor where(const Operand& condition, const Operand& input, const Operand& other) {
-  static const detail::Op op("where");
-  return detail::one<Tensor>(op, {condition, input, other});
+  static const detail::Op op_("where");
+  return detail::one<Tensor>(op_, {condition, input, other});
 }
 
 // self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.
 inline Tensor where_(const Operand& condition, const Operand& input, const Operand& other) {
-  static const detail::Op op("where_");
-  return detail::one<Tensor>(op, {condition, input, other});
+  static const detail::Op op_("where_");
+  return detail::one<Tensor>(op_, {condition, input, other});
 }
 
 // The sum over the dimensions in dim, over all when there are none. Integers are summed in int64.
 inline Tensor sum(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
-  static const detail::Op op("sum");
-  return detail::one<Tensor>(op, {input, dim, keepdim, dtype});
+  static const detail::Op op_("sum");
+  return detail::one<Tensor>(op_, {input, dim, keepdim, dtype});
 }
 
 // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
 inline Tensor view(const Tensor& input, const IntList& size) {
-  static const detail::Op op("view");
-  return detail::one<Tensor>(op, {input, size});
+  static const detail::Op op_("view");
+  return detail::one<Tensor>(op_, {input, size});
 }
 
 // The same elements in another shape: a view where the strides allow it, else a copy.
 inline Tensor reshape(const Tensor& input, const IntList& shape) {
-  static const detail::Op op("reshape");
-  return detail::one<Tensor>(op, {input, shape});
+  static const detail::Op op_("reshape");
+  return detail::one<Tensor>(op_, {input, shape});
 }
 
 // Dimensions of size 1 read as larger ones, without a copy; -1 keeps a size.
 inline Tensor expand(const Tensor& input, const IntList& size, bool is_implicit = false) {
-  static const detail::Op op("expand");
-  return detail::one<Tensor>(op, {input, size, is_implicit});
+  static const detail::Op op_("expand");
+  return detail::one<Tensor>(op_, {input, size, is_implicit});
 }
 
 // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
 inline Tensor as_strided(const Tensor& input, const IntList& size, const IntList& stride,
                          std::optional<int64_t> storage_offset = {}) {
-  static const detail::Op op("as_strided");
-  return detail::one<Tensor>(op, {input, size, stride, storage_offset});
+  static const detail::Op op_("as_strided");
+  return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
 }
 
 // A copy with memory of its own, row-major; gradients flow through.
 inline Tensor clone(const Tensor& input) {
-  static const detail::Op op("clone");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("clone");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The elements as another dtype; the tensor itself when it has that dtype already and no copy is asked for.
 inline Tensor to(const Tensor& input, Dtype dtype, bool non_blocking = false, bool copy = false) {
-  static const detail::Op op("to");
-  return detail::one<Tensor>(op, {input, dtype, non_blocking, copy});
+  static const detail::Op op_("to");
+  return detail::one<Tensor>(op_, {input, dtype, non_blocking, copy});
 }
 
 // The tensor itself if its memory is row-major, else a copy that is.
 inline Tensor contiguous(const Tensor& input) {
-  static const detail::Op op("contiguous");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("contiguous");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // src, broadcast and cast to the shape and dtype of self.
 inline Tensor copy(const Tensor& input, const Tensor& src, bool non_blocking = false) {
-  static const detail::Op op("copy");
-  return detail::one<Tensor>(op, {input, src, non_blocking});
+  static const detail::Op op_("copy");
+  return detail::one<Tensor>(op_, {input, src, non_blocking});
 }
 
 // src, broadcast and cast to the shape and dtype of self.
 inline Tensor copy_(const Tensor& input, const Tensor& src, bool non_blocking = false) {
-  static const detail::Op op("copy_");
-  return detail::one<Tensor>(op, {input, src, non_blocking});
+  static const detail::Op op_("copy_");
+  return detail::one<Tensor>(op_, {input, src, non_blocking});
 }
 
 // A tensor like self with every element the number.
 inline Tensor fill(const Tensor& input, Scalar value) {
-  static const detail::Op op("fill");
-  return detail::one<Tensor>(op, {input, value});
+  static const detail::Op op_("fill");
+  return detail::one<Tensor>(op_, {input, value});
 }
 
 // A tensor like self with every element the number.
 inline Tensor fill_(const Tensor& input, Scalar value) {
-  static const detail::Op op("fill_");
-  return detail::one<Tensor>(op, {input, value});
+  static const detail::Op op_("fill_");
+  return detail::one<Tensor>(op_, {input, value});
 }
 
 // A tensor like self with every element 0.
 inline Tensor zero(const Tensor& input) {
-  static const detail::Op op("zero");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("zero");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // A tensor like self with every element 0.
 inline Tensor zero_(const Tensor& input) {
-  static const detail::Op op("zero_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("zero_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // A tensor with whatever its memory holds; float32 unless a dtype is given.
 inline Tensor empty(const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("empty");
-  return detail::one<Tensor>(op, {size, dtype});
+  static const detail::Op op_("empty");
+  return detail::one<Tensor>(op_, {size, dtype});
 }
 
 // A tensor of zeros; float32 unless a dtype is given.
 inline Tensor zeros(const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("zeros");
-  return detail::one<Tensor>(op, {size, dtype});
+  static const detail::Op op_("zeros");
+  return detail::one<Tensor>(op_, {size, dtype});
 }
 
 // A tensor of ones; float32 unless a dtype is given.
 inline Tensor ones(const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("ones");
-  return detail::one<Tensor>(op, {size, dtype});
+  static const detail::Op op_("ones");
+  return detail::one<Tensor>(op_, {size, dtype});
 }
 
 // A tensor of one number; its dtype is that of the number unless one is given.
 inline Tensor full(const IntList& size, Scalar fill_value, Dtype dtype = {}) {
-  static const detail::Op op("full");
-  return detail::one<Tensor>(op, {size, fill_value, dtype});
+  static const detail::Op op_("full");
+  return detail::one<Tensor>(op_, {size, fill_value, dtype});
 }
 
 // A tensor without dimensions that holds the number; float32 unless a dtype is given.
 inline Tensor scalar_tensor(Scalar s, Dtype dtype = {}) {
-  static const detail::Op op("scalar_tensor");
-  return detail::one<Tensor>(op, {s, dtype});
+  static const detail::Op op_("scalar_tensor");
+  return detail::one<Tensor>(op_, {s, dtype});
 }
 
 // A tensor of the shape and dtype of self with whatever its memory holds.
 inline Tensor empty_like(const Tensor& input, Dtype dtype = {}) {
-  static const detail::Op op("empty_like");
-  return detail::one<Tensor>(op, {input, dtype});
+  static const detail::Op op_("empty_like");
+  return detail::one<Tensor>(op_, {input, dtype});
 }
 
 // Zeros of the shape and dtype of self.
 inline Tensor zeros_like(const Tensor& input, Dtype dtype = {}) {
-  static const detail::Op op("zeros_like");
-  return detail::one<Tensor>(op, {input, dtype});
+  static const detail::Op op_("zeros_like");
+  return detail::one<Tensor>(op_, {input, dtype});
 }
 
 // Ones of the shape and dtype of self.
 inline Tensor ones_like(const Tensor& input, Dtype dtype = {}) {
-  static const detail::Op op("ones_like");
-  return detail::one<Tensor>(op, {input, dtype});
+  static const detail::Op op_("ones_like");
+  return detail::one<Tensor>(op_, {input, dtype});
 }
 
 // One number in the shape and dtype of self.
 inline Tensor full_like(const Tensor& input, Scalar fill_value, Dtype dtype = {}) {
-  static const detail::Op op("full_like");
-  return detail::one<Tensor>(op, {input, fill_value, dtype});
+  static const detail::Op op_("full_like");
+  return detail::one<Tensor>(op_, {input, fill_value, dtype});
 }
 
 // A tensor of the dtype of self with whatever its memory holds.
 inline Tensor new_empty(const Tensor& input, const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("new_empty");
-  return detail::one<Tensor>(op, {input, size, dtype});
+  static const detail::Op op_("new_empty");
+  return detail::one<Tensor>(op_, {input, size, dtype});
 }
 
 // Zeros of the dtype of self.
 inline Tensor new_zeros(const Tensor& input, const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("new_zeros");
-  return detail::one<Tensor>(op, {input, size, dtype});
+  static const detail::Op op_("new_zeros");
+  return detail::one<Tensor>(op_, {input, size, dtype});
 }
 
 // Ones of the dtype of self.
 inline Tensor new_ones(const Tensor& input, const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("new_ones");
-  return detail::one<Tensor>(op, {input, size, dtype});
+  static const detail::Op op_("new_ones");
+  return detail::one<Tensor>(op_, {input, size, dtype});
 }
 
 // One number in the dtype of self.
 inline Tensor new_full(const Tensor& input, const IntList& size, Scalar fill_value, Dtype dtype = {}) {
-  static const detail::Op op("new_full");
-  return detail::one<Tensor>(op, {input, size, fill_value, dtype});
+  static const detail::Op op_("new_full");
+  return detail::one<Tensor>(op_, {input, size, fill_value, dtype});
 }
 
 // start, start + step, … before end; with one number alone, 0, 1, … before it. int64 when all numbers are integers, else ...
 inline Tensor arange(Scalar start, std::optional<Scalar> stop = {}, Scalar step = 1, Dtype dtype = {}) {
-  static const detail::Op op("arange");
-  return detail::one<Tensor>(op, {start, stop, step, dtype});
+  static const detail::Op op_("arange");
+  return detail::one<Tensor>(op_, {start, stop, step, dtype});
 }
 
 // start, start + step, … up to end, which is included where it is met; float32 unless a dtype is given.
 inline Tensor range(Scalar start, Scalar stop, Scalar step = 1, Dtype dtype = {}) {
-  static const detail::Op op("range");
-  return detail::one<Tensor>(op, {start, stop, step, dtype});
+  static const detail::Op op_("range");
+  return detail::one<Tensor>(op_, {start, stop, step, dtype});
 }
 
 // Numbers at equal distances from start to end, both included. The second half is counted from the end, so the ends are exact.
 inline Tensor linspace(Scalar start, Scalar stop, int64_t steps, Dtype dtype = {}) {
-  static const detail::Op op("linspace");
-  return detail::one<Tensor>(op, {start, stop, steps, dtype});
+  static const detail::Op op_("linspace");
+  return detail::one<Tensor>(op_, {start, stop, steps, dtype});
 }
 
 // base to the powers of linspace(start, end, steps).
 inline Tensor logspace(Scalar start, Scalar stop, int64_t steps, double base_value = 1e+01, Dtype dtype = {}) {
-  static const detail::Op op("logspace");
-  return detail::one<Tensor>(op, {start, stop, steps, base_value, dtype});
+  static const detail::Op op_("logspace");
+  return detail::one<Tensor>(op_, {start, stop, steps, base_value, dtype});
 }
 
 // A matrix of n rows and m columns (n unless given) with ones on the diagonal, else zeros.
 inline Tensor eye(int64_t n, std::optional<int64_t> m = {}, Dtype dtype = {}) {
-  static const detail::Op op("eye");
-  return detail::one<Tensor>(op, {n, m, dtype});
+  static const detail::Op op_("eye");
+  return detail::one<Tensor>(op_, {n, m, dtype});
 }
 
 // TEMPORARY
 inline Tensor permute(const Tensor& input, const IntList& dims) {
-  static const detail::Op op("permute");
-  return detail::one<Tensor>(op, {input, dims});
+  static const detail::Op op_("permute");
+  return detail::one<Tensor>(op_, {input, dims});
 }
 
 // The product of two matrices.
 inline Tensor mm(const Tensor& input, const Tensor& mat2) {
-  static const detail::Op op("mm");
-  return detail::one<Tensor>(op, {input, mat2});
+  static const detail::Op op_("mm");
+  return detail::one<Tensor>(op_, {input, mat2});
 }
 
 // The products of two stacks of matrices, one by one.
 inline Tensor bmm(const Tensor& input, const Tensor& mat2) {
-  static const detail::Op op("bmm");
-  return detail::one<Tensor>(op, {input, mat2});
+  static const detail::Op op_("bmm");
+  return detail::one<Tensor>(op_, {input, mat2});
 }
 
 // A matrix times a vector.
 inline Tensor mv(const Tensor& input, const Tensor& vec) {
-  static const detail::Op op("mv");
-  return detail::one<Tensor>(op, {input, vec});
+  static const detail::Op op_("mv");
+  return detail::one<Tensor>(op_, {input, vec});
 }
 
 // The sum of the products of the elements of two vectors of one length.
 inline Tensor dot(const Tensor& input, const Tensor& tensor) {
-  static const detail::Op op("dot");
-  return detail::one<Tensor>(op, {input, tensor});
+  static const detail::Op op_("dot");
+  return detail::one<Tensor>(op_, {input, tensor});
 }
 
 // dot, with the conjugate of self; of real vectors the same.
 inline Tensor vdot(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("vdot");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("vdot");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // The product over the last dimension of self and the one before the last of other; leading dimensions are a batch that ...
 inline Tensor matmul(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("matmul");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("matmul");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Another name of matmul.
 inline Tensor linalg_matmul(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("linalg_matmul");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("linalg_matmul");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
 inline Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addmm");
-  return detail::one<Tensor>(op, {input, mat1, mat2, beta, alpha});
+  static const detail::Op op_("addmm");
+  return detail::one<Tensor>(op_, {input, mat1, mat2, beta, alpha});
 }
 
 // beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
 inline Tensor addmm_(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addmm_");
-  return detail::one<Tensor>(op, {input, mat1, mat2, beta, alpha});
+  static const detail::Op op_("addmm_");
+  return detail::one<Tensor>(op_, {input, mat1, mat2, beta, alpha});
 }
 
 // beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
 inline Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
                       Scalar alpha = 1) {
-  static const detail::Op op("baddbmm");
-  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+  static const detail::Op op_("baddbmm");
+  return detail::one<Tensor>(op_, {input, batch1, batch2, beta, alpha});
 }
 
 // beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
 inline Tensor baddbmm_(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
                        Scalar alpha = 1) {
-  static const detail::Op op("baddbmm_");
-  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+  static const detail::Op op_("baddbmm_");
+  return detail::one<Tensor>(op_, {input, batch1, batch2, beta, alpha});
 }
 
 // beta * self + alpha * mat @ vec; with beta 0 self is not read.
 inline Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addmv");
-  return detail::one<Tensor>(op, {input, mat, vec, beta, alpha});
+  static const detail::Op op_("addmv");
+  return detail::one<Tensor>(op_, {input, mat, vec, beta, alpha});
 }
 
 // beta * self + alpha * mat @ vec; with beta 0 self is not read.
 inline Tensor addmv_(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addmv_");
-  return detail::one<Tensor>(op, {input, mat, vec, beta, alpha});
+  static const detail::Op op_("addmv_");
+  return detail::one<Tensor>(op_, {input, mat, vec, beta, alpha});
 }
 
 // input @ weight^T + bias over the last dimension; weight is [out, in], or [in] for one number per row.
 inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) {
-  static const detail::Op op("linear");
-  return detail::one<Tensor>(op, {input, weight, bias});
+  static const detail::Op op_("linear");
+  return detail::one<Tensor>(op_, {input, weight, bias});
 }
 
 // All products of an element of one vector with one of the other.
 inline Tensor outer(const Tensor& input, const Tensor& vec2) {
-  static const detail::Op op("outer");
-  return detail::one<Tensor>(op, {input, vec2});
+  static const detail::Op op_("outer");
+  return detail::one<Tensor>(op_, {input, vec2});
 }
 
 // Another name of outer.
 inline Tensor ger(const Tensor& input, const Tensor& vec2) {
-  static const detail::Op op("ger");
-  return detail::one<Tensor>(op, {input, vec2});
+  static const detail::Op op_("ger");
+  return detail::one<Tensor>(op_, {input, vec2});
 }
 
 // The sums of products over the last dimension of both.
 inline Tensor inner(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("inner");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("inner");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // The sums of products over pairs of dimensions; the others remain, those of self first.
 inline Tensor tensordot(const Tensor& input, const Tensor& other, const IntList& dims_self,
                         const IntList& dims_other) {
-  static const detail::Op op("tensordot");
-  return detail::one<Tensor>(op, {input, other, dims_self, dims_other});
+  static const detail::Op op_("tensordot");
+  return detail::one<Tensor>(op_, {input, other, dims_self, dims_other});
 }
 
 // The Kronecker product: other in place of each element of self, times that element.
 inline Tensor kron(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("kron");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("kron");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
 inline Tensor addr(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addr");
-  return detail::one<Tensor>(op, {input, vec1, vec2, beta, alpha});
+  static const detail::Op op_("addr");
+  return detail::one<Tensor>(op_, {input, vec1, vec2, beta, alpha});
 }
 
 // beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
 inline Tensor addr_(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addr_");
-  return detail::one<Tensor>(op, {input, vec1, vec2, beta, alpha});
+  static const detail::Op op_("addr_");
+  return detail::one<Tensor>(op_, {input, vec1, vec2, beta, alpha});
 }
 
 // beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
 inline Tensor addbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
                      Scalar alpha = 1) {
-  static const detail::Op op("addbmm");
-  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+  static const detail::Op op_("addbmm");
+  return detail::one<Tensor>(op_, {input, batch1, batch2, beta, alpha});
 }
 
 // beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
 inline Tensor addbmm_(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
                       Scalar alpha = 1) {
-  static const detail::Op op("addbmm_");
-  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+  static const detail::Op op_("addbmm_");
+  return detail::one<Tensor>(op_, {input, batch1, batch2, beta, alpha});
 }
 
 // The product of a chain of matrices in the cheapest order; the first and the last may be vectors.
 inline Tensor linalg_multi_dot(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("linalg_multi_dot");
-  return detail::one<Tensor>(op, {tensors});
+  static const detail::Op op_("linalg_multi_dot");
+  return detail::one<Tensor>(op_, {tensors});
 }
 
 // The sums of products over one dimension of two tensors that broadcast.
 inline Tensor linalg_vecdot(const Tensor& x, const Tensor& y, int64_t dim = -1) {
-  static const detail::Op op("linalg_vecdot");
-  return detail::one<Tensor>(op, {x, y, dim});
+  static const detail::Op op_("linalg_vecdot");
+  return detail::one<Tensor>(op_, {x, y, dim});
 }
 
 // The product of all tensors, summed over the labels that the output lacks: "ij,jk->ik". A label repeated in one subscript ...
 inline Tensor einsum(std::string_view equation, const BasicTensorList<Tensor>& tensors, const IntList& path = {}) {
-  static const detail::Op op("einsum");
-  return detail::one<Tensor>(op, {equation, tensors, path});
+  static const detail::Op op_("einsum");
+  return detail::one<Tensor>(op_, {equation, tensors, path});
+}
+
+// x
+inline std::vector<Tensor> fake_unbind(const Tensor& input, int64_t dim = 0) {
+  static const detail::Op op_("fake_unbind");
+  return detail::many<Tensor>(op_, {input, dim});
+}
+
+// x
+inline std::tuple<Tensor, Tensor> fake_max(const Tensor& input, std::optional<int64_t> dim = {},
+                                           const std::vector<double>& scale_factors = {},
+                                           std::optional<double> eps = {}, std::optional<bool> flag = {},
+                                           std::string_view reduction = "mean",
+                                           std::optional<std::string_view> mode = {}, std::optional<Scalar> min = {},
+                                           Scalar max = 1.5, const IntList& stride = {},
+                                           const IntList& output_size = {}, const Tensor& weight = {}, Dtype dtype = {},
+                                           int64_t stop = 9223372036854775807) {
+  static const detail::Op op_("fake_max");
+  return detail::some<Tensor, 2>(op_, {input, dim, scale_factors, eps, flag, reduction, mode, min, max, stride,
+                                       output_size, weight, dtype, detail::Arg(), stop});
+}
+
+// x
+inline Tensor fake_cat(const BasicTensorList<Tensor>& tensors, int64_t dim = 0) {
+  static const detail::Op op_("fake_cat");
+  return detail::one<Tensor>(op_, {tensors, dim});
+}
+
+// x
+inline Tensor fake_index(const Tensor& input, const BasicTensorList<Tensor>& indices, Dtype dtype, double p = 0.5,
+                         bool training = true, int64_t low = 0) {
+  static const detail::Op op_("fake_index");
+  return detail::one<Tensor>(op_, {input, indices, dtype, p, training, low});
 }
 
 }  // namespace v1
