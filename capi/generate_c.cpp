@@ -8,33 +8,33 @@ namespace {
 
 struct Parameter {
   std::vector<std::string> declared;                          // "const int64_t *dim", "size_t dim_count"
-  std::string value;                                          // "list(dim, dim_count)"
+  std::string value;                                          // "arg::list(dim, dim_count)"
 };
 
 Parameter tensor_parameter(const Argument& a, const std::string& n) {
-  if (a.list) return {{"gradus_tensor *const *" + n, "size_t " + n + "_count"}, "list(" + n + ", " + n + "_count)"};
+  if (a.list) return {{"gradus_tensor *const *" + n, "size_t " + n + "_count"}, "arg::list(" + n + ", " + n + "_count)"};
   const std::string type = a.written ? "gradus_tensor *" : "const gradus_tensor *";
-  return {{type + n}, (a.optional ? "optional(" : "given(") + n + ")"};
+  return {{type + n}, (a.optional ? "arg::optional(" : "arg::given(") + n + ")"};
 }
 
 Parameter parameter(const OpInfo& op, size_t i) {
   const Argument& a = op.schema.arguments[i];
   const std::string n = argument_name(op, i);
   const auto plain = [&](const std::string& type, const std::string& value) {
-    if (a.list) return Parameter{{"const " + type + " *" + n, "size_t " + n + "_count"}, "list(" + n + ", " + n + "_count)"};
-    if (a.optional) return Parameter{{"const " + type + " *" + n}, "optional(" + n + ")"};
+    if (a.list) return Parameter{{"const " + type + " *" + n, "size_t " + n + "_count"}, "arg::list(" + n + ", " + n + "_count)"};
+    if (a.optional) return Parameter{{"const " + type + " *" + n}, "arg::optional(" + n + ")"};
     return Parameter{{type + " " + n}, value};
   };
   switch (a.type) {
     case Type::tensor: return tensor_parameter(a, n);
     case Type::integer: return plain("int64_t", "Value(" + n + ")");
     case Type::real: return plain("double", "Value(" + n + ")");
-    case Type::scalar: return plain("double", (a.fallback.tag == Tag::integer ? "whole(" : "Value(") + n + ")");
+    case Type::scalar: return plain("double", (a.fallback.tag == Tag::integer ? "arg::whole(" : "Value(") + n + ")");
     case Type::boolean:
-      if (a.optional) return {{"const int32_t *" + n}, n + " ? flag(*" + n + ") : Value(std::nullopt)"};
-      return {{"int32_t " + n}, "flag(" + n + ")"};
-    case Type::dtype: return {{"int32_t " + n}, "dtype_value(" + n + ")"};
-    case Type::text: return {{"const char *" + n, "size_t " + n + "_length"}, "text(" + n + ", " + n + "_length)"};
+      if (a.optional) return {{"const int32_t *" + n}, n + " ? arg::flag(*" + n + ") : Value(std::nullopt)"};
+      return {{"int32_t " + n}, "arg::flag(" + n + ")"};
+    case Type::dtype: return {{"int32_t " + n}, "arg::dtype(" + n + ")"};
+    case Type::text: return {{"const char *" + n, "size_t " + n + "_length"}, "arg::text(" + n + ", " + n + "_length)"};
     default: return {{}, "Value()"};
   }
 }
@@ -86,7 +86,7 @@ std::string body(const Function& f) {
     values.push_back(number ? std::string("Value(") + argument_name(info, i) + ")" : left_out(*f.op, info.schema.arguments[i]) ? "Value()" : parameter(info, i).value);
   }
   while (values.size() > 1 && values.back() == "Value()") values.pop_back();       // missing at the end: defaults
-  const std::string head = "(ctx, k_" + info.name + ", \"" + info.name + "\", v, ";
+  const std::string head = "(ctx, k_" + info.name + ", \"" + info.name + "\", v_, ";
   std::string call;
   if (is_list_result(*f.op)) {
     call = "call_list" + head + "results, capacity, count)";
@@ -97,7 +97,7 @@ std::string body(const Function& f) {
     for (size_t i = 0; i < info.schema.results.size(); ++i) call += (i ? ", " : "") + result_name(*f.op, i);
     call += "})";
   }
-  return wrapped("  const Value v[] = {", values, "};\n") + "  return " + call + ";\n}\n";
+  return wrapped("  const Value v_[] = {", values, "};\n") + "  return " + call + ";\n}\n";
 }
 
 std::string one_line_doc(std::string_view doc) {              // as a C comment, filled to the column limit

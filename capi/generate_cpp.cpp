@@ -82,7 +82,7 @@ std::string call(const Op& op, const std::string& tensor, const std::vector<std:
   const size_t n = op.info->schema.results.size();
   const std::string what = is_list_result(op) ? "detail::many<" + tensor + ">" : n == 1 ? "detail::one<" + tensor + ">"
                                                                                       : "detail::some<" + tensor + ", " + std::to_string(n) + ">";
-  return wrapped("  static const detail::Op op(" + quoted(name(op)) + ");\n  return " + what + "(op, {", values, "});\n");
+  return wrapped("  static const detail::Op op_(" + quoted(name(op)) + ");\n  return " + what + "(op_, {", values, "});\n");
 }
 
 std::string function(const Op& op, bool method) {

@@ -14,7 +14,8 @@ inline void check_values(const Op& op, const Value* v, int n) {
   }
 }
 
-// ---- arguments of the generated functions
+// ---- arguments of the generated functions; qualified there, so that a parameter may be called list
+namespace arg {
 inline Value given(const gradus_tensor* t) {                  // a tensor that has to be there
   Value v;
   v.tag = Tag::tensor;
@@ -46,7 +47,7 @@ inline Value text(const char* p, size_t n) {
   if (p || n) { v.tag = Tag::text; v.p = p; v.length = n; }
   return v;
 }
-inline Value dtype_value(int32_t number) {
+inline Value dtype(int32_t number) {
   Value v;
   if (number) { v.tag = Tag::dtype; v.aux = static_cast<uint32_t>(number); }
   return v;
@@ -54,6 +55,7 @@ inline Value dtype_value(int32_t number) {
 inline Value flag(int32_t on) { return Value(on != 0); }
 // A number whose default is an integer: whole ones are integers, so that alpha = 2 serves integer tensors.
 inline Value whole(double d) { return d == static_cast<double>(Number(d).i) ? Value(Number(d).i) : Value(d); }
+}  // namespace arg
 
 // ---- one call each; ops[which] was looked up when the first context was made
 extern const Op* ops[];

@@ -10,3083 +10,683 @@ inline namespace v1 {
 
 // e to the power of each element.
 inline Tensor exp(const Tensor& input) {
-  static const detail::Op op("exp");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("exp");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // e to the power of each element.
 inline Tensor exp_(const Tensor& input) {
-  static const detail::Op op("exp_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// 2 to the power of each element.
-inline Tensor exp2(const Tensor& input) {
-  static const detail::Op op("exp2");
-  return detail::one<Tensor>(op, {input});
-}
-
-// 2 to the power of each element.
-inline Tensor exp2_(const Tensor& input) {
-  static const detail::Op op("exp2_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// exp(x) - 1 for each element, exact near 0.
-inline Tensor expm1(const Tensor& input) {
-  static const detail::Op op("expm1");
-  return detail::one<Tensor>(op, {input});
-}
-
-// exp(x) - 1 for each element, exact near 0.
-inline Tensor expm1_(const Tensor& input) {
-  static const detail::Op op("expm1_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("exp_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The natural logarithm of each element; -inf at 0, NaN below.
 inline Tensor log(const Tensor& input) {
-  static const detail::Op op("log");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("log");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The natural logarithm of each element; -inf at 0, NaN below.
 inline Tensor log_(const Tensor& input) {
-  static const detail::Op op("log_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The logarithm to base 2 of each element; exact at powers of 2.
-inline Tensor log2(const Tensor& input) {
-  static const detail::Op op("log2");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The logarithm to base 2 of each element; exact at powers of 2.
-inline Tensor log2_(const Tensor& input) {
-  static const detail::Op op("log2_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The logarithm to base 10 of each element.
-inline Tensor log10(const Tensor& input) {
-  static const detail::Op op("log10");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The logarithm to base 10 of each element.
-inline Tensor log10_(const Tensor& input) {
-  static const detail::Op op("log10_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// log(1 + x) for each element, exact near 0.
-inline Tensor log1p(const Tensor& input) {
-  static const detail::Op op("log1p");
-  return detail::one<Tensor>(op, {input});
-}
-
-// log(1 + x) for each element, exact near 0.
-inline Tensor log1p_(const Tensor& input) {
-  static const detail::Op op("log1p_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("log_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The sine of each element, in radians.
 inline Tensor sin(const Tensor& input) {
-  static const detail::Op op("sin");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sin");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The sine of each element, in radians.
 inline Tensor sin_(const Tensor& input) {
-  static const detail::Op op("sin_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sin_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The cosine of each element, in radians.
 inline Tensor cos(const Tensor& input) {
-  static const detail::Op op("cos");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("cos");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The cosine of each element, in radians.
 inline Tensor cos_(const Tensor& input) {
-  static const detail::Op op("cos_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The tangent of each element, in radians.
-inline Tensor tan(const Tensor& input) {
-  static const detail::Op op("tan");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The tangent of each element, in radians.
-inline Tensor tan_(const Tensor& input) {
-  static const detail::Op op("tan_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The arc sine of each element; NaN outside [-1, 1].
-inline Tensor asin(const Tensor& input) {
-  static const detail::Op op("asin");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The arc sine of each element; NaN outside [-1, 1].
-inline Tensor asin_(const Tensor& input) {
-  static const detail::Op op("asin_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The arc cosine of each element; NaN outside [-1, 1].
-inline Tensor acos(const Tensor& input) {
-  static const detail::Op op("acos");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The arc cosine of each element; NaN outside [-1, 1].
-inline Tensor acos_(const Tensor& input) {
-  static const detail::Op op("acos_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The arc tangent of each element.
-inline Tensor atan(const Tensor& input) {
-  static const detail::Op op("atan");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The arc tangent of each element.
-inline Tensor atan_(const Tensor& input) {
-  static const detail::Op op("atan_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The hyperbolic sine of each element.
-inline Tensor sinh(const Tensor& input) {
-  static const detail::Op op("sinh");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The hyperbolic sine of each element.
-inline Tensor sinh_(const Tensor& input) {
-  static const detail::Op op("sinh_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The hyperbolic cosine of each element.
-inline Tensor cosh(const Tensor& input) {
-  static const detail::Op op("cosh");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The hyperbolic cosine of each element.
-inline Tensor cosh_(const Tensor& input) {
-  static const detail::Op op("cosh_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("cos_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The hyperbolic tangent of each element.
 inline Tensor tanh(const Tensor& input) {
-  static const detail::Op op("tanh");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("tanh");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The hyperbolic tangent of each element.
 inline Tensor tanh_(const Tensor& input) {
-  static const detail::Op op("tanh_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The inverse of sinh for each element.
-inline Tensor asinh(const Tensor& input) {
-  static const detail::Op op("asinh");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The inverse of sinh for each element.
-inline Tensor asinh_(const Tensor& input) {
-  static const detail::Op op("asinh_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The inverse of cosh for each element; NaN below 1.
-inline Tensor acosh(const Tensor& input) {
-  static const detail::Op op("acosh");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The inverse of cosh for each element; NaN below 1.
-inline Tensor acosh_(const Tensor& input) {
-  static const detail::Op op("acosh_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The inverse of tanh for each element; NaN outside [-1, 1].
-inline Tensor atanh(const Tensor& input) {
-  static const detail::Op op("atanh");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The inverse of tanh for each element; NaN outside [-1, 1].
-inline Tensor atanh_(const Tensor& input) {
-  static const detail::Op op("atanh_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("tanh_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // 1 / (1 + exp(-x)) for each element.
 inline Tensor sigmoid(const Tensor& input) {
-  static const detail::Op op("sigmoid");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sigmoid");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // 1 / (1 + exp(-x)) for each element.
 inline Tensor sigmoid_(const Tensor& input) {
-  static const detail::Op op("sigmoid_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sigmoid_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The error function of each element.
 inline Tensor erf(const Tensor& input) {
-  static const detail::Op op("erf");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("erf");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The error function of each element.
 inline Tensor erf_(const Tensor& input) {
-  static const detail::Op op("erf_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// 1 - erf(x) for each element, with all digits in the tail.
-inline Tensor erfc(const Tensor& input) {
-  static const detail::Op op("erfc");
-  return detail::one<Tensor>(op, {input});
-}
-
-// 1 - erf(x) for each element, with all digits in the tail.
-inline Tensor erfc_(const Tensor& input) {
-  static const detail::Op op("erfc_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The inverse of erf for each element.
-inline Tensor erfinv(const Tensor& input) {
-  static const detail::Op op("erfinv");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The inverse of erf for each element.
-inline Tensor erfinv_(const Tensor& input) {
-  static const detail::Op op("erfinv_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The normal distribution function of each element.
-inline Tensor special_ndtr(const Tensor& input) {
-  static const detail::Op op("special_ndtr");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The normal distribution function of each element.
-inline Tensor special_ndtr_(const Tensor& input) {
-  static const detail::Op op("special_ndtr_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The logarithm of the absolute value of the gamma function of each element.
-inline Tensor lgamma(const Tensor& input) {
-  static const detail::Op op("lgamma");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The logarithm of the absolute value of the gamma function of each element.
-inline Tensor lgamma_(const Tensor& input) {
-  static const detail::Op op("lgamma_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The derivative of lgamma for each element; NaN at negative integers.
-inline Tensor digamma(const Tensor& input) {
-  static const detail::Op op("digamma");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The derivative of lgamma for each element; NaN at negative integers.
-inline Tensor digamma_(const Tensor& input) {
-  static const detail::Op op("digamma_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// sin(pi x) / (pi x) for each element, 1 at 0.
-inline Tensor sinc(const Tensor& input) {
-  static const detail::Op op("sinc");
-  return detail::one<Tensor>(op, {input});
-}
-
-// sin(pi x) / (pi x) for each element, 1 at 0.
-inline Tensor sinc_(const Tensor& input) {
-  static const detail::Op op("sinc_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Derivative number n of digamma for each element.
-inline Tensor polygamma(int64_t n, const Tensor& input) {
-  static const detail::Op op("polygamma");
-  return detail::one<Tensor>(op, {n, input});
-}
-
-// log(x / (1 - x)) for each element, of x held in [eps, 1 - eps] if eps is given; NaN outside [0, 1] if not.
-inline Tensor logit(const Tensor& input, std::optional<double> eps = {}) {
-  static const detail::Op op("logit");
-  return detail::one<Tensor>(op, {input, eps});
-}
-
-// log(x / (1 - x)) for each element, of x held in [eps, 1 - eps] if eps is given; NaN outside [0, 1] if not.
-inline Tensor logit_(const Tensor& input, std::optional<double> eps = {}) {
-  static const detail::Op op("logit_");
-  return detail::one<Tensor>(op, {input, eps});
-}
-
-// Degrees as radians.
-inline Tensor deg2rad(const Tensor& input) {
-  static const detail::Op op("deg2rad");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Degrees as radians.
-inline Tensor deg2rad_(const Tensor& input) {
-  static const detail::Op op("deg2rad_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Radians as degrees.
-inline Tensor rad2deg(const Tensor& input) {
-  static const detail::Op op("rad2deg");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Radians as degrees.
-inline Tensor rad2deg_(const Tensor& input) {
-  static const detail::Op op("rad2deg_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("erf_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // Each element with the opposite sign.
 inline Tensor neg(const Tensor& input) {
-  static const detail::Op op("neg");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("neg");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // Each element with the opposite sign.
 inline Tensor neg_(const Tensor& input) {
-  static const detail::Op op("neg_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("neg_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The absolute value of each element; the gradient at 0 is 0.
 inline Tensor abs(const Tensor& input) {
-  static const detail::Op op("abs");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("abs");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The absolute value of each element; the gradient at 0 is 0.
 inline Tensor abs_(const Tensor& input) {
-  static const detail::Op op("abs_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("abs_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // Each element times itself.
 inline Tensor square(const Tensor& input) {
-  static const detail::Op op("square");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("square");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // Each element times itself.
 inline Tensor square_(const Tensor& input) {
-  static const detail::Op op("square_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("square_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The square root of each element; NaN below 0. The gradient at 0 is infinite.
 inline Tensor sqrt(const Tensor& input) {
-  static const detail::Op op("sqrt");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("sqrt");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The square root of each element; NaN below 0. The gradient at 0 is infinite.
 inline Tensor sqrt_(const Tensor& input) {
-  static const detail::Op op("sqrt_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// 1 / sqrt(x) for each element.
-inline Tensor rsqrt(const Tensor& input) {
-  static const detail::Op op("rsqrt");
-  return detail::one<Tensor>(op, {input});
-}
-
-// 1 / sqrt(x) for each element.
-inline Tensor rsqrt_(const Tensor& input) {
-  static const detail::Op op("rsqrt_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// 1 / x for each element.
-inline Tensor reciprocal(const Tensor& input) {
-  static const detail::Op op("reciprocal");
-  return detail::one<Tensor>(op, {input});
-}
-
-// 1 / x for each element.
-inline Tensor reciprocal_(const Tensor& input) {
-  static const detail::Op op("reciprocal_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// -1, 0 or 1 for each element; 0 for NaN. The gradient is 0.
-inline Tensor sign(const Tensor& input) {
-  static const detail::Op op("sign");
-  return detail::one<Tensor>(op, {input});
-}
-
-// -1, 0 or 1 for each element; 0 for NaN. The gradient is 0.
-inline Tensor sign_(const Tensor& input) {
-  static const detail::Op op("sign_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The largest integer not above each element. The gradient is 0.
-inline Tensor floor(const Tensor& input) {
-  static const detail::Op op("floor");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The largest integer not above each element. The gradient is 0.
-inline Tensor floor_(const Tensor& input) {
-  static const detail::Op op("floor_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The smallest integer not below each element. The gradient is 0.
-inline Tensor ceil(const Tensor& input) {
-  static const detail::Op op("ceil");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The smallest integer not below each element. The gradient is 0.
-inline Tensor ceil_(const Tensor& input) {
-  static const detail::Op op("ceil_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Each element without its fraction. The gradient is 0.
-inline Tensor trunc(const Tensor& input) {
-  static const detail::Op op("trunc");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Each element without its fraction. The gradient is 0.
-inline Tensor trunc_(const Tensor& input) {
-  static const detail::Op op("trunc_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The fraction of each element, with its sign.
-inline Tensor frac(const Tensor& input) {
-  static const detail::Op op("frac");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The fraction of each element, with its sign.
-inline Tensor frac_(const Tensor& input) {
-  static const detail::Op op("frac_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The nearest integer to each element, ties to even, or the nearest multiple of 10^-decimals. The gradient is 0.
-inline Tensor round(const Tensor& input, int64_t decimals = 0) {
-  static const detail::Op op("round");
-  return detail::one<Tensor>(op, {input, decimals});
-}
-
-// The nearest integer to each element, ties to even, or the nearest multiple of 10^-decimals. The gradient is 0.
-inline Tensor round_(const Tensor& input, int64_t decimals = 0) {
-  static const detail::Op op("round_");
-  return detail::one<Tensor>(op, {input, decimals});
-}
-
-// The tensor itself; refuses booleans.
-inline Tensor positive(const Tensor& input) {
-  static const detail::Op op("positive");
-  return detail::one<Tensor>(op, {input});
-}
-
-// NaN replaced by 0, infinities by the largest numbers of the dtype, or by what is given; the gradient there is 0.
-inline Tensor nan_to_num(const Tensor& input, std::optional<double> nan = {}, std::optional<double> posinf = {},
-                         std::optional<double> neginf = {}) {
-  static const detail::Op op("nan_to_num");
-  return detail::one<Tensor>(op, {input, nan, posinf, neginf});
-}
-
-// NaN replaced by 0, infinities by the largest numbers of the dtype, or by what is given; the gradient there is 0.
-inline Tensor nan_to_num_(const Tensor& input, std::optional<double> nan = {}, std::optional<double> posinf = {},
-                          std::optional<double> neginf = {}) {
-  static const detail::Op op("nan_to_num_");
-  return detail::one<Tensor>(op, {input, nan, posinf, neginf});
+  static const detail::Op op_("sqrt_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // max(x, 0) for each element; the gradient at 0 is 0.
 inline Tensor relu(const Tensor& input) {
-  static const detail::Op op("relu");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("relu");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // max(x, 0) for each element; the gradient at 0 is 0.
 inline Tensor relu_(const Tensor& input) {
-  static const detail::Op op("relu_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("relu_");
+  return detail::one<Tensor>(op_, {input});
 }
 
-// min(max(x, 0), 6) for each element; the gradient at both kinks is 0.
-inline Tensor relu6(const Tensor& input) {
-  static const detail::Op op("relu6");
-  return detail::one<Tensor>(op, {input});
-}
-
-// min(max(x, 0), 6) for each element; the gradient at both kinks is 0.
-inline Tensor relu6_(const Tensor& input) {
-  static const detail::Op op("relu6_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x where it is above the threshold, value elsewhere.
-inline Tensor threshold(const Tensor& input, Scalar threshold, Scalar value) {
-  static const detail::Op op("threshold");
-  return detail::one<Tensor>(op, {input, threshold, value});
-}
-
-// x where it is above the threshold, value elsewhere.
-inline Tensor threshold_(const Tensor& input, Scalar threshold, Scalar value) {
-  static const detail::Op op("threshold_");
-  return detail::one<Tensor>(op, {input, threshold, value});
-}
-
-// x above 0, negative_slope * x elsewhere.
-inline Tensor leaky_relu(const Tensor& input, Scalar negative_slope = 0.01) {
-  static const detail::Op op("leaky_relu");
-  return detail::one<Tensor>(op, {input, negative_slope});
-}
-
-// x above 0, negative_slope * x elsewhere.
-inline Tensor leaky_relu_(const Tensor& input, Scalar negative_slope = 0.01) {
-  static const detail::Op op("leaky_relu_");
-  return detail::one<Tensor>(op, {input, negative_slope});
-}
-
-// x above 0, weight * x elsewhere; one weight, or one per channel (dimension 1).
-inline Tensor prelu(const Tensor& input, const Tensor& weight) {
-  static const detail::Op op("prelu");
-  return detail::one<Tensor>(op, {input, weight});
-}
-
-// x held in [min_val, max_val]; the gradient at both is 0.
-inline Tensor hardtanh(const Tensor& input, Scalar min_val = -1, Scalar max_val = 1) {
-  static const detail::Op op("hardtanh");
-  return detail::one<Tensor>(op, {input, min_val, max_val});
-}
-
-// x held in [min_val, max_val]; the gradient at both is 0.
-inline Tensor hardtanh_(const Tensor& input, Scalar min_val = -1, Scalar max_val = 1) {
-  static const detail::Op op("hardtanh_");
-  return detail::one<Tensor>(op, {input, min_val, max_val});
-}
-
-// (x + 3) / 6 held in [0, 1].
-inline Tensor hardsigmoid(const Tensor& input) {
-  static const detail::Op op("hardsigmoid");
-  return detail::one<Tensor>(op, {input});
-}
-
-// (x + 3) / 6 held in [0, 1].
-inline Tensor hardsigmoid_(const Tensor& input) {
-  static const detail::Op op("hardsigmoid_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x * hardsigmoid(x).
-inline Tensor hardswish(const Tensor& input) {
-  static const detail::Op op("hardswish");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x * hardsigmoid(x).
-inline Tensor hardswish_(const Tensor& input) {
-  static const detail::Op op("hardswish_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x where |x| > lambd, 0 elsewhere.
-inline Tensor hardshrink(const Tensor& input, Scalar lambd = 0.5) {
-  static const detail::Op op("hardshrink");
-  return detail::one<Tensor>(op, {input, lambd});
-}
-
-// x where |x| > lambd, 0 elsewhere.
-inline Tensor hardshrink_(const Tensor& input, Scalar lambd = 0.5) {
-  static const detail::Op op("hardshrink_");
-  return detail::one<Tensor>(op, {input, lambd});
-}
-
-// x moved by lambd toward 0, 0 where |x| <= lambd.
-inline Tensor softshrink(const Tensor& input, Scalar lambd = 0.5) {
-  static const detail::Op op("softshrink");
-  return detail::one<Tensor>(op, {input, lambd});
-}
-
-// x moved by lambd toward 0, 0 where |x| <= lambd.
-inline Tensor softshrink_(const Tensor& input, Scalar lambd = 0.5) {
-  static const detail::Op op("softshrink_");
-  return detail::one<Tensor>(op, {input, lambd});
-}
-
-// x / (1 + |x|) for each element.
-inline Tensor softsign(const Tensor& input) {
-  static const detail::Op op("softsign");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x / (1 + |x|) for each element.
-inline Tensor softsign_(const Tensor& input) {
-  static const detail::Op op("softsign_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x times the normal distribution function of x, exact or ('tanh') approximate.
-inline Tensor gelu(const Tensor& input, std::string_view approximate = "none") {
-  static const detail::Op op("gelu");
-  return detail::one<Tensor>(op, {input, approximate});
-}
-
-// x times the normal distribution function of x, exact or ('tanh') approximate.
-inline Tensor gelu_(const Tensor& input, std::string_view approximate = "none") {
-  static const detail::Op op("gelu_");
-  return detail::one<Tensor>(op, {input, approximate});
-}
-
-// x * sigmoid(x) for each element.
-inline Tensor silu(const Tensor& input) {
-  static const detail::Op op("silu");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x * sigmoid(x) for each element.
-inline Tensor silu_(const Tensor& input) {
-  static const detail::Op op("silu_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) elsewhere.
-inline Tensor elu(const Tensor& input, Scalar alpha = 1, Scalar scale = 1, Scalar input_scale = 1) {
-  static const detail::Op op("elu");
-  return detail::one<Tensor>(op, {input, alpha, scale, input_scale});
-}
-
-// scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) elsewhere.
-inline Tensor elu_(const Tensor& input, Scalar alpha = 1, Scalar scale = 1, Scalar input_scale = 1) {
-  static const detail::Op op("elu_");
-  return detail::one<Tensor>(op, {input, alpha, scale, input_scale});
-}
-
-// elu with the two constants that keep mean 0 and variance 1 through layers.
-inline Tensor selu(const Tensor& input) {
-  static const detail::Op op("selu");
-  return detail::one<Tensor>(op, {input});
-}
-
-// elu with the two constants that keep mean 0 and variance 1 through layers.
-inline Tensor selu_(const Tensor& input) {
-  static const detail::Op op("selu_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x above 0, alpha * (exp(x / alpha) - 1) elsewhere.
-inline Tensor celu(const Tensor& input, Scalar alpha = 1) {
-  static const detail::Op op("celu");
-  return detail::one<Tensor>(op, {input, alpha});
-}
-
-// x above 0, alpha * (exp(x / alpha) - 1) elsewhere.
-inline Tensor celu_(const Tensor& input, Scalar alpha = 1) {
-  static const detail::Op op("celu_");
-  return detail::one<Tensor>(op, {input, alpha});
-}
-
-// log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold.
-inline Tensor softplus(const Tensor& input, Scalar beta = 1, Scalar threshold = 20) {
-  static const detail::Op op("softplus");
-  return detail::one<Tensor>(op, {input, beta, threshold});
-}
-
-// log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold.
-inline Tensor softplus_(const Tensor& input, Scalar beta = 1, Scalar threshold = 20) {
-  static const detail::Op op("softplus_");
-  return detail::one<Tensor>(op, {input, beta, threshold});
-}
-
-// log(sigmoid(x)) for each element, with all digits on both sides.
-inline Tensor log_sigmoid(const Tensor& input) {
-  static const detail::Op op("log_sigmoid");
-  return detail::one<Tensor>(op, {input});
-}
-
-// log(sigmoid(x)) for each element, with all digits on both sides.
-inline Tensor log_sigmoid_(const Tensor& input) {
-  static const detail::Op op("log_sigmoid_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x * tanh(softplus(x)) for each element.
-inline Tensor mish(const Tensor& input) {
-  static const detail::Op op("mish");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x * tanh(softplus(x)) for each element.
-inline Tensor mish_(const Tensor& input) {
-  static const detail::Op op("mish_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x - tanh(x) for each element, with all digits near 0.
-inline Tensor tanhshrink(const Tensor& input) {
-  static const detail::Op op("tanhshrink");
-  return detail::one<Tensor>(op, {input});
-}
-
-// x - tanh(x) for each element, with all digits near 0.
-inline Tensor tanhshrink_(const Tensor& input) {
-  static const detail::Op op("tanhshrink_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// self + alpha * other; or for booleans.
+// self + alpha * other.
 inline Tensor add(const Operand& input, const Operand& other, Scalar alpha = 1) {
-  static const detail::Op op("add");
-  return detail::one<Tensor>(op, {input, other, alpha});
+  static const detail::Op op_("add");
+  return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
-// self + alpha * other; or for booleans.
+// self + alpha * other.
 inline Tensor add_(const Operand& input, const Operand& other, Scalar alpha = 1) {
-  static const detail::Op op("add_");
-  return detail::one<Tensor>(op, {input, other, alpha});
+  static const detail::Op op_("add_");
+  return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
 // self - alpha * other.
 inline Tensor sub(const Operand& input, const Operand& other, Scalar alpha = 1) {
-  static const detail::Op op("sub");
-  return detail::one<Tensor>(op, {input, other, alpha});
+  static const detail::Op op_("sub");
+  return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
 // self - alpha * other.
 inline Tensor sub_(const Operand& input, const Operand& other, Scalar alpha = 1) {
-  static const detail::Op op("sub_");
-  return detail::one<Tensor>(op, {input, other, alpha});
+  static const detail::Op op_("sub_");
+  return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
-// other - alpha * self.
-inline Tensor rsub(const Tensor& input, const Tensor& other, Scalar alpha = 1) {
-  static const detail::Op op("rsub");
-  return detail::one<Tensor>(op, {input, other, alpha});
-}
-
-// self * other; and for booleans.
+// self * other.
 inline Tensor mul(const Operand& input, const Operand& other) {
-  static const detail::Op op("mul");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("mul");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
-// self * other; and for booleans.
+// self * other.
 inline Tensor mul_(const Operand& input, const Operand& other) {
-  static const detail::Op op("mul_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("mul_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // self / other, integers in floating point.
 inline Tensor div(const Operand& input, const Operand& other) {
-  static const detail::Op op("div");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("div");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // self / other, integers in floating point.
 inline Tensor div_(const Operand& input, const Operand& other) {
-  static const detail::Op op("div_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The largest integer not above self / other. The gradient is 0. An error for integers by 0.
-inline Tensor floor_divide(const Operand& input, const Operand& other) {
-  static const detail::Op op("floor_divide");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The largest integer not above self / other. The gradient is 0. An error for integers by 0.
-inline Tensor floor_divide_(const Operand& input, const Operand& other) {
-  static const detail::Op op("floor_divide_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
-inline Tensor div_mode(const Tensor& input, const Tensor& other, std::optional<std::string_view> rounding_mode = {}) {
-  static const detail::Op op("div_mode");
-  return detail::one<Tensor>(op, {input, other, rounding_mode});
-}
-
-// self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
-inline Tensor div_mode_(const Tensor& input, const Tensor& other, std::optional<std::string_view> rounding_mode = {}) {
-  static const detail::Op op("div_mode_");
-  return detail::one<Tensor>(op, {input, other, rounding_mode});
-}
-
-// The rest of the division toward 0, with the sign of self.
-inline Tensor fmod(const Operand& input, const Operand& other) {
-  static const detail::Op op("fmod");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The rest of the division toward 0, with the sign of self.
-inline Tensor fmod_(const Operand& input, const Operand& other) {
-  static const detail::Op op("fmod_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The rest of the floor division, with the sign of other.
-inline Tensor remainder(const Operand& input, const Operand& other) {
-  static const detail::Op op("remainder");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The rest of the floor division, with the sign of other.
-inline Tensor remainder_(const Operand& input, const Operand& other) {
-  static const detail::Op op("remainder_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with ...
-inline Tensor pow(const Operand& input, const Operand& exponent) {
-  static const detail::Op op("pow");
-  return detail::one<Tensor>(op, {input, exponent});
-}
-
-// self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with ...
-inline Tensor pow_(const Operand& input, const Operand& exponent) {
-  static const detail::Op op("pow_");
-  return detail::one<Tensor>(op, {input, exponent});
-}
-
-// pow in float64.
-inline Tensor float_power(const Tensor& input, const Tensor& exponent) {
-  static const detail::Op op("float_power");
-  return detail::one<Tensor>(op, {input, exponent});
-}
-
-// pow in float64.
-inline Tensor float_power_(const Tensor& input, const Tensor& exponent) {
-  static const detail::Op op("float_power_");
-  return detail::one<Tensor>(op, {input, exponent});
+  static const detail::Op op_("div_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // The larger of two elements; NaN if either is. Equal elements share the gradient.
 inline Tensor maximum(const Operand& input, const Operand& other) {
-  static const detail::Op op("maximum");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("maximum");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // The larger of two elements; NaN if either is. Equal elements share the gradient.
 inline Tensor maximum_(const Operand& input, const Operand& other) {
-  static const detail::Op op("maximum_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The smaller of two elements; NaN if either is. Equal elements share the gradient.
-inline Tensor minimum(const Operand& input, const Operand& other) {
-  static const detail::Op op("minimum");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The smaller of two elements; NaN if either is. Equal elements share the gradient.
-inline Tensor minimum_(const Operand& input, const Operand& other) {
-  static const detail::Op op("minimum_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The larger of two elements, or the one that is not NaN. Equal elements give the gradient to self.
-inline Tensor fmax(const Operand& input, const Operand& other) {
-  static const detail::Op op("fmax");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The larger of two elements, or the one that is not NaN. Equal elements give the gradient to self.
-inline Tensor fmax_(const Operand& input, const Operand& other) {
-  static const detail::Op op("fmax_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The smaller of two elements, or the one that is not NaN. Equal elements give the gradient to self.
-inline Tensor fmin(const Operand& input, const Operand& other) {
-  static const detail::Op op("fmin");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The smaller of two elements, or the one that is not NaN. Equal elements give the gradient to self.
-inline Tensor fmin_(const Operand& input, const Operand& other) {
-  static const detail::Op op("fmin_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The angle of the point (other, self), in (-pi, pi]. The gradient at the origin is NaN.
-inline Tensor atan2(const Operand& input, const Operand& other) {
-  static const detail::Op op("atan2");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The angle of the point (other, self), in (-pi, pi]. The gradient at the origin is NaN.
-inline Tensor atan2_(const Operand& input, const Operand& other) {
-  static const detail::Op op("atan2_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// sqrt(self^2 + other^2) without overflow; the gradient at the origin is 0.
-inline Tensor hypot(const Operand& input, const Operand& other) {
-  static const detail::Op op("hypot");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// sqrt(self^2 + other^2) without overflow; the gradient at the origin is 0.
-inline Tensor hypot_(const Operand& input, const Operand& other) {
-  static const detail::Op op("hypot_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The size of self with the sign of other.
-inline Tensor copysign(const Operand& input, const Operand& other) {
-  static const detail::Op op("copysign");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The size of self with the sign of other.
-inline Tensor copysign_(const Operand& input, const Operand& other) {
-  static const detail::Op op("copysign_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self * log(other); 0 where self is 0, unless other is NaN.
-inline Tensor xlogy(const Operand& input, const Operand& other) {
-  static const detail::Op op("xlogy");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self * log(other); 0 where self is 0, unless other is NaN.
-inline Tensor xlogy_(const Operand& input, const Operand& other) {
-  static const detail::Op op("xlogy_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self * log(1 + other); 0 where self is 0, unless other is NaN.
-inline Tensor special_xlog1py(const Operand& input, const Operand& other) {
-  static const detail::Op op("special_xlog1py");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self * log(1 + other); 0 where self is 0, unless other is NaN.
-inline Tensor special_xlog1py_(const Operand& input, const Operand& other) {
-  static const detail::Op op("special_xlog1py_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// log(exp(self) + exp(other)) without overflow.
-inline Tensor logaddexp(const Operand& input, const Operand& other) {
-  static const detail::Op op("logaddexp");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// log(exp(self) + exp(other)) without overflow.
-inline Tensor logaddexp_(const Operand& input, const Operand& other) {
-  static const detail::Op op("logaddexp_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// log2(2^self + 2^other) without overflow.
-inline Tensor logaddexp2(const Operand& input, const Operand& other) {
-  static const detail::Op op("logaddexp2");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// log2(2^self + 2^other) without overflow.
-inline Tensor logaddexp2_(const Operand& input, const Operand& other) {
-  static const detail::Op op("logaddexp2_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The number next to self toward other, of the same dtype. No gradient.
-inline Tensor nextafter(const Operand& input, const Operand& other) {
-  static const detail::Op op("nextafter");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The number next to self toward other, of the same dtype. No gradient.
-inline Tensor nextafter_(const Operand& input, const Operand& other) {
-  static const detail::Op op("nextafter_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// 0 below 0, 1 above, and values where self is 0. No gradient.
-inline Tensor heaviside(const Operand& input, const Operand& values) {
-  static const detail::Op op("heaviside");
-  return detail::one<Tensor>(op, {input, values});
-}
-
-// 0 below 0, 1 above, and values where self is 0. No gradient.
-inline Tensor heaviside_(const Operand& input, const Operand& values) {
-  static const detail::Op op("heaviside_");
-  return detail::one<Tensor>(op, {input, values});
-}
-
-// self * 2^other.
-inline Tensor ldexp(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("ldexp");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self * 2^other.
-inline Tensor ldexp_(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("ldexp_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Bit by bit, whether both are set; integers and booleans.
-inline Tensor bitwise_and(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_and");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Bit by bit, whether both are set; integers and booleans.
-inline Tensor bitwise_and_(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_and_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Bit by bit, whether either is set; integers and booleans.
-inline Tensor bitwise_or(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_or");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Bit by bit, whether either is set; integers and booleans.
-inline Tensor bitwise_or_(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_or_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Bit by bit, whether just one is set; integers and booleans.
-inline Tensor bitwise_xor(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_xor");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Bit by bit, whether just one is set; integers and booleans.
-inline Tensor bitwise_xor_(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_xor_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Every bit turned; not for booleans.
-inline Tensor bitwise_not(const Tensor& input) {
-  static const detail::Op op("bitwise_not");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Every bit turned; not for booleans.
-inline Tensor bitwise_not_(const Tensor& input) {
-  static const detail::Op op("bitwise_not_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// self * 2^other, wrapping around.
-inline Tensor bitwise_left_shift(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_left_shift");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self * 2^other, wrapping around.
-inline Tensor bitwise_left_shift_(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_left_shift_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// floor(self / 2^other).
-inline Tensor bitwise_right_shift(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_right_shift");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// floor(self / 2^other).
-inline Tensor bitwise_right_shift_(const Operand& input, const Operand& other) {
-  static const detail::Op op("bitwise_right_shift_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The greatest common divisor of integers.
-inline Tensor gcd(const Operand& input, const Operand& other) {
-  static const detail::Op op("gcd");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The greatest common divisor of integers.
-inline Tensor gcd_(const Operand& input, const Operand& other) {
-  static const detail::Op op("gcd_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The least common multiple of integers.
-inline Tensor lcm(const Operand& input, const Operand& other) {
-  static const detail::Op op("lcm");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// The least common multiple of integers.
-inline Tensor lcm_(const Operand& input, const Operand& other) {
-  static const detail::Op op("lcm_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("maximum_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self < other.
 inline Tensor lt(const Operand& input, const Operand& other) {
-  static const detail::Op op("lt");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("lt");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self < other.
 inline Tensor lt_(const Operand& input, const Operand& other) {
-  static const detail::Op op("lt_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("lt_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self > other.
 inline Tensor gt(const Operand& input, const Operand& other) {
-  static const detail::Op op("gt");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("gt");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self > other.
 inline Tensor gt_(const Operand& input, const Operand& other) {
-  static const detail::Op op("gt_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("gt_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self <= other.
 inline Tensor le(const Operand& input, const Operand& other) {
-  static const detail::Op op("le");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("le");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self <= other.
 inline Tensor le_(const Operand& input, const Operand& other) {
-  static const detail::Op op("le_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("le_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self >= other.
 inline Tensor ge(const Operand& input, const Operand& other) {
-  static const detail::Op op("ge");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("ge");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self >= other.
 inline Tensor ge_(const Operand& input, const Operand& other) {
-  static const detail::Op op("ge_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("ge_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self == other; never for NaN.
 inline Tensor eq(const Operand& input, const Operand& other) {
-  static const detail::Op op("eq");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("eq");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self == other; never for NaN.
 inline Tensor eq_(const Operand& input, const Operand& other) {
-  static const detail::Op op("eq_");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("eq_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self != other; always for NaN.
 inline Tensor ne(const Operand& input, const Operand& other) {
-  static const detail::Op op("ne");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("ne");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Whether self != other; always for NaN.
 inline Tensor ne_(const Operand& input, const Operand& other) {
-  static const detail::Op op("ne_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Whether both are not 0.
-inline Tensor logical_and(const Operand& input, const Operand& other) {
-  static const detail::Op op("logical_and");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Whether both are not 0.
-inline Tensor logical_and_(const Operand& input, const Operand& other) {
-  static const detail::Op op("logical_and_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Whether either is not 0.
-inline Tensor logical_or(const Operand& input, const Operand& other) {
-  static const detail::Op op("logical_or");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Whether either is not 0.
-inline Tensor logical_or_(const Operand& input, const Operand& other) {
-  static const detail::Op op("logical_or_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Whether just one is not 0.
-inline Tensor logical_xor(const Operand& input, const Operand& other) {
-  static const detail::Op op("logical_xor");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Whether just one is not 0.
-inline Tensor logical_xor_(const Operand& input, const Operand& other) {
-  static const detail::Op op("logical_xor_");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Whether an element is 0.
-inline Tensor logical_not(const Tensor& input) {
-  static const detail::Op op("logical_not");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is 0.
-inline Tensor logical_not_(const Tensor& input) {
-  static const detail::Op op("logical_not_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is NaN.
-inline Tensor isnan(const Tensor& input) {
-  static const detail::Op op("isnan");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is NaN.
-inline Tensor isnan_(const Tensor& input) {
-  static const detail::Op op("isnan_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is infinite.
-inline Tensor isinf(const Tensor& input) {
-  static const detail::Op op("isinf");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is infinite.
-inline Tensor isinf_(const Tensor& input) {
-  static const detail::Op op("isinf_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is neither infinite nor NaN.
-inline Tensor isfinite(const Tensor& input) {
-  static const detail::Op op("isfinite");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is neither infinite nor NaN.
-inline Tensor isfinite_(const Tensor& input) {
-  static const detail::Op op("isfinite_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether the sign bit of an element is set, as for -0.
-inline Tensor signbit(const Tensor& input) {
-  static const detail::Op op("signbit");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether the sign bit of an element is set, as for -0.
-inline Tensor signbit_(const Tensor& input) {
-  static const detail::Op op("signbit_");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is inf.
-inline Tensor isposinf(const Tensor& input) {
-  static const detail::Op op("isposinf");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether an element is -inf.
-inline Tensor isneginf(const Tensor& input) {
-  static const detail::Op op("isneginf");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Whether |self - other| <= atol + rtol * |other|, or both are the same infinity.
-inline Tensor isclose(const Tensor& input, const Tensor& other, double rtol = 1e-05, double atol = 1e-08,
-                      bool equal_nan = false) {
-  static const detail::Op op("isclose");
-  return detail::one<Tensor>(op, {input, other, rtol, atol, equal_nan});
+  static const detail::Op op_("ne_");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.
 inline Tensor where(const Operand& condition, const Operand& input, const Operand& other) {
-  static const detail::Op op("where");
-  return detail::one<Tensor>(op, {condition, input, other});
+  static const detail::Op op_("where");
+  return detail::one<Tensor>(op_, {condition, input, other});
 }
 
 // self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.
 inline Tensor where_(const Operand& condition, const Operand& input, const Operand& other) {
-  static const detail::Op op("where_");
-  return detail::one<Tensor>(op, {condition, input, other});
-}
-
-// The larger of self and min; at equality the gradient is that of self.
-inline Tensor clamp_min(const Operand& input, const Operand& min) {
-  static const detail::Op op("clamp_min");
-  return detail::one<Tensor>(op, {input, min});
-}
-
-// The larger of self and min; at equality the gradient is that of self.
-inline Tensor clamp_min_(const Operand& input, const Operand& min) {
-  static const detail::Op op("clamp_min_");
-  return detail::one<Tensor>(op, {input, min});
-}
-
-// The smaller of self and max; at equality the gradient is that of self.
-inline Tensor clamp_max(const Operand& input, const Operand& max) {
-  static const detail::Op op("clamp_max");
-  return detail::one<Tensor>(op, {input, max});
-}
-
-// The smaller of self and max; at equality the gradient is that of self.
-inline Tensor clamp_max_(const Operand& input, const Operand& max) {
-  static const detail::Op op("clamp_max_");
-  return detail::one<Tensor>(op, {input, max});
-}
-
-// self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
-inline Tensor clamp(const Tensor& input, const Tensor& min = {}, const Tensor& max = {}) {
-  static const detail::Op op("clamp");
-  return detail::one<Tensor>(op, {input, min, max});
-}
-
-// self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
-inline Tensor clamp_(const Tensor& input, const Tensor& min = {}, const Tensor& max = {}) {
-  static const detail::Op op("clamp_");
-  return detail::one<Tensor>(op, {input, min, max});
-}
-
-// self + value * tensor1 * tensor2.
-inline Tensor addcmul(const Operand& input, const Operand& tensor1, const Operand& tensor2, Scalar value = 1) {
-  static const detail::Op op("addcmul");
-  return detail::one<Tensor>(op, {input, tensor1, tensor2, value});
-}
-
-// self + value * tensor1 * tensor2.
-inline Tensor addcmul_(const Operand& input, const Operand& tensor1, const Operand& tensor2, Scalar value = 1) {
-  static const detail::Op op("addcmul_");
-  return detail::one<Tensor>(op, {input, tensor1, tensor2, value});
-}
-
-// self + value * tensor1 / tensor2; floating dtypes only.
-inline Tensor addcdiv(const Operand& input, const Operand& tensor1, const Operand& tensor2, Scalar value = 1) {
-  static const detail::Op op("addcdiv");
-  return detail::one<Tensor>(op, {input, tensor1, tensor2, value});
-}
-
-// self + value * tensor1 / tensor2; floating dtypes only.
-inline Tensor addcdiv_(const Operand& input, const Operand& tensor1, const Operand& tensor2, Scalar value = 1) {
-  static const detail::Op op("addcdiv_");
-  return detail::one<Tensor>(op, {input, tensor1, tensor2, value});
-}
-
-// self + weight * (end - self), computed from the nearer end.
-inline Tensor lerp(const Operand& input, const Operand& stop, const Operand& weight) {
-  static const detail::Op op("lerp");
-  return detail::one<Tensor>(op, {input, stop, weight});
-}
-
-// self + weight * (end - self), computed from the nearer end.
-inline Tensor lerp_(const Operand& input, const Operand& stop, const Operand& weight) {
-  static const detail::Op op("lerp_");
-  return detail::one<Tensor>(op, {input, stop, weight});
+  static const detail::Op op_("where_");
+  return detail::one<Tensor>(op_, {condition, input, other});
 }
 
 // The sum over the dimensions in dim, over all when there are none. Integers are summed in int64.
 inline Tensor sum(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
-  static const detail::Op op("sum");
-  return detail::one<Tensor>(op, {input, dim, keepdim, dtype});
-}
-
-// The sum over the dimensions in dim with every NaN as 0.
-inline Tensor nansum(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
-  static const detail::Op op("nansum");
-  return detail::one<Tensor>(op, {input, dim, keepdim, dtype});
-}
-
-// The mean over the dimensions in dim, over all when there are none; NaN of no elements.
-inline Tensor mean(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
-  static const detail::Op op("mean");
-  return detail::one<Tensor>(op, {input, dim, keepdim, dtype});
-}
-
-// The mean over the dimensions in dim of what is not NaN.
-inline Tensor nanmean(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
-  static const detail::Op op("nanmean");
-  return detail::one<Tensor>(op, {input, dim, keepdim, dtype});
-}
-
-// The product along dim, of all elements without one; gradients are exact where elements are 0. Integers multiply in int64.
-inline Tensor prod(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false, Dtype dtype = {}) {
-  static const detail::Op op("prod");
-  return detail::one<Tensor>(op, {input, dim, keepdim, dtype});
-}
-
-// Whether every element along the dimensions in dim is nonzero.
-inline Tensor all(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
-  static const detail::Op op("all");
-  return detail::one<Tensor>(op, {input, dim, keepdim});
-}
-
-// Whether some element along the dimensions in dim is nonzero.
-inline Tensor any(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
-  static const detail::Op op("any");
-  return detail::one<Tensor>(op, {input, dim, keepdim});
-}
-
-// How many elements along the dimensions in dim are not 0; NaN counts.
-inline Tensor count_nonzero(const Tensor& input, const IntList& dim = {}) {
-  static const detail::Op op("count_nonzero");
-  return detail::one<Tensor>(op, {input, dim});
-}
-
-// The variance over the dimensions in dim: the sum of squared distances from the mean, over the count less correction (1).
-inline Tensor var(const Tensor& input, const IntList& dim = {}, std::optional<Scalar> correction = {},
-                  bool keepdim = false) {
-  static const detail::Op op("var");
-  return detail::one<Tensor>(op, {input, dim, correction, keepdim});
-}
-
-// The square root of the variance over the dimensions in dim; the gradient is 0 where it is 0.
-inline Tensor std(const Tensor& input, const IntList& dim = {}, std::optional<Scalar> correction = {},
-                  bool keepdim = false) {
-  static const detail::Op op("std");
-  return detail::one<Tensor>(op, {input, dim, correction, keepdim});
-}
-
-// Variance and mean over the dimensions in dim.
-inline std::tuple<Tensor, Tensor> var_mean(const Tensor& input, const IntList& dim = {},
-                                           std::optional<Scalar> correction = {}, bool keepdim = false) {
-  static const detail::Op op("var_mean");
-  return detail::some<Tensor, 2>(op, {input, dim, correction, keepdim});
-}
-
-// Standard deviation and mean over the dimensions in dim.
-inline std::tuple<Tensor, Tensor> std_mean(const Tensor& input, const IntList& dim = {},
-                                           std::optional<Scalar> correction = {}, bool keepdim = false) {
-  static const detail::Op op("std_mean");
-  return detail::some<Tensor, 2>(op, {input, dim, correction, keepdim});
-}
-
-// The largest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share the ...
-inline Tensor amax(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
-  static const detail::Op op("amax");
-  return detail::one<Tensor>(op, {input, dim, keepdim});
-}
-
-// The smallest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share the ...
-inline Tensor amin(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
-  static const detail::Op op("amin");
-  return detail::one<Tensor>(op, {input, dim, keepdim});
-}
-
-// The largest element; NaN if there is one. Equal ones share the gradient.
-inline Tensor max(const Tensor& input) {
-  static const detail::Op op("max");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The smallest element; NaN if there is one. Equal ones share the gradient.
-inline Tensor min(const Tensor& input) {
-  static const detail::Op op("min");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The smallest and the largest element along dim, of all without one.
-inline std::tuple<Tensor, Tensor> aminmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
-  static const detail::Op op("aminmax");
-  return detail::some<Tensor, 2>(op, {input, dim, keepdim});
-}
-
-// The largest element along dim and its index, the first among equals, which gets the gradient. NaN is the largest.
-inline std::tuple<Tensor, Tensor> max_dim(const Tensor& input, int64_t dim, bool keepdim = false) {
-  static const detail::Op op("max_dim");
-  return detail::some<Tensor, 2>(op, {input, dim, keepdim});
-}
-
-// The smallest element along dim and its index, the first among equals, which gets the gradient. NaN is the smallest.
-inline std::tuple<Tensor, Tensor> min_dim(const Tensor& input, int64_t dim, bool keepdim = false) {
-  static const detail::Op op("min_dim");
-  return detail::some<Tensor, 2>(op, {input, dim, keepdim});
-}
-
-// The index of the largest element along dim, in row-major order of all without one; the first among equals, NaN the largest.
-inline Tensor argmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
-  static const detail::Op op("argmax");
-  return detail::one<Tensor>(op, {input, dim, keepdim});
-}
-
-// The index of the smallest element along dim, in row-major order of all without one; the first among equals, NaN the smallest.
-inline Tensor argmin(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
-  static const detail::Op op("argmin");
-  return detail::one<Tensor>(op, {input, dim, keepdim});
-}
-
-// The norm of order ord over the dimensions in dim: (sum |x|^ord)^(1/ord), the largest or smallest |x| for inf or -inf, how ...
-inline Tensor linalg_vector_norm(const Tensor& input, Scalar ord = 2, const IntList& dim = {}, bool keepdim = false,
-                                 Dtype dtype = {}) {
-  static const detail::Op op("linalg_vector_norm");
-  return detail::one<Tensor>(op, {input, ord, dim, keepdim, dtype});
-}
-
-// The norm of order p over the dimensions in dim, over all when there are none; see linalg_vector_norm.
-inline Tensor norm(const Tensor& input, std::optional<Scalar> p = 2, const IntList& dim = {}, bool keepdim = false,
-                   Dtype dtype = {}) {
-  static const detail::Op op("norm");
-  return detail::one<Tensor>(op, {input, p, dim, keepdim, dtype});
-}
-
-// e^x over its sum along dim.
-inline Tensor softmax(const Tensor& input, int64_t dim, Dtype dtype = {}) {
-  static const detail::Op op("softmax");
-  return detail::one<Tensor>(op, {input, dim, dtype});
-}
-
-// x less the logarithm of the sum of e^x along dim.
-inline Tensor log_softmax(const Tensor& input, int64_t dim, Dtype dtype = {}) {
-  static const detail::Op op("log_softmax");
-  return detail::one<Tensor>(op, {input, dim, dtype});
-}
-
-// The logarithm of the sum of e^x over the dimensions in dim; -inf of nothing but -inf, with gradient 0 there.
-inline Tensor logsumexp(const Tensor& input, const IntList& dim, bool keepdim = false) {
-  static const detail::Op op("logsumexp");
-  return detail::one<Tensor>(op, {input, dim, keepdim});
-}
-
-// The sum of the elements so far along dim. Integers are summed in int64.
-inline Tensor cumsum(const Tensor& input, int64_t dim, Dtype dtype = {}) {
-  static const detail::Op op("cumsum");
-  return detail::one<Tensor>(op, {input, dim, dtype});
-}
-
-// The sum of the elements so far along dim. Integers are summed in int64.
-inline Tensor cumsum_(const Tensor& input, int64_t dim, Dtype dtype = {}) {
-  static const detail::Op op("cumsum_");
-  return detail::one<Tensor>(op, {input, dim, dtype});
-}
-
-// The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.
-inline Tensor cumprod(const Tensor& input, int64_t dim, Dtype dtype = {}) {
-  static const detail::Op op("cumprod");
-  return detail::one<Tensor>(op, {input, dim, dtype});
-}
-
-// The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.
-inline Tensor cumprod_(const Tensor& input, int64_t dim, Dtype dtype = {}) {
-  static const detail::Op op("cumprod_");
-  return detail::one<Tensor>(op, {input, dim, dtype});
-}
-
-// The largest element so far along dim and its index, the last among equals, which gets the gradient. A NaN stays.
-inline std::tuple<Tensor, Tensor> cummax(const Tensor& input, int64_t dim) {
-  static const detail::Op op("cummax");
-  return detail::some<Tensor, 2>(op, {input, dim});
-}
-
-// The smallest element so far along dim and its index, the last among equals, which gets the gradient. A NaN stays.
-inline std::tuple<Tensor, Tensor> cummin(const Tensor& input, int64_t dim) {
-  static const detail::Op op("cummin");
-  return detail::some<Tensor, 2>(op, {input, dim});
-}
-
-// The logarithm of the sum of e^x so far along dim.
-inline Tensor logcumsumexp(const Tensor& input, int64_t dim) {
-  static const detail::Op op("logcumsumexp");
-  return detail::one<Tensor>(op, {input, dim});
-}
-
-// Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
-inline Tensor diff(const Tensor& input, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {},
-                   const Tensor& append = {}) {
-  static const detail::Op op("diff");
-  return detail::one<Tensor>(op, {input, n, dim, prepend, append});
-}
-
-// Zeros of the given sizes with each element of grad added at its index along dim.
-inline Tensor value_selecting_reduction_backward(const Tensor& grad, int64_t dim, const Tensor& indices,
-                                                const IntList& sizes, bool keepdim) {
-  static const detail::Op op("value_selecting_reduction_backward");
-  return detail::one<Tensor>(op, {grad, dim, indices, sizes, keepdim});
-}
-
-// The elements in order along dim, and where they were. Equal ones keep their order; NaN is the largest.
-inline std::tuple<Tensor, Tensor> sort(const Tensor& input, int64_t dim = -1, bool descending = false,
-                                       std::optional<bool> stable = {}) {
-  static const detail::Op op("sort");
-  return detail::some<Tensor, 2>(op, {input, dim, descending, stable});
-}
-
-// The indices that put the elements in order along dim; equal ones keep their order.
-inline Tensor argsort(const Tensor& input, int64_t dim = -1, bool descending = false,
-                      std::optional<bool> stable = {}) {
-  static const detail::Op op("argsort");
-  return detail::one<Tensor>(op, {input, dim, descending, stable});
-}
-
-// The elements in order along the first dimension.
-inline Tensor msort(const Tensor& input) {
-  static const detail::Op op("msort");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The k largest (or smallest) elements along dim in order, and where they are; NaN is the largest.
-inline std::tuple<Tensor, Tensor> topk(const Tensor& input, int64_t k, int64_t dim = -1, bool largest = true,
-                                       bool sorted = true) {
-  static const detail::Op op("topk");
-  return detail::some<Tensor, 2>(op, {input, k, dim, largest, sorted});
-}
-
-// The k-th smallest element along dim, counted from 1, and its first index; NaN is the largest.
-inline std::tuple<Tensor, Tensor> kthvalue(const Tensor& input, int64_t k, int64_t dim = -1, bool keepdim = false) {
-  static const detail::Op op("kthvalue");
-  return detail::some<Tensor, 2>(op, {input, k, dim, keepdim});
-}
-
-// The middle element, the lower of two; NaN if there is one. Equal ones share the gradient.
-inline Tensor median(const Tensor& input) {
-  static const detail::Op op("median");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The middle of the elements that are not NaN, the lower of two. Equal ones share the gradient.
-inline Tensor nanmedian(const Tensor& input) {
-  static const detail::Op op("nanmedian");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The middle element along dim, the lower of two, and its first index, which gets the gradient; NaN if there is one.
-inline std::tuple<Tensor, Tensor> median_dim(const Tensor& input, int64_t dim, bool keepdim = false) {
-  static const detail::Op op("median_dim");
-  return detail::some<Tensor, 2>(op, {input, dim, keepdim});
-}
-
-// The middle along dim of the elements that are not NaN, the lower of two, and its first index, which gets the gradient.
-inline std::tuple<Tensor, Tensor> nanmedian_dim(const Tensor& input, int64_t dim, bool keepdim = false) {
-  static const detail::Op op("nanmedian_dim");
-  return detail::some<Tensor, 2>(op, {input, dim, keepdim});
-}
-
-// The most frequent element along dim, the smallest among equals, and its last index, which gets the gradient.
-inline std::tuple<Tensor, Tensor> mode(const Tensor& input, int64_t dim = -1, bool keepdim = false) {
-  static const detail::Op op("mode");
-  return detail::some<Tensor, 2>(op, {input, dim, keepdim});
+  static const detail::Op op_("sum");
+  return detail::one<Tensor>(op_, {input, dim, keepdim, dtype});
 }
 
 // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
 inline Tensor view(const Tensor& input, const IntList& size) {
-  static const detail::Op op("view");
-  return detail::one<Tensor>(op, {input, size});
+  static const detail::Op op_("view");
+  return detail::one<Tensor>(op_, {input, size});
 }
 
 // The same elements in another shape: a view where the strides allow it, else a copy.
 inline Tensor reshape(const Tensor& input, const IntList& shape) {
-  static const detail::Op op("reshape");
-  return detail::one<Tensor>(op, {input, shape});
-}
-
-// self viewed in the shape of other.
-inline Tensor view_as(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("view_as");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self in the shape of other.
-inline Tensor reshape_as(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("reshape_as");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// Dimensions start_dim to end_dim made one: a view where the strides allow it, else a copy. A scalar gets one dimension.
-inline Tensor flatten(const Tensor& input, int64_t start_dim = 0, int64_t end_dim = -1) {
-  static const detail::Op op("flatten");
-  return detail::one<Tensor>(op, {input, start_dim, end_dim});
-}
-
-// One dimension cut into several; one of the sizes may be -1.
-inline Tensor unflatten(const Tensor& input, int64_t dim, const IntList& sizes) {
-  static const detail::Op op("unflatten");
-  return detail::one<Tensor>(op, {input, dim, sizes});
-}
-
-// All elements in one dimension: a view where the strides allow it, else a copy.
-inline Tensor ravel(const Tensor& input) {
-  static const detail::Op op("ravel");
-  return detail::one<Tensor>(op, {input});
-}
-
-// self, a scalar as one element of one dimension.
-inline Tensor atleast_1d(const Tensor& input) {
-  static const detail::Op op("atleast_1d");
-  return detail::one<Tensor>(op, {input});
-}
-
-// self, fewer than two dimensions made up for in front.
-inline Tensor atleast_2d(const Tensor& input) {
-  static const detail::Op op("atleast_2d");
-  return detail::one<Tensor>(op, {input});
-}
-
-// self with at least three dimensions: n becomes [1, n, 1], and [m, n] becomes [m, n, 1].
-inline Tensor atleast_3d(const Tensor& input) {
-  static const detail::Op op("atleast_3d");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("reshape");
+  return detail::one<Tensor>(op_, {input, shape});
 }
 
 // Dimensions of size 1 read as larger ones, without a copy; -1 keeps a size.
 inline Tensor expand(const Tensor& input, const IntList& size, bool is_implicit = false) {
-  static const detail::Op op("expand");
-  return detail::one<Tensor>(op, {input, size, is_implicit});
-}
-
-// self expanded to the shape of other.
-inline Tensor expand_as(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("expand_as");
-  return detail::one<Tensor>(op, {input, other});
-}
-
-// self expanded to a shape.
-inline Tensor broadcast_to(const Tensor& input, const IntList& size) {
-  static const detail::Op op("broadcast_to");
-  return detail::one<Tensor>(op, {input, size});
-}
-
-// Another handle of the same elements.
-inline Tensor alias(const Tensor& input) {
-  static const detail::Op op("alias");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The same elements without history: no gradient flows through. A write through it raises the version of self.
-inline Tensor detach(const Tensor& input) {
-  static const detail::Op op("detach");
-  return detail::one<Tensor>(op, {input});
-}
-
-// A matrix with rows and columns exchanged; vectors and scalars as they are.
-inline Tensor t(const Tensor& input) {
-  static const detail::Op op("t");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The last two dimensions exchanged.
-inline Tensor mT(const Tensor& input) {
-  static const detail::Op op("mT");
-  return detail::one<Tensor>(op, {input});
-}
-
-// All dimensions in reverse order.
-inline Tensor numpy_T(const Tensor& input) {
-  static const detail::Op op("numpy_T");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Two dimensions exchanged.
-inline Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
-  static const detail::Op op("transpose");
-  return detail::one<Tensor>(op, {input, dim0, dim1});
-}
-
-// Two dimensions exchanged: transpose.
-inline Tensor swapaxes(const Tensor& input, int64_t axis0, int64_t axis1) {
-  static const detail::Op op("swapaxes");
-  return detail::one<Tensor>(op, {input, axis0, axis1});
-}
-
-// Two dimensions exchanged: transpose.
-inline Tensor swapdims(const Tensor& input, int64_t dim0, int64_t dim1) {
-  static const detail::Op op("swapdims");
-  return detail::one<Tensor>(op, {input, dim0, dim1});
-}
-
-// The dimensions in another order: dimension i of the result is dims[i] of self.
-inline Tensor permute(const Tensor& input, const IntList& dims) {
-  static const detail::Op op("permute");
-  return detail::one<Tensor>(op, {input, dims});
-}
-
-// The dimensions in source moved to the places in destination, the others in order.
-inline Tensor movedim(const Tensor& input, const IntList& source, const IntList& destination) {
-  static const detail::Op op("movedim");
-  return detail::one<Tensor>(op, {input, source, destination});
-}
-
-// The dimensions in source moved to the places in destination, the others in order: movedim.
-inline Tensor moveaxis(const Tensor& input, const IntList& source, const IntList& destination) {
-  static const detail::Op op("moveaxis");
-  return detail::one<Tensor>(op, {input, source, destination});
-}
-
-// Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
-inline Tensor squeeze(const Tensor& input, const IntList& dim = {}) {
-  static const detail::Op op("squeeze");
-  return detail::one<Tensor>(op, {input, dim});
-}
-
-// A dimension of size 1 put in at dim.
-inline Tensor unsqueeze(const Tensor& input, int64_t dim) {
-  static const detail::Op op("unsqueeze");
-  return detail::one<Tensor>(op, {input, dim});
-}
-
-// The part at one index of a dimension, which the result lacks.
-inline Tensor select(const Tensor& input, int64_t dim, int64_t index) {
-  static const detail::Op op("select");
-  return detail::one<Tensor>(op, {input, dim, index});
-}
-
-// Zeros with grad_output at one index of a dimension.
-inline Tensor select_backward(const Tensor& grad_output, const IntList& input_sizes, int64_t dim, int64_t index) {
-  static const detail::Op op("select_backward");
-  return detail::one<Tensor>(op, {grad_output, input_sizes, dim, index});
-}
-
-// self with the part at one index of a dimension replaced by src.
-inline Tensor select_scatter(const Tensor& input, const Tensor& src, int64_t dim, int64_t index) {
-  static const detail::Op op("select_scatter");
-  return detail::one<Tensor>(op, {input, src, dim, index});
-}
-
-// self with the part at one index of a dimension replaced by src.
-inline Tensor select_scatter_(const Tensor& input, const Tensor& src, int64_t dim, int64_t index) {
-  static const detail::Op op("select_scatter_");
-  return detail::one<Tensor>(op, {input, src, dim, index});
-}
-
-// The part from start to before end of a dimension, every step-th; bounds are read as Python's.
-inline Tensor slice(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {},
-                    std::optional<int64_t> stop = {}, int64_t step = 1) {
-  static const detail::Op op("slice");
-  return detail::one<Tensor>(op, {input, dim, start, stop, step});
-}
-
-// Zeros with grad_output in a slice.
-inline Tensor slice_backward(const Tensor& grad_output, const IntList& input_sizes, int64_t dim, int64_t start,
-                             int64_t stop, int64_t step) {
-  static const detail::Op op("slice_backward");
-  return detail::one<Tensor>(op, {grad_output, input_sizes, dim, start, stop, step});
-}
-
-// self with a slice replaced by src.
-inline Tensor slice_scatter(const Tensor& input, const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = {},
-                            std::optional<int64_t> stop = {}, int64_t step = 1) {
-  static const detail::Op op("slice_scatter");
-  return detail::one<Tensor>(op, {input, src, dim, start, stop, step});
-}
-
-// self with a slice replaced by src.
-inline Tensor slice_scatter_(const Tensor& input, const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = {},
-                             std::optional<int64_t> stop = {}, int64_t step = 1) {
-  static const detail::Op op("slice_scatter_");
-  return detail::one<Tensor>(op, {input, src, dim, start, stop, step});
-}
-
-// length indices of a dimension from start on.
-inline Tensor narrow(const Tensor& input, int64_t dim, int64_t start, int64_t length) {
-  static const detail::Op op("narrow");
-  return detail::one<Tensor>(op, {input, dim, start, length});
-}
-
-// The elements where the index of dim2 is that of dim1 plus offset, as a last dimension.
-inline Tensor diagonal(const Tensor& input, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) {
-  static const detail::Op op("diagonal");
-  return detail::one<Tensor>(op, {input, offset, dim1, dim2});
-}
-
-// Zeros with grad_output on a diagonal.
-inline Tensor diagonal_backward(const Tensor& grad_output, const IntList& input_sizes, int64_t offset, int64_t dim1,
-                                int64_t dim2) {
-  static const detail::Op op("diagonal_backward");
-  return detail::one<Tensor>(op, {grad_output, input_sizes, offset, dim1, dim2});
-}
-
-// self with a diagonal replaced by src.
-inline Tensor diagonal_scatter(const Tensor& input, const Tensor& src, int64_t offset = 0, int64_t dim1 = 0,
-                               int64_t dim2 = 1) {
-  static const detail::Op op("diagonal_scatter");
-  return detail::one<Tensor>(op, {input, src, offset, dim1, dim2});
-}
-
-// self with a diagonal replaced by src.
-inline Tensor diagonal_scatter_(const Tensor& input, const Tensor& src, int64_t offset = 0, int64_t dim1 = 0,
-                                int64_t dim2 = 1) {
-  static const detail::Op op("diagonal_scatter_");
-  return detail::one<Tensor>(op, {input, src, offset, dim1, dim2});
-}
-
-// Windows of a dimension, one every step elements, their elements as a last dimension.
-inline Tensor unfold(const Tensor& input, int64_t dimension, int64_t size, int64_t step) {
-  static const detail::Op op("unfold");
-  return detail::one<Tensor>(op, {input, dimension, size, step});
-}
-
-// For every element the sum of grad_in over the windows that hold it.
-inline Tensor unfold_backward(const Tensor& grad_in, const IntList& input_sizes, int64_t dim, int64_t size,
-                              int64_t step) {
-  static const detail::Op op("unfold_backward");
-  return detail::one<Tensor>(op, {grad_in, input_sizes, dim, size, step});
-}
-
-// Parts of split_size along a dimension, the last one shorter where it does not divide. The parts may not be written in place ...
-inline std::vector<Tensor> split(const Tensor& input, int64_t split_size, int64_t dim = 0) {
-  static const detail::Op op("split");
-  return detail::many<Tensor>(op, {input, split_size, dim});
-}
-
-// Parts of the given sizes along a dimension. The parts may not be written in place while recording.
-inline std::vector<Tensor> split_with_sizes(const Tensor& input, const IntList& split_sizes, int64_t dim = 0) {
-  static const detail::Op op("split_with_sizes");
-  return detail::many<Tensor>(op, {input, split_sizes, dim});
-}
-
-// At most so many parts of equal size, the last one shorter.
-inline std::vector<Tensor> chunk(const Tensor& input, int64_t chunks, int64_t dim = 0) {
-  static const detail::Op op("chunk");
-  return detail::many<Tensor>(op, {input, chunks, dim});
-}
-
-// The parts at every index of a dimension, which they lack. The parts may not be written in place while recording.
-inline std::vector<Tensor> unbind(const Tensor& input, int64_t dim = 0) {
-  static const detail::Op op("unbind");
-  return detail::many<Tensor>(op, {input, dim});
-}
-
-// So many parts along a dimension, the first ones longer by one where it does not divide.
-inline std::vector<Tensor> tensor_split(const Tensor& input, int64_t sections, int64_t dim = 0) {
-  static const detail::Op op("tensor_split");
-  return detail::many<Tensor>(op, {input, sections, dim});
-}
-
-// The parts between the given indices of a dimension, which are read as the bounds of slices.
-inline std::vector<Tensor> tensor_split_indices(const Tensor& input, const IntList& indices, int64_t dim = 0) {
-  static const detail::Op op("tensor_split_indices");
-  return detail::many<Tensor>(op, {input, indices, dim});
-}
-
-// Equal parts along the second dimension, of a vector along the first.
-inline std::vector<Tensor> hsplit(const Tensor& input, int64_t sections) {
-  static const detail::Op op("hsplit");
-  return detail::many<Tensor>(op, {input, sections});
-}
-
-// The parts between indices of the second dimension, of a vector of the first.
-inline std::vector<Tensor> hsplit_indices(const Tensor& input, const IntList& indices) {
-  static const detail::Op op("hsplit_indices");
-  return detail::many<Tensor>(op, {input, indices});
-}
-
-// Equal parts along the first dimension.
-inline std::vector<Tensor> vsplit(const Tensor& input, int64_t sections) {
-  static const detail::Op op("vsplit");
-  return detail::many<Tensor>(op, {input, sections});
-}
-
-// The parts between indices of the first dimension.
-inline std::vector<Tensor> vsplit_indices(const Tensor& input, const IntList& indices) {
-  static const detail::Op op("vsplit_indices");
-  return detail::many<Tensor>(op, {input, indices});
-}
-
-// Equal parts along the third dimension.
-inline std::vector<Tensor> dsplit(const Tensor& input, int64_t sections) {
-  static const detail::Op op("dsplit");
-  return detail::many<Tensor>(op, {input, sections});
-}
-
-// The parts between indices of the third dimension.
-inline std::vector<Tensor> dsplit_indices(const Tensor& input, const IntList& indices) {
-  static const detail::Op op("dsplit_indices");
-  return detail::many<Tensor>(op, {input, indices});
-}
-
-// A copy of what view returns.
-inline Tensor view_copy(const Tensor& input, const IntList& size) {
-  static const detail::Op op("view_copy");
-  return detail::one<Tensor>(op, {input, size});
-}
-
-// A copy of what t returns.
-inline Tensor t_copy(const Tensor& input) {
-  static const detail::Op op("t_copy");
-  return detail::one<Tensor>(op, {input});
-}
-
-// A copy of what transpose returns.
-inline Tensor transpose_copy(const Tensor& input, int64_t dim0, int64_t dim1) {
-  static const detail::Op op("transpose_copy");
-  return detail::one<Tensor>(op, {input, dim0, dim1});
-}
-
-// A copy of what permute returns.
-inline Tensor permute_copy(const Tensor& input, const IntList& dims) {
-  static const detail::Op op("permute_copy");
-  return detail::one<Tensor>(op, {input, dims});
-}
-
-// A copy of what squeeze returns.
-inline Tensor squeeze_copy(const Tensor& input, const IntList& dim = {}) {
-  static const detail::Op op("squeeze_copy");
-  return detail::one<Tensor>(op, {input, dim});
-}
-
-// A copy of what unsqueeze returns.
-inline Tensor unsqueeze_copy(const Tensor& input, int64_t dim) {
-  static const detail::Op op("unsqueeze_copy");
-  return detail::one<Tensor>(op, {input, dim});
-}
-
-// A copy of what expand returns.
-inline Tensor expand_copy(const Tensor& input, const IntList& size, bool is_implicit = false) {
-  static const detail::Op op("expand_copy");
-  return detail::one<Tensor>(op, {input, size, is_implicit});
-}
-
-// A copy of what select returns.
-inline Tensor select_copy(const Tensor& input, int64_t dim, int64_t index) {
-  static const detail::Op op("select_copy");
-  return detail::one<Tensor>(op, {input, dim, index});
-}
-
-// A copy of what slice returns.
-inline Tensor slice_copy(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {},
-                         std::optional<int64_t> stop = {}, int64_t step = 1) {
-  static const detail::Op op("slice_copy");
-  return detail::one<Tensor>(op, {input, dim, start, stop, step});
-}
-
-// A copy of what narrow returns.
-inline Tensor narrow_copy(const Tensor& input, int64_t dim, int64_t start, int64_t length) {
-  static const detail::Op op("narrow_copy");
-  return detail::one<Tensor>(op, {input, dim, start, length});
-}
-
-// A copy of what split returns.
-inline std::vector<Tensor> split_copy(const Tensor& input, int64_t split_size, int64_t dim = 0) {
-  static const detail::Op op("split_copy");
-  return detail::many<Tensor>(op, {input, split_size, dim});
-}
-
-// A copy of what split_with_sizes returns.
-inline std::vector<Tensor> split_with_sizes_copy(const Tensor& input, const IntList& split_sizes, int64_t dim = 0) {
-  static const detail::Op op("split_with_sizes_copy");
-  return detail::many<Tensor>(op, {input, split_sizes, dim});
-}
-
-// A copy of what unbind returns.
-inline std::vector<Tensor> unbind_copy(const Tensor& input, int64_t dim = 0) {
-  static const detail::Op op("unbind_copy");
-  return detail::many<Tensor>(op, {input, dim});
-}
-
-// A copy of what diagonal returns.
-inline Tensor diagonal_copy(const Tensor& input, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) {
-  static const detail::Op op("diagonal_copy");
-  return detail::one<Tensor>(op, {input, offset, dim1, dim2});
-}
-
-// A copy of what unfold returns.
-inline Tensor unfold_copy(const Tensor& input, int64_t dimension, int64_t size, int64_t step) {
-  static const detail::Op op("unfold_copy");
-  return detail::one<Tensor>(op, {input, dimension, size, step});
-}
-
-// A copy of what as_strided returns.
-inline Tensor as_strided_copy(const Tensor& input, const IntList& size, const IntList& stride,
-                              std::optional<int64_t> storage_offset = {}) {
-  static const detail::Op op("as_strided_copy");
-  return detail::one<Tensor>(op, {input, size, stride, storage_offset});
-}
-
-// A copy of what alias returns.
-inline Tensor alias_copy(const Tensor& input) {
-  static const detail::Op op("alias_copy");
-  return detail::one<Tensor>(op, {input});
-}
-
-// A copy of what detach returns.
-inline Tensor detach_copy(const Tensor& input) {
-  static const detail::Op op("detach_copy");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("expand");
+  return detail::one<Tensor>(op_, {input, size, is_implicit});
 }
 
 // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
 inline Tensor as_strided(const Tensor& input, const IntList& size, const IntList& stride,
                          std::optional<int64_t> storage_offset = {}) {
-  static const detail::Op op("as_strided");
-  return detail::one<Tensor>(op, {input, size, stride, storage_offset});
-}
-
-// The tensors one after the other along a dimension, in their common dtype. Tensors of shape [0] are left out.
-inline Tensor cat(const BasicTensorList<Tensor>& tensors, int64_t dim = 0) {
-  static const detail::Op op("cat");
-  return detail::one<Tensor>(op, {tensors, dim});
-}
-
-// The tensors side by side along a new dimension, in their common dtype.
-inline Tensor stack(const BasicTensorList<Tensor>& tensors, int64_t dim = 0) {
-  static const detail::Op op("stack");
-  return detail::one<Tensor>(op, {tensors, dim});
-}
-
-// cat along the second dimension; vectors and scalars along the first.
-inline Tensor hstack(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("hstack");
-  return detail::one<Tensor>(op, {tensors});
-}
-
-// cat along the first dimension; vectors are rows.
-inline Tensor vstack(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("vstack");
-  return detail::one<Tensor>(op, {tensors});
-}
-
-// cat along the third dimension.
-inline Tensor dstack(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("dstack");
-  return detail::one<Tensor>(op, {tensors});
-}
-
-// cat along the second dimension; vectors are columns.
-inline Tensor column_stack(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("column_stack");
-  return detail::one<Tensor>(op, {tensors});
-}
-
-// The tensors expanded to their common shape.
-inline std::vector<Tensor> broadcast_tensors(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("broadcast_tensors");
-  return detail::many<Tensor>(op, {tensors});
-}
-
-// The coordinates of the grid that vectors span; indexing 'xy' exchanges the first two dimensions.
-inline std::vector<Tensor> meshgrid(const BasicTensorList<Tensor>& tensors, std::string_view indexing = "ij") {
-  static const detail::Op op("meshgrid");
-  return detail::many<Tensor>(op, {tensors, indexing});
-}
-
-// All combinations of the elements of vectors, one a row.
-inline Tensor cartesian_prod(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("cartesian_prod");
-  return detail::one<Tensor>(op, {tensors});
-}
-
-// A matrix with the tensors along its diagonal and zeros elsewhere; vectors and scalars are one row.
-inline Tensor block_diag(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("block_diag");
-  return detail::one<Tensor>(op, {tensors});
-}
-
-// self laid side by side so many times along each dimension.
-inline Tensor repeat(const Tensor& input, const IntList& repeats) {
-  static const detail::Op op("repeat");
-  return detail::one<Tensor>(op, {input, repeats});
-}
-
-// As repeat; fewer numbers than dimensions are for the last ones.
-inline Tensor tile(const Tensor& input, const IntList& dims) {
-  static const detail::Op op("tile");
-  return detail::one<Tensor>(op, {input, dims});
-}
-
-// Each element of a dimension repeated; of the flattened tensor where there is no dim.
-inline Tensor repeat_interleave(const Tensor& input, int64_t repeats, std::optional<int64_t> dim = {},
-                                std::optional<int64_t> output_size = {}) {
-  static const detail::Op op("repeat_interleave");
-  return detail::one<Tensor>(op, {input, repeats, dim, output_size});
-}
-
-// Each element of a dimension repeated as often as repeats says.
-inline Tensor repeat_interleave_tensor(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim = {},
-                                       std::optional<int64_t> output_size = {}) {
-  static const detail::Op op("repeat_interleave_tensor");
-  return detail::one<Tensor>(op, {input, repeats, dim, output_size});
-}
-
-// 0 as often as the first number of repeats says, 1 as often as the second, and so on.
-inline Tensor repeat_indices(const Tensor& repeats, std::optional<int64_t> output_size = {}) {
-  static const detail::Op op("repeat_indices");
-  return detail::one<Tensor>(op, {repeats, output_size});
-}
-
-// The lower triangle of each matrix, up to the given diagonal; zeros above.
-inline Tensor tril(const Tensor& input, int64_t diagonal = 0) {
-  static const detail::Op op("tril");
-  return detail::one<Tensor>(op, {input, diagonal});
-}
-
-// The lower triangle of each matrix, up to the given diagonal; zeros above.
-inline Tensor tril_(const Tensor& input, int64_t diagonal = 0) {
-  static const detail::Op op("tril_");
-  return detail::one<Tensor>(op, {input, diagonal});
-}
-
-// The upper triangle of each matrix, from the given diagonal on; zeros below.
-inline Tensor triu(const Tensor& input, int64_t diagonal = 0) {
-  static const detail::Op op("triu");
-  return detail::one<Tensor>(op, {input, diagonal});
-}
-
-// The upper triangle of each matrix, from the given diagonal on; zeros below.
-inline Tensor triu_(const Tensor& input, int64_t diagonal = 0) {
-  static const detail::Op op("triu_");
-  return detail::one<Tensor>(op, {input, diagonal});
-}
-
-// Row and column numbers of a matrix's lower triangle, row by row.
-inline Tensor tril_indices(int64_t row, int64_t col, int64_t offset = 0, Dtype dtype = {}) {
-  static const detail::Op op("tril_indices");
-  return detail::one<Tensor>(op, {row, col, offset, dtype});
-}
-
-// Row and column numbers of a matrix's upper triangle, row by row.
-inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, Dtype dtype = {}) {
-  static const detail::Op op("triu_indices");
-  return detail::one<Tensor>(op, {row, col, offset, dtype});
-}
-
-// The elements moved on along dimensions, those that leave coming back in front; of the flattened tensor where there are no ...
-inline Tensor roll(const Tensor& input, const IntList& shifts, const IntList& dims = {}) {
-  static const detail::Op op("roll");
-  return detail::one<Tensor>(op, {input, shifts, dims});
-}
-
-// The elements in reverse order along dimensions.
-inline Tensor flip(const Tensor& input, const IntList& dims) {
-  static const detail::Op op("flip");
-  return detail::one<Tensor>(op, {input, dims});
-}
-
-// Columns in reverse order.
-inline Tensor fliplr(const Tensor& input) {
-  static const detail::Op op("fliplr");
-  return detail::one<Tensor>(op, {input});
-}
-
-// Rows in reverse order.
-inline Tensor flipud(const Tensor& input) {
-  static const detail::Op op("flipud");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The plane of two dimensions turned by k quarters, from the first towards the second.
-inline Tensor rot90(const Tensor& input, int64_t k = 1, const IntList& dims = {}) {
-  static const detail::Op op("rot90");
-  return detail::one<Tensor>(op, {input, k, dims});
-}
-
-// out[i, j, ...] = self[i, index[i, j, ...], ...] for dim 1. index may be smaller than self in the other dimensions. ...
-inline Tensor gather(const Tensor& input, int64_t dim, const Tensor& index, bool sparse_grad = false) {
-  static const detail::Op op("gather");
-  return detail::one<Tensor>(op, {input, dim, index, sparse_grad});
-}
-
-// The parts of self at the indices of a dimension, in the order of the indices.
-inline Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
-  static const detail::Op op("index_select");
-  return detail::one<Tensor>(op, {input, dim, index});
-}
-
-// The elements at indices that count all elements of self, row by row; negative ones from the end.
-inline Tensor take(const Tensor& input, const Tensor& index) {
-  static const detail::Op op("take");
-  return detail::one<Tensor>(op, {input, index});
-}
-
-// As gather, self and indices broadcast to each other outside dim; over the flattened tensors where there is no dim.
-inline Tensor take_along_dim(const Tensor& input, const Tensor& indices, std::optional<int64_t> dim = {}) {
-  static const detail::Op op("take_along_dim");
-  return detail::one<Tensor>(op, {input, indices, dim});
-}
-
-// self at index tensors, one for each leading dimension (absent: all of it), which broadcast to one shape. That shape stands ...
-inline Tensor index(const Tensor& input, const BasicTensorList<Tensor>& indices) {
-  static const detail::Op op("index");
-  return detail::one<Tensor>(op, {input, indices});
-}
-
-// The elements where the mask is true, as a vector; self and mask broadcast to each other.
-inline Tensor masked_select(const Tensor& input, const Tensor& mask) {
-  static const detail::Op op("masked_select");
-  return detail::one<Tensor>(op, {input, mask});
-}
-
-// The indices of the elements that are not 0, one row each, in row-major order.
-inline Tensor nonzero(const Tensor& input) {
-  static const detail::Op op("nonzero");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The indices of the elements that are not 0, one row each: nonzero.
-inline Tensor argwhere(const Tensor& input) {
-  static const detail::Op op("argwhere");
-  return detail::one<Tensor>(op, {input});
-}
-
-// The indices of the elements that are not 0, one vector for each dimension; a scalar counts as a vector.
-inline std::vector<Tensor> nonzero_numpy(const Tensor& input) {
-  static const detail::Op op("nonzero_numpy");
-  return detail::many<Tensor>(op, {input});
-}
-
-// The rows of weight at the indices. The row padding_idx gets no gradient (-1: there is none such); with scale_grad_by_freq a ...
-inline Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t padding_idx = -1,
-                        bool scale_grad_by_freq = false, bool sparse = false) {
-  static const detail::Op op("embedding");
-  return detail::one<Tensor>(op, {weight, indices, padding_idx, scale_grad_by_freq, sparse});
-}
-
-// The gradient of embedding's weight: the rows of grad_output added at the indices, in their order.
-inline Tensor embedding_dense_backward(const Tensor& grad_output, const Tensor& indices, int64_t num_weights,
-                                       int64_t padding_idx, bool scale_grad_by_freq) {
-  static const detail::Op op("embedding_dense_backward");
-  return detail::one<Tensor>(op, {grad_output, indices, num_weights, padding_idx, scale_grad_by_freq});
-}
-
-// For every class number a vector with 1 in its place, else 0; num_classes -1 is the largest number plus 1.
-inline Tensor one_hot(const Tensor& input, int64_t num_classes = -1) {
-  static const detail::Op op("one_hot");
-  return detail::one<Tensor>(op, {input, num_classes});
-}
-
-// Where each value would be put into the sorted sequence (a vector, or one for each row): before its equals, after them with ...
-inline Tensor searchsorted(const Tensor& sorted_sequence, const Tensor& input, bool out_int32 = false,
-                           bool right = false, std::optional<std::string_view> side = {}, const Tensor& sorter = {}) {
-  static const detail::Op op("searchsorted");
-  return detail::one<Tensor>(op, {sorted_sequence, input, out_int32, right, side, sorter});
-}
-
-// Where each value would be put into the sorted boundaries: before its equals, after them with right.
-inline Tensor bucketize(const Tensor& input, const Tensor& boundaries, bool out_int32 = false, bool right = false) {
-  static const detail::Op op("bucketize");
-  return detail::one<Tensor>(op, {input, boundaries, out_int32, right});
-}
-
-// self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
-inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
-                      std::optional<std::string_view> reduce = {}) {
-  static const detail::Op op("scatter");
-  return detail::one<Tensor>(op, {input, dim, index, src, reduce});
-}
-
-// self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
-inline Tensor scatter_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
-                       std::optional<std::string_view> reduce = {}) {
-  static const detail::Op op("scatter_");
-  return detail::one<Tensor>(op, {input, dim, index, src, reduce});
-}
-
-// self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
-inline Tensor scatter_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
-  static const detail::Op op("scatter_add");
-  return detail::one<Tensor>(op, {input, dim, index, src});
-}
-
-// self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
-inline Tensor scatter_add_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
-  static const detail::Op op("scatter_add_");
-  return detail::one<Tensor>(op, {input, dim, index, src});
-}
-
-// self with the places that index would read replaced by values, which broadcast to them, or with values added to them. Of ...
-inline Tensor index_put(const Tensor& input, const BasicTensorList<Tensor>& indices, const Tensor& values,
-                        bool accumulate = false) {
-  static const detail::Op op("index_put");
-  return detail::one<Tensor>(op, {input, indices, values, accumulate});
-}
-
-// self with the places that index would read replaced by values, which broadcast to them, or with values added to them. Of ...
-inline Tensor index_put_(const Tensor& input, const BasicTensorList<Tensor>& indices, const Tensor& values,
-                         bool accumulate = false) {
-  static const detail::Op op("index_put_");
-  return detail::one<Tensor>(op, {input, indices, values, accumulate});
-}
-
-// self with source written, or added, at indices that count all elements of self, row by row; negative ones from the end. Of ...
-inline Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate = false) {
-  static const detail::Op op("put");
-  return detail::one<Tensor>(op, {input, index, source, accumulate});
-}
-
-// self with source written, or added, at indices that count all elements of self, row by row; negative ones from the end. Of ...
-inline Tensor put_(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate = false) {
-  static const detail::Op op("put_");
-  return detail::one<Tensor>(op, {input, index, source, accumulate});
-}
-
-// self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.
-inline Tensor index_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
-                        Scalar alpha = 1) {
-  static const detail::Op op("index_add");
-  return detail::one<Tensor>(op, {input, dim, index, source, alpha});
-}
-
-// self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.
-inline Tensor index_add_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
-                         Scalar alpha = 1) {
-  static const detail::Op op("index_add_");
-  return detail::one<Tensor>(op, {input, dim, index, source, alpha});
-}
-
-// self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the last one ...
-inline Tensor index_copy(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source) {
-  static const detail::Op op("index_copy");
-  return detail::one<Tensor>(op, {input, dim, index, source});
-}
-
-// self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the last one ...
-inline Tensor index_copy_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source) {
-  static const detail::Op op("index_copy_");
-  return detail::one<Tensor>(op, {input, dim, index, source});
-}
-
-// self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
-inline Tensor index_fill(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& value) {
-  static const detail::Op op("index_fill");
-  return detail::one<Tensor>(op, {input, dim, index, value});
-}
-
-// self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
-inline Tensor index_fill_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& value) {
-  static const detail::Op op("index_fill_");
-  return detail::one<Tensor>(op, {input, dim, index, value});
-}
-
-// self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
-inline Tensor index_reduce(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
-                           std::string_view reduce, bool include_self = true) {
-  static const detail::Op op("index_reduce");
-  return detail::one<Tensor>(op, {input, dim, index, source, reduce, include_self});
-}
-
-// self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
-inline Tensor index_reduce_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
-                            std::string_view reduce, bool include_self = true) {
-  static const detail::Op op("index_reduce_");
-  return detail::one<Tensor>(op, {input, dim, index, source, reduce, include_self});
-}
-
-// self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'. ...
-inline Tensor scatter_reduce(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
-                             std::string_view reduce, bool include_self = true) {
-  static const detail::Op op("scatter_reduce");
-  return detail::one<Tensor>(op, {input, dim, index, src, reduce, include_self});
-}
-
-// self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'. ...
-inline Tensor scatter_reduce_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
-                              std::string_view reduce, bool include_self = true) {
-  static const detail::Op op("scatter_reduce_");
-  return detail::one<Tensor>(op, {input, dim, index, src, reduce, include_self});
-}
-
-// self with a number, or a tensor without dimensions, where the mask is true.
-inline Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value) {
-  static const detail::Op op("masked_fill");
-  return detail::one<Tensor>(op, {input, mask, value});
-}
-
-// self with a number, or a tensor without dimensions, where the mask is true.
-inline Tensor masked_fill_(const Tensor& input, const Tensor& mask, const Tensor& value) {
-  static const detail::Op op("masked_fill_");
-  return detail::one<Tensor>(op, {input, mask, value});
-}
-
-// self with the elements of source, in order, where the mask is true.
-inline Tensor masked_scatter(const Tensor& input, const Tensor& mask, const Tensor& source) {
-  static const detail::Op op("masked_scatter");
-  return detail::one<Tensor>(op, {input, mask, source});
-}
-
-// self with the elements of source, in order, where the mask is true.
-inline Tensor masked_scatter_(const Tensor& input, const Tensor& mask, const Tensor& source) {
-  static const detail::Op op("masked_scatter_");
-  return detail::one<Tensor>(op, {input, mask, source});
-}
-
-// self with a number on its main diagonal; wrap begins it anew below in tall matrices.
-inline Tensor fill_diagonal(const Tensor& input, Scalar fill_value, bool wrap = false) {
-  static const detail::Op op("fill_diagonal");
-  return detail::one<Tensor>(op, {input, fill_value, wrap});
-}
-
-// self with a number on its main diagonal; wrap begins it anew below in tall matrices.
-inline Tensor fill_diagonal_(const Tensor& input, Scalar fill_value, bool wrap = false) {
-  static const detail::Op op("fill_diagonal_");
-  return detail::one<Tensor>(op, {input, fill_value, wrap});
+  static const detail::Op op_("as_strided");
+  return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
 }
 
 // A copy with memory of its own, row-major; gradients flow through.
 inline Tensor clone(const Tensor& input) {
-  static const detail::Op op("clone");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("clone");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // The elements as another dtype; the tensor itself when it has that dtype already and no copy is asked for.
 inline Tensor to(const Tensor& input, Dtype dtype, bool non_blocking = false, bool copy = false) {
-  static const detail::Op op("to");
-  return detail::one<Tensor>(op, {input, dtype, non_blocking, copy});
+  static const detail::Op op_("to");
+  return detail::one<Tensor>(op_, {input, dtype, non_blocking, copy});
 }
 
 // The tensor itself if its memory is row-major, else a copy that is.
 inline Tensor contiguous(const Tensor& input) {
-  static const detail::Op op("contiguous");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("contiguous");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // src, broadcast and cast to the shape and dtype of self.
 inline Tensor copy(const Tensor& input, const Tensor& src, bool non_blocking = false) {
-  static const detail::Op op("copy");
-  return detail::one<Tensor>(op, {input, src, non_blocking});
+  static const detail::Op op_("copy");
+  return detail::one<Tensor>(op_, {input, src, non_blocking});
 }
 
 // src, broadcast and cast to the shape and dtype of self.
 inline Tensor copy_(const Tensor& input, const Tensor& src, bool non_blocking = false) {
-  static const detail::Op op("copy_");
-  return detail::one<Tensor>(op, {input, src, non_blocking});
+  static const detail::Op op_("copy_");
+  return detail::one<Tensor>(op_, {input, src, non_blocking});
 }
 
 // A tensor like self with every element the number.
 inline Tensor fill(const Tensor& input, Scalar value) {
-  static const detail::Op op("fill");
-  return detail::one<Tensor>(op, {input, value});
+  static const detail::Op op_("fill");
+  return detail::one<Tensor>(op_, {input, value});
 }
 
 // A tensor like self with every element the number.
 inline Tensor fill_(const Tensor& input, Scalar value) {
-  static const detail::Op op("fill_");
-  return detail::one<Tensor>(op, {input, value});
+  static const detail::Op op_("fill_");
+  return detail::one<Tensor>(op_, {input, value});
 }
 
 // A tensor like self with every element 0.
 inline Tensor zero(const Tensor& input) {
-  static const detail::Op op("zero");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("zero");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // A tensor like self with every element 0.
 inline Tensor zero_(const Tensor& input) {
-  static const detail::Op op("zero_");
-  return detail::one<Tensor>(op, {input});
+  static const detail::Op op_("zero_");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // A tensor with whatever its memory holds; float32 unless a dtype is given.
 inline Tensor empty(const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("empty");
-  return detail::one<Tensor>(op, {size, dtype});
+  static const detail::Op op_("empty");
+  return detail::one<Tensor>(op_, {size, dtype});
 }
 
 // A tensor of zeros; float32 unless a dtype is given.
 inline Tensor zeros(const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("zeros");
-  return detail::one<Tensor>(op, {size, dtype});
+  static const detail::Op op_("zeros");
+  return detail::one<Tensor>(op_, {size, dtype});
 }
 
 // A tensor of ones; float32 unless a dtype is given.
 inline Tensor ones(const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("ones");
-  return detail::one<Tensor>(op, {size, dtype});
+  static const detail::Op op_("ones");
+  return detail::one<Tensor>(op_, {size, dtype});
 }
 
 // A tensor of one number; its dtype is that of the number unless one is given.
 inline Tensor full(const IntList& size, Scalar fill_value, Dtype dtype = {}) {
-  static const detail::Op op("full");
-  return detail::one<Tensor>(op, {size, fill_value, dtype});
+  static const detail::Op op_("full");
+  return detail::one<Tensor>(op_, {size, fill_value, dtype});
 }
 
 // A tensor without dimensions that holds the number; float32 unless a dtype is given.
 inline Tensor scalar_tensor(Scalar s, Dtype dtype = {}) {
-  static const detail::Op op("scalar_tensor");
-  return detail::one<Tensor>(op, {s, dtype});
+  static const detail::Op op_("scalar_tensor");
+  return detail::one<Tensor>(op_, {s, dtype});
 }
 
 // A tensor of the shape and dtype of self with whatever its memory holds.
 inline Tensor empty_like(const Tensor& input, Dtype dtype = {}) {
-  static const detail::Op op("empty_like");
-  return detail::one<Tensor>(op, {input, dtype});
+  static const detail::Op op_("empty_like");
+  return detail::one<Tensor>(op_, {input, dtype});
 }
 
 // Zeros of the shape and dtype of self.
 inline Tensor zeros_like(const Tensor& input, Dtype dtype = {}) {
-  static const detail::Op op("zeros_like");
-  return detail::one<Tensor>(op, {input, dtype});
+  static const detail::Op op_("zeros_like");
+  return detail::one<Tensor>(op_, {input, dtype});
 }
 
 // Ones of the shape and dtype of self.
 inline Tensor ones_like(const Tensor& input, Dtype dtype = {}) {
-  static const detail::Op op("ones_like");
-  return detail::one<Tensor>(op, {input, dtype});
+  static const detail::Op op_("ones_like");
+  return detail::one<Tensor>(op_, {input, dtype});
 }
 
 // One number in the shape and dtype of self.
 inline Tensor full_like(const Tensor& input, Scalar fill_value, Dtype dtype = {}) {
-  static const detail::Op op("full_like");
-  return detail::one<Tensor>(op, {input, fill_value, dtype});
+  static const detail::Op op_("full_like");
+  return detail::one<Tensor>(op_, {input, fill_value, dtype});
 }
 
 // A tensor of the dtype of self with whatever its memory holds.
 inline Tensor new_empty(const Tensor& input, const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("new_empty");
-  return detail::one<Tensor>(op, {input, size, dtype});
+  static const detail::Op op_("new_empty");
+  return detail::one<Tensor>(op_, {input, size, dtype});
 }
 
 // Zeros of the dtype of self.
 inline Tensor new_zeros(const Tensor& input, const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("new_zeros");
-  return detail::one<Tensor>(op, {input, size, dtype});
+  static const detail::Op op_("new_zeros");
+  return detail::one<Tensor>(op_, {input, size, dtype});
 }
 
 // Ones of the dtype of self.
 inline Tensor new_ones(const Tensor& input, const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("new_ones");
-  return detail::one<Tensor>(op, {input, size, dtype});
+  static const detail::Op op_("new_ones");
+  return detail::one<Tensor>(op_, {input, size, dtype});
 }
 
 // One number in the dtype of self.
 inline Tensor new_full(const Tensor& input, const IntList& size, Scalar fill_value, Dtype dtype = {}) {
-  static const detail::Op op("new_full");
-  return detail::one<Tensor>(op, {input, size, fill_value, dtype});
+  static const detail::Op op_("new_full");
+  return detail::one<Tensor>(op_, {input, size, fill_value, dtype});
 }
 
 // start, start + step, … before end; with one number alone, 0, 1, … before it. int64 when all numbers are integers, else ...
 inline Tensor arange(Scalar start, std::optional<Scalar> stop = {}, Scalar step = 1, Dtype dtype = {}) {
-  static const detail::Op op("arange");
-  return detail::one<Tensor>(op, {start, stop, step, dtype});
+  static const detail::Op op_("arange");
+  return detail::one<Tensor>(op_, {start, stop, step, dtype});
 }
 
 // start, start + step, … up to end, which is included where it is met; float32 unless a dtype is given.
 inline Tensor range(Scalar start, Scalar stop, Scalar step = 1, Dtype dtype = {}) {
-  static const detail::Op op("range");
-  return detail::one<Tensor>(op, {start, stop, step, dtype});
+  static const detail::Op op_("range");
+  return detail::one<Tensor>(op_, {start, stop, step, dtype});
 }
 
 // Numbers at equal distances from start to end, both included. The second half is counted from the end, so the ends are exact.
 inline Tensor linspace(Scalar start, Scalar stop, int64_t steps, Dtype dtype = {}) {
-  static const detail::Op op("linspace");
-  return detail::one<Tensor>(op, {start, stop, steps, dtype});
+  static const detail::Op op_("linspace");
+  return detail::one<Tensor>(op_, {start, stop, steps, dtype});
 }
 
 // base to the powers of linspace(start, end, steps).
 inline Tensor logspace(Scalar start, Scalar stop, int64_t steps, double base_value = 1e+01, Dtype dtype = {}) {
-  static const detail::Op op("logspace");
-  return detail::one<Tensor>(op, {start, stop, steps, base_value, dtype});
+  static const detail::Op op_("logspace");
+  return detail::one<Tensor>(op_, {start, stop, steps, base_value, dtype});
 }
 
 // A matrix of n rows and m columns (n unless given) with ones on the diagonal, else zeros.
 inline Tensor eye(int64_t n, std::optional<int64_t> m = {}, Dtype dtype = {}) {
-  static const detail::Op op("eye");
-  return detail::one<Tensor>(op, {n, m, dtype});
+  static const detail::Op op_("eye");
+  return detail::one<Tensor>(op_, {n, m, dtype});
 }
 
-// Numbers spread evenly over [0, 1); float32 unless a dtype is given.
-inline Tensor rand(const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("rand");
-  return detail::one<Tensor>(op, {size, dtype});
-}
-
-// Normal numbers of mean 0 and standard deviation 1, by Box and Muller's transform: at most 6.6 in float32, 8.5 in float64.
-inline Tensor randn(const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("randn");
-  return detail::one<Tensor>(op, {size, dtype});
-}
-
-// rand in the shape and dtype of self.
-inline Tensor rand_like(const Tensor& input, Dtype dtype = {}) {
-  static const detail::Op op("rand_like");
-  return detail::one<Tensor>(op, {input, dtype});
-}
-
-// randn in the shape and dtype of self.
-inline Tensor randn_like(const Tensor& input, Dtype dtype = {}) {
-  static const detail::Op op("randn_like");
-  return detail::one<Tensor>(op, {input, dtype});
-}
-
-// Integers from low to high - 1, each as likely as the others.
-inline Tensor randint(int64_t low, int64_t high, const IntList& size, Dtype dtype = {}) {
-  static const detail::Op op("randint");
-  return detail::one<Tensor>(op, {low, high, size, dtype});
-}
-
-// Integers from low to high - 1 in the shape and dtype of self; one number alone is high, and low 0.
-inline Tensor randint_like(const Tensor& input, int64_t low, std::optional<int64_t> high = {}, Dtype dtype = {}) {
-  static const detail::Op op("randint_like");
-  return detail::one<Tensor>(op, {input, low, high, dtype});
-}
-
-// The integers from 0 to n - 1 in random order.
-inline Tensor randperm(int64_t n, Dtype dtype = {}) {
-  static const detail::Op op("randperm");
-  return detail::one<Tensor>(op, {n, dtype});
-}
-
-// Numbers spread evenly over [from, to) in place of the elements of self.
-inline Tensor uniform(const Tensor& input, double low = 0, double high = 1) {
-  static const detail::Op op("uniform");
-  return detail::one<Tensor>(op, {input, low, high});
-}
-
-// Numbers spread evenly over [from, to) in place of the elements of self.
-inline Tensor uniform_(const Tensor& input, double low = 0, double high = 1) {
-  static const detail::Op op("uniform_");
-  return detail::one<Tensor>(op, {input, low, high});
-}
-
-// Normal numbers in place of the elements of self.
-inline Tensor normal(const Tensor& input, double mean = 0, double std = 1) {
-  static const detail::Op op("normal");
-  return detail::one<Tensor>(op, {input, mean, std});
-}
-
-// Normal numbers in place of the elements of self.
-inline Tensor normal_(const Tensor& input, double mean = 0, double std = 1) {
-  static const detail::Op op("normal_");
-  return detail::one<Tensor>(op, {input, mean, std});
-}
-
-// Exponential numbers of the rate lambd in place of the elements of self.
-inline Tensor exponential(const Tensor& input, double lambd = 1) {
-  static const detail::Op op("exponential");
-  return detail::one<Tensor>(op, {input, lambd});
-}
-
-// Exponential numbers of the rate lambd in place of the elements of self.
-inline Tensor exponential_(const Tensor& input, double lambd = 1) {
-  static const detail::Op op("exponential_");
-  return detail::one<Tensor>(op, {input, lambd});
-}
-
-// Numbers whose logarithms are normal, of that mean and standard deviation, in place of the elements of self.
-inline Tensor log_normal(const Tensor& input, double mean = 1, double std = 2) {
-  static const detail::Op op("log_normal");
-  return detail::one<Tensor>(op, {input, mean, std});
-}
-
-// Numbers whose logarithms are normal, of that mean and standard deviation, in place of the elements of self.
-inline Tensor log_normal_(const Tensor& input, double mean = 1, double std = 2) {
-  static const detail::Op op("log_normal_");
-  return detail::one<Tensor>(op, {input, mean, std});
-}
-
-// Cauchy numbers in place of the elements of self.
-inline Tensor cauchy(const Tensor& input, double median = 0, double sigma = 1) {
-  static const detail::Op op("cauchy");
-  return detail::one<Tensor>(op, {input, median, sigma});
-}
-
-// Cauchy numbers in place of the elements of self.
-inline Tensor cauchy_(const Tensor& input, double median = 0, double sigma = 1) {
-  static const detail::Op op("cauchy_");
-  return detail::one<Tensor>(op, {input, median, sigma});
-}
-
-// How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.
-inline Tensor geometric(const Tensor& input, double p) {
-  static const detail::Op op("geometric");
-  return detail::one<Tensor>(op, {input, p});
-}
-
-// How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.
-inline Tensor geometric_(const Tensor& input, double p) {
-  static const detail::Op op("geometric_");
-  return detail::one<Tensor>(op, {input, p});
-}
-
-// Integers from `from` to `to` - 1 in place of the elements of self; one number alone is `to`, none stands for all integers ...
-inline Tensor random(const Tensor& input, std::optional<int64_t> low = {}, std::optional<int64_t> high = {}) {
-  static const detail::Op op("random");
-  return detail::one<Tensor>(op, {input, low, high});
-}
-
-// Integers from `from` to `to` - 1 in place of the elements of self; one number alone is `to`, none stands for all integers ...
-inline Tensor random_(const Tensor& input, std::optional<int64_t> low = {}, std::optional<int64_t> high = {}) {
-  static const detail::Op op("random_");
-  return detail::one<Tensor>(op, {input, low, high});
-}
-
-// 1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities; ...
-inline Tensor bernoulli(const Tensor& input, std::optional<double> p = {}) {
-  static const detail::Op op("bernoulli");
-  return detail::one<Tensor>(op, {input, p});
-}
-
-// 1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities; ...
-inline Tensor bernoulli_(const Tensor& input, std::optional<double> p = {}) {
-  static const detail::Op op("bernoulli_");
-  return detail::one<Tensor>(op, {input, p});
-}
-
-// Normal numbers, each with a mean and a standard deviation of its own; the two broadcast. No gradient flows: for one, write ...
-inline Tensor normal_around(const Tensor& mean, const Tensor& std) {
-  static const detail::Op op("normal_around");
-  return detail::one<Tensor>(op, {mean, std});
-}
-
-// num_samples indices per row of self, drawn in proportion to its elements; all different unless there is replacement.
-inline Tensor multinomial(const Tensor& input, int64_t num_samples, bool replacement = false) {
-  static const detail::Op op("multinomial");
-  return detail::one<Tensor>(op, {input, num_samples, replacement});
+// TEMPORARY
+inline Tensor permute(const Tensor& input, const IntList& dims) {
+  static const detail::Op op_("permute");
+  return detail::one<Tensor>(op_, {input, dims});
 }
 
 // The product of two matrices.
 inline Tensor mm(const Tensor& input, const Tensor& mat2) {
-  static const detail::Op op("mm");
-  return detail::one<Tensor>(op, {input, mat2});
+  static const detail::Op op_("mm");
+  return detail::one<Tensor>(op_, {input, mat2});
 }
 
 // The products of two stacks of matrices, one by one.
 inline Tensor bmm(const Tensor& input, const Tensor& mat2) {
-  static const detail::Op op("bmm");
-  return detail::one<Tensor>(op, {input, mat2});
+  static const detail::Op op_("bmm");
+  return detail::one<Tensor>(op_, {input, mat2});
 }
 
 // A matrix times a vector.
 inline Tensor mv(const Tensor& input, const Tensor& vec) {
-  static const detail::Op op("mv");
-  return detail::one<Tensor>(op, {input, vec});
+  static const detail::Op op_("mv");
+  return detail::one<Tensor>(op_, {input, vec});
 }
 
 // The sum of the products of the elements of two vectors of one length.
 inline Tensor dot(const Tensor& input, const Tensor& tensor) {
-  static const detail::Op op("dot");
-  return detail::one<Tensor>(op, {input, tensor});
+  static const detail::Op op_("dot");
+  return detail::one<Tensor>(op_, {input, tensor});
 }
 
 // dot, with the conjugate of self; of real vectors the same.
 inline Tensor vdot(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("vdot");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("vdot");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // The product over the last dimension of self and the one before the last of other; leading dimensions are a batch that ...
 inline Tensor matmul(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("matmul");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("matmul");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // Another name of matmul.
 inline Tensor linalg_matmul(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("linalg_matmul");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("linalg_matmul");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
 inline Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addmm");
-  return detail::one<Tensor>(op, {input, mat1, mat2, beta, alpha});
+  static const detail::Op op_("addmm");
+  return detail::one<Tensor>(op_, {input, mat1, mat2, beta, alpha});
 }
 
 // beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.
 inline Tensor addmm_(const Tensor& input, const Tensor& mat1, const Tensor& mat2, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addmm_");
-  return detail::one<Tensor>(op, {input, mat1, mat2, beta, alpha});
+  static const detail::Op op_("addmm_");
+  return detail::one<Tensor>(op_, {input, mat1, mat2, beta, alpha});
 }
 
 // beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
 inline Tensor baddbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
                       Scalar alpha = 1) {
-  static const detail::Op op("baddbmm");
-  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+  static const detail::Op op_("baddbmm");
+  return detail::one<Tensor>(op_, {input, batch1, batch2, beta, alpha});
 }
 
 // beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.
 inline Tensor baddbmm_(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
                        Scalar alpha = 1) {
-  static const detail::Op op("baddbmm_");
-  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+  static const detail::Op op_("baddbmm_");
+  return detail::one<Tensor>(op_, {input, batch1, batch2, beta, alpha});
 }
 
 // beta * self + alpha * mat @ vec; with beta 0 self is not read.
 inline Tensor addmv(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addmv");
-  return detail::one<Tensor>(op, {input, mat, vec, beta, alpha});
+  static const detail::Op op_("addmv");
+  return detail::one<Tensor>(op_, {input, mat, vec, beta, alpha});
 }
 
 // beta * self + alpha * mat @ vec; with beta 0 self is not read.
 inline Tensor addmv_(const Tensor& input, const Tensor& mat, const Tensor& vec, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addmv_");
-  return detail::one<Tensor>(op, {input, mat, vec, beta, alpha});
+  static const detail::Op op_("addmv_");
+  return detail::one<Tensor>(op_, {input, mat, vec, beta, alpha});
 }
 
 // input @ weight^T + bias over the last dimension; weight is [out, in], or [in] for one number per row.
 inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) {
-  static const detail::Op op("linear");
-  return detail::one<Tensor>(op, {input, weight, bias});
+  static const detail::Op op_("linear");
+  return detail::one<Tensor>(op_, {input, weight, bias});
 }
 
 // All products of an element of one vector with one of the other.
 inline Tensor outer(const Tensor& input, const Tensor& vec2) {
-  static const detail::Op op("outer");
-  return detail::one<Tensor>(op, {input, vec2});
+  static const detail::Op op_("outer");
+  return detail::one<Tensor>(op_, {input, vec2});
 }
 
 // Another name of outer.
 inline Tensor ger(const Tensor& input, const Tensor& vec2) {
-  static const detail::Op op("ger");
-  return detail::one<Tensor>(op, {input, vec2});
+  static const detail::Op op_("ger");
+  return detail::one<Tensor>(op_, {input, vec2});
 }
 
 // The sums of products over the last dimension of both.
 inline Tensor inner(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("inner");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("inner");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // The sums of products over pairs of dimensions; the others remain, those of self first.
 inline Tensor tensordot(const Tensor& input, const Tensor& other, const IntList& dims_self,
                         const IntList& dims_other) {
-  static const detail::Op op("tensordot");
-  return detail::one<Tensor>(op, {input, other, dims_self, dims_other});
+  static const detail::Op op_("tensordot");
+  return detail::one<Tensor>(op_, {input, other, dims_self, dims_other});
 }
 
 // The Kronecker product: other in place of each element of self, times that element.
 inline Tensor kron(const Tensor& input, const Tensor& other) {
-  static const detail::Op op("kron");
-  return detail::one<Tensor>(op, {input, other});
+  static const detail::Op op_("kron");
+  return detail::one<Tensor>(op_, {input, other});
 }
 
 // beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
 inline Tensor addr(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addr");
-  return detail::one<Tensor>(op, {input, vec1, vec2, beta, alpha});
+  static const detail::Op op_("addr");
+  return detail::one<Tensor>(op_, {input, vec1, vec2, beta, alpha});
 }
 
 // beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.
 inline Tensor addr_(const Tensor& input, const Tensor& vec1, const Tensor& vec2, Scalar beta = 1, Scalar alpha = 1) {
-  static const detail::Op op("addr_");
-  return detail::one<Tensor>(op, {input, vec1, vec2, beta, alpha});
+  static const detail::Op op_("addr_");
+  return detail::one<Tensor>(op_, {input, vec1, vec2, beta, alpha});
 }
 
 // beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
 inline Tensor addbmm(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
                      Scalar alpha = 1) {
-  static const detail::Op op("addbmm");
-  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+  static const detail::Op op_("addbmm");
+  return detail::one<Tensor>(op_, {input, batch1, batch2, beta, alpha});
 }
 
 // beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.
 inline Tensor addbmm_(const Tensor& input, const Tensor& batch1, const Tensor& batch2, Scalar beta = 1,
                       Scalar alpha = 1) {
-  static const detail::Op op("addbmm_");
-  return detail::one<Tensor>(op, {input, batch1, batch2, beta, alpha});
+  static const detail::Op op_("addbmm_");
+  return detail::one<Tensor>(op_, {input, batch1, batch2, beta, alpha});
 }
 
 // The product of a chain of matrices in the cheapest order; the first and the last may be vectors.
 inline Tensor linalg_multi_dot(const BasicTensorList<Tensor>& tensors) {
-  static const detail::Op op("linalg_multi_dot");
-  return detail::one<Tensor>(op, {tensors});
+  static const detail::Op op_("linalg_multi_dot");
+  return detail::one<Tensor>(op_, {tensors});
 }
 
 // The sums of products over one dimension of two tensors that broadcast.
 inline Tensor linalg_vecdot(const Tensor& x, const Tensor& y, int64_t dim = -1) {
-  static const detail::Op op("linalg_vecdot");
-  return detail::one<Tensor>(op, {x, y, dim});
+  static const detail::Op op_("linalg_vecdot");
+  return detail::one<Tensor>(op_, {x, y, dim});
 }
 
 // The product of all tensors, summed over the labels that the output lacks: "ij,jk->ik". A label repeated in one subscript ...
 inline Tensor einsum(std::string_view equation, const BasicTensorList<Tensor>& tensors, const IntList& path = {}) {
-  static const detail::Op op("einsum");
-  return detail::one<Tensor>(op, {equation, tensors, path});
+  static const detail::Op op_("einsum");
+  return detail::one<Tensor>(op_, {equation, tensors, path});
 }
 
-// Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train false all ...
-inline std::tuple<Tensor, Tensor> native_dropout(const Tensor& input, double p, std::optional<bool> train = {}) {
-  static const detail::Op op("native_dropout");
-  return detail::some<Tensor, 2>(op, {input, p, train});
+// x
+inline std::vector<Tensor> fake_unbind(const Tensor& input, int64_t dim = 0) {
+  static const detail::Op op_("fake_unbind");
+  return detail::many<Tensor>(op_, {input, dim});
 }
 
-// The elements that the mask keeps, times scale; 0 elsewhere.
-inline Tensor native_dropout_backward(const Tensor& grad_output, const Tensor& mask, double scale) {
-  static const detail::Op op("native_dropout_backward");
-  return detail::one<Tensor>(op, {grad_output, mask, scale});
+// x
+inline std::tuple<Tensor, Tensor> fake_max(const Tensor& input, std::optional<int64_t> dim = {},
+                                           const std::vector<double>& scale_factors = {},
+                                           std::optional<double> eps = {}, std::optional<bool> flag = {},
+                                           std::string_view reduction = "mean",
+                                           std::optional<std::string_view> mode = {}, std::optional<Scalar> min = {},
+                                           Scalar max = 1.5, const IntList& stride = {},
+                                           const IntList& output_size = {}, const Tensor& weight = {}, Dtype dtype = {},
+                                           int64_t stop = 9223372036854775807) {
+  static const detail::Op op_("fake_max");
+  return detail::some<Tensor, 2>(op_, {input, dim, scale_factors, eps, flag, reduction, mode, min, max, stride,
+                                       output_size, weight, dtype, detail::Arg(), stop});
 }
 
-// While training, each element is 0 with probability p, else divided by 1 - p; otherwise the input itself.
-inline Tensor dropout(const Tensor& input, double p, bool train) {
-  static const detail::Op op("dropout");
-  return detail::one<Tensor>(op, {input, p, train});
+// x
+inline Tensor fake_cat(const BasicTensorList<Tensor>& tensors, int64_t dim = 0) {
+  static const detail::Op op_("fake_cat");
+  return detail::one<Tensor>(op_, {tensors, dim});
 }
 
-// While training, each element is 0 with probability p, else divided by 1 - p; otherwise the input itself.
-inline Tensor dropout_(const Tensor& input, double p, bool train) {
-  static const detail::Op op("dropout_");
-  return detail::one<Tensor>(op, {input, p, train});
-}
-
-// dropout of whole channels: of all elements that share their first two indices.
-inline Tensor feature_dropout(const Tensor& input, double p, bool train) {
-  static const detail::Op op("feature_dropout");
-  return detail::one<Tensor>(op, {input, p, train});
-}
-
-// dropout of whole channels: of all elements that share their first two indices.
-inline Tensor feature_dropout_(const Tensor& input, double p, bool train) {
-  static const detail::Op op("feature_dropout_");
-  return detail::one<Tensor>(op, {input, p, train});
-}
-
-// Dropout that keeps the mean and the variance of selu's results.
-inline Tensor alpha_dropout(const Tensor& input, double p, bool train) {
-  static const detail::Op op("alpha_dropout");
-  return detail::one<Tensor>(op, {input, p, train});
-}
-
-// Dropout that keeps the mean and the variance of selu's results.
-inline Tensor alpha_dropout_(const Tensor& input, double p, bool train) {
-  static const detail::Op op("alpha_dropout_");
-  return detail::one<Tensor>(op, {input, p, train});
-}
-
-// alpha_dropout of whole channels.
-inline Tensor feature_alpha_dropout(const Tensor& input, double p, bool train) {
-  static const detail::Op op("feature_alpha_dropout");
-  return detail::one<Tensor>(op, {input, p, train});
-}
-
-// alpha_dropout of whole channels.
-inline Tensor feature_alpha_dropout_(const Tensor& input, double p, bool train) {
-  static const detail::Op op("feature_alpha_dropout_");
-  return detail::one<Tensor>(op, {input, p, train});
+// x
+inline Tensor fake_index(const Tensor& input, const BasicTensorList<Tensor>& indices, Dtype dtype, double p = 0.5,
+                         bool training = true, int64_t low = 0) {
+  static const detail::Op op_("fake_index");
+  return detail::one<Tensor>(op_, {input, indices, dtype, p, training, low});
 }
 
 }  // namespace v1
