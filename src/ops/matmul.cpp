@@ -326,22 +326,7 @@ Op linear_op{
     },
 };
 
-Op permute_op{
-    .schema = "permute(Tensor(a) self, int[] dims) -> Tensor(a)",
-    .doc = "TEMPORARY",
-    .view = [](const Args& a, Layouts& out) {
-      const Tensor& t = a.tensor(0);
-      Layout l{{}, {}, t.offset()};
-      for (int64_t d : a.integers(1)) { l.sizes.push_back(t.size(d)); l.strides.push_back(t.stride(d)); }
-      out.push_back(l);
-    },
-    .vjp = {[](const Call& c, const Tensor& g) {
-      Sizes inverse(c.integers(1).size());
-      for (size_t i = 0; i < inverse.size(); ++i) inverse[static_cast<size_t>(c.integers(1)[i])] = static_cast<int64_t>(i);
-      return permute(g, inverse);
-    }},
-};
-static Op* const all[] = {&permute_op, &mm_op, &bmm_op, &mv_op, &dot_op, &vdot_op, &matmul_op, &linalg_matmul_op, &addmm_op, &baddbmm_op, &addmv_op, &linear_op};
+static Op* const all[] = {&mm_op, &bmm_op, &mv_op, &dot_op, &vdot_op, &matmul_op, &linalg_matmul_op, &addmm_op, &baddbmm_op, &addmv_op, &linear_op};
 const OpList matmul_ops = all;
 
 }  // namespace gradus
