@@ -12,6 +12,8 @@ using Function = std::function<double(const Inputs&)>;
 const Exceptions kStops = {
     {"normal_around", "no gradient flows through random numbers, as in PyTorch"},
     {"nextafter", "its steps are no slope, as in PyTorch"},
+    {"detach", "is there to stop them"},
+    {"detach_copy", "a copy of what detach returns"},
 };
 
 double weighted_sum(const Tensor& a, const Tensor& b) {

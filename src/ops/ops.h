@@ -310,14 +310,14 @@ inline Tensor index_put(const Tensor& self, std::span<const Tensor> indices, con
 extern Op masked_fill_op, masked_scatter_op, fill_diagonal_op;
 inline Tensor masked_fill(const Tensor& self, const Tensor& mask, const Value& value) { return call(masked_fill_op, {self, mask, value}); }
 
-// ---- scatter_reduce.cpp
-extern Op scatter_reduce_op;
+// ---- scatter_reduce.cpp: several values for one place reduced
+extern Op scatter_reduce_op, index_reduce_op;
 inline Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& src, std::string_view reduce, bool include_self = true) {
   return call(scatter_reduce_op, {self, dim, index, src, reduce, include_self});
 }
 
 // ---- scatter_rows.cpp: writing whole parts at indices of a dimension
-extern Op index_add_op, index_copy_op, index_fill_op, index_reduce_op;
+extern Op index_add_op, index_copy_op, index_fill_op;
 inline Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) { return call(index_add_op, {self, dim, index, source}); }
 
 // ---- random.cpp: random numbers

@@ -1,4 +1,4 @@
-// scatter_reduce: several values for one place are reduced.
+// scatter_reduce and index_reduce: several values for one place are reduced.
 #include "dispatch/evaluate.h"
 #include "kernels/copy.h"
 #include "ops/indices.h"
@@ -65,11 +65,34 @@ void divide(const Tensor& out, const Indexed& at, bool include_self) {
   kernels::copy(view_of(out), view_of(sums));
 }
 
+// index_reduce is scatter_reduce with one index for a whole part.
+bool by_rows(const Op& op) { return name(op)[0] == 'i'; }
+Tensor index_of(const Op& op, const Tensor& index, int64_t dim, SizesRef source) {
+  if (!by_rows(op)) return index;
+  Sizes strides(source.size(), 0);
+  if (!source.empty()) strides[static_cast<size_t>(wrap_dim(dim, static_cast<int64_t>(source.size()), name(op)))] = index.ndim() == 0 ? 1 : index.stride(0);
+  return alias(index, source, strides, index.offset());
+}
+void check_index_reduce(const Args& a, Metas& out) {
+  const Tensor &self = a.tensor(0), &index = a.tensor(2), &source = a.tensor(3);
+  GRADUS_CHECK(reduce_of(a) != Reduce::sum, value, "index_reduce: reduce 'sum', where 'prod', 'mean', 'amax' or 'amin' is wanted: index_add sums");
+  const int64_t d = wrap_dim(a.integer(1), self.ndim(), "index_reduce");
+  check_index_dtype(index, "index_reduce");
+  GRADUS_CHECK(index.ndim() <= 1, shape, "index_reduce: an index of shape {}, where a vector is wanted", text(index.sizes()));
+  GRADUS_CHECK(source.dtype() == self.dtype(), dtype, "index_reduce: a source of {} for a tensor of {}", name(source.dtype()), name(self.dtype()));
+  Sizes wanted(self.sizes());
+  if (!wanted.empty()) wanted[static_cast<size_t>(d)] = index.numel();
+  GRADUS_CHECK(same(source.sizes(), wanted) && (!wanted.empty() || index.numel() == 1), shape, "index_reduce: a source of shape {} for {} indices of dim {} of shape {}",
+               text(source.sizes()), index.numel(), d, text(self.sizes()));
+  out.push_back(self.meta());
+}
+
 void scatter_reduce_kernel(const Args& a, const Tensors& out) {
   const Reduce r = reduce_of(a);
-  const Tensor &self = out[0], &index = a.tensor(2);
-  const int64_t d = wrap_dim(a.integer(1), self.ndim(), "scatter_reduce");
-  const Indexed at = along(self.layout(), d, checked_index(index, self.ndim() == 0 ? 1 : self.size(d), false, "scatter_reduce"));
+  const Tensor& self = out[0];
+  const Tensor index = index_of(a.op(), a.tensor(2), a.integer(1), a.tensor(3).sizes());
+  const int64_t d = wrap_dim(a.integer(1), self.ndim(), name(a.op()));
+  const Indexed at = along(self.layout(), d, checked_index(index, self.ndim() == 0 ? 1 : self.size(d), false, name(a.op())));
   const Tensor src = clone(alias(a.tensor(3), index.sizes(), a.tensor(3).strides(), a.tensor(3).offset()));   // before a write that may reach it
   if (!a.flag(5)) write(self, neutral(r, self.dtype()), at, Combine::replace);
   constexpr Combine how[] = {Combine::add, Combine::multiply, Combine::add, Combine::max, Combine::min};
@@ -83,7 +106,7 @@ struct Rules {
   const Tensor& g;
   int64_t dim;
   Tensor index;
-  Rules(const Call& call, const Tensor& gradient) : c(call), g(gradient), dim(c.integer(1)), index(c.tensor(2)) {}
+  Rules(const Call& call, const Tensor& gradient) : c(call), g(gradient), dim(c.integer(1)), index(index_of(c.op(), c.tensor(2), dim, c.tensor(3).sizes())) {}
 
   Tensor at(const Tensor& t) const { return gather(t, dim, index); }
   Tensor cleared(const Tensor& t) const { return c.flag(5) ? t : scatter(t, dim, index, 0); }   // a self that was not included has no share
@@ -171,7 +194,24 @@ Op scatter_reduce_op{
     },
 };
 
-static Op* const all[] = {&scatter_reduce_op};
+Op index_reduce_op{
+    .schema = "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor",
+    .doc = "self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.",
+    .shape = check_index_reduce,
+    .kernel = scatter_reduce_kernel,
+    .updates = true,
+    .vjp = {pull_self, nullptr, pull_src},
+    .save = input(0) | input(1) | input(2) | output(),
+    .samples = [](Samples& s) {
+      s.add({s.rand({3, 2}), Value(0), s.values({2}, {2, 0}, Dtype::i64), s.rand({2, 2}), s.text("mean")});
+      s.add({s.rand({2, 3}), Value(1), s.values({4}, {1, 1, 0, 1}, Dtype::i64), s.rand({2, 4}), s.text("prod"), Value(false)});
+      s.add({s.rand({2, 3}), Value(1), s.values({4}, {1, 1, 0, 1}, Dtype::i64), s.rand({2, 4}), s.text("amax")});
+      s.error({s.rand({3}), Value(0), s.values({1}, {0}, Dtype::i64), s.rand({1}), s.text("sum")}, "reduce 'sum'");
+      s.error({s.rand({3}), Value(0), s.values({1}, {0}, Dtype::i64), s.rand({2}), s.text("mean")}, "a source of shape [2] for 1 indices");
+    },
+};
+
+static Op* const all[] = {&scatter_reduce_op, &index_reduce_op};
 const OpList scatter_reduce_ops = all;
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// Writing whole parts at the indices of a dimension: index_add, index_copy, index_fill, index_reduce.
+// Writing whole parts at the indices of a dimension: index_add, index_copy, index_fill.
 #include "dispatch/evaluate.h"
 #include "kernels/copy.h"
 #include "ops/indices.h"
@@ -138,30 +138,7 @@ Op index_fill_op{
     },
 };
 
-Op index_reduce_op{
-    .schema = "index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor",
-    .doc = "self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.",
-    .compose = [](const Args& a, Tensors& out) {
-      const Tensor& self = a.tensor(0);
-      const int64_t d = dim_of(a, self);
-      Metas metas;
-      check_rows(a, metas);
-      GRADUS_CHECK(a.text(4) != "sum", value, "index_reduce: reduce 'sum', where 'prod', 'mean', 'amax' or 'amin' is wanted: index_add sums");
-      Sizes line(self.sizes().size(), 1);
-      if (!line.empty()) line[static_cast<size_t>(d)] = a.tensor(2).numel();
-      const Tensor index = self.ndim() == 0 ? reshape(a.tensor(2), {}) : expand(reshape(a.tensor(2), line), a.tensor(3).sizes());
-      out.push_back(call(scatter_reduce_op, {self, d, index, a[3], a[4], a[5]}));
-    },
-    .in_place = true,
-    .samples = [](Samples& s) {
-      s.add({s.rand({3, 2}), Value(0), s.values({2}, {2, 0}, Dtype::i64), s.rand({2, 2}), s.text("mean")});
-      s.add({s.rand({2, 3}), Value(1), s.values({4}, {1, 1, 0, 1}, Dtype::i64), s.rand({2, 4}), s.text("prod"), Value(false)});
-      s.add({s.rand({2, 3}), Value(1), s.values({4}, {1, 1, 0, 1}, Dtype::i64), s.rand({2, 4}), s.text("amax")});
-      s.error({s.rand({3}), Value(0), s.values({1}, {0}, Dtype::i64), s.rand({1}), s.text("sum")}, "reduce 'sum'");
-    },
-};
-
-static Op* const all[] = {&index_add_op, &index_copy_op, &index_fill_op, &index_reduce_op};
+static Op* const all[] = {&index_add_op, &index_copy_op, &index_fill_op};
 const OpList scatter_rows_ops = all;
 
 }  // namespace gradus

@@ -120,7 +120,7 @@ bool reshape_strides(SizesRef sizes, SizesRef strides, SizesRef to, Sizes& resul
   while (i > 0) {
     const int64_t step = strides[i - 1];
     int64_t run = sizes[--i];
-    while (i > 0 && (sizes[i - 1] == 1 || strides[i - 1] == strides[i] * sizes[i])) run *= sizes[--i];
+    while (i > 0 && (sizes[i - 1] == 1 || strides[i - 1] == step * run)) run *= sizes[--i];   // strides of size-1 dims do not count
     int64_t cut = 1;
     while (j > 0 && (cut < run || to[j - 1] == 1)) {
       result[--j] = cut * step;
