@@ -75,7 +75,11 @@ Op rsub_op{
     .serves = "rsub.Tensor rsub.Scalar",
     .takes_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(sub_op, {a[1], a[0], a[2]})); },
-    .samples = broadcasts,
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3}), s.rand({3}), Value(0.5)});
+      s.add({s.rand({4}), Value(1.5)});
+      s.error({s.rand({2}), s.rand({3})}, "do not broadcast");
+    },
 };
 Op mul_op{
     .schema = "mul(Tensor self, Tensor other) -> Tensor",

@@ -95,8 +95,8 @@ struct Atan2 {                                                // NaN at the orig
 };
 struct Hypot {                                                // 0 at the origin, as a norm
   GRADUS_VALUE2 { return hypot(a, b); }
-  GRADUS_SLOPE2(0) { return a / select(y == 0, V(1), y); }
-  GRADUS_SLOPE2(1) { return b / select(y == 0, V(1), y); }
+  GRADUS_SLOPE2(0) { return a / select(y == 0, V(kInfinity), y); }
+  GRADUS_SLOPE2(1) { return b / select(y == 0, V(kInfinity), y); }
 };
 struct Copysign {
   static constexpr bool light = true;
