@@ -36,7 +36,7 @@ void define_all_ops() {
       matmul_ops,
       product_ops,
       einsum_ops,
-      loss_ops,
+      loss_ops, class_loss_ops,
       dropout_ops,
       conv_ops,
       pool_ops,

@@ -35,7 +35,7 @@ extern const OpList random_ops;
 extern const OpList matmul_ops;
 extern const OpList product_ops;
 extern const OpList einsum_ops;
-extern const OpList loss_ops;
+extern const OpList loss_ops, class_loss_ops;
 extern const OpList dropout_ops;
 extern const OpList conv_ops;
 extern const OpList pool_ops;

@@ -169,18 +169,25 @@ Op nll_loss_backward_op{
     },
 };
 
-#define GRADUS_NLL_RECORD(id, other)                                                                                                     \
-  Op id##_op{                                                                                                                            \
-      .schema = #id "(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100) -> Tensor",            \
-      .doc = "Minus the score of the right class, which log_softmax has made a logarithm; " other                                        \
-             " Averaged by weight; NaN when every class is ignored.",                                                                    \
-      .compose = nll_compose,                                                                                                            \
-      .samples = nll_samples,                                                                                                            \
-  };
-GRADUS_NLL_RECORD(nll_loss, "scores are [C] or [N, C, …], targets [] or [N, …].")
-GRADUS_NLL_RECORD(nll_loss2d, "the form for images.")
-GRADUS_NLL_RECORD(nll_loss_nd, "the form for any number of dimensions.")
-#undef GRADUS_NLL_RECORD
+Op nll_loss_op{
+    .schema = "nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100) -> Tensor",
+    .doc = "Minus the score of the right class, where the scores are logarithms of probabilities. Scores are [C] or [N, C, …], targets [] or "
+           "[N, …]. Averaged by weight; NaN when every class is ignored.",
+    .compose = nll_compose,
+    .samples = nll_samples,
+};
+Op nll_loss2d_op{
+    .schema = "nll_loss2d(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100) -> Tensor",
+    .doc = "nll_loss of images: scores [N, C, H, W], targets [N, H, W].",
+    .compose = nll_compose,
+    .samples = nll_samples,
+};
+Op nll_loss_nd_op{
+    .schema = "nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100) -> Tensor",
+    .doc = "nll_loss of any number of dimensions.",
+    .compose = nll_compose,
+    .samples = nll_samples,
+};
 
 Op cross_entropy_op{
     .schema = "_cross_entropy(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight, Tensor logsumexp)",
