@@ -110,7 +110,7 @@ Result binary_logits(const Arguments& a) {
 Result kl_div(const Arguments& a) { return {reduced(by_pair(a.array(0), a.array(1), a.flag(3) ? kl_log : kl), a.integer(2))}; }
 Result hinge(const Arguments& a) {
   const double margin = a.number(2);
-  return {reduced(by_pair(a.array(0), a.array(1), [=](double x, double t) { return t == 1 ? x : std::max(0.0, margin - x); }), a.integer(3))};
+  return {reduced(by_pair(a.array(0), a.array(1), [=](double x, double t) { return (t != 1 ? std::max(0.0, margin - x) : 0) + (t != -1 ? x : 0); }), a.integer(3))};
 }
 Result ranking(const Arguments& a) {
   const Array x = a.array(0), y = a.array(1), t = a.array(2);
@@ -132,7 +132,7 @@ Result cosine(const Arguments& a) {
     double uu = 1e-12, vv = 1e-12, uv = 0;
     for (size_t k = 0; k < u.size(); ++k) { uu += u[k] * u[k]; vv += v[k] * v[k]; uv += u[k] * v[k]; }
     const double c = uv / std::sqrt(uu * vv);
-    out.values[i] = t.values[i] == 1 ? 1 - c : std::max(0.0, c - a.number(3));
+    out.values[i] = t.values[i] == 1 ? 1 - c : t.values[i] == -1 ? std::max(0.0, c - a.number(3)) : 0;
   }
   return {reduced(out, a.integer(4))};
 }
@@ -223,11 +223,11 @@ Result nll_forward(const Arguments& a) {
   return class_loss(Scores(a.array(0)), a.array(1), a.has(2) ? &w : nullptr, a.integer(3), a.integer(4), 0);
 }
 Result nll(const Arguments& a) { return {nll_forward(a)[0]}; }
-Result nll_backward(const Arguments& a) {                     // of the sample: reduction none
+Result nll_backward(const Arguments& a) {                     // without ignored classes
   Scores s(Array(a.array(1).sizes));
   for (int64_t i = 0; i < s.cells(); ++i) {
     const auto t = static_cast<int64_t>(a.array(2).values[static_cast<size_t>(i)]);
-    s.at(i, t) = -a.array(0).values[static_cast<size_t>(i)] * a.array(3).values[static_cast<size_t>(t)];
+    s.at(i, t) = -a.array(0).values[a.integer(4) == 0 ? static_cast<size_t>(i) : 0] * a.array(3).values[static_cast<size_t>(t)] / (a.integer(4) == 1 ? a.array(6).values[0] : 1);
   }
   return {s.x};
 }
