@@ -127,11 +127,7 @@ void Suite::show(const std::vector<std::string>& lines) {
 }
 
 // ---- what a record must have, and what was tried
-const Exceptions kNoSamples = {
-    {"empty", "its elements are whatever the memory held"},
-    {"empty_like", "its elements are whatever the memory held"},
-    {"new_empty", "its elements are whatever the memory held"},
-};
+const Exceptions kNoSamples = {};
 
 TEST_F(Suite, Record) {
   std::vector<std::string> lines;

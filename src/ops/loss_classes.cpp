@@ -1,5 +1,7 @@
 // Losses over classes: nll_loss, cross_entropy_loss and what they are made of.
-#include "dispatch/evaluate.h"
+#include <cmath>
+
+#include "base/context.h"
 #include "kernels/loss.h"
 #include "ops/lists.h"
 #include "ops/losses.h"
@@ -70,6 +72,47 @@ Tensor minus_right(const Tensor& x, const Tensor& target, int64_t ignored) {
   return reshape(t, sizes);
 }
 
+// ---- rules
+Tensor plain_nll(const Tensor& x, const Value& target, const Value& weight, int64_t reduction, int64_t ignored) {
+  return call(nll_loss_forward_op, {x, target, weight, reduction, ignored});
+}
+// The sums by class of one number per cell; scores only say how many classes there are.
+Tensor by_class(const Tensor& cells, const Tensor& scores, const Tensor& target, int64_t ignored) {
+  const Tensor spread = call(nll_loss_backward_op, {expand(cells, target.sizes()), scores, target, std::nullopt, 0, ignored, zeros({}, scores.dtype())});
+  Sizes dims;
+  for (int64_t d = 0; d < scores.ndim(); ++d)
+    if (d != (scores.ndim() == 1 ? 0 : 1)) dims.push_back(d);
+  return neg(dims.empty() ? spread : sum(spread, dims));
+}
+
+Tensor nll_scores(const Call& c, const Tensor& g) {
+  return call(nll_loss_backward_op, {g, c.tensor(0), c.tensor(1), c.args()[2], c.args()[3], c.args()[4], c.output(1)});
+}
+// Of out = sum(w l) / W and W = sum(w): by cell g (l - out) / W + g_W, or g l + g_W without the mean.
+Tensor nll_weight(const Call& c, const Tensor& g) {
+  const Tensor &x = c.tensor(0), &target = c.tensor(1);
+  Tensor cells = plain_nll(x, c.args()[1], std::nullopt, 0, c.integer(4));
+  if (c.integer(3) == 1) {
+    const Tensors both = call_all(nll_loss_forward_op, {x, target, c.args()[2], 1, c.args()[4]});
+    cells = div(sub(cells, both[0]), both[1]);
+  }
+  return by_class(add(mul(cells, g), c.grad(1)), x, target, c.integer(4));
+}
+
+// The loss is linear in its scores, so is its gradient in g: v -> the loss of v.
+Tensor nll_of(const Call& c, const Tensor& v, bool weighted) {
+  const int64_t reduction = c.integer(4);
+  if (!weighted) {
+    const Tensor cells = mul(plain_nll(v, c.args()[2], std::nullopt, 0, c.integer(5)), c.tensor(0));
+    return reduction == 1 ? div(cells, c.tensor(6)) : cells;
+  }
+  const Tensor s = plain_nll(v, c.args()[2], c.args()[3], reduction == 1 ? 2 : reduction, c.integer(5));
+  return reduction == 1 ? div(s, c.tensor(6)) : s;
+}
+Tensor nll_backward_total(const Call& c, const Tensor& v) {
+  return c.integer(4) == 1 ? neg(div(mul(c.tensor(0), nll_of(c, v, true)), c.tensor(6))) : Tensor();
+}
+
 // ---- cross entropy
 Tensor shared(const Tensor& total, int64_t reduction, const Tensor& sums) { return reduction == 1 ? div(sums, total) : sums; }
 
@@ -121,7 +164,8 @@ void cross_entropy(const Args& a, Tensors& out) {
   const Value v[] = {a[0], Value(classes), a[2], a[3], a[4], a[5]};
   const Args with_classes(a.op(), v);
   if (a.real(5) > 0) return out.push_back(smoothed(with_classes, log_softmax(x, dim), dim));
-  if (x.ndim() == 2 && x.size(1) > 0 && (x.dtype() == Dtype::f32 || x.dtype() == Dtype::f64))
+  const bool learnt_weight = a.has(2) && context().grad_mode && a.tensor(2).wants_grad();
+  if (x.ndim() == 2 && x.size(1) > 0 && !learnt_weight && (x.dtype() == Dtype::f32 || x.dtype() == Dtype::f64))
     return out.push_back(call(cross_entropy_op, {a[0], Value(classes), a[2], a[3], a[4]}));
   out.push_back(call(nll_loss_forward_op, {log_softmax(x, dim), classes, a[2], a[3], a[4]}));
 }
@@ -145,9 +189,7 @@ Op nll_loss_forward_op{
     .serves = "nll_loss2d_forward",
     .shape = forward_shape,
     .kernel = [](const Args& a, const Tensors& out) { kernels::nll(ClassArgs(a, 0).classes, out[0].impl()->data(), out[1].impl()->data()); },
-    .vjp = {[](const Call& c, const Tensor& g) {
-      return call(nll_loss_backward_op, {g, c.tensor(0), c.tensor(1), c.args()[2], c.args()[3], c.args()[4], c.output(1)});
-    }},
+    .vjp = {nll_scores, nullptr, nll_weight},
     .save = input(0) | input(1) | input(2) | output(1),
     .samples = nll_samples,
 };
@@ -159,28 +201,35 @@ Op nll_loss_backward_op{
     .kernel = [](const Args& a, const Tensors& out) {
       kernels::nll_backward(ClassArgs(a, 1).classes, row_major(a.tensor(0)).impl()->data(), a.tensor(6).impl()->data(), out[0].impl()->data());
     },
-    .vjp = {[](const Call& c, const Tensor& g) {              // the loss is linear in its scores
-      return call(nll_loss_forward_op, {g, c.tensor(2), c.args()[3], c.args()[4], c.args()[5]});
-    }},
-    .save = input(2) | input(3),
+    .vjp = {[](const Call& c, const Tensor& v) { return nll_of(c, v, true); }, nullptr, nullptr,
+            [](const Call& c, const Tensor& v) { return by_class(nll_of(c, v, false), v, c.tensor(2), c.integer(5)); }, nll_backward_total},
+    .save = input(0) | input(2) | input(3) | input(4),
     .samples = [](Samples& s) {
       s.add({s.rand({3}), s.rand({3, 4}), classes_of(s, {3}, 4), s.rand({4}, 0.5, 2), Value(0), Value(-100), s.rand({}, 1, 2)});
+      s.add({s.rand({}), s.rand({3, 4}), classes_of(s, {3}, 4), s.rand({4}, 0.5, 2), Value(1), Value(-100), s.rand({}, 1, 2)});
       s.error({s.rand({2}), s.rand({3, 4}), classes_of(s, {3}, 4), Value(std::nullopt), Value(1), Value(-100), s.rand({}, 1, 2)}, "for a loss of shape []");
     },
 };
 
-#define GRADUS_NLL_RECORD(id, other)                                                                                                     \
-  Op id##_op{                                                                                                                            \
-      .schema = #id "(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100) -> Tensor",            \
-      .doc = "Minus the score of the right class, which log_softmax has made a logarithm; " other                                        \
-             " Averaged by weight; NaN when every class is ignored.",                                                                    \
-      .compose = nll_compose,                                                                                                            \
-      .samples = nll_samples,                                                                                                            \
-  };
-GRADUS_NLL_RECORD(nll_loss, "scores are [C] or [N, C, …], targets [] or [N, …].")
-GRADUS_NLL_RECORD(nll_loss2d, "the form for images.")
-GRADUS_NLL_RECORD(nll_loss_nd, "the form for any number of dimensions.")
-#undef GRADUS_NLL_RECORD
+Op nll_loss_op{
+    .schema = "nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100) -> Tensor",
+    .doc = "Minus the score of the right class, where the scores are logarithms of probabilities. Scores are [C] or [N, C, …], targets [] or "
+           "[N, …]. Averaged by weight; NaN when every class is ignored.",
+    .compose = nll_compose,
+    .samples = nll_samples,
+};
+Op nll_loss2d_op{
+    .schema = "nll_loss2d(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100) -> Tensor",
+    .doc = "nll_loss of images: scores [N, C, H, W], targets [N, H, W].",
+    .compose = nll_compose,
+    .samples = nll_samples,
+};
+Op nll_loss_nd_op{
+    .schema = "nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=Mean, int ignore_index=-100) -> Tensor",
+    .doc = "nll_loss of any number of dimensions.",
+    .compose = nll_compose,
+    .samples = nll_samples,
+};
 
 Op cross_entropy_op{
     .schema = "_cross_entropy(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight, Tensor logsumexp)",

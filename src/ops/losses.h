@@ -7,6 +7,16 @@ namespace gradus {
 
 inline Tensor row_major(const Tensor& t) { return t.contiguous() ? t : clone(t); }
 
+inline void check_floating(const Args& a) {
+  GRADUS_CHECK(is_floating(a.tensor(0).dtype()), dtype, "{}: not defined for {}", name(a.op()), name(a.tensor(0).dtype()));
+}
+// An argument of a loss that takes integers too: they count as float32.
+inline Tensor as_floating(const Args& a, int position) {
+  const Tensor& t = a.tensor(position);
+  GRADUS_CHECK(t.dtype() != Dtype::boolean && !is_complex(t.dtype()), dtype, "{}: not defined for {}", name(a.op()), name(t.dtype()));
+  return is_floating(t.dtype()) ? t : to(t, Dtype::f32);
+}
+
 // reduction: 0 each element, 1 the mean, 2 the sum.
 inline void check_reduction(const Args& a, int position) {
   GRADUS_CHECK(a.integer(position) >= 0 && a.integer(position) <= 2, value, "{}: reduction {} is not 0 (none), 1 (mean) or 2 (sum)", name(a.op()), a.integer(position));

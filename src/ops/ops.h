@@ -352,7 +352,20 @@ inline Tensor kron(const Tensor& self, const Tensor& other) { return call(kron_o
 extern Op einsum_op;
 inline Tensor einsum(std::string_view equation, std::span<const Tensor> tensors) { return call(einsum_op, {equation, tensors}); }
 
-// ---- loss.cpp: losses
+// ---- loss.cpp: losses of pairs of numbers and of vectors
+extern Op mse_loss_op, l1_loss_op, smooth_l1_loss_op, huber_loss_op, bce_op, binary_cross_entropy_op, binary_cross_entropy_with_logits_op, kl_div_op,
+    soft_margin_loss_op, hinge_embedding_loss_op, margin_ranking_loss_op, cosine_embedding_loss_op, triplet_margin_loss_op, poisson_nll_loss_op,
+    gaussian_nll_loss_op, multilabel_soft_margin_loss_op;
+inline Tensor mse_loss(const Tensor& self, const Tensor& target, int64_t reduction = 1) { return call(mse_loss_op, {self, target, reduction}); }
+inline Tensor l1_loss(const Tensor& self, const Tensor& target, int64_t reduction = 1) { return call(l1_loss_op, {self, target, reduction}); }
+
+// ---- loss_classes.cpp: losses over classes
+extern Op nll_loss_forward_op, nll_loss_backward_op, nll_loss_op, nll_loss2d_op, nll_loss_nd_op, cross_entropy_op, cross_entropy_backward_op,
+    cross_entropy_loss_op, multi_margin_loss_op;
+inline Tensor nll_loss(const Tensor& self, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1) { return call(nll_loss_op, {self, target, weight, reduction}); }
+inline Tensor cross_entropy_loss(const Tensor& self, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1, int64_t ignore_index = -100, double label_smoothing = 0) {
+  return call(cross_entropy_loss_op, {self, target, weight, reduction, ignore_index, label_smoothing});
+}
 
 // ---- dropout.cpp: dropout
 extern Op native_dropout_op, native_dropout_backward_op, dropout_op, feature_dropout_op, alpha_dropout_op, feature_alpha_dropout_op;
