@@ -17,9 +17,10 @@ Tensor second_gradient(const Tensor& y, const Tensor& x) {
 }
 void expect_same(const Doubles& got, const Doubles& want) {
   ASSERT_EQ(got.size(), want.size());
-  for (size_t i = 0; i < got.size(); ++i)
-    if (std::isnan(want[i])) EXPECT_TRUE(std::isnan(got[i])) << i << ": " << got[i];
-    else EXPECT_DOUBLE_EQ(got[i], want[i]) << i;
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (std::isnan(want[i])) { EXPECT_TRUE(std::isnan(got[i])) << i << ": " << got[i]; }
+    else { EXPECT_DOUBLE_EQ(got[i], want[i]) << i; }
+  }
 }
 
 TEST_F(Reductions, EqualExtremesShareTheGradient) {
@@ -187,7 +188,7 @@ TEST_F(Reductions, OrderOfLongLines) {
         ASSERT_EQ(got[i], v[row + static_cast<size_t>(at[i])]);
         if (i == row) continue;
         ASSERT_TRUE(descending ? got[i - 1] >= got[i] : got[i - 1] <= got[i]);
-        if (got[i - 1] == got[i]) ASSERT_LT(at[i - 1], at[i]);
+        if (got[i - 1] == got[i]) { ASSERT_LT(at[i - 1], at[i]); }
       }
       const Doubles top = values(call_all(topk_op, {x, 7, 1, descending})[0]);
       for (size_t k = 0; k < 21; ++k) ASSERT_EQ(top[k], got[k / 7 * 1000 + k % 7]);

@@ -41,11 +41,10 @@ void norm_kernel(const Args& a, const Tensors& out) {
 
 Tensor one_where(const Tensor& mask, const Tensor& t) { return where(mask, 1.0, t); }
 Tensor zero_where(const Tensor& mask, const Tensor& t) { return where(mask, 0.0, t); }
-Tensor sign_of(const Tensor& x) { return sub(to(gt(x, 0), x.dtype()), to(lt(x, 0), x.dtype())); }
 // |x|^p with 0 at 0, and likewise all its derivatives.
 Tensor power_but_zero(const Tensor& x, double p) {
   const Tensor zero = eq(x, 0);
-  return zero_where(zero, exp(mul(log(one_where(zero, abs(x))), p)));
+  return zero_where(zero, pow(one_where(zero, abs(x)), p));
 }
 
 // With g and the norm y in the place of the reduced dims. Every masked quotient has a harmless divisor, so that higher orders
@@ -56,14 +55,14 @@ Tensor norm_pull(const Call& c, const Tensor& gradient) {
   const double p = order(c.args());
   const Tensor g = restore_dims(gradient, x.sizes(), dims, c.flag(3));
   if (p == 0) return {};
-  if (p == 1) return mul(g, sign_of(x));
+  if (p == 1) return mul(g, sign(x));
   if (std::isinf(p)) {
     const SizesRef dim = c.args().has(2) ? c.integers(2) : SizesRef();
-    return mul(sign_of(x), call(share_among_ties_op, {g, abs(x), c.output(), dim}));
+    return mul(sign(x), call(share_among_ties_op, {g, abs(x), c.output(), dim}));
   }
   const Tensor y = restore_dims(c.output(), x.sizes(), dims, c.flag(3)), zero = eq(y, 0);
   if (p == 2) return mul(x, zero_where(zero, div(g, one_where(zero, y))));
-  return mul(mul(sign_of(x), power_but_zero(x, p - 1)), mul(g, power_but_zero(y, 1 - p)));
+  return mul(mul(sign(x), power_but_zero(x, p - 1)), mul(g, power_but_zero(y, 1 - p)));
 }
 
 void norm_samples(Samples& s) {

@@ -4,7 +4,6 @@
 #include "ops/dims.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
-#include "ops/pieces.h"
 #include "ops/samples.h"
 
 namespace gradus {
@@ -49,18 +48,15 @@ Tensor numbers_only(const Tensor& self, const Tensor& g) { return where(ne(self,
 Tensor product_of_others(const Tensor& x, int64_t dim) {
   const int64_t n = x.size(dim), half = n / 2;
   if (n <= 1) return ones(x.sizes(), x.dtype());
-  const Tensor a = piece(x, dim, 0, half), b = piece(x, dim, half, 2 * half);
-  Tensor pairs = mul(a, b);
-  if (n % 2) {
-    Sizes sizes(x.sizes());
-    sizes[static_cast<size_t>(dim)] = half + 1;
-    const Tensor rest = piece(x, dim, n - 1, n);
-    pairs = put_piece(put_piece(zeros(sizes, x.dtype()), pairs, dim, 0), rest, dim, half);
+  const Tensor a = narrow(x, dim, 0, half), b = narrow(x, dim, half, half), ab = mul(a, b);
+  if (n % 2 == 0) {
+    const Tensor o = product_of_others(ab, dim), parts[] = {mul(o, b), mul(o, a)};
+    return cat(parts, dim);
   }
-  const Tensor others = product_of_others(pairs, dim);
-  const Tensor of_pairs = n % 2 ? piece(others, dim, 0, half) : others;
-  Tensor out = put_piece(put_piece(zeros(x.sizes(), x.dtype()), mul(of_pairs, b), dim, 0), mul(of_pairs, a), dim, half);
-  return n % 2 ? put_piece(out, piece(others, dim, half, half + 1), dim, n - 1) : out;
+  const Tensor pairs[] = {ab, narrow(x, dim, n - 1, 1)};
+  const Tensor others = product_of_others(cat(pairs, dim), dim), o = narrow(others, dim, 0, half);
+  const Tensor parts[] = {mul(o, b), mul(o, a), narrow(others, dim, half, 1)};
+  return cat(parts, dim);
 }
 
 Sizes prod_dim(const Args& a) { return a.has(1) ? Sizes{a.integer(1)} : Sizes{}; }

@@ -6,7 +6,6 @@
 #include "ops/dims.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
-#include "ops/pieces.h"
 #include "ops/samples.h"
 
 namespace gradus {
@@ -59,11 +58,18 @@ template <bool largest> void extreme_kernel(const Args& a, const Tensors& out) {
 Tensor pull_selected(const Call& c, const Tensor& g) { return selected_pull(c, g, c.integer(1), true); }
 
 // Everything moved s places up along dim, with `fill` in the first ones; and down, with zeros in the last ones.
+Tensor filled_like(const Tensor& t, int64_t dim, int64_t length, double fill) {
+  Sizes sizes(t.sizes());
+  sizes[static_cast<size_t>(dim)] = length;
+  return full(sizes, fill, t.dtype());
+}
 Tensor moved_up(const Tensor& t, int64_t dim, int64_t s, double fill) {
-  return put_piece(full(t.sizes(), fill, t.dtype()), piece(t, dim, 0, t.size(dim) - s), dim, s);
+  const Tensor parts[] = {filled_like(t, dim, s, fill), narrow(t, dim, 0, t.size(dim) - s)};
+  return cat(parts, dim);
 }
 Tensor moved_down(const Tensor& t, int64_t dim, int64_t s) {
-  return put_piece(zeros(t.sizes(), t.dtype()), piece(t, dim, s, t.size(dim)), dim, 0);
+  const Tensor parts[] = {narrow(t, dim, s, t.size(dim) - s), filled_like(t, dim, s, 0)};
+  return cat(parts, dim);
 }
 // The pull-back of products over doubling reaches, y_s[j] = y[j] y[j - s]: no division, so zeros are exact at every order.
 Tensor cumprod_pull(const Call& c, const Tensor& gradient) {
@@ -113,12 +119,6 @@ void product_samples(Samples& s) {
 }
 
 // ---- diff: (self, n, dim, prepend, append)
-Tensor joined(const Tensor& a, const Tensor& b, int64_t dim) {
-  Sizes sizes(a.sizes());
-  sizes[static_cast<size_t>(dim)] += b.size(dim);
-  const Dtype d = promote(a.dtype(), b.dtype());
-  return put_piece(put_piece(zeros(sizes, d), to(a, d), dim, 0), to(b, d), dim, a.size(dim));
-}
 void check_joinable(const Tensor& a, const Tensor& b, int64_t dim) {
   bool fits = a.ndim() == b.ndim();
   for (int64_t d = 0; fits && d < a.ndim(); ++d) fits = d == dim || a.size(d) == b.size(d);
@@ -129,12 +129,16 @@ void diff_compose(const Args& a, Tensors& out) {
   GRADUS_CHECK(x.ndim() > 0, shape, "diff: a tensor of no dimensions");
   GRADUS_CHECK(a.integer(1) >= 0, value, "diff: n = {} is negative", a.integer(1));
   const int64_t dim = wrap_dim(a.integer(2), x.ndim(), "diff");
-  if (const Tensor& before = a.optional_tensor(3)) { check_joinable(x, before, dim); x = joined(before, x, dim); }
-  if (const Tensor& after = a.optional_tensor(4)) { check_joinable(x, after, dim); x = joined(x, after, dim); }
+  Tensors parts;
+  if (const Tensor& before = a.optional_tensor(3)) parts.push_back(before);
+  parts.push_back(x);
+  if (const Tensor& after = a.optional_tensor(4)) parts.push_back(after);
+  for (const Tensor& t : parts) check_joinable(x, t, dim);
+  if (parts.size() > 1) x = cat({parts.data(), parts.size()}, dim);
   for (int64_t i = std::min(a.integer(1), x.size(dim)); i > 0; --i) {
     const int64_t n = x.size(dim);
-    const Tensor from = piece(x, dim, 0, std::max<int64_t>(n - 1, 0)), to_ = piece(x, dim, std::min<int64_t>(1, n), n);
-    x = x.dtype() == Dtype::boolean ? ne(to_, from) : sub(to_, from);
+    const Tensor from = narrow(x, dim, 0, n - 1), next = narrow(x, dim, 1, n - 1);
+    x = x.dtype() == Dtype::boolean ? ne(next, from) : sub(next, from);
   }
   out.push_back(x.impl() == a.tensor(0).impl() ? call(clone_op, {x}) : x);
 }
