@@ -66,7 +66,7 @@ void divide(const Tensor& out, const Indexed& at, bool include_self) {
 }
 
 // index_reduce is scatter_reduce with one index for a whole part.
-bool by_rows(const Op& op) { return name(op)[0] == 'i'; }
+bool by_rows(const Op& op) { return &op == &index_reduce_op || op.info->functional == &index_reduce_op; }
 Tensor index_of(const Op& op, const Tensor& index, int64_t dim, SizesRef source) {
   if (!by_rows(op)) return index;
   Sizes strides(source.size(), 0);
