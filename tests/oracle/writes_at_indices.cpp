@@ -110,9 +110,14 @@ Array reduced(const Array& x, const Index& region, const std::function<Index(con
     count.at(to) += 1;
     step(i, region);
   }
-  for (size_t k = 0; how == "mean" && k < out.values.size(); ++k) out.values[k] /= std::max(1.0, count.values[k]);
+  for (size_t k = 0; (how == "mean" || how == "floor mean") && k < out.values.size(); ++k) {
+    out.values[k] /= std::max(1.0, count.values[k]);
+    if (how == "floor mean") out.values[k] = std::floor(out.values[k]);
+  }
   return out;
 }
+
+std::string reduction(const Arguments& a) { return a.text(4) == "mean" && a.is_integer(0) ? "floor mean" : a.text(4); }
 
 std::function<Index(const Index&)> along(const Array& index, size_t d) {
   return [&index, d](const Index& i) { return i.empty() ? i : set(i, d, static_cast<int64_t>(index.at(i))); };
@@ -201,11 +206,11 @@ Oracles writes_at_indices() {
       {"masked_select", masked_select}, {"masked_fill", masked_fill}, {"masked_scatter", masked_scatter}, {"fill_diagonal", fill_diagonal},
       {"scatter", [](const Arguments& a) { return scattered(a, !a.has(4) ? "none" : a.text(4) == "add" ? "sum" : "prod", true); }},
       {"scatter_add", [](const Arguments& a) { return scattered(a, "sum", true); }},
-      {"scatter_reduce", [](const Arguments& a) { return scattered(a, a.text(4), a.flag(5)); }},
+      {"scatter_reduce", [](const Arguments& a) { return scattered(a, reduction(a), a.flag(5)); }},
       {"index_add", [](const Arguments& a) { return by_rows(a, "sum", true, a.number(4)); }},
       {"index_copy", [](const Arguments& a) { return by_rows(a, "none", true, 1); }},
       {"index_fill", [](const Arguments& a) { return by_rows(a, "none", true, 1); }},
-      {"index_reduce", [](const Arguments& a) { return by_rows(a, a.text(4), a.flag(5), 1); }},
+      {"index_reduce", [](const Arguments& a) { return by_rows(a, reduction(a), a.flag(5), 1); }},
       {"embedding_dense_backward", embedding_backward},
   };
 }
