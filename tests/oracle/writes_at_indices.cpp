@@ -117,7 +117,7 @@ Array reduced(const Array& x, const Index& region, const std::function<Index(con
   return out;
 }
 
-std::string reduction(const Arguments& a) { return a.text(4) == "mean" && a.is_integer(0) ? "floor mean" : a.text(4); }
+std::string reduction(const Arguments& a) { return a.text(4) == "mean" && a.is_integral(0) ? "floor mean" : a.text(4); }
 
 std::function<Index(const Index&)> along(const Array& index, size_t d) {
   return [&index, d](const Index& i) { return i.empty() ? i : set(i, d, static_cast<int64_t>(index.at(i))); };
