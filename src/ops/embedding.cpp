@@ -1,10 +1,10 @@
 // Rows of tables, classes as vectors, and places in sorted sequences.
+#include "dispatch/evaluate.h"
 #include "kernels/copy.h"
 #include "kernels/search.h"
 #include "ops/indices.h"
 #include "ops/lists.h"
 #include "ops/samples.h"
-#include "dispatch/evaluate.h"
 
 namespace gradus {
 namespace {
@@ -84,6 +84,7 @@ Op embedding_dense_backward_op{
     .shape = [](const Args& a, Metas& out) {
       const Tensor &g = a.tensor(0), &indices = a.tensor(1);
       check_index_dtype(indices, "embedding_dense_backward");
+      GRADUS_CHECK(is_floating(g.dtype()), dtype, "embedding_dense_backward: a gradient of {}", name(g.dtype()));
       GRADUS_CHECK(g.ndim() == indices.ndim() + 1 && same(g.sizes().first(indices.sizes().size()), indices.sizes()), shape,
                    "embedding_dense_backward: a gradient of shape {} for indices of shape {}", text(g.sizes()), text(indices.sizes()));
       const Sizes sizes{a.integer(2), g.size(-1)};

@@ -1,6 +1,7 @@
 #include "ops/indices.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "dispatch/evaluate.h"
 #include "kernels/copy.h"
@@ -46,6 +47,12 @@ Tensor cast(const Tensor& t, Dtype dtype) {
 
 void check_index_dtype(const Tensor& index, std::string_view what) {
   GRADUS_CHECK(index.dtype() == Dtype::i64 || index.dtype() == Dtype::i32, dtype, "{}: indices must be int64 or int32, not {}", what, name(index.dtype()));
+}
+
+void check_number(const Args& a, int position) {
+  const Number n = a.number(position);
+  const Dtype d = a.tensor(0).dtype();
+  GRADUS_CHECK(!is_integral(d) || !n.is_real() || n.f == std::trunc(n.f), dtype, "{}: the value {} for a tensor of {}", name(a.op()), n.f, name(d));
 }
 
 Tensor checked_index(const Tensor& index, int64_t size, bool negative, std::string_view what) {

@@ -17,6 +17,7 @@ struct Indexed {
 };
 
 void check_index_dtype(const Tensor& index, std::string_view what);           // int64 or int32
+void check_number(const Args& a, int position);               // refuses one that self's elements can't be: 1.5 for integers
 // The indices as row-major int64, all of them within [0, size): an error names the op, the index and the size. Negative ones
 // count from the end where that is allowed.
 Tensor checked_index(const Tensor& index, int64_t size, bool negative, std::string_view what);

@@ -2,9 +2,8 @@
 #include "dispatch/evaluate.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
-#include "kernels/scatter.h"
+#include "ops/indices.h"
 #include "ops/lists.h"
-#include "ops/ops.h"
 #include "ops/samples.h"
 
 namespace gradus {
@@ -16,16 +15,11 @@ void masked_shape(const Args& a, Metas& out) {
   out.push_back({self.dtype(), broadcast_sizes(self.sizes(), mask.sizes(), name(a.op()))});
 }
 
-// A number that the elements can't be is refused: 1.5 for integers.
 void check_value(const Args& a, int position) {
   const Dtype d = a.tensor(0).dtype();
-  if (a[position].tag == Tag::tensor) {
-    GRADUS_CHECK(a.tensor(position).ndim() == 0, shape, "{}: a value of shape {}, where a scalar is wanted", name(a.op()), text(a.tensor(position).sizes()));
-    GRADUS_CHECK(can_cast(a.tensor(position).dtype(), d), dtype, "{}: a value of {} for a tensor of {}", name(a.op()), name(a.tensor(position).dtype()), name(d));
-  } else {
-    const Number n = a.number(position);
-    GRADUS_CHECK(!is_integral(d) || !n.is_real() || n.f == std::trunc(n.f), dtype, "{}: the value {} for a tensor of {}", name(a.op()), n.f, name(d));
-  }
+  if (a[position].tag != Tag::tensor) return check_number(a, position);
+  GRADUS_CHECK(a.tensor(position).ndim() == 0, shape, "{}: a value of shape {}, where a scalar is wanted", name(a.op()), text(a.tensor(position).sizes()));
+  GRADUS_CHECK(can_cast(a.tensor(position).dtype(), d), dtype, "{}: a value of {} for a tensor of {}", name(a.op()), name(a.tensor(position).dtype()), name(d));
 }
 
 void fill_kernel(const Args& a, const Tensors& out) {

@@ -206,7 +206,7 @@ inline Tensors chunk(const Tensor& self, int64_t chunks, int64_t dim = 0) { retu
 inline Tensors unbind(const Tensor& self, int64_t dim = 0) { return call_all(unbind_op, {self, dim}); }
 
 // ---- strided.cpp: regions of memory
-extern Op as_strided_op, strided_view_op, strided_gather_op, strided_put_op;
+extern Op as_strided_op, strided_view_op, strided_gather_op, strided_put_op, strided_backward_op, as_strided_scatter_op;
 
 // ---- create.cpp: new tensors
 extern Op empty_op, zeros_op, ones_op, full_op, scalar_tensor_op, empty_like_op, zeros_like_op, ones_like_op, full_like_op, new_empty_op,

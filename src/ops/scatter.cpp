@@ -25,6 +25,7 @@ void check_scatter(const Args& a, Metas& out) {
     for (int64_t d = 0; fits && d < std::min(src.ndim(), index.ndim()); ++d) fits = index.size(d) <= src.size(d);
     GRADUS_CHECK(fits, shape, "{}: a source of shape {} for an index of shape {}", name(a.op()), text(src.sizes()), text(index.sizes()));
   }
+  if (a[3].is_number()) check_number(a, 3);
   out.push_back(self.meta());
 }
 

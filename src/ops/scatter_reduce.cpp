@@ -18,8 +18,12 @@ Reduce reduce_of(const Args& a) {
   fail(Status::value, "scatter_reduce: reduce '{}', where 'sum', 'prod', 'mean', 'amax' or 'amin' is wanted", a.text(4));
 }
 
+void refuse_mean_of_booleans(const Args& a) {
+  GRADUS_CHECK(reduce_of(a) != Reduce::mean || a.tensor(0).dtype() != Dtype::boolean, dtype, "{}: the mean of bool", name(a.op()));
+}
+
 void check_scatter_reduce(const Args& a, Metas& out) {
-  reduce_of(a);
+  refuse_mean_of_booleans(a);
   const Tensor &self = a.tensor(0), &index = a.tensor(2), &src = a.tensor(3);
   check_along(self.sizes(), a.integer(1), index, "scatter_reduce");
   GRADUS_CHECK(src.dtype() == self.dtype(), dtype, "scatter_reduce: a source of {} for a tensor of {}", name(src.dtype()), name(self.dtype()));
@@ -66,7 +70,7 @@ void divide(const Tensor& out, const Indexed& at, bool include_self) {
 }
 
 // index_reduce is scatter_reduce with one index for a whole part.
-bool by_rows(const Op& op) { return name(op)[0] == 'i'; }
+bool by_rows(const Op& op) { return &op == &index_reduce_op || op.info->functional == &index_reduce_op; }
 Tensor index_of(const Op& op, const Tensor& index, int64_t dim, SizesRef source) {
   if (!by_rows(op)) return index;
   Sizes strides(source.size(), 0);
@@ -75,6 +79,7 @@ Tensor index_of(const Op& op, const Tensor& index, int64_t dim, SizesRef source)
 }
 void check_index_reduce(const Args& a, Metas& out) {
   const Tensor &self = a.tensor(0), &index = a.tensor(2), &source = a.tensor(3);
+  refuse_mean_of_booleans(a);
   GRADUS_CHECK(reduce_of(a) != Reduce::sum, value, "index_reduce: reduce 'sum', where 'prod', 'mean', 'amax' or 'amin' is wanted: index_add sums");
   const int64_t d = wrap_dim(a.integer(1), self.ndim(), "index_reduce");
   check_index_dtype(index, "index_reduce");

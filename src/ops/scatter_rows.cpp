@@ -113,7 +113,8 @@ Op index_fill_op{
     .shape = [](const Args& a, Metas& out) {
       dim_of(a, a.tensor(0));
       check_index(a);
-      if (a[3].tag == Tag::tensor) GRADUS_CHECK(a.tensor(3).ndim() == 0, shape, "index_fill: a value of shape {}, where a scalar is wanted", text(a.tensor(3).sizes()));
+      if (a[3].is_number()) check_number(a, 3);
+      else GRADUS_CHECK(a.tensor(3).ndim() == 0, shape, "index_fill: a value of shape {}, where a scalar is wanted", text(a.tensor(3).sizes()));
       out.push_back(a.tensor(0).meta());
     },
     .kernel = [](const Args& a, const Tensors& out) {

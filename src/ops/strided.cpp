@@ -3,6 +3,7 @@
 // gradient, is first brought into that geometry.
 #include <cstring>
 
+#include "dispatch/evaluate.h"
 #include "kernels/copy.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
@@ -28,13 +29,20 @@ struct Region {
   }
 };
 
-// A copy of t whose memory has the geometry of the base, gaps zero.
+bool has_geometry(const Tensor& t, SizesRef base_stride) {
+  for (size_t d = 0; d < base_stride.size(); ++d)
+    if (t.sizes()[d] != 1 && t.strides()[d] != base_stride[d]) return false;
+  return true;
+}
+// t itself if its memory has the geometry of the base, else a copy that has, gaps zero.
 Tensor in_geometry(const Tensor& t, SizesRef base_stride) {
+  if (has_geometry(t, base_stride)) return t;
   Tensor copy = empty_strided(t.dtype(), t.sizes(), base_stride);
   if (!is_dense(t.sizes(), base_stride)) std::memset(copy.storage().data, 0, static_cast<size_t>(copy.storage().bytes));
   kernels::copy(view_of(copy), view_of(t));
   return copy;
 }
+Tensor region_of(const Tensor& base, const Region& r) { return alias(base, r.size, r.stride, base.offset() + r.offset); }
 
 // Adds src to the elements of the region, which may meet one element several times: in row-major order.
 void add_region(const View& to, const View& from) {
@@ -57,28 +65,28 @@ void add_region(const View& to, const View& from) {
   });
 }
 
-void gather_kernel(const Args& a, const Tensors& out) {
-  const Region r(a, 1);
-  const Tensor base = in_geometry(a.tensor(0), r.base_stride);
-  kernels::copy(view_of(out[0]), view_of(alias(base, r.size, r.stride, r.offset)));
+Tensor as_dtype(const Tensor& t, Dtype dtype) {
+  Tensor other = empty_strided(dtype, t.sizes(), t.strides());
+  kernels::copy(view_of(other), view_of(t));
+  return other;
 }
 
-void put_kernel(const Args& a, const Tensors& out) {
-  const Region r(a, 2);
-  const Tensor base = in_geometry(out[0], r.base_stride);
-  const Tensor region = alias(base, r.size, r.stride, r.offset);
-  if (a.flag(6)) add_region(view_of(region), view_of(a.tensor(1)));
-  else kernels::copy(view_of(region), view_of(a.tensor(1)));
-  kernels::copy(view_of(out[0]), view_of(base));
+// Writes or adds src into the region of out. Halves are summed in float.
+void put(const Tensor& out, const Tensor& src, const Region& r, bool accumulate) {
+  if (accumulate && (out.dtype() == Dtype::f16 || out.dtype() == Dtype::bf16)) {
+    const Tensor wide = as_dtype(out, Dtype::f32);
+    put(wide, as_dtype(src, Dtype::f32), r, true);
+    return kernels::copy(view_of(out), view_of(wide));
+  }
+  const Tensor base = in_geometry(out, r.base_stride), region = region_of(base, r);
+  if (accumulate) add_region(view_of(region), view_of(src));
+  else kernels::copy(view_of(region), view_of(src));
+  if (base.impl() != out.impl()) kernels::copy(view_of(out), view_of(base));
 }
 
 template <class A> Tensor gather_region(const A& c, int at, const Tensor& g) {
   return call(strided_gather_op, {g, c.integers(at), c.integers(at + 1), c.integer(at + 2), c.integers(at + 3)});
 }
-Tensor put_region(const Call& c, int at, const Tensor& base, const Tensor& src, bool add) {
-  return call(strided_put_op, {base, src, c.integers(at), c.integers(at + 1), c.integer(at + 2), c.integers(at + 3), add});
-}
-Tensor scatter_into_zeros(const Call& c, const Tensor& g) { return put_region(c, 1, zeros(c.sizes(), g.dtype()), g, true); }
 
 }  // namespace
 
@@ -90,7 +98,9 @@ Op strided_view_op{
       r.check(a.tensor(0), "as_strided");
       out.push_back({Sizes(r.size), Sizes(r.stride), a.tensor(0).offset() + r.offset});
     },
-    .vjp = {scatter_into_zeros},
+    .vjp = {[](const Call& c, const Tensor& g) {
+      return call(strided_backward_op, {g, c.sizes(), c.integers(1), c.integers(2), c.integer(3), c.integers(4)});
+    }},
 };
 
 Op strided_gather_op{
@@ -101,8 +111,13 @@ Op strided_gather_op{
       r.check(a.tensor(0), "_strided_gather");
       out.push_back({a.tensor(0).dtype(), Sizes(r.size)});
     },
-    .kernel = gather_kernel,
-    .vjp = {scatter_into_zeros},
+    .kernel = [](const Args& a, const Tensors& out) {
+      const Region r(a, 1);
+      kernels::copy(view_of(out[0]), view_of(region_of(in_geometry(a.tensor(0), r.base_stride), r)));
+    },
+    .vjp = {[](const Call& c, const Tensor& g) {
+      return call(strided_backward_op, {g, c.sizes(), c.integers(1), c.integers(2), c.integer(3), c.integers(4)});
+    }},
 };
 
 Op strided_put_op{
@@ -111,15 +126,40 @@ Op strided_put_op{
     .shape = [](const Args& a, Metas& out) {
       const Region r(a, 2);
       r.check(a.tensor(0), "_strided_put");
+      GRADUS_CHECK(a.tensor(1).dtype() == a.tensor(0).dtype(), dtype, "_strided_put: a source of {} for a tensor of {}", name(a.tensor(1).dtype()), name(a.tensor(0).dtype()));
+      GRADUS_CHECK(a.flag(6) || is_non_overlapping(r.size, r.stride), state, "_strided_put: elements of the region of size {} and stride {} share memory", text(r.size), text(r.stride));
       GRADUS_CHECK(same(a.tensor(1).sizes(), r.size), shape, "_strided_put: a source of shape {} for a region of shape {}", text(a.tensor(1).sizes()), text(r.size));
       out.push_back(a.tensor(0).meta());
     },
-    .kernel = put_kernel,
+    .kernel = [](const Args& a, const Tensors& out) {
+      const Tensor& src = a.tensor(1);
+      const bool apart = src.impl()->storage != out[0].impl()->storage;
+      put(out[0], apart ? src : clone(src), Region(a, 2), a.flag(6));
+    },
     .updates = true,
     .vjp = {[](const Call& c, const Tensor& g) {
-              return c.flag(6) ? g : put_region(c, 2, g, zeros(c.integers(2), g.dtype()), false);
+              if (c.flag(6)) return g;
+              const Tensor nothing = expand(zeros({}, g.dtype()), c.integers(2));
+              return call(strided_put_op, {g, nothing, c.integers(2), c.integers(3), c.integer(4), c.integers(5), false});
             },
             [](const Call& c, const Tensor& g) { return gather_region(c, 2, g); }},
+};
+
+Op strided_backward_op{
+    .schema = "_strided_backward(Tensor grad_output, int[] input_sizes, int[] size, int[] stride, int offset, int[] base_stride) -> Tensor",
+    .doc = "Zeros with grad_output added in the region.",
+    .shape = [](const Args& a, Metas& out) {
+      numel_of(a.integers(1));
+      GRADUS_CHECK(same(a.tensor(0).sizes(), a.integers(2)), shape, "_strided_backward: a gradient of shape {} for a region of shape {}", text(a.tensor(0).sizes()), text(a.integers(2)));
+      out.push_back({a.tensor(0).dtype(), Sizes(a.integers(1))});
+    },
+    .kernel = [](const Args& a, const Tensors& out) {
+      const Region r(a, 2);
+      r.check(out[0], "_strided_backward");
+      kernels::fill(view_of(out[0]), Number(0));
+      put(out[0], a.tensor(0), r, !is_non_overlapping(r.size, r.stride));
+    },
+    .vjp = {[](const Call& c, const Tensor& g) { return gather_region(c, 2, g); }},
 };
 
 Op as_strided_op{
@@ -137,7 +177,24 @@ Op as_strided_op{
     },
 };
 
-static Op* const all[] = {&as_strided_op, &strided_view_op, &strided_gather_op, &strided_put_op};
+Op as_strided_scatter_op{
+    .schema = "as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+    .doc = "self with the elements that as_strided names replaced by src.",
+    .compose = [](const Args& a, Tensors& out) {
+      const Tensor& self = a.tensor(0);
+      const int64_t offset = a.has(4) ? a.integer(4) - self.offset() : 0;
+      out.push_back(call(strided_put_op, {self, a[1], a.integers(2), a.integers(3), offset, self.strides(), false}));
+    },
+    .samples = [](Samples& s) {
+      s.add({s.rand({6}), s.rand({2, 2}), s.list({2, 2}), s.list({3, 1})});
+      s.add({s.rand({2, 3}), s.rand({2}), s.list({2}), s.list({2}), Value(1)});
+      s.error({s.rand({6}), s.rand({2}), s.list({2}), s.list({7})}, "beyond the 6 elements");
+      s.error({s.rand({6}), s.rand({3}), s.list({2}), s.list({1})}, "a source of shape [3] for a region of shape [2]");
+      s.error({s.rand({6}), s.rand({2, 2}), s.list({2, 2}), s.list({1, 1})}, "share memory");
+    },
+};
+
+static Op* const all[] = {&strided_backward_op, &as_strided_scatter_op, &as_strided_op, &strided_view_op, &strided_gather_op, &strided_put_op};
 const OpList strided_ops = all;
 
 }  // namespace gradus

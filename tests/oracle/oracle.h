@@ -57,6 +57,8 @@ class Arguments {
   bool is_number(int i) const { return args_[i].is_number(); }
   bool is_integral(int i) const { return gradus::is_integral(args_.tensor(i).dtype()); }
   Array array(int i) const { return from(args_.tensor(i)); }  // a number in a tensor's place becomes a 0-d array
+  bool is_mask(int i, size_t member) const { return args_.tensors(i)[member] && args_.tensors(i)[member].dtype() == Dtype::boolean; }
+  bool is_absent(int i, size_t member) const { return !args_.tensors(i)[member]; }
   std::vector<Array> arrays(int i) const {
     std::vector<Array> out;
     for (const Tensor& t : args_.tensors(i)) out.push_back(t ? from(t) : Array());
