@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "kernels/gemm.h"
 
 namespace gradus::kernels {
@@ -89,6 +90,35 @@ void matmul(const View& out, const Matrices& a, const Matrices& b, SizesRef batc
   offsets(b, batch, count, at + count);
   for (int64_t i = 0; i < count; ++i) at[2 * count + i] = i * g.m * g.n;
   gemm_batch(g, count, at, at + count, at + 2 * count);
+}
+
+// n elements from the i-th on, one behind the other: the same sums from any strides.
+template <class T> static const T* in_line(const View& v, int64_t i, int64_t n, T* buffer) {
+  const int64_t stride = v.strides[0];
+  if (stride == 1 || n == 1) return v.as<T>() + i * stride;
+  for (int64_t j = 0; j < n; ++j) buffer[j] = v.as<T>()[(i + j) * stride];
+  return buffer;
+}
+template <class T> static void dot_blocks(const View& out, const View& a, const View& b) {
+  constexpr int64_t kBlock = 4096;
+  const int64_t n = a.numel, blocks = (n + kBlock - 1) / kBlock;
+  const Scratch sums(static_cast<size_t>(blocks + 1) * sizeof(double));
+  parallel_for(blocks, 16, [&](int64_t first, int64_t last) {
+    alignas(64) T x[kBlock], y[kBlock];
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t at = i * kBlock, length = std::min(kBlock, n - at);
+      dot_block(in_line(a, at, length, x), in_line(b, at, length, y), length, sums.as<double>() + i);
+    }
+  });
+  double sum = 0;
+  for (int64_t i = 0; i < blocks; ++i) sum += sums.as<double>()[i];
+  *out.as<T>() = static_cast<T>(sum);
+}
+
+void dot(const View& out, const View& a, const View& b) {
+  if (out.dtype == Dtype::f32) return dot_blocks<float>(out, a, b);
+  if (out.dtype == Dtype::f64) return dot_blocks<double>(out, a, b);
+  matmul(out, left_matrices(a), right_matrices(b), {});
 }
 
 }  // namespace gradus::kernels

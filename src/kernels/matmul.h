@@ -22,4 +22,9 @@ Matrices transposed(Matrices m);
 void matmul(const View& out, const Matrices& a, const Matrices& b, SizesRef batch, Number alpha = 1, bool accumulate = false,
             const char* bias = nullptr);
 
+// The product of two vectors of one real dtype. Floats and doubles: lane sums over blocks, which are added in double.
+void dot(const View& out, const View& a, const View& b);
+void dot_block(const float* a, const float* b, int64_t n, double* out);  // in vectors of this machine (matmul_dot.cpp)
+void dot_block(const double* a, const double* b, int64_t n, double* out);
+
 }  // namespace gradus::kernels

@@ -59,19 +59,18 @@ template <class T> double below(double to) {
 void uniform(const View& out, Stream s, double from_value, double to_value) {
   visit(out.dtype, [&]<class T>() {
     if constexpr (!std::is_integral_v<T>) {
-      using C = std::conditional_t<std::is_same_v<T, double>, double, float>;
-      constexpr int words = words_of(DtypeOf<T>::value);
-      const C low = static_cast<C>(from_value), width = static_cast<C>(to_value - from_value);
-      const C most = from_value < to_value ? static_cast<C>(std::max(below<T>(to_value), from_value)) : low;
+      const double most = from_value < to_value ? std::max(below<T>(to_value), from_value) : from_value;
+      const UniformRange range{from_value, to_value - from_value, most};
       by_chunks<T>(out, [&](T* to, int64_t first, int64_t n) {
+        constexpr int words = words_of(DtypeOf<T>::value);
         alignas(64) uint32_t bits[2 * kChunk];
         random_words(from(s, words * first), (words * n + 3) / 4, bits);
-        const auto* wide = reinterpret_cast<const uint64_t*>(bits);
-        for (int64_t i = 0; i < n; ++i) {
-          C u;
-          if constexpr (words == 2) u = static_cast<C>(wide[i] >> 11) * C(0x1p-53);
-          else u = static_cast<C>(static_cast<int32_t>(bits[i] >> (32 - digits<T>()))) * C(1.0 / (1 << digits<T>()));
-          to[i] = convert<T>(std::min(u * width + low, most));
+        if constexpr (words == 2) uniform_doubles(reinterpret_cast<const uint64_t*>(bits), n, range, to);
+        else if constexpr (std::is_same_v<T, float>) uniform_floats(bits, n, digits<T>(), range, to);
+        else {
+          alignas(64) float values[kChunk];
+          uniform_floats(bits, n, digits<T>(), range, values);
+          for (int64_t i = 0; i < n; ++i) to[i] = convert<T>(values[i]);
         }
       });
     }
@@ -138,8 +137,14 @@ void bernoulli(const View& out, Stream s, const View& p) {
 
 namespace {
 template <class T> using Compute = std::conditional_t<std::is_same_v<T, double>, double, float>;
-template <class T> void scale_kept(T* to, const T* in, const bool* mask, int64_t n, Compute<T> scale) {
-  for (int64_t i = 0; i < n; ++i) to[i] = convert<T>(mask[i] ? convert<Compute<T>>(in[i]) * scale : Compute<T>(0));
+// The mask by words, or as it is.
+template <class T> void keep(const uint32_t* words, uint64_t dropped, const T* in, double scale, int64_t n, bool* mask, T* to) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (dropped <= UINT32_MAX) return keep_floats(words, static_cast<uint32_t>(dropped), in, static_cast<float>(scale), n, mask, to);
+  }
+  if (words)
+    for (int64_t i = 0; i < n; ++i) mask[i] = words[i] >= dropped;
+  for (int64_t i = 0; i < n; ++i) to[i] = convert<T>(mask[i] ? convert<Compute<T>>(in[i]) * static_cast<Compute<T>>(scale) : Compute<T>(0));
 }
 }  // namespace
 
@@ -152,9 +157,7 @@ void dropout(const View& out, const View& mask, const View& in, Stream s, double
       for (int64_t i = b; i < e; i += kChunk) {
         const int64_t n = std::min(kChunk, e - i);
         random_words(from(s, i), (n + 3) / 4, bits);
-        bool* keep = mask.as<bool>() + i;
-        for (int64_t j = 0; j < n; ++j) keep[j] = bits[j] >= dropped;
-        scale_kept(out.as<T>() + i, in.as<T>() + i, keep, n, static_cast<Compute<T>>(scale));
+        keep(bits, dropped, in.as<T>() + i, scale, n, mask.as<bool>() + i, out.as<T>() + i);
       }
     });
   });
@@ -162,7 +165,7 @@ void dropout(const View& out, const View& mask, const View& in, Stream s, double
 void masked(const View& out, const View& in, const View& mask, double scale) {
   visit(out.dtype, [&]<class T>() {
     parallel_for(out.numel, kGrain, [&](int64_t b, int64_t e) {
-      scale_kept(out.as<T>() + b, in.as<T>() + b, mask.as<bool>() + b, e - b, static_cast<Compute<T>>(scale));
+      keep<T>(nullptr, 0, in.as<T>() + b, scale, e - b, mask.as<bool>() + b, out.as<T>() + b);
     });
   });
 }

@@ -37,7 +37,13 @@ void multinomial(const View& out, const View& p, Stream s, bool replacement);
 
 // The stream itself, in vectors of this machine (random_bits.cpp).
 void random_words(Stream s, int64_t blocks, uint32_t* out);
+// min(low + width u, most), u in [0, 1) from the upper `digits` bits of a word.
+struct UniformRange { double low, width, most; };
+void uniform_floats(const uint32_t* words, int64_t n, int digits, UniformRange range, float* out);
+void uniform_doubles(const uint64_t* words, int64_t n, UniformRange range, double* out);
 void normal_floats(const uint32_t* words, int64_t pairs, float mean, float std, float* out);
 void normal_doubles(const uint64_t* words, int64_t pairs, double mean, double std, double* out);
+// mask[i] = words[i] >= threshold; out[i] = in[i] * scale where the mask is set, else 0. Without words the mask is given.
+void keep_floats(const uint32_t* words, uint32_t threshold, const float* in, float scale, int64_t n, bool* mask, float* out);
 
 }  // namespace gradus::kernels

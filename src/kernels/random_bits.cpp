@@ -3,7 +3,7 @@
 #define HWY_TARGET_INCLUDE "kernels/random_bits.cpp"
 #include "hwy/foreach_target.h"
 #include "base/philox.h"
-#include "kernels/math-inl.h"
+#include "kernels/loops-inl.h"
 #include "kernels/random.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -107,6 +107,43 @@ void doubles(const uint64_t* in, int64_t pairs, double mean, double std, double*
   });
 }
 
+// u = whole number from the upper bits times unit, for n words of the width of T.
+template <class T> HWY_INLINE void spread(const hwy::MakeUnsigned<T>* in, int64_t count, int shift, double unit, kernels::UniformRange r, T* out) {
+  using D = hn::ScalableTag<T>;
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const auto n = static_cast<size_t>(count), lanes = hn::Lanes(d);
+  const Value<D> one = unit, low = r.low, width = r.width, most = r.most;
+  const auto value = [&](auto bits) HWY_ATTR {
+    const Value<D> u = Value<D>(hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRightSame(bits, shift)))) * one;
+    return hn::Min(fma(u, width, low).v, most.v);
+  };
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(value(hn::LoadU(du, in + i)), d, out + i);
+  if (i < n) store_some(d, value(load_some(du, in + i, n - i)), out + i, n - i);
+}
+void spread_floats(const uint32_t* in, int64_t n, int digits, kernels::UniformRange r, float* out) { spread<float>(in, n, 32 - digits, 1.0 / (1 << digits), r, out); }
+void spread_doubles(const uint64_t* in, int64_t n, kernels::UniformRange r, double* out) { spread<double>(in, n, 11, 0x1p-53, r, out); }
+
+void keep(const uint32_t* words, uint32_t threshold, const float* in, float scale, int64_t n, bool* mask, float* out) {
+  const hn::ScalableTag<float> d;
+  const hn::RebindToUnsigned<hn::ScalableTag<float>> du;
+  const hn::Rebind<uint8_t, decltype(du)> d8;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  auto* bytes = reinterpret_cast<uint8_t*>(mask);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto kept = words ? hn::Not(hn::Lt(hn::LoadU(du, words + i), hn::Set(du, threshold))) : hn::Ne(hn::PromoteTo(du, hn::LoadU(d8, bytes + i)), hn::Zero(du));
+    if (words) hn::StoreU(hn::TruncateTo(d8, hn::IfThenElseZero(kept, hn::Set(du, 1u))), d8, bytes + i);
+    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(d, kept), hn::Mul(hn::LoadU(d, in + i), hn::Set(d, scale))), d, out + i);
+  }
+  for (; i < n; ++i) {
+    if (words) mask[i] = words[i] >= threshold;
+    out[i] = mask[i] ? in[i] * scale : 0;
+  }
+}
+
 }  // namespace gradus::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -115,10 +152,18 @@ namespace gradus {
 HWY_EXPORT(words);
 HWY_EXPORT(floats);
 HWY_EXPORT(doubles);
+HWY_EXPORT(spread_floats);
+HWY_EXPORT(spread_doubles);
+HWY_EXPORT(keep);
 namespace kernels {
 void random_words(Stream s, int64_t blocks, uint32_t* out) { HWY_DYNAMIC_DISPATCH(words)(s, blocks, out); }
 void normal_floats(const uint32_t* w, int64_t pairs, float mean, float std, float* out) { HWY_DYNAMIC_DISPATCH(floats)(w, pairs, mean, std, out); }
 void normal_doubles(const uint64_t* w, int64_t pairs, double mean, double std, double* out) { HWY_DYNAMIC_DISPATCH(doubles)(w, pairs, mean, std, out); }
+void uniform_floats(const uint32_t* w, int64_t n, int digits, UniformRange range, float* out) { HWY_DYNAMIC_DISPATCH(spread_floats)(w, n, digits, range, out); }
+void uniform_doubles(const uint64_t* w, int64_t n, UniformRange range, double* out) { HWY_DYNAMIC_DISPATCH(spread_doubles)(w, n, range, out); }
+void keep_floats(const uint32_t* words, uint32_t threshold, const float* in, float scale, int64_t n, bool* mask, float* out) {
+  HWY_DYNAMIC_DISPATCH(keep)(words, threshold, in, scale, n, mask, out);
+}
 }  // namespace kernels
 }  // namespace gradus
 #endif

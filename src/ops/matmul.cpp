@@ -48,6 +48,7 @@ template <int left, int right> void product_shape(const Args& a, Metas& out) {
   out.push_back({x.dtype(), ProductSizes(a, x, y).result});
 }
 void product_kernel(const Args& a, const Tensors& out) {
+  if (a.tensor(0).ndim() == 1 && a.tensor(1).ndim() == 1) return kernels::dot(view_of(out[0]), view_of(a.tensor(0)), view_of(a.tensor(1)));
   const auto x = left_matrices(view_of(a.tensor(0))), y = right_matrices(view_of(a.tensor(1)));
   kernels::matmul(view_of(out[0]), x, y, broadcast_sizes(x.batch, y.batch, name(a.op())));
 }
