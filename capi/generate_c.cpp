@@ -1,4 +1,4 @@
-// The typed C functions: one per operation, and one with a number in the second place where PyTorch has that.
+// The typed C functions: one per operation, and one with numbers for tensors where PyTorch has that.
 #include <algorithm>
 
 #include "capi/generate.h"
@@ -44,11 +44,21 @@ bool left_out(const Op& op, const Argument& a) { return op.formula && a.keyword_
 
 struct Function {
   const Op* op;
-  bool scalar;                                                // a number in the second place
+  bool scalar;                                                // numbers in place of tensors
   std::string name;
 };
 
-bool has_scalar_form(const Op& op) { return op.formula && op.formula->arity == 2 && op.serves.find("Scalar") != std::string_view::npos; }
+Parameter parameter(const Function& f, size_t i) {
+  const OpInfo& info = *f.op->info;
+  if (!f.scalar || !takes_number(*f.op, i)) return parameter(info, i);
+  const std::string n = argument_name(info, i);
+  if (info.schema.arguments[i].optional) return {{"const double *" + n}, "arg::optional(" + n + ")"};
+  return {{"double " + n}, "Value(" + n + ")"};
+}
+
+bool has_scalar_form(const Op& op) {
+  return op.takes_numbers || (op.formula && op.formula->arity == 2 && op.serves.find("Scalar") != std::string_view::npos);
+}
 
 std::vector<Function> functions() {
   std::vector<Function> all;
@@ -67,7 +77,7 @@ std::vector<std::string> declared(const Function& f) {
   std::vector<std::string> parts{"gradus_context *ctx"};
   for (size_t i = 0; i < info.schema.arguments.size(); ++i) {
     if (left_out(*f.op, info.schema.arguments[i])) continue;
-    const Parameter p = f.scalar && i == 1 ? Parameter{{std::string("double ") + argument_name(info, i)}, ""} : parameter(info, i);
+    const Parameter p = parameter(f, i);
     parts.insert(parts.end(), p.declared.begin(), p.declared.end());
   }
   if (is_list_result(*f.op)) {
@@ -82,8 +92,7 @@ std::string body(const Function& f) {
   const OpInfo& info = *f.op->info;
   std::vector<std::string> values;
   for (size_t i = 0; i < info.schema.arguments.size(); ++i) {
-    const bool number = f.scalar && i == 1;
-    values.push_back(number ? std::string("Value(") + argument_name(info, i) + ")" : left_out(*f.op, info.schema.arguments[i]) ? "Value()" : parameter(info, i).value);
+    values.push_back(left_out(*f.op, info.schema.arguments[i]) ? "Value()" : parameter(f, i).value);
   }
   while (values.size() > 1 && values.back() == "Value()") values.pop_back();       // missing at the end: defaults
   const std::string head = "(ctx, k_" + info.name + ", \"" + info.name + "\", v_, ";

@@ -33,12 +33,13 @@ std::string fallback_of(const Argument& a) {
   return literal(a.fallback);
 }
 
-std::string type_of(const Op& op, const Argument& a, const std::string& tensor) {
+std::string type_of(const Op& op, size_t position, const std::string& tensor) {
+  const Argument& a = op.info->schema.arguments[position];
   const auto maybe = [&](const std::string& type) { return a.optional ? "std::optional<" + type + ">" : type; };
   switch (a.type) {
     case Type::tensor:
       if (a.list) return "const BasicTensorList<" + tensor + ">&";
-      return op.formula && op.formula->arity > 1 ? "const Operand&" : "const " + tensor + "&";
+      return takes_number(op, position) || (op.formula && op.formula->arity > 1) ? "const Operand&" : "const " + tensor + "&";
     case Type::integer: return a.list ? "const IntList&" : maybe("int64_t");
     case Type::real: return a.list ? "const std::vector<double>&" : maybe("double");
     case Type::scalar: return maybe("Scalar");
@@ -54,7 +55,7 @@ std::vector<Parameter> parameters(const Op& op, const std::string& tensor) {
   std::vector<Parameter> all;
   const auto& arguments = op.info->schema.arguments;
   for (size_t i = 0; i < arguments.size(); ++i)
-    all.push_back({type_of(op, arguments[i], tensor), argument_name(*op.info, i), fallback_of(arguments[i]), arguments[i].type == Type::other});
+    all.push_back({type_of(op, i, tensor), argument_name(*op.info, i), fallback_of(arguments[i]), arguments[i].type == Type::other});
   bool open = true;
   for (size_t i = all.size(); i-- > 0;) {
     if (all[i].hidden) continue;

@@ -8,31 +8,147 @@ using namespace gradus;
 using namespace gradus::capi;
 
 namespace {
-enum Which : int {k_exp, k_exp_, k_log, k_log_, k_sin, k_sin_, k_cos, k_cos_, k_tanh, k_tanh_, k_sigmoid, k_sigmoid_,
-                  k_erf, k_erf_, k_neg, k_neg_, k_abs, k_abs_, k_square, k_square_, k_sqrt, k_sqrt_, k_relu, k_relu_,
-                  k_add, k_add_, k_sub, k_sub_, k_mul, k_mul_, k_div, k_div_, k_maximum, k_maximum_, k_lt, k_lt_, k_gt,
-                  k_gt_, k_le, k_le_, k_ge, k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_where, k_where_, k_sum, k_view,
-                  k_reshape, k_expand, k_as_strided, k_clone, k_to, k_contiguous, k_copy, k_copy_, k_fill, k_fill_,
-                  k_zero, k_zero_, k_empty, k_zeros, k_ones, k_full, k_scalar_tensor, k_empty_like, k_zeros_like,
-                  k_ones_like, k_full_like, k_new_empty, k_new_zeros, k_new_ones, k_new_full, k_arange, k_range,
-                  k_linspace, k_logspace, k_eye, k_permute, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul, k_linalg_matmul,
-                  k_addmm, k_addmm_, k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer, k_ger, k_inner,
-                  k_tensordot, k_kron, k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot, k_linalg_vecdot,
-                  k_einsum, k_fake_unbind, k_fake_max, k_fake_cat, k_fake_index};
-constexpr std::string_view names[] = {"exp", "exp_", "log", "log_", "sin", "sin_", "cos", "cos_", "tanh", "tanh_",
-                                      "sigmoid", "sigmoid_", "erf", "erf_", "neg", "neg_", "abs", "abs_", "square",
-                                      "square_", "sqrt", "sqrt_", "relu", "relu_", "add", "add_", "sub", "sub_", "mul",
-                                      "mul_", "div", "div_", "maximum", "maximum_", "lt", "lt_", "gt", "gt_", "le",
-                                      "le_", "ge", "ge_", "eq", "eq_", "ne", "ne_", "where", "where_", "sum", "view",
-                                      "reshape", "expand", "as_strided", "clone", "to", "contiguous", "copy", "copy_",
-                                      "fill", "fill_", "zero", "zero_", "empty", "zeros", "ones", "full",
-                                      "scalar_tensor", "empty_like", "zeros_like", "ones_like", "full_like",
+enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_log_, k_log2, k_log2_, k_log10, k_log10_,
+                  k_log1p, k_log1p_, k_sin, k_sin_, k_cos, k_cos_, k_tan, k_tan_, k_asin, k_asin_, k_acos, k_acos_,
+                  k_atan, k_atan_, k_sinh, k_sinh_, k_cosh, k_cosh_, k_tanh, k_tanh_, k_asinh, k_asinh_, k_acosh,
+                  k_acosh_, k_atanh, k_atanh_, k_sigmoid, k_sigmoid_, k_erf, k_erf_, k_erfc, k_erfc_, k_erfinv,
+                  k_erfinv_, k_special_ndtr, k_special_ndtr_, k_lgamma, k_lgamma_, k_digamma, k_digamma_, k_sinc,
+                  k_sinc_, k_polygamma, k_logit, k_logit_, k_deg2rad, k_deg2rad_, k_rad2deg, k_rad2deg_, k_neg, k_neg_,
+                  k_abs, k_abs_, k_square, k_square_, k_sqrt, k_sqrt_, k_rsqrt, k_rsqrt_, k_reciprocal, k_reciprocal_,
+                  k_sign, k_sign_, k_floor, k_floor_, k_ceil, k_ceil_, k_trunc, k_trunc_, k_frac, k_frac_, k_round,
+                  k_round_, k_positive, k_nan_to_num, k_nan_to_num_, k_relu, k_relu_, k_relu6, k_relu6_, k_threshold,
+                  k_threshold_, k_leaky_relu, k_leaky_relu_, k_prelu, k_hardtanh, k_hardtanh_, k_hardsigmoid,
+                  k_hardsigmoid_, k_hardswish, k_hardswish_, k_hardshrink, k_hardshrink_, k_softshrink, k_softshrink_,
+                  k_softsign, k_softsign_, k_gelu, k_gelu_, k_silu, k_silu_, k_elu, k_elu_, k_selu, k_selu_, k_celu,
+                  k_celu_, k_softplus, k_softplus_, k_log_sigmoid, k_log_sigmoid_, k_mish, k_mish_, k_tanhshrink,
+                  k_tanhshrink_, k_add, k_add_, k_sub, k_sub_, k_rsub, k_mul, k_mul_, k_div, k_div_, k_floor_divide,
+                  k_floor_divide_, k_div_mode, k_div_mode_, k_fmod, k_fmod_, k_remainder, k_remainder_, k_pow, k_pow_,
+                  k_float_power, k_float_power_, k_maximum, k_maximum_, k_minimum, k_minimum_, k_fmax, k_fmax_, k_fmin,
+                  k_fmin_, k_atan2, k_atan2_, k_hypot, k_hypot_, k_copysign, k_copysign_, k_xlogy, k_xlogy_,
+                  k_special_xlog1py, k_special_xlog1py_, k_logaddexp, k_logaddexp_, k_logaddexp2, k_logaddexp2_,
+                  k_nextafter, k_nextafter_, k_heaviside, k_heaviside_, k_ldexp, k_ldexp_, k_bitwise_and,
+                  k_bitwise_and_, k_bitwise_or, k_bitwise_or_, k_bitwise_xor, k_bitwise_xor_, k_bitwise_not,
+                  k_bitwise_not_, k_bitwise_left_shift, k_bitwise_left_shift_, k_bitwise_right_shift,
+                  k_bitwise_right_shift_, k_gcd, k_gcd_, k_lcm, k_lcm_, k_lt, k_lt_, k_gt, k_gt_, k_le, k_le_, k_ge,
+                  k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_logical_and, k_logical_and_, k_logical_or, k_logical_or_,
+                  k_logical_xor, k_logical_xor_, k_logical_not, k_logical_not_, k_isnan, k_isnan_, k_isinf, k_isinf_,
+                  k_isfinite, k_isfinite_, k_signbit, k_signbit_, k_isposinf, k_isneginf, k_isclose, k_where, k_where_,
+                  k_clamp_min, k_clamp_min_, k_clamp_max, k_clamp_max_, k_clamp, k_clamp_, k_addcmul, k_addcmul_,
+                  k_addcdiv, k_addcdiv_, k_lerp, k_lerp_, k_sum, k_nansum, k_mean, k_nanmean, k_prod, k_all, k_any,
+                  k_count_nonzero, k_var, k_std, k_var_mean, k_std_mean, k_amax, k_amin, k_max, k_min, k_aminmax,
+                  k_max_dim, k_min_dim, k_argmax, k_argmin, k_linalg_vector_norm, k_norm, k_softmax, k_log_softmax,
+                  k_logsumexp, k_cumsum, k_cumsum_, k_cumprod, k_cumprod_, k_cummax, k_cummin, k_logcumsumexp, k_diff,
+                  k_value_selecting_reduction_backward, k_sort, k_argsort, k_msort, k_topk, k_kthvalue, k_median,
+                  k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode, k_view, k_reshape, k_view_as, k_reshape_as,
+                  k_flatten, k_unflatten, k_ravel, k_atleast_1d, k_atleast_2d, k_atleast_3d, k_expand, k_expand_as,
+                  k_broadcast_to, k_alias, k_detach, k_t, k_mT, k_numpy_T, k_transpose, k_swapaxes, k_swapdims,
+                  k_permute, k_movedim, k_moveaxis, k_squeeze, k_unsqueeze, k_select, k_select_backward,
+                  k_select_scatter, k_select_scatter_, k_slice, k_slice_backward, k_slice_scatter, k_slice_scatter_,
+                  k_narrow, k_diagonal, k_diagonal_backward, k_diagonal_scatter, k_diagonal_scatter_, k_unfold,
+                  k_unfold_backward, k_split, k_split_with_sizes, k_chunk, k_unbind, k_tensor_split,
+                  k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit, k_vsplit_indices, k_dsplit,
+                  k_dsplit_indices, k_view_copy, k_t_copy, k_transpose_copy, k_permute_copy, k_squeeze_copy,
+                  k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy, k_narrow_copy, k_split_copy,
+                  k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy, k_as_strided_copy,
+                  k_alias_copy, k_detach_copy, k_as_strided, k_cat, k_stack, k_hstack, k_vstack, k_dstack,
+                  k_column_stack, k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat, k_tile,
+                  k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu, k_triu_,
+                  k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather, k_index_select,
+                  k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere, k_nonzero_numpy,
+                  k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_scatter,
+                  k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_, k_index_add,
+                  k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_index_reduce,
+                  k_index_reduce_, k_scatter_reduce, k_scatter_reduce_, k_masked_fill, k_masked_fill_, k_masked_scatter,
+                  k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_clone, k_to, k_contiguous, k_copy, k_copy_,
+                  k_fill, k_fill_, k_zero, k_zero_, k_empty, k_zeros, k_ones, k_full, k_scalar_tensor, k_empty_like,
+                  k_zeros_like, k_ones_like, k_full_like, k_new_empty, k_new_zeros, k_new_ones, k_new_full, k_arange,
+                  k_range, k_linspace, k_logspace, k_eye, k_rand, k_randn, k_rand_like, k_randn_like, k_randint,
+                  k_randint_like, k_randperm, k_uniform, k_uniform_, k_normal, k_normal_, k_exponential, k_exponential_,
+                  k_log_normal, k_log_normal_, k_cauchy, k_cauchy_, k_geometric, k_geometric_, k_random, k_random_,
+                  k_bernoulli, k_bernoulli_, k_normal_around, k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul,
+                  k_linalg_matmul, k_addmm, k_addmm_, k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer,
+                  k_ger, k_inner, k_tensordot, k_kron, k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot,
+                  k_linalg_vecdot, k_einsum, k_native_dropout, k_native_dropout_backward, k_dropout, k_dropout_,
+                  k_feature_dropout, k_feature_dropout_, k_alpha_dropout, k_alpha_dropout_, k_feature_alpha_dropout,
+                  k_feature_alpha_dropout_};
+constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
+                                      "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
+                                      "asin", "asin_", "acos", "acos_", "atan", "atan_", "sinh", "sinh_", "cosh",
+                                      "cosh_", "tanh", "tanh_", "asinh", "asinh_", "acosh", "acosh_", "atanh", "atanh_",
+                                      "sigmoid", "sigmoid_", "erf", "erf_", "erfc", "erfc_", "erfinv", "erfinv_",
+                                      "special_ndtr", "special_ndtr_", "lgamma", "lgamma_", "digamma", "digamma_",
+                                      "sinc", "sinc_", "polygamma", "logit", "logit_", "deg2rad", "deg2rad_", "rad2deg",
+                                      "rad2deg_", "neg", "neg_", "abs", "abs_", "square", "square_", "sqrt", "sqrt_",
+                                      "rsqrt", "rsqrt_", "reciprocal", "reciprocal_", "sign", "sign_", "floor",
+                                      "floor_", "ceil", "ceil_", "trunc", "trunc_", "frac", "frac_", "round", "round_",
+                                      "positive", "nan_to_num", "nan_to_num_", "relu", "relu_", "relu6", "relu6_",
+                                      "threshold", "threshold_", "leaky_relu", "leaky_relu_", "prelu", "hardtanh",
+                                      "hardtanh_", "hardsigmoid", "hardsigmoid_", "hardswish", "hardswish_",
+                                      "hardshrink", "hardshrink_", "softshrink", "softshrink_", "softsign", "softsign_",
+                                      "gelu", "gelu_", "silu", "silu_", "elu", "elu_", "selu", "selu_", "celu", "celu_",
+                                      "softplus", "softplus_", "log_sigmoid", "log_sigmoid_", "mish", "mish_",
+                                      "tanhshrink", "tanhshrink_", "add", "add_", "sub", "sub_", "rsub", "mul", "mul_",
+                                      "div", "div_", "floor_divide", "floor_divide_", "div_mode", "div_mode_", "fmod",
+                                      "fmod_", "remainder", "remainder_", "pow", "pow_", "float_power", "float_power_",
+                                      "maximum", "maximum_", "minimum", "minimum_", "fmax", "fmax_", "fmin", "fmin_",
+                                      "atan2", "atan2_", "hypot", "hypot_", "copysign", "copysign_", "xlogy", "xlogy_",
+                                      "special_xlog1py", "special_xlog1py_", "logaddexp", "logaddexp_", "logaddexp2",
+                                      "logaddexp2_", "nextafter", "nextafter_", "heaviside", "heaviside_", "ldexp",
+                                      "ldexp_", "bitwise_and", "bitwise_and_", "bitwise_or", "bitwise_or_",
+                                      "bitwise_xor", "bitwise_xor_", "bitwise_not", "bitwise_not_",
+                                      "bitwise_left_shift", "bitwise_left_shift_", "bitwise_right_shift",
+                                      "bitwise_right_shift_", "gcd", "gcd_", "lcm", "lcm_", "lt", "lt_", "gt", "gt_",
+                                      "le", "le_", "ge", "ge_", "eq", "eq_", "ne", "ne_", "logical_and", "logical_and_",
+                                      "logical_or", "logical_or_", "logical_xor", "logical_xor_", "logical_not",
+                                      "logical_not_", "isnan", "isnan_", "isinf", "isinf_", "isfinite", "isfinite_",
+                                      "signbit", "signbit_", "isposinf", "isneginf", "isclose", "where", "where_",
+                                      "clamp_min", "clamp_min_", "clamp_max", "clamp_max_", "clamp", "clamp_",
+                                      "addcmul", "addcmul_", "addcdiv", "addcdiv_", "lerp", "lerp_", "sum", "nansum",
+                                      "mean", "nanmean", "prod", "all", "any", "count_nonzero", "var", "std",
+                                      "var_mean", "std_mean", "amax", "amin", "max", "min", "aminmax", "max_dim",
+                                      "min_dim", "argmax", "argmin", "linalg_vector_norm", "norm", "softmax",
+                                      "log_softmax", "logsumexp", "cumsum", "cumsum_", "cumprod", "cumprod_", "cummax",
+                                      "cummin", "logcumsumexp", "diff", "value_selecting_reduction_backward", "sort",
+                                      "argsort", "msort", "topk", "kthvalue", "median", "nanmedian", "median_dim",
+                                      "nanmedian_dim", "mode", "view", "reshape", "view_as", "reshape_as", "flatten",
+                                      "unflatten", "ravel", "atleast_1d", "atleast_2d", "atleast_3d", "expand",
+                                      "expand_as", "broadcast_to", "alias", "detach", "t", "mT", "numpy_T", "transpose",
+                                      "swapaxes", "swapdims", "permute", "movedim", "moveaxis", "squeeze", "unsqueeze",
+                                      "select", "select_backward", "select_scatter", "select_scatter_", "slice",
+                                      "slice_backward", "slice_scatter", "slice_scatter_", "narrow", "diagonal",
+                                      "diagonal_backward", "diagonal_scatter", "diagonal_scatter_", "unfold",
+                                      "unfold_backward", "split", "split_with_sizes", "chunk", "unbind", "tensor_split",
+                                      "tensor_split_indices", "hsplit", "hsplit_indices", "vsplit", "vsplit_indices",
+                                      "dsplit", "dsplit_indices", "view_copy", "t_copy", "transpose_copy",
+                                      "permute_copy", "squeeze_copy", "unsqueeze_copy", "expand_copy", "select_copy",
+                                      "slice_copy", "narrow_copy", "split_copy", "split_with_sizes_copy", "unbind_copy",
+                                      "diagonal_copy", "unfold_copy", "as_strided_copy", "alias_copy", "detach_copy",
+                                      "as_strided", "cat", "stack", "hstack", "vstack", "dstack", "column_stack",
+                                      "broadcast_tensors", "meshgrid", "cartesian_prod", "block_diag", "repeat", "tile",
+                                      "repeat_interleave", "repeat_interleave_tensor", "repeat_indices", "tril",
+                                      "tril_", "triu", "triu_", "tril_indices", "triu_indices", "roll", "flip",
+                                      "fliplr", "flipud", "rot90", "gather", "index_select", "take", "take_along_dim",
+                                      "index", "masked_select", "nonzero", "argwhere", "nonzero_numpy", "embedding",
+                                      "embedding_dense_backward", "one_hot", "searchsorted", "bucketize", "scatter",
+                                      "scatter_", "scatter_add", "scatter_add_", "index_put", "index_put_", "put",
+                                      "put_", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill",
+                                      "index_fill_", "index_reduce", "index_reduce_", "scatter_reduce",
+                                      "scatter_reduce_", "masked_fill", "masked_fill_", "masked_scatter",
+                                      "masked_scatter_", "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous",
+                                      "copy", "copy_", "fill", "fill_", "zero", "zero_", "empty", "zeros", "ones",
+                                      "full", "scalar_tensor", "empty_like", "zeros_like", "ones_like", "full_like",
                                       "new_empty", "new_zeros", "new_ones", "new_full", "arange", "range", "linspace",
-                                      "logspace", "eye", "permute", "mm", "bmm", "mv", "dot", "vdot", "matmul",
+                                      "logspace", "eye", "rand", "randn", "rand_like", "randn_like", "randint",
+                                      "randint_like", "randperm", "uniform", "uniform_", "normal", "normal_",
+                                      "exponential", "exponential_", "log_normal", "log_normal_", "cauchy", "cauchy_",
+                                      "geometric", "geometric_", "random", "random_", "bernoulli", "bernoulli_",
+                                      "normal_around", "multinomial", "mm", "bmm", "mv", "dot", "vdot", "matmul",
                                       "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv", "addmv_",
                                       "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_", "addbmm",
-                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "einsum", "fake_unbind",
-                                      "fake_max", "fake_cat", "fake_index"};
+                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "einsum", "native_dropout",
+                                      "native_dropout_backward", "dropout", "dropout_", "feature_dropout",
+                                      "feature_dropout_", "alpha_dropout", "alpha_dropout_", "feature_alpha_dropout",
+                                      "feature_alpha_dropout_"};
 }  // namespace
 
 const Op* gradus::capi::ops[std::size(names)] = {};
@@ -49,6 +165,22 @@ gradus_status gradus_exp_(gradus_context *ctx, gradus_tensor *input, gradus_tens
   const Value v_[] = {arg::given(input)};
   return call_some(ctx, k_exp_, "exp_", v_, {result});
 }
+gradus_status gradus_exp2(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_exp2, "exp2", v_, result);
+}
+gradus_status gradus_exp2_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_exp2_, "exp2_", v_, {result});
+}
+gradus_status gradus_expm1(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_expm1, "expm1", v_, result);
+}
+gradus_status gradus_expm1_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_expm1_, "expm1_", v_, {result});
+}
 gradus_status gradus_log(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_log, "log", v_, result);
@@ -56,6 +188,30 @@ gradus_status gradus_log(gradus_context *ctx, const gradus_tensor *input, gradus
 gradus_status gradus_log_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_some(ctx, k_log_, "log_", v_, {result});
+}
+gradus_status gradus_log2(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_log2, "log2", v_, result);
+}
+gradus_status gradus_log2_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_log2_, "log2_", v_, {result});
+}
+gradus_status gradus_log10(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_log10, "log10", v_, result);
+}
+gradus_status gradus_log10_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_log10_, "log10_", v_, {result});
+}
+gradus_status gradus_log1p(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_log1p, "log1p", v_, result);
+}
+gradus_status gradus_log1p_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_log1p_, "log1p_", v_, {result});
 }
 gradus_status gradus_sin(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
@@ -73,6 +229,54 @@ gradus_status gradus_cos_(gradus_context *ctx, gradus_tensor *input, gradus_tens
   const Value v_[] = {arg::given(input)};
   return call_some(ctx, k_cos_, "cos_", v_, {result});
 }
+gradus_status gradus_tan(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_tan, "tan", v_, result);
+}
+gradus_status gradus_tan_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_tan_, "tan_", v_, {result});
+}
+gradus_status gradus_asin(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_asin, "asin", v_, result);
+}
+gradus_status gradus_asin_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_asin_, "asin_", v_, {result});
+}
+gradus_status gradus_acos(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_acos, "acos", v_, result);
+}
+gradus_status gradus_acos_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_acos_, "acos_", v_, {result});
+}
+gradus_status gradus_atan(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_atan, "atan", v_, result);
+}
+gradus_status gradus_atan_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_atan_, "atan_", v_, {result});
+}
+gradus_status gradus_sinh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_sinh, "sinh", v_, result);
+}
+gradus_status gradus_sinh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_sinh_, "sinh_", v_, {result});
+}
+gradus_status gradus_cosh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_cosh, "cosh", v_, result);
+}
+gradus_status gradus_cosh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_cosh_, "cosh_", v_, {result});
+}
 gradus_status gradus_tanh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_tanh, "tanh", v_, result);
@@ -80,6 +284,30 @@ gradus_status gradus_tanh(gradus_context *ctx, const gradus_tensor *input, gradu
 gradus_status gradus_tanh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_some(ctx, k_tanh_, "tanh_", v_, {result});
+}
+gradus_status gradus_asinh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_asinh, "asinh", v_, result);
+}
+gradus_status gradus_asinh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_asinh_, "asinh_", v_, {result});
+}
+gradus_status gradus_acosh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_acosh, "acosh", v_, result);
+}
+gradus_status gradus_acosh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_acosh_, "acosh_", v_, {result});
+}
+gradus_status gradus_atanh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_atanh, "atanh", v_, result);
+}
+gradus_status gradus_atanh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_atanh_, "atanh_", v_, {result});
 }
 gradus_status gradus_sigmoid(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
@@ -96,6 +324,83 @@ gradus_status gradus_erf(gradus_context *ctx, const gradus_tensor *input, gradus
 gradus_status gradus_erf_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_some(ctx, k_erf_, "erf_", v_, {result});
+}
+gradus_status gradus_erfc(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_erfc, "erfc", v_, result);
+}
+gradus_status gradus_erfc_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_erfc_, "erfc_", v_, {result});
+}
+gradus_status gradus_erfinv(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_erfinv, "erfinv", v_, result);
+}
+gradus_status gradus_erfinv_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_erfinv_, "erfinv_", v_, {result});
+}
+gradus_status gradus_special_ndtr(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_special_ndtr, "special_ndtr", v_, result);
+}
+gradus_status gradus_special_ndtr_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_special_ndtr_, "special_ndtr_", v_, {result});
+}
+gradus_status gradus_lgamma(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_lgamma, "lgamma", v_, result);
+}
+gradus_status gradus_lgamma_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_lgamma_, "lgamma_", v_, {result});
+}
+gradus_status gradus_digamma(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_digamma, "digamma", v_, result);
+}
+gradus_status gradus_digamma_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_digamma_, "digamma_", v_, {result});
+}
+gradus_status gradus_sinc(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_sinc, "sinc", v_, result);
+}
+gradus_status gradus_sinc_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_sinc_, "sinc_", v_, {result});
+}
+gradus_status gradus_polygamma(gradus_context *ctx, int64_t n, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {Value(n), arg::given(input)};
+  return call_one(ctx, k_polygamma, "polygamma", v_, result);
+}
+gradus_status gradus_logit(gradus_context *ctx, const gradus_tensor *input, const double *eps,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(eps)};
+  return call_one(ctx, k_logit, "logit", v_, result);
+}
+gradus_status gradus_logit_(gradus_context *ctx, gradus_tensor *input, const double *eps, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(eps)};
+  return call_some(ctx, k_logit_, "logit_", v_, {result});
+}
+gradus_status gradus_deg2rad(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_deg2rad, "deg2rad", v_, result);
+}
+gradus_status gradus_deg2rad_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_deg2rad_, "deg2rad_", v_, {result});
+}
+gradus_status gradus_rad2deg(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_rad2deg, "rad2deg", v_, result);
+}
+gradus_status gradus_rad2deg_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_rad2deg_, "rad2deg_", v_, {result});
 }
 gradus_status gradus_neg(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
@@ -129,6 +434,84 @@ gradus_status gradus_sqrt_(gradus_context *ctx, gradus_tensor *input, gradus_ten
   const Value v_[] = {arg::given(input)};
   return call_some(ctx, k_sqrt_, "sqrt_", v_, {result});
 }
+gradus_status gradus_rsqrt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_rsqrt, "rsqrt", v_, result);
+}
+gradus_status gradus_rsqrt_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_rsqrt_, "rsqrt_", v_, {result});
+}
+gradus_status gradus_reciprocal(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_reciprocal, "reciprocal", v_, result);
+}
+gradus_status gradus_reciprocal_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_reciprocal_, "reciprocal_", v_, {result});
+}
+gradus_status gradus_sign(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_sign, "sign", v_, result);
+}
+gradus_status gradus_sign_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_sign_, "sign_", v_, {result});
+}
+gradus_status gradus_floor(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_floor, "floor", v_, result);
+}
+gradus_status gradus_floor_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_floor_, "floor_", v_, {result});
+}
+gradus_status gradus_ceil(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_ceil, "ceil", v_, result);
+}
+gradus_status gradus_ceil_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_ceil_, "ceil_", v_, {result});
+}
+gradus_status gradus_trunc(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_trunc, "trunc", v_, result);
+}
+gradus_status gradus_trunc_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_trunc_, "trunc_", v_, {result});
+}
+gradus_status gradus_frac(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_frac, "frac", v_, result);
+}
+gradus_status gradus_frac_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_frac_, "frac_", v_, {result});
+}
+gradus_status gradus_round(gradus_context *ctx, const gradus_tensor *input, int64_t decimals, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(decimals)};
+  return call_one(ctx, k_round, "round", v_, result);
+}
+gradus_status gradus_round_(gradus_context *ctx, gradus_tensor *input, int64_t decimals, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(decimals)};
+  return call_some(ctx, k_round_, "round_", v_, {result});
+}
+gradus_status gradus_positive(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_positive, "positive", v_, result);
+}
+gradus_status gradus_nan_to_num(gradus_context *ctx, const gradus_tensor *input, const double *nan,
+                                const double *posinf, const double *neginf, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(nan), arg::optional(posinf), arg::optional(neginf)};
+  return call_one(ctx, k_nan_to_num, "nan_to_num", v_, result);
+}
+gradus_status gradus_nan_to_num_(gradus_context *ctx, gradus_tensor *input, const double *nan, const double *posinf,
+                                 const double *neginf, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(nan), arg::optional(posinf), arg::optional(neginf)};
+  return call_some(ctx, k_nan_to_num_, "nan_to_num_", v_, {result});
+}
 gradus_status gradus_relu(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_relu, "relu", v_, result);
@@ -136,6 +519,169 @@ gradus_status gradus_relu(gradus_context *ctx, const gradus_tensor *input, gradu
 gradus_status gradus_relu_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_some(ctx, k_relu_, "relu_", v_, {result});
+}
+gradus_status gradus_relu6(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_relu6, "relu6", v_, result);
+}
+gradus_status gradus_relu6_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_relu6_, "relu6_", v_, {result});
+}
+gradus_status gradus_threshold(gradus_context *ctx, const gradus_tensor *input, double threshold, double value,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(threshold), Value(value)};
+  return call_one(ctx, k_threshold, "threshold", v_, result);
+}
+gradus_status gradus_threshold_(gradus_context *ctx, gradus_tensor *input, double threshold, double value,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(threshold), Value(value)};
+  return call_some(ctx, k_threshold_, "threshold_", v_, {result});
+}
+gradus_status gradus_leaky_relu(gradus_context *ctx, const gradus_tensor *input, double negative_slope,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(negative_slope)};
+  return call_one(ctx, k_leaky_relu, "leaky_relu", v_, result);
+}
+gradus_status gradus_leaky_relu_(gradus_context *ctx, gradus_tensor *input, double negative_slope,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(negative_slope)};
+  return call_some(ctx, k_leaky_relu_, "leaky_relu_", v_, {result});
+}
+gradus_status gradus_prelu(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight)};
+  return call_one(ctx, k_prelu, "prelu", v_, result);
+}
+gradus_status gradus_hardtanh(gradus_context *ctx, const gradus_tensor *input, double min_val, double max_val,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::whole(min_val), arg::whole(max_val)};
+  return call_one(ctx, k_hardtanh, "hardtanh", v_, result);
+}
+gradus_status gradus_hardtanh_(gradus_context *ctx, gradus_tensor *input, double min_val, double max_val,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::whole(min_val), arg::whole(max_val)};
+  return call_some(ctx, k_hardtanh_, "hardtanh_", v_, {result});
+}
+gradus_status gradus_hardsigmoid(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_hardsigmoid, "hardsigmoid", v_, result);
+}
+gradus_status gradus_hardsigmoid_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_hardsigmoid_, "hardsigmoid_", v_, {result});
+}
+gradus_status gradus_hardswish(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_hardswish, "hardswish", v_, result);
+}
+gradus_status gradus_hardswish_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_hardswish_, "hardswish_", v_, {result});
+}
+gradus_status gradus_hardshrink(gradus_context *ctx, const gradus_tensor *input, double lambd,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(lambd)};
+  return call_one(ctx, k_hardshrink, "hardshrink", v_, result);
+}
+gradus_status gradus_hardshrink_(gradus_context *ctx, gradus_tensor *input, double lambd, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(lambd)};
+  return call_some(ctx, k_hardshrink_, "hardshrink_", v_, {result});
+}
+gradus_status gradus_softshrink(gradus_context *ctx, const gradus_tensor *input, double lambd,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(lambd)};
+  return call_one(ctx, k_softshrink, "softshrink", v_, result);
+}
+gradus_status gradus_softshrink_(gradus_context *ctx, gradus_tensor *input, double lambd, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(lambd)};
+  return call_some(ctx, k_softshrink_, "softshrink_", v_, {result});
+}
+gradus_status gradus_softsign(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_softsign, "softsign", v_, result);
+}
+gradus_status gradus_softsign_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_softsign_, "softsign_", v_, {result});
+}
+gradus_status gradus_gelu(gradus_context *ctx, const gradus_tensor *input, const char *approximate,
+                          size_t approximate_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::text(approximate, approximate_length)};
+  return call_one(ctx, k_gelu, "gelu", v_, result);
+}
+gradus_status gradus_gelu_(gradus_context *ctx, gradus_tensor *input, const char *approximate,
+                           size_t approximate_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::text(approximate, approximate_length)};
+  return call_some(ctx, k_gelu_, "gelu_", v_, {result});
+}
+gradus_status gradus_silu(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_silu, "silu", v_, result);
+}
+gradus_status gradus_silu_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_silu_, "silu_", v_, {result});
+}
+gradus_status gradus_elu(gradus_context *ctx, const gradus_tensor *input, double alpha, double scale,
+                         double input_scale, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::whole(alpha), arg::whole(scale), arg::whole(input_scale)};
+  return call_one(ctx, k_elu, "elu", v_, result);
+}
+gradus_status gradus_elu_(gradus_context *ctx, gradus_tensor *input, double alpha, double scale, double input_scale,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::whole(alpha), arg::whole(scale), arg::whole(input_scale)};
+  return call_some(ctx, k_elu_, "elu_", v_, {result});
+}
+gradus_status gradus_selu(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_selu, "selu", v_, result);
+}
+gradus_status gradus_selu_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_selu_, "selu_", v_, {result});
+}
+gradus_status gradus_celu(gradus_context *ctx, const gradus_tensor *input, double alpha, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(alpha)};
+  return call_one(ctx, k_celu, "celu", v_, result);
+}
+gradus_status gradus_celu_(gradus_context *ctx, gradus_tensor *input, double alpha, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(alpha)};
+  return call_some(ctx, k_celu_, "celu_", v_, {result});
+}
+gradus_status gradus_softplus(gradus_context *ctx, const gradus_tensor *input, double beta, double threshold,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::whole(beta), arg::whole(threshold)};
+  return call_one(ctx, k_softplus, "softplus", v_, result);
+}
+gradus_status gradus_softplus_(gradus_context *ctx, gradus_tensor *input, double beta, double threshold,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::whole(beta), arg::whole(threshold)};
+  return call_some(ctx, k_softplus_, "softplus_", v_, {result});
+}
+gradus_status gradus_log_sigmoid(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_log_sigmoid, "log_sigmoid", v_, result);
+}
+gradus_status gradus_log_sigmoid_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_log_sigmoid_, "log_sigmoid_", v_, {result});
+}
+gradus_status gradus_mish(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_mish, "mish", v_, result);
+}
+gradus_status gradus_mish_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_mish_, "mish_", v_, {result});
+}
+gradus_status gradus_tanhshrink(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_tanhshrink, "tanhshrink", v_, result);
+}
+gradus_status gradus_tanhshrink_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_tanhshrink_, "tanhshrink_", v_, {result});
 }
 gradus_status gradus_add(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
@@ -175,6 +721,11 @@ gradus_status gradus_sub_scalar_(gradus_context *ctx, gradus_tensor *input, doub
   const Value v_[] = {arg::given(input), Value(other)};
   return call_some(ctx, k_sub_, "sub_", v_, {result});
 }
+gradus_status gradus_rsub(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other, double alpha,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), arg::whole(alpha)};
+  return call_one(ctx, k_rsub, "rsub", v_, result);
+}
 gradus_status gradus_mul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(other)};
@@ -213,6 +764,104 @@ gradus_status gradus_div_scalar_(gradus_context *ctx, gradus_tensor *input, doub
   const Value v_[] = {arg::given(input), Value(other)};
   return call_some(ctx, k_div_, "div_", v_, {result});
 }
+gradus_status gradus_floor_divide(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_floor_divide, "floor_divide", v_, result);
+}
+gradus_status gradus_floor_divide_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_floor_divide, "floor_divide", v_, result);
+}
+gradus_status gradus_floor_divide_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_floor_divide_, "floor_divide_", v_, {result});
+}
+gradus_status gradus_floor_divide_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_floor_divide_, "floor_divide_", v_, {result});
+}
+gradus_status gradus_div_mode(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                              const char *rounding_mode, size_t rounding_mode_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), arg::text(rounding_mode, rounding_mode_length)};
+  return call_one(ctx, k_div_mode, "div_mode", v_, result);
+}
+gradus_status gradus_div_mode_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                               const char *rounding_mode, size_t rounding_mode_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), arg::text(rounding_mode, rounding_mode_length)};
+  return call_some(ctx, k_div_mode_, "div_mode_", v_, {result});
+}
+gradus_status gradus_fmod(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_fmod, "fmod", v_, result);
+}
+gradus_status gradus_fmod_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_fmod, "fmod", v_, result);
+}
+gradus_status gradus_fmod_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_fmod_, "fmod_", v_, {result});
+}
+gradus_status gradus_fmod_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_fmod_, "fmod_", v_, {result});
+}
+gradus_status gradus_remainder(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_remainder, "remainder", v_, result);
+}
+gradus_status gradus_remainder_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                      gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_remainder, "remainder", v_, result);
+}
+gradus_status gradus_remainder_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_remainder_, "remainder_", v_, {result});
+}
+gradus_status gradus_remainder_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_remainder_, "remainder_", v_, {result});
+}
+gradus_status gradus_pow(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *exponent,
+                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(exponent)};
+  return call_one(ctx, k_pow, "pow", v_, result);
+}
+gradus_status gradus_pow_scalar(gradus_context *ctx, const gradus_tensor *input, double exponent,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(exponent)};
+  return call_one(ctx, k_pow, "pow", v_, result);
+}
+gradus_status gradus_pow_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *exponent,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(exponent)};
+  return call_some(ctx, k_pow_, "pow_", v_, {result});
+}
+gradus_status gradus_pow_scalar_(gradus_context *ctx, gradus_tensor *input, double exponent, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(exponent)};
+  return call_some(ctx, k_pow_, "pow_", v_, {result});
+}
+gradus_status gradus_float_power(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *exponent,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(exponent)};
+  return call_one(ctx, k_float_power, "float_power", v_, result);
+}
+gradus_status gradus_float_power_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *exponent,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(exponent)};
+  return call_some(ctx, k_float_power_, "float_power_", v_, {result});
+}
 gradus_status gradus_maximum(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                              gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(other)};
@@ -222,6 +871,283 @@ gradus_status gradus_maximum_(gradus_context *ctx, gradus_tensor *input, const g
                               gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(other)};
   return call_some(ctx, k_maximum_, "maximum_", v_, {result});
+}
+gradus_status gradus_minimum(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_minimum, "minimum", v_, result);
+}
+gradus_status gradus_minimum_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_minimum_, "minimum_", v_, {result});
+}
+gradus_status gradus_fmax(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_fmax, "fmax", v_, result);
+}
+gradus_status gradus_fmax_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_fmax_, "fmax_", v_, {result});
+}
+gradus_status gradus_fmin(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_fmin, "fmin", v_, result);
+}
+gradus_status gradus_fmin_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_fmin_, "fmin_", v_, {result});
+}
+gradus_status gradus_atan2(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_atan2, "atan2", v_, result);
+}
+gradus_status gradus_atan2_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_atan2_, "atan2_", v_, {result});
+}
+gradus_status gradus_hypot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_hypot, "hypot", v_, result);
+}
+gradus_status gradus_hypot_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_hypot_, "hypot_", v_, {result});
+}
+gradus_status gradus_copysign(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_copysign, "copysign", v_, result);
+}
+gradus_status gradus_copysign_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_copysign, "copysign", v_, result);
+}
+gradus_status gradus_copysign_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_copysign_, "copysign_", v_, {result});
+}
+gradus_status gradus_copysign_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                      gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_copysign_, "copysign_", v_, {result});
+}
+gradus_status gradus_xlogy(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_xlogy, "xlogy", v_, result);
+}
+gradus_status gradus_xlogy_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_xlogy, "xlogy", v_, result);
+}
+gradus_status gradus_xlogy_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_xlogy_, "xlogy_", v_, {result});
+}
+gradus_status gradus_xlogy_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_xlogy_, "xlogy_", v_, {result});
+}
+gradus_status gradus_special_xlog1py(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_special_xlog1py, "special_xlog1py", v_, result);
+}
+gradus_status gradus_special_xlog1py_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_special_xlog1py_, "special_xlog1py_", v_, {result});
+}
+gradus_status gradus_logaddexp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_logaddexp, "logaddexp", v_, result);
+}
+gradus_status gradus_logaddexp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_logaddexp_, "logaddexp_", v_, {result});
+}
+gradus_status gradus_logaddexp2(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_logaddexp2, "logaddexp2", v_, result);
+}
+gradus_status gradus_logaddexp2_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_logaddexp2_, "logaddexp2_", v_, {result});
+}
+gradus_status gradus_nextafter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_nextafter, "nextafter", v_, result);
+}
+gradus_status gradus_nextafter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_nextafter_, "nextafter_", v_, {result});
+}
+gradus_status gradus_heaviside(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *values,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(values)};
+  return call_one(ctx, k_heaviside, "heaviside", v_, result);
+}
+gradus_status gradus_heaviside_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *values,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(values)};
+  return call_some(ctx, k_heaviside_, "heaviside_", v_, {result});
+}
+gradus_status gradus_ldexp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_ldexp, "ldexp", v_, result);
+}
+gradus_status gradus_ldexp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_ldexp_, "ldexp_", v_, {result});
+}
+gradus_status gradus_bitwise_and(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_bitwise_and, "bitwise_and", v_, result);
+}
+gradus_status gradus_bitwise_and_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                        gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_bitwise_and, "bitwise_and", v_, result);
+}
+gradus_status gradus_bitwise_and_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_bitwise_and_, "bitwise_and_", v_, {result});
+}
+gradus_status gradus_bitwise_and_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_bitwise_and_, "bitwise_and_", v_, {result});
+}
+gradus_status gradus_bitwise_or(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_bitwise_or, "bitwise_or", v_, result);
+}
+gradus_status gradus_bitwise_or_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_bitwise_or, "bitwise_or", v_, result);
+}
+gradus_status gradus_bitwise_or_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_bitwise_or_, "bitwise_or_", v_, {result});
+}
+gradus_status gradus_bitwise_or_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                        gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_bitwise_or_, "bitwise_or_", v_, {result});
+}
+gradus_status gradus_bitwise_xor(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_bitwise_xor, "bitwise_xor", v_, result);
+}
+gradus_status gradus_bitwise_xor_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                        gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_bitwise_xor, "bitwise_xor", v_, result);
+}
+gradus_status gradus_bitwise_xor_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_bitwise_xor_, "bitwise_xor_", v_, {result});
+}
+gradus_status gradus_bitwise_xor_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_bitwise_xor_, "bitwise_xor_", v_, {result});
+}
+gradus_status gradus_bitwise_not(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_bitwise_not, "bitwise_not", v_, result);
+}
+gradus_status gradus_bitwise_not_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_bitwise_not_, "bitwise_not_", v_, {result});
+}
+gradus_status gradus_bitwise_left_shift(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                        gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_bitwise_left_shift, "bitwise_left_shift", v_, result);
+}
+gradus_status gradus_bitwise_left_shift_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_bitwise_left_shift, "bitwise_left_shift", v_, result);
+}
+gradus_status gradus_bitwise_left_shift_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_bitwise_left_shift_, "bitwise_left_shift_", v_, {result});
+}
+gradus_status gradus_bitwise_left_shift_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_bitwise_left_shift_, "bitwise_left_shift_", v_, {result});
+}
+gradus_status gradus_bitwise_right_shift(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_bitwise_right_shift, "bitwise_right_shift", v_, result);
+}
+gradus_status gradus_bitwise_right_shift_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_bitwise_right_shift, "bitwise_right_shift", v_, result);
+}
+gradus_status gradus_bitwise_right_shift_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_bitwise_right_shift_, "bitwise_right_shift_", v_, {result});
+}
+gradus_status gradus_bitwise_right_shift_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_bitwise_right_shift_, "bitwise_right_shift_", v_, {result});
+}
+gradus_status gradus_gcd(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_gcd, "gcd", v_, result);
+}
+gradus_status gradus_gcd_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_gcd_, "gcd_", v_, {result});
+}
+gradus_status gradus_lcm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_lcm, "lcm", v_, result);
+}
+gradus_status gradus_lcm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_lcm_, "lcm_", v_, {result});
 }
 gradus_status gradus_lt(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                         gradus_tensor **result) {
@@ -331,6 +1257,89 @@ gradus_status gradus_ne_scalar_(gradus_context *ctx, gradus_tensor *input, doubl
   const Value v_[] = {arg::given(input), Value(other)};
   return call_some(ctx, k_ne_, "ne_", v_, {result});
 }
+gradus_status gradus_logical_and(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_logical_and, "logical_and", v_, result);
+}
+gradus_status gradus_logical_and_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_logical_and_, "logical_and_", v_, {result});
+}
+gradus_status gradus_logical_or(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_logical_or, "logical_or", v_, result);
+}
+gradus_status gradus_logical_or_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_logical_or_, "logical_or_", v_, {result});
+}
+gradus_status gradus_logical_xor(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_logical_xor, "logical_xor", v_, result);
+}
+gradus_status gradus_logical_xor_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_logical_xor_, "logical_xor_", v_, {result});
+}
+gradus_status gradus_logical_not(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_logical_not, "logical_not", v_, result);
+}
+gradus_status gradus_logical_not_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_logical_not_, "logical_not_", v_, {result});
+}
+gradus_status gradus_isnan(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_isnan, "isnan", v_, result);
+}
+gradus_status gradus_isnan_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_isnan_, "isnan_", v_, {result});
+}
+gradus_status gradus_isinf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_isinf, "isinf", v_, result);
+}
+gradus_status gradus_isinf_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_isinf_, "isinf_", v_, {result});
+}
+gradus_status gradus_isfinite(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_isfinite, "isfinite", v_, result);
+}
+gradus_status gradus_isfinite_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_isfinite_, "isfinite_", v_, {result});
+}
+gradus_status gradus_signbit(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_signbit, "signbit", v_, result);
+}
+gradus_status gradus_signbit_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_signbit_, "signbit_", v_, {result});
+}
+gradus_status gradus_isposinf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_isposinf, "isposinf", v_, result);
+}
+gradus_status gradus_isneginf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_isneginf, "isneginf", v_, result);
+}
+gradus_status gradus_isclose(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other, double rtol,
+                             double atol, int32_t equal_nan, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), Value(rtol), Value(atol), arg::flag(equal_nan)};
+  return call_one(ctx, k_isclose, "isclose", v_, result);
+}
 gradus_status gradus_where(gradus_context *ctx, const gradus_tensor *condition, const gradus_tensor *input,
                            const gradus_tensor *other, gradus_tensor **result) {
   const Value v_[] = {arg::given(condition), arg::given(input), arg::given(other)};
@@ -341,10 +1350,293 @@ gradus_status gradus_where_(gradus_context *ctx, gradus_tensor *condition, const
   const Value v_[] = {arg::given(condition), arg::given(input), arg::given(other)};
   return call_some(ctx, k_where_, "where_", v_, {result});
 }
+gradus_status gradus_clamp_min(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *min,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(min)};
+  return call_one(ctx, k_clamp_min, "clamp_min", v_, result);
+}
+gradus_status gradus_clamp_min_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *min,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(min)};
+  return call_some(ctx, k_clamp_min_, "clamp_min_", v_, {result});
+}
+gradus_status gradus_clamp_max(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *max,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(max)};
+  return call_one(ctx, k_clamp_max, "clamp_max", v_, result);
+}
+gradus_status gradus_clamp_max_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *max,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(max)};
+  return call_some(ctx, k_clamp_max_, "clamp_max_", v_, {result});
+}
+gradus_status gradus_clamp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *min,
+                           const gradus_tensor *max, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(min), arg::optional(max)};
+  return call_one(ctx, k_clamp, "clamp", v_, result);
+}
+gradus_status gradus_clamp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *min,
+                            const gradus_tensor *max, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(min), arg::optional(max)};
+  return call_some(ctx, k_clamp_, "clamp_", v_, {result});
+}
+gradus_status gradus_addcmul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *tensor1,
+                             const gradus_tensor *tensor2, double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(tensor1), arg::given(tensor2), arg::whole(value)};
+  return call_one(ctx, k_addcmul, "addcmul", v_, result);
+}
+gradus_status gradus_addcmul_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *tensor1,
+                              const gradus_tensor *tensor2, double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(tensor1), arg::given(tensor2), arg::whole(value)};
+  return call_some(ctx, k_addcmul_, "addcmul_", v_, {result});
+}
+gradus_status gradus_addcdiv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *tensor1,
+                             const gradus_tensor *tensor2, double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(tensor1), arg::given(tensor2), arg::whole(value)};
+  return call_one(ctx, k_addcdiv, "addcdiv", v_, result);
+}
+gradus_status gradus_addcdiv_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *tensor1,
+                              const gradus_tensor *tensor2, double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(tensor1), arg::given(tensor2), arg::whole(value)};
+  return call_some(ctx, k_addcdiv_, "addcdiv_", v_, {result});
+}
+gradus_status gradus_lerp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *stop,
+                          const gradus_tensor *weight, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(stop), arg::given(weight)};
+  return call_one(ctx, k_lerp, "lerp", v_, result);
+}
+gradus_status gradus_lerp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *stop,
+                           const gradus_tensor *weight, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(stop), arg::given(weight)};
+  return call_some(ctx, k_lerp_, "lerp_", v_, {result});
+}
 gradus_status gradus_sum(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
                          int32_t keepdim, int32_t dtype, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim), arg::dtype(dtype)};
   return call_one(ctx, k_sum, "sum", v_, result);
+}
+gradus_status gradus_nansum(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                            int32_t keepdim, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim), arg::dtype(dtype)};
+  return call_one(ctx, k_nansum, "nansum", v_, result);
+}
+gradus_status gradus_mean(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                          int32_t keepdim, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim), arg::dtype(dtype)};
+  return call_one(ctx, k_mean, "mean", v_, result);
+}
+gradus_status gradus_nanmean(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                             int32_t keepdim, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim), arg::dtype(dtype)};
+  return call_one(ctx, k_nanmean, "nanmean", v_, result);
+}
+gradus_status gradus_prod(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, int32_t keepdim,
+                          int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(dim), arg::flag(keepdim), arg::dtype(dtype)};
+  return call_one(ctx, k_prod, "prod", v_, result);
+}
+gradus_status gradus_all(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                         int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim)};
+  return call_one(ctx, k_all, "all", v_, result);
+}
+gradus_status gradus_any(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                         int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim)};
+  return call_one(ctx, k_any, "any", v_, result);
+}
+gradus_status gradus_count_nonzero(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                   size_t dim_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count)};
+  return call_one(ctx, k_count_nonzero, "count_nonzero", v_, result);
+}
+gradus_status gradus_var(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                         const double *correction, int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::optional(correction), arg::flag(keepdim)};
+  return call_one(ctx, k_var, "var", v_, result);
+}
+gradus_status gradus_std(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                         const double *correction, int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::optional(correction), arg::flag(keepdim)};
+  return call_one(ctx, k_std, "std", v_, result);
+}
+gradus_status gradus_var_mean(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                              const double *correction, int32_t keepdim, gradus_tensor **result0,
+                              gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::optional(correction), arg::flag(keepdim)};
+  return call_some(ctx, k_var_mean, "var_mean", v_, {result0, result1});
+}
+gradus_status gradus_std_mean(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                              const double *correction, int32_t keepdim, gradus_tensor **result0,
+                              gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::optional(correction), arg::flag(keepdim)};
+  return call_some(ctx, k_std_mean, "std_mean", v_, {result0, result1});
+}
+gradus_status gradus_amax(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                          int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim)};
+  return call_one(ctx, k_amax, "amax", v_, result);
+}
+gradus_status gradus_amin(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                          int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim)};
+  return call_one(ctx, k_amin, "amin", v_, result);
+}
+gradus_status gradus_max(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_max, "max", v_, result);
+}
+gradus_status gradus_min(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_min, "min", v_, result);
+}
+gradus_status gradus_aminmax(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, int32_t keepdim,
+                             gradus_tensor **min, gradus_tensor **max) {
+  const Value v_[] = {arg::given(input), arg::optional(dim), arg::flag(keepdim)};
+  return call_some(ctx, k_aminmax, "aminmax", v_, {min, max});
+}
+gradus_status gradus_max_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
+                             gradus_tensor **values, gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::flag(keepdim)};
+  return call_some(ctx, k_max_dim, "max_dim", v_, {values, indices});
+}
+gradus_status gradus_min_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
+                             gradus_tensor **values, gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::flag(keepdim)};
+  return call_some(ctx, k_min_dim, "min_dim", v_, {values, indices});
+}
+gradus_status gradus_argmax(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, int32_t keepdim,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(dim), arg::flag(keepdim)};
+  return call_one(ctx, k_argmax, "argmax", v_, result);
+}
+gradus_status gradus_argmin(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, int32_t keepdim,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(dim), arg::flag(keepdim)};
+  return call_one(ctx, k_argmin, "argmin", v_, result);
+}
+gradus_status gradus_linalg_vector_norm(gradus_context *ctx, const gradus_tensor *input, double ord, const int64_t *dim,
+                                        size_t dim_count, int32_t keepdim, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::whole(ord), arg::list(dim, dim_count), arg::flag(keepdim),
+                      arg::dtype(dtype)};
+  return call_one(ctx, k_linalg_vector_norm, "linalg_vector_norm", v_, result);
+}
+gradus_status gradus_norm(gradus_context *ctx, const gradus_tensor *input, const double *p, const int64_t *dim,
+                          size_t dim_count, int32_t keepdim, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(p), arg::list(dim, dim_count), arg::flag(keepdim),
+                      arg::dtype(dtype)};
+  return call_one(ctx, k_norm, "norm", v_, result);
+}
+gradus_status gradus_softmax(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t dtype,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::dtype(dtype)};
+  return call_one(ctx, k_softmax, "softmax", v_, result);
+}
+gradus_status gradus_log_softmax(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t dtype,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::dtype(dtype)};
+  return call_one(ctx, k_log_softmax, "log_softmax", v_, result);
+}
+gradus_status gradus_logsumexp(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                               int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::flag(keepdim)};
+  return call_one(ctx, k_logsumexp, "logsumexp", v_, result);
+}
+gradus_status gradus_cumsum(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t dtype,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::dtype(dtype)};
+  return call_one(ctx, k_cumsum, "cumsum", v_, result);
+}
+gradus_status gradus_cumsum_(gradus_context *ctx, gradus_tensor *input, int64_t dim, int32_t dtype,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::dtype(dtype)};
+  return call_some(ctx, k_cumsum_, "cumsum_", v_, {result});
+}
+gradus_status gradus_cumprod(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t dtype,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::dtype(dtype)};
+  return call_one(ctx, k_cumprod, "cumprod", v_, result);
+}
+gradus_status gradus_cumprod_(gradus_context *ctx, gradus_tensor *input, int64_t dim, int32_t dtype,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::dtype(dtype)};
+  return call_some(ctx, k_cumprod_, "cumprod_", v_, {result});
+}
+gradus_status gradus_cummax(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **values,
+                            gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_some(ctx, k_cummax, "cummax", v_, {values, indices});
+}
+gradus_status gradus_cummin(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **values,
+                            gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_some(ctx, k_cummin, "cummin", v_, {values, indices});
+}
+gradus_status gradus_logcumsumexp(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_one(ctx, k_logcumsumexp, "logcumsumexp", v_, result);
+}
+gradus_status gradus_diff(gradus_context *ctx, const gradus_tensor *input, int64_t n, int64_t dim,
+                          const gradus_tensor *prepend, const gradus_tensor *append, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(n), Value(dim), arg::optional(prepend), arg::optional(append)};
+  return call_one(ctx, k_diff, "diff", v_, result);
+}
+gradus_status gradus_value_selecting_reduction_backward(gradus_context *ctx, const gradus_tensor *grad, int64_t dim,
+                                                const gradus_tensor *indices, const int64_t *sizes, size_t sizes_count,
+                                                int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad), Value(dim), arg::given(indices), arg::list(sizes, sizes_count),
+                      arg::flag(keepdim)};
+  return call_one(ctx, k_value_selecting_reduction_backward, "value_selecting_reduction_backward", v_, result);
+}
+gradus_status gradus_sort(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t descending,
+                          const int32_t *stable, gradus_tensor **values, gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::flag(descending),
+                      stable ? arg::flag(*stable) : Value(std::nullopt)};
+  return call_some(ctx, k_sort, "sort", v_, {values, indices});
+}
+gradus_status gradus_argsort(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t descending,
+                             const int32_t *stable, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::flag(descending),
+                      stable ? arg::flag(*stable) : Value(std::nullopt)};
+  return call_one(ctx, k_argsort, "argsort", v_, result);
+}
+gradus_status gradus_msort(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_msort, "msort", v_, result);
+}
+gradus_status gradus_topk(gradus_context *ctx, const gradus_tensor *input, int64_t k, int64_t dim, int32_t largest,
+                          int32_t sorted, gradus_tensor **values, gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(k), Value(dim), arg::flag(largest), arg::flag(sorted)};
+  return call_some(ctx, k_topk, "topk", v_, {values, indices});
+}
+gradus_status gradus_kthvalue(gradus_context *ctx, const gradus_tensor *input, int64_t k, int64_t dim, int32_t keepdim,
+                              gradus_tensor **values, gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(k), Value(dim), arg::flag(keepdim)};
+  return call_some(ctx, k_kthvalue, "kthvalue", v_, {values, indices});
+}
+gradus_status gradus_median(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_median, "median", v_, result);
+}
+gradus_status gradus_nanmedian(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_nanmedian, "nanmedian", v_, result);
+}
+gradus_status gradus_median_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
+                                gradus_tensor **values, gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::flag(keepdim)};
+  return call_some(ctx, k_median_dim, "median_dim", v_, {values, indices});
+}
+gradus_status gradus_nanmedian_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
+                                   gradus_tensor **values, gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::flag(keepdim)};
+  return call_some(ctx, k_nanmedian_dim, "nanmedian_dim", v_, {values, indices});
+}
+gradus_status gradus_mode(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
+                          gradus_tensor **values, gradus_tensor **indices) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::flag(keepdim)};
+  return call_some(ctx, k_mode, "mode", v_, {values, indices});
 }
 gradus_status gradus_view(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                           gradus_tensor **result) {
@@ -356,10 +1648,353 @@ gradus_status gradus_reshape(gradus_context *ctx, const gradus_tensor *input, co
   const Value v_[] = {arg::given(input), arg::list(shape, shape_count)};
   return call_one(ctx, k_reshape, "reshape", v_, result);
 }
+gradus_status gradus_view_as(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_view_as, "view_as", v_, result);
+}
+gradus_status gradus_reshape_as(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_reshape_as, "reshape_as", v_, result);
+}
+gradus_status gradus_flatten(gradus_context *ctx, const gradus_tensor *input, int64_t start_dim, int64_t end_dim,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(start_dim), Value(end_dim)};
+  return call_one(ctx, k_flatten, "flatten", v_, result);
+}
+gradus_status gradus_unflatten(gradus_context *ctx, const gradus_tensor *input, int64_t dim, const int64_t *sizes,
+                               size_t sizes_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::list(sizes, sizes_count)};
+  return call_one(ctx, k_unflatten, "unflatten", v_, result);
+}
+gradus_status gradus_ravel(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_ravel, "ravel", v_, result);
+}
+gradus_status gradus_atleast_1d(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_atleast_1d, "atleast_1d", v_, result);
+}
+gradus_status gradus_atleast_2d(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_atleast_2d, "atleast_2d", v_, result);
+}
+gradus_status gradus_atleast_3d(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_atleast_3d, "atleast_3d", v_, result);
+}
 gradus_status gradus_expand(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                             int32_t is_implicit, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::flag(is_implicit)};
   return call_one(ctx, k_expand, "expand", v_, result);
+}
+gradus_status gradus_expand_as(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_expand_as, "expand_as", v_, result);
+}
+gradus_status gradus_broadcast_to(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                  size_t size_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count)};
+  return call_one(ctx, k_broadcast_to, "broadcast_to", v_, result);
+}
+gradus_status gradus_alias(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_alias, "alias", v_, result);
+}
+gradus_status gradus_detach(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_detach, "detach", v_, result);
+}
+gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_t, "t", v_, result);
+}
+gradus_status gradus_mT(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_mT, "mT", v_, result);
+}
+gradus_status gradus_numpy_T(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_numpy_T, "numpy_T", v_, result);
+}
+gradus_status gradus_transpose(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
+  return call_one(ctx, k_transpose, "transpose", v_, result);
+}
+gradus_status gradus_swapaxes(gradus_context *ctx, const gradus_tensor *input, int64_t axis0, int64_t axis1,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(axis0), Value(axis1)};
+  return call_one(ctx, k_swapaxes, "swapaxes", v_, result);
+}
+gradus_status gradus_swapdims(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
+  return call_one(ctx, k_swapdims, "swapdims", v_, result);
+}
+gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims, size_t dims_count,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dims, dims_count)};
+  return call_one(ctx, k_permute, "permute", v_, result);
+}
+gradus_status gradus_movedim(gradus_context *ctx, const gradus_tensor *input, const int64_t *source,
+                             size_t source_count, const int64_t *destination, size_t destination_count,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(source, source_count), arg::list(destination, destination_count)};
+  return call_one(ctx, k_movedim, "movedim", v_, result);
+}
+gradus_status gradus_moveaxis(gradus_context *ctx, const gradus_tensor *input, const int64_t *source,
+                              size_t source_count, const int64_t *destination, size_t destination_count,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(source, source_count), arg::list(destination, destination_count)};
+  return call_one(ctx, k_moveaxis, "moveaxis", v_, result);
+}
+gradus_status gradus_squeeze(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count)};
+  return call_one(ctx, k_squeeze, "squeeze", v_, result);
+}
+gradus_status gradus_unsqueeze(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_one(ctx, k_unsqueeze, "unsqueeze", v_, result);
+}
+gradus_status gradus_select(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t index,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), Value(index)};
+  return call_one(ctx, k_select, "select", v_, result);
+}
+gradus_status gradus_select_backward(gradus_context *ctx, const gradus_tensor *grad_output, const int64_t *input_sizes,
+                                     size_t input_sizes_count, int64_t dim, int64_t index, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::list(input_sizes, input_sizes_count), Value(dim), Value(index)};
+  return call_one(ctx, k_select_backward, "select_backward", v_, result);
+}
+gradus_status gradus_select_scatter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *src,
+                                    int64_t dim, int64_t index, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(src), Value(dim), Value(index)};
+  return call_one(ctx, k_select_scatter, "select_scatter", v_, result);
+}
+gradus_status gradus_select_scatter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *src, int64_t dim,
+                                     int64_t index, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(src), Value(dim), Value(index)};
+  return call_some(ctx, k_select_scatter_, "select_scatter_", v_, {result});
+}
+gradus_status gradus_slice(gradus_context *ctx, const gradus_tensor *input, int64_t dim, const int64_t *start,
+                           const int64_t *stop, int64_t step, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::optional(start), arg::optional(stop), Value(step)};
+  return call_one(ctx, k_slice, "slice", v_, result);
+}
+gradus_status gradus_slice_backward(gradus_context *ctx, const gradus_tensor *grad_output, const int64_t *input_sizes,
+                                    size_t input_sizes_count, int64_t dim, int64_t start, int64_t stop, int64_t step,
+                                    gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::list(input_sizes, input_sizes_count), Value(dim), Value(start),
+                      Value(stop), Value(step)};
+  return call_one(ctx, k_slice_backward, "slice_backward", v_, result);
+}
+gradus_status gradus_slice_scatter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *src,
+                                   int64_t dim, const int64_t *start, const int64_t *stop, int64_t step,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(src), Value(dim), arg::optional(start), arg::optional(stop),
+                      Value(step)};
+  return call_one(ctx, k_slice_scatter, "slice_scatter", v_, result);
+}
+gradus_status gradus_slice_scatter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *src, int64_t dim,
+                                    const int64_t *start, const int64_t *stop, int64_t step, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(src), Value(dim), arg::optional(start), arg::optional(stop),
+                      Value(step)};
+  return call_some(ctx, k_slice_scatter_, "slice_scatter_", v_, {result});
+}
+gradus_status gradus_narrow(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t start, int64_t length,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), Value(start), Value(length)};
+  return call_one(ctx, k_narrow, "narrow", v_, result);
+}
+gradus_status gradus_diagonal(gradus_context *ctx, const gradus_tensor *input, int64_t offset, int64_t dim1,
+                              int64_t dim2, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(offset), Value(dim1), Value(dim2)};
+  return call_one(ctx, k_diagonal, "diagonal", v_, result);
+}
+gradus_status gradus_diagonal_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                       const int64_t *input_sizes, size_t input_sizes_count, int64_t offset,
+                                       int64_t dim1, int64_t dim2, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::list(input_sizes, input_sizes_count), Value(offset), Value(dim1),
+                      Value(dim2)};
+  return call_one(ctx, k_diagonal_backward, "diagonal_backward", v_, result);
+}
+gradus_status gradus_diagonal_scatter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *src,
+                                      int64_t offset, int64_t dim1, int64_t dim2, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(src), Value(offset), Value(dim1), Value(dim2)};
+  return call_one(ctx, k_diagonal_scatter, "diagonal_scatter", v_, result);
+}
+gradus_status gradus_diagonal_scatter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *src,
+                                       int64_t offset, int64_t dim1, int64_t dim2, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(src), Value(offset), Value(dim1), Value(dim2)};
+  return call_some(ctx, k_diagonal_scatter_, "diagonal_scatter_", v_, {result});
+}
+gradus_status gradus_unfold(gradus_context *ctx, const gradus_tensor *input, int64_t dimension, int64_t size,
+                            int64_t step, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dimension), Value(size), Value(step)};
+  return call_one(ctx, k_unfold, "unfold", v_, result);
+}
+gradus_status gradus_unfold_backward(gradus_context *ctx, const gradus_tensor *grad_in, const int64_t *input_sizes,
+                                     size_t input_sizes_count, int64_t dim, int64_t size, int64_t step,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_in), arg::list(input_sizes, input_sizes_count), Value(dim), Value(size),
+                      Value(step)};
+  return call_one(ctx, k_unfold_backward, "unfold_backward", v_, result);
+}
+gradus_status gradus_split(gradus_context *ctx, const gradus_tensor *input, int64_t split_size, int64_t dim,
+                           gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(split_size), Value(dim)};
+  return call_list(ctx, k_split, "split", v_, results, capacity, count);
+}
+gradus_status gradus_split_with_sizes(gradus_context *ctx, const gradus_tensor *input, const int64_t *split_sizes,
+                                      size_t split_sizes_count, int64_t dim, gradus_tensor **results, size_t capacity,
+                                      size_t *count) {
+  const Value v_[] = {arg::given(input), arg::list(split_sizes, split_sizes_count), Value(dim)};
+  return call_list(ctx, k_split_with_sizes, "split_with_sizes", v_, results, capacity, count);
+}
+gradus_status gradus_chunk(gradus_context *ctx, const gradus_tensor *input, int64_t chunks, int64_t dim,
+                           gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(chunks), Value(dim)};
+  return call_list(ctx, k_chunk, "chunk", v_, results, capacity, count);
+}
+gradus_status gradus_unbind(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **results,
+                            size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_list(ctx, k_unbind, "unbind", v_, results, capacity, count);
+}
+gradus_status gradus_tensor_split(gradus_context *ctx, const gradus_tensor *input, int64_t sections, int64_t dim,
+                                  gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(sections), Value(dim)};
+  return call_list(ctx, k_tensor_split, "tensor_split", v_, results, capacity, count);
+}
+gradus_status gradus_tensor_split_indices(gradus_context *ctx, const gradus_tensor *input, const int64_t *indices,
+                                          size_t indices_count, int64_t dim, gradus_tensor **results, size_t capacity,
+                                          size_t *count) {
+  const Value v_[] = {arg::given(input), arg::list(indices, indices_count), Value(dim)};
+  return call_list(ctx, k_tensor_split_indices, "tensor_split_indices", v_, results, capacity, count);
+}
+gradus_status gradus_hsplit(gradus_context *ctx, const gradus_tensor *input, int64_t sections, gradus_tensor **results,
+                            size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(sections)};
+  return call_list(ctx, k_hsplit, "hsplit", v_, results, capacity, count);
+}
+gradus_status gradus_hsplit_indices(gradus_context *ctx, const gradus_tensor *input, const int64_t *indices,
+                                    size_t indices_count, gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), arg::list(indices, indices_count)};
+  return call_list(ctx, k_hsplit_indices, "hsplit_indices", v_, results, capacity, count);
+}
+gradus_status gradus_vsplit(gradus_context *ctx, const gradus_tensor *input, int64_t sections, gradus_tensor **results,
+                            size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(sections)};
+  return call_list(ctx, k_vsplit, "vsplit", v_, results, capacity, count);
+}
+gradus_status gradus_vsplit_indices(gradus_context *ctx, const gradus_tensor *input, const int64_t *indices,
+                                    size_t indices_count, gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), arg::list(indices, indices_count)};
+  return call_list(ctx, k_vsplit_indices, "vsplit_indices", v_, results, capacity, count);
+}
+gradus_status gradus_dsplit(gradus_context *ctx, const gradus_tensor *input, int64_t sections, gradus_tensor **results,
+                            size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(sections)};
+  return call_list(ctx, k_dsplit, "dsplit", v_, results, capacity, count);
+}
+gradus_status gradus_dsplit_indices(gradus_context *ctx, const gradus_tensor *input, const int64_t *indices,
+                                    size_t indices_count, gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), arg::list(indices, indices_count)};
+  return call_list(ctx, k_dsplit_indices, "dsplit_indices", v_, results, capacity, count);
+}
+gradus_status gradus_view_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count)};
+  return call_one(ctx, k_view_copy, "view_copy", v_, result);
+}
+gradus_status gradus_t_copy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_t_copy, "t_copy", v_, result);
+}
+gradus_status gradus_transpose_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                    gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
+  return call_one(ctx, k_transpose_copy, "transpose_copy", v_, result);
+}
+gradus_status gradus_permute_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims,
+                                  size_t dims_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dims, dims_count)};
+  return call_one(ctx, k_permute_copy, "permute_copy", v_, result);
+}
+gradus_status gradus_squeeze_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count)};
+  return call_one(ctx, k_squeeze_copy, "squeeze_copy", v_, result);
+}
+gradus_status gradus_unsqueeze_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                    gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_one(ctx, k_unsqueeze_copy, "unsqueeze_copy", v_, result);
+}
+gradus_status gradus_expand_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                 size_t size_count, int32_t is_implicit, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::flag(is_implicit)};
+  return call_one(ctx, k_expand_copy, "expand_copy", v_, result);
+}
+gradus_status gradus_select_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t index,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), Value(index)};
+  return call_one(ctx, k_select_copy, "select_copy", v_, result);
+}
+gradus_status gradus_slice_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim, const int64_t *start,
+                                const int64_t *stop, int64_t step, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::optional(start), arg::optional(stop), Value(step)};
+  return call_one(ctx, k_slice_copy, "slice_copy", v_, result);
+}
+gradus_status gradus_narrow_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t start,
+                                 int64_t length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), Value(start), Value(length)};
+  return call_one(ctx, k_narrow_copy, "narrow_copy", v_, result);
+}
+gradus_status gradus_split_copy(gradus_context *ctx, const gradus_tensor *input, int64_t split_size, int64_t dim,
+                                gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(split_size), Value(dim)};
+  return call_list(ctx, k_split_copy, "split_copy", v_, results, capacity, count);
+}
+gradus_status gradus_split_with_sizes_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *split_sizes,
+                                           size_t split_sizes_count, int64_t dim, gradus_tensor **results,
+                                           size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), arg::list(split_sizes, split_sizes_count), Value(dim)};
+  return call_list(ctx, k_split_with_sizes_copy, "split_with_sizes_copy", v_, results, capacity, count);
+}
+gradus_status gradus_unbind_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **results,
+                                 size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_list(ctx, k_unbind_copy, "unbind_copy", v_, results, capacity, count);
+}
+gradus_status gradus_diagonal_copy(gradus_context *ctx, const gradus_tensor *input, int64_t offset, int64_t dim1,
+                                   int64_t dim2, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(offset), Value(dim1), Value(dim2)};
+  return call_one(ctx, k_diagonal_copy, "diagonal_copy", v_, result);
+}
+gradus_status gradus_unfold_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dimension, int64_t size,
+                                 int64_t step, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dimension), Value(size), Value(step)};
+  return call_one(ctx, k_unfold_copy, "unfold_copy", v_, result);
+}
+gradus_status gradus_as_strided_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                     size_t size_count, const int64_t *stride, size_t stride_count,
+                                     const int64_t *storage_offset, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
+                      arg::optional(storage_offset)};
+  return call_one(ctx, k_as_strided_copy, "as_strided_copy", v_, result);
+}
+gradus_status gradus_alias_copy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_alias_copy, "alias_copy", v_, result);
+}
+gradus_status gradus_detach_copy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_detach_copy, "detach_copy", v_, result);
 }
 gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                                 const int64_t *stride, size_t stride_count, const int64_t *storage_offset,
@@ -367,6 +2002,340 @@ gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input,
   const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
                       arg::optional(storage_offset)};
   return call_one(ctx, k_as_strided, "as_strided", v_, result);
+}
+gradus_status gradus_cat(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count, int64_t dim,
+                         gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count), Value(dim)};
+  return call_one(ctx, k_cat, "cat", v_, result);
+}
+gradus_status gradus_stack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count, int64_t dim,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count), Value(dim)};
+  return call_one(ctx, k_stack, "stack", v_, result);
+}
+gradus_status gradus_hstack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_one(ctx, k_hstack, "hstack", v_, result);
+}
+gradus_status gradus_vstack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_one(ctx, k_vstack, "vstack", v_, result);
+}
+gradus_status gradus_dstack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_one(ctx, k_dstack, "dstack", v_, result);
+}
+gradus_status gradus_column_stack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_one(ctx, k_column_stack, "column_stack", v_, result);
+}
+gradus_status gradus_broadcast_tensors(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                       gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_list(ctx, k_broadcast_tensors, "broadcast_tensors", v_, results, capacity, count);
+}
+gradus_status gradus_meshgrid(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                              const char *indexing, size_t indexing_length, gradus_tensor **results, size_t capacity,
+                              size_t *count) {
+  const Value v_[] = {arg::list(tensors, tensors_count), arg::text(indexing, indexing_length)};
+  return call_list(ctx, k_meshgrid, "meshgrid", v_, results, capacity, count);
+}
+gradus_status gradus_cartesian_prod(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                    gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_one(ctx, k_cartesian_prod, "cartesian_prod", v_, result);
+}
+gradus_status gradus_block_diag(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_one(ctx, k_block_diag, "block_diag", v_, result);
+}
+gradus_status gradus_repeat(gradus_context *ctx, const gradus_tensor *input, const int64_t *repeats,
+                            size_t repeats_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(repeats, repeats_count)};
+  return call_one(ctx, k_repeat, "repeat", v_, result);
+}
+gradus_status gradus_tile(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims, size_t dims_count,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dims, dims_count)};
+  return call_one(ctx, k_tile, "tile", v_, result);
+}
+gradus_status gradus_repeat_interleave(gradus_context *ctx, const gradus_tensor *input, int64_t repeats,
+                                       const int64_t *dim, const int64_t *output_size, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(repeats), arg::optional(dim), arg::optional(output_size)};
+  return call_one(ctx, k_repeat_interleave, "repeat_interleave", v_, result);
+}
+gradus_status gradus_repeat_interleave_tensor(gradus_context *ctx, const gradus_tensor *input,
+                                              const gradus_tensor *repeats, const int64_t *dim,
+                                              const int64_t *output_size, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(repeats), arg::optional(dim), arg::optional(output_size)};
+  return call_one(ctx, k_repeat_interleave_tensor, "repeat_interleave_tensor", v_, result);
+}
+gradus_status gradus_repeat_indices(gradus_context *ctx, const gradus_tensor *repeats, const int64_t *output_size,
+                                    gradus_tensor **result) {
+  const Value v_[] = {arg::given(repeats), arg::optional(output_size)};
+  return call_one(ctx, k_repeat_indices, "repeat_indices", v_, result);
+}
+gradus_status gradus_tril(gradus_context *ctx, const gradus_tensor *input, int64_t diagonal, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(diagonal)};
+  return call_one(ctx, k_tril, "tril", v_, result);
+}
+gradus_status gradus_tril_(gradus_context *ctx, gradus_tensor *input, int64_t diagonal, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(diagonal)};
+  return call_some(ctx, k_tril_, "tril_", v_, {result});
+}
+gradus_status gradus_triu(gradus_context *ctx, const gradus_tensor *input, int64_t diagonal, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(diagonal)};
+  return call_one(ctx, k_triu, "triu", v_, result);
+}
+gradus_status gradus_triu_(gradus_context *ctx, gradus_tensor *input, int64_t diagonal, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(diagonal)};
+  return call_some(ctx, k_triu_, "triu_", v_, {result});
+}
+gradus_status gradus_tril_indices(gradus_context *ctx, int64_t row, int64_t col, int64_t offset, int32_t dtype,
+                                  gradus_tensor **result) {
+  const Value v_[] = {Value(row), Value(col), Value(offset), arg::dtype(dtype)};
+  return call_one(ctx, k_tril_indices, "tril_indices", v_, result);
+}
+gradus_status gradus_triu_indices(gradus_context *ctx, int64_t row, int64_t col, int64_t offset, int32_t dtype,
+                                  gradus_tensor **result) {
+  const Value v_[] = {Value(row), Value(col), Value(offset), arg::dtype(dtype)};
+  return call_one(ctx, k_triu_indices, "triu_indices", v_, result);
+}
+gradus_status gradus_roll(gradus_context *ctx, const gradus_tensor *input, const int64_t *shifts, size_t shifts_count,
+                          const int64_t *dims, size_t dims_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(shifts, shifts_count), arg::list(dims, dims_count)};
+  return call_one(ctx, k_roll, "roll", v_, result);
+}
+gradus_status gradus_flip(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims, size_t dims_count,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dims, dims_count)};
+  return call_one(ctx, k_flip, "flip", v_, result);
+}
+gradus_status gradus_fliplr(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_fliplr, "fliplr", v_, result);
+}
+gradus_status gradus_flipud(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_flipud, "flipud", v_, result);
+}
+gradus_status gradus_rot90(gradus_context *ctx, const gradus_tensor *input, int64_t k, const int64_t *dims,
+                           size_t dims_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(k), arg::list(dims, dims_count)};
+  return call_one(ctx, k_rot90, "rot90", v_, result);
+}
+gradus_status gradus_gather(gradus_context *ctx, const gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                            int32_t sparse_grad, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::flag(sparse_grad)};
+  return call_one(ctx, k_gather, "gather", v_, result);
+}
+gradus_status gradus_index_select(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                  const gradus_tensor *index, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index)};
+  return call_one(ctx, k_index_select, "index_select", v_, result);
+}
+gradus_status gradus_take(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *index,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(index)};
+  return call_one(ctx, k_take, "take", v_, result);
+}
+gradus_status gradus_take_along_dim(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *indices,
+                                    const int64_t *dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(indices), arg::optional(dim)};
+  return call_one(ctx, k_take_along_dim, "take_along_dim", v_, result);
+}
+gradus_status gradus_index(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *indices,
+                           size_t indices_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(indices, indices_count)};
+  return call_one(ctx, k_index, "index", v_, result);
+}
+gradus_status gradus_masked_select(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mask,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(mask)};
+  return call_one(ctx, k_masked_select, "masked_select", v_, result);
+}
+gradus_status gradus_nonzero(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_nonzero, "nonzero", v_, result);
+}
+gradus_status gradus_argwhere(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_argwhere, "argwhere", v_, result);
+}
+gradus_status gradus_nonzero_numpy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **results,
+                                   size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input)};
+  return call_list(ctx, k_nonzero_numpy, "nonzero_numpy", v_, results, capacity, count);
+}
+gradus_status gradus_embedding(gradus_context *ctx, const gradus_tensor *weight, const gradus_tensor *indices,
+                               int64_t padding_idx, int32_t scale_grad_by_freq, int32_t sparse,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(weight), arg::given(indices), Value(padding_idx), arg::flag(scale_grad_by_freq),
+                      arg::flag(sparse)};
+  return call_one(ctx, k_embedding, "embedding", v_, result);
+}
+gradus_status gradus_embedding_dense_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                              const gradus_tensor *indices, int64_t num_weights, int64_t padding_idx,
+                                              int32_t scale_grad_by_freq, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(indices), Value(num_weights), Value(padding_idx),
+                      arg::flag(scale_grad_by_freq)};
+  return call_one(ctx, k_embedding_dense_backward, "embedding_dense_backward", v_, result);
+}
+gradus_status gradus_one_hot(gradus_context *ctx, const gradus_tensor *input, int64_t num_classes,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(num_classes)};
+  return call_one(ctx, k_one_hot, "one_hot", v_, result);
+}
+gradus_status gradus_searchsorted(gradus_context *ctx, const gradus_tensor *sorted_sequence, const gradus_tensor *input,
+                                  int32_t out_int32, int32_t right, const char *side, size_t side_length,
+                                  const gradus_tensor *sorter, gradus_tensor **result) {
+  const Value v_[] = {arg::given(sorted_sequence), arg::given(input), arg::flag(out_int32), arg::flag(right),
+                      arg::text(side, side_length), arg::optional(sorter)};
+  return call_one(ctx, k_searchsorted, "searchsorted", v_, result);
+}
+gradus_status gradus_bucketize(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *boundaries,
+                               int32_t out_int32, int32_t right, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(boundaries), arg::flag(out_int32), arg::flag(right)};
+  return call_one(ctx, k_bucketize, "bucketize", v_, result);
+}
+gradus_status gradus_scatter(gradus_context *ctx, const gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                             const gradus_tensor *src, const char *reduce, size_t reduce_length,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(src),
+                      arg::text(reduce, reduce_length)};
+  return call_one(ctx, k_scatter, "scatter", v_, result);
+}
+gradus_status gradus_scatter_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                              const gradus_tensor *src, const char *reduce, size_t reduce_length,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(src),
+                      arg::text(reduce, reduce_length)};
+  return call_some(ctx, k_scatter_, "scatter_", v_, {result});
+}
+gradus_status gradus_scatter_add(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                 const gradus_tensor *index, const gradus_tensor *src, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(src)};
+  return call_one(ctx, k_scatter_add, "scatter_add", v_, result);
+}
+gradus_status gradus_scatter_add_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                  const gradus_tensor *src, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(src)};
+  return call_some(ctx, k_scatter_add_, "scatter_add_", v_, {result});
+}
+gradus_status gradus_index_put(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *indices,
+                               size_t indices_count, const gradus_tensor *values, int32_t accumulate,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(indices, indices_count), arg::given(values), arg::flag(accumulate)};
+  return call_one(ctx, k_index_put, "index_put", v_, result);
+}
+gradus_status gradus_index_put_(gradus_context *ctx, gradus_tensor *input, gradus_tensor *const *indices,
+                                size_t indices_count, const gradus_tensor *values, int32_t accumulate,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(indices, indices_count), arg::given(values), arg::flag(accumulate)};
+  return call_some(ctx, k_index_put_, "index_put_", v_, {result});
+}
+gradus_status gradus_put(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *index,
+                         const gradus_tensor *source, int32_t accumulate, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(index), arg::given(source), arg::flag(accumulate)};
+  return call_one(ctx, k_put, "put", v_, result);
+}
+gradus_status gradus_put_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *index,
+                          const gradus_tensor *source, int32_t accumulate, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(index), arg::given(source), arg::flag(accumulate)};
+  return call_some(ctx, k_put_, "put_", v_, {result});
+}
+gradus_status gradus_index_add(gradus_context *ctx, const gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                               const gradus_tensor *source, double alpha, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source), arg::whole(alpha)};
+  return call_one(ctx, k_index_add, "index_add", v_, result);
+}
+gradus_status gradus_index_add_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                const gradus_tensor *source, double alpha, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source), arg::whole(alpha)};
+  return call_some(ctx, k_index_add_, "index_add_", v_, {result});
+}
+gradus_status gradus_index_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                const gradus_tensor *index, const gradus_tensor *source, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source)};
+  return call_one(ctx, k_index_copy, "index_copy", v_, result);
+}
+gradus_status gradus_index_copy_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                 const gradus_tensor *source, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source)};
+  return call_some(ctx, k_index_copy_, "index_copy_", v_, {result});
+}
+gradus_status gradus_index_fill(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                const gradus_tensor *index, const gradus_tensor *value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(value)};
+  return call_one(ctx, k_index_fill, "index_fill", v_, result);
+}
+gradus_status gradus_index_fill_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                 const gradus_tensor *value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(value)};
+  return call_some(ctx, k_index_fill_, "index_fill_", v_, {result});
+}
+gradus_status gradus_index_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                  const gradus_tensor *index, const gradus_tensor *source, const char *reduce,
+                                  size_t reduce_length, int32_t include_self, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source),
+                      arg::text(reduce, reduce_length), arg::flag(include_self)};
+  return call_one(ctx, k_index_reduce, "index_reduce", v_, result);
+}
+gradus_status gradus_index_reduce_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                   const gradus_tensor *source, const char *reduce, size_t reduce_length,
+                                   int32_t include_self, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source),
+                      arg::text(reduce, reduce_length), arg::flag(include_self)};
+  return call_some(ctx, k_index_reduce_, "index_reduce_", v_, {result});
+}
+gradus_status gradus_scatter_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                    const gradus_tensor *index, const gradus_tensor *src, const char *reduce,
+                                    size_t reduce_length, int32_t include_self, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(src),
+                      arg::text(reduce, reduce_length), arg::flag(include_self)};
+  return call_one(ctx, k_scatter_reduce, "scatter_reduce", v_, result);
+}
+gradus_status gradus_scatter_reduce_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                     const gradus_tensor *src, const char *reduce, size_t reduce_length,
+                                     int32_t include_self, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(src),
+                      arg::text(reduce, reduce_length), arg::flag(include_self)};
+  return call_some(ctx, k_scatter_reduce_, "scatter_reduce_", v_, {result});
+}
+gradus_status gradus_masked_fill(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mask,
+                                 const gradus_tensor *value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(mask), arg::given(value)};
+  return call_one(ctx, k_masked_fill, "masked_fill", v_, result);
+}
+gradus_status gradus_masked_fill_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mask,
+                                  const gradus_tensor *value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(mask), arg::given(value)};
+  return call_some(ctx, k_masked_fill_, "masked_fill_", v_, {result});
+}
+gradus_status gradus_masked_scatter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mask,
+                                    const gradus_tensor *source, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(mask), arg::given(source)};
+  return call_one(ctx, k_masked_scatter, "masked_scatter", v_, result);
+}
+gradus_status gradus_masked_scatter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mask,
+                                     const gradus_tensor *source, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(mask), arg::given(source)};
+  return call_some(ctx, k_masked_scatter_, "masked_scatter_", v_, {result});
+}
+gradus_status gradus_fill_diagonal(gradus_context *ctx, const gradus_tensor *input, double fill_value, int32_t wrap,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(fill_value), arg::flag(wrap)};
+  return call_one(ctx, k_fill_diagonal, "fill_diagonal", v_, result);
+}
+gradus_status gradus_fill_diagonal_(gradus_context *ctx, gradus_tensor *input, double fill_value, int32_t wrap,
+                                    gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(fill_value), arg::flag(wrap)};
+  return call_some(ctx, k_fill_diagonal_, "fill_diagonal_", v_, {result});
 }
 gradus_status gradus_clone(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
@@ -495,10 +2464,125 @@ gradus_status gradus_eye(gradus_context *ctx, int64_t n, const int64_t *m, int32
   const Value v_[] = {Value(n), arg::optional(m), arg::dtype(dtype)};
   return call_one(ctx, k_eye, "eye", v_, result);
 }
-gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims, size_t dims_count,
+gradus_status gradus_rand(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_rand, "rand", v_, result);
+}
+gradus_status gradus_randn(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_randn, "randn", v_, result);
+}
+gradus_status gradus_rand_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::dtype(dtype)};
+  return call_one(ctx, k_rand_like, "rand_like", v_, result);
+}
+gradus_status gradus_randn_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::dtype(dtype)};
+  return call_one(ctx, k_randn_like, "randn_like", v_, result);
+}
+gradus_status gradus_randint(gradus_context *ctx, int64_t low, int64_t high, const int64_t *size, size_t size_count,
+                             int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {Value(low), Value(high), arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_randint, "randint", v_, result);
+}
+gradus_status gradus_randint_like(gradus_context *ctx, const gradus_tensor *input, int64_t low, const int64_t *high,
+                                  int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(low), arg::optional(high), arg::dtype(dtype)};
+  return call_one(ctx, k_randint_like, "randint_like", v_, result);
+}
+gradus_status gradus_randperm(gradus_context *ctx, int64_t n, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {Value(n), arg::dtype(dtype)};
+  return call_one(ctx, k_randperm, "randperm", v_, result);
+}
+gradus_status gradus_uniform(gradus_context *ctx, const gradus_tensor *input, double low, double high,
                              gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::list(dims, dims_count)};
-  return call_one(ctx, k_permute, "permute", v_, result);
+  const Value v_[] = {arg::given(input), Value(low), Value(high)};
+  return call_one(ctx, k_uniform, "uniform", v_, result);
+}
+gradus_status gradus_uniform_(gradus_context *ctx, gradus_tensor *input, double low, double high,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(low), Value(high)};
+  return call_some(ctx, k_uniform_, "uniform_", v_, {result});
+}
+gradus_status gradus_normal(gradus_context *ctx, const gradus_tensor *input, double mean, double std,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(mean), Value(std)};
+  return call_one(ctx, k_normal, "normal", v_, result);
+}
+gradus_status gradus_normal_(gradus_context *ctx, gradus_tensor *input, double mean, double std,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(mean), Value(std)};
+  return call_some(ctx, k_normal_, "normal_", v_, {result});
+}
+gradus_status gradus_exponential(gradus_context *ctx, const gradus_tensor *input, double lambd,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(lambd)};
+  return call_one(ctx, k_exponential, "exponential", v_, result);
+}
+gradus_status gradus_exponential_(gradus_context *ctx, gradus_tensor *input, double lambd, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(lambd)};
+  return call_some(ctx, k_exponential_, "exponential_", v_, {result});
+}
+gradus_status gradus_log_normal(gradus_context *ctx, const gradus_tensor *input, double mean, double std,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(mean), Value(std)};
+  return call_one(ctx, k_log_normal, "log_normal", v_, result);
+}
+gradus_status gradus_log_normal_(gradus_context *ctx, gradus_tensor *input, double mean, double std,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(mean), Value(std)};
+  return call_some(ctx, k_log_normal_, "log_normal_", v_, {result});
+}
+gradus_status gradus_cauchy(gradus_context *ctx, const gradus_tensor *input, double median, double sigma,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(median), Value(sigma)};
+  return call_one(ctx, k_cauchy, "cauchy", v_, result);
+}
+gradus_status gradus_cauchy_(gradus_context *ctx, gradus_tensor *input, double median, double sigma,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(median), Value(sigma)};
+  return call_some(ctx, k_cauchy_, "cauchy_", v_, {result});
+}
+gradus_status gradus_geometric(gradus_context *ctx, const gradus_tensor *input, double p, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p)};
+  return call_one(ctx, k_geometric, "geometric", v_, result);
+}
+gradus_status gradus_geometric_(gradus_context *ctx, gradus_tensor *input, double p, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p)};
+  return call_some(ctx, k_geometric_, "geometric_", v_, {result});
+}
+gradus_status gradus_random(gradus_context *ctx, const gradus_tensor *input, const int64_t *low, const int64_t *high,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(low), arg::optional(high)};
+  return call_one(ctx, k_random, "random", v_, result);
+}
+gradus_status gradus_random_(gradus_context *ctx, gradus_tensor *input, const int64_t *low, const int64_t *high,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(low), arg::optional(high)};
+  return call_some(ctx, k_random_, "random_", v_, {result});
+}
+gradus_status gradus_bernoulli(gradus_context *ctx, const gradus_tensor *input, const double *p,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(p)};
+  return call_one(ctx, k_bernoulli, "bernoulli", v_, result);
+}
+gradus_status gradus_bernoulli_(gradus_context *ctx, gradus_tensor *input, const double *p, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(p)};
+  return call_some(ctx, k_bernoulli_, "bernoulli_", v_, {result});
+}
+gradus_status gradus_normal_around(gradus_context *ctx, const gradus_tensor *mean, const gradus_tensor *std,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(mean), arg::given(std)};
+  return call_one(ctx, k_normal_around, "normal_around", v_, result);
+}
+gradus_status gradus_multinomial(gradus_context *ctx, const gradus_tensor *input, int64_t num_samples,
+                                 int32_t replacement, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(num_samples), arg::flag(replacement)};
+  return call_one(ctx, k_multinomial, "multinomial", v_, result);
 }
 gradus_status gradus_mm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mat2,
                         gradus_tensor **result) {
@@ -634,34 +2718,53 @@ gradus_status gradus_einsum(gradus_context *ctx, const char *equation, size_t eq
                       arg::list(path, path_count)};
   return call_one(ctx, k_einsum, "einsum", v_, result);
 }
-gradus_status gradus_fake_unbind(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **results,
-                                 size_t capacity, size_t *count) {
-  const Value v_[] = {arg::given(input), Value(dim)};
-  return call_list(ctx, k_fake_unbind, "fake_unbind", v_, results, capacity, count);
+gradus_status gradus_native_dropout(gradus_context *ctx, const gradus_tensor *input, double p, const int32_t *train,
+                                    gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), Value(p), train ? arg::flag(*train) : Value(std::nullopt)};
+  return call_some(ctx, k_native_dropout, "native_dropout", v_, {result0, result1});
 }
-gradus_status gradus_fake_max(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
-                              const double *scale_factors, size_t scale_factors_count, const double *eps,
-                              const int32_t *flag, const char *reduction, size_t reduction_length, const char *mode,
-                              size_t mode_length, const double *min, double max, const int64_t *stride,
-                              size_t stride_count, const int64_t *output_size, size_t output_size_count,
-                              const gradus_tensor *weight, int32_t dtype, int64_t stop, gradus_tensor **values,
-                              gradus_tensor **indices) {
-  const Value v_[] = {arg::given(input), arg::optional(dim), arg::list(scale_factors, scale_factors_count),
-                      arg::optional(eps), flag ? arg::flag(*flag) : Value(std::nullopt),
-                      arg::text(reduction, reduction_length), arg::text(mode, mode_length), arg::optional(min),
-                      Value(max), arg::list(stride, stride_count), arg::list(output_size, output_size_count),
-                      arg::optional(weight), arg::dtype(dtype), Value(), Value(stop)};
-  return call_some(ctx, k_fake_max, "fake_max", v_, {values, indices});
+gradus_status gradus_native_dropout_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                             const gradus_tensor *mask, double scale, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(mask), Value(scale)};
+  return call_one(ctx, k_native_dropout_backward, "native_dropout_backward", v_, result);
 }
-gradus_status gradus_fake_cat(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count, int64_t dim,
+gradus_status gradus_dropout(gradus_context *ctx, const gradus_tensor *input, double p, int32_t train,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
+  return call_one(ctx, k_dropout, "dropout", v_, result);
+}
+gradus_status gradus_dropout_(gradus_context *ctx, gradus_tensor *input, double p, int32_t train,
                               gradus_tensor **result) {
-  const Value v_[] = {arg::list(tensors, tensors_count), Value(dim)};
-  return call_one(ctx, k_fake_cat, "fake_cat", v_, result);
+  const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
+  return call_some(ctx, k_dropout_, "dropout_", v_, {result});
 }
-gradus_status gradus_fake_index(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *indices,
-                                size_t indices_count, int32_t dtype, double p, int32_t training, int64_t low,
-                                gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::list(indices, indices_count), arg::dtype(dtype), Value(p),
-                      arg::flag(training), Value(low)};
-  return call_one(ctx, k_fake_index, "fake_index", v_, result);
+gradus_status gradus_feature_dropout(gradus_context *ctx, const gradus_tensor *input, double p, int32_t train,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
+  return call_one(ctx, k_feature_dropout, "feature_dropout", v_, result);
+}
+gradus_status gradus_feature_dropout_(gradus_context *ctx, gradus_tensor *input, double p, int32_t train,
+                                      gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
+  return call_some(ctx, k_feature_dropout_, "feature_dropout_", v_, {result});
+}
+gradus_status gradus_alpha_dropout(gradus_context *ctx, const gradus_tensor *input, double p, int32_t train,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
+  return call_one(ctx, k_alpha_dropout, "alpha_dropout", v_, result);
+}
+gradus_status gradus_alpha_dropout_(gradus_context *ctx, gradus_tensor *input, double p, int32_t train,
+                                    gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
+  return call_some(ctx, k_alpha_dropout_, "alpha_dropout_", v_, {result});
+}
+gradus_status gradus_feature_alpha_dropout(gradus_context *ctx, const gradus_tensor *input, double p, int32_t train,
+                                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
+  return call_one(ctx, k_feature_alpha_dropout, "feature_alpha_dropout", v_, result);
+}
+gradus_status gradus_feature_alpha_dropout_(gradus_context *ctx, gradus_tensor *input, double p, int32_t train,
+                                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
+  return call_some(ctx, k_feature_alpha_dropout_, "feature_alpha_dropout_", v_, {result});
 }

@@ -21,6 +21,28 @@ template <class T> class Methods {
     detail::one<T>(op_, {self()});
     return self();
   }
+  // 2 to the power of each element.
+  T exp2() const {
+    static const detail::Op op_("exp2");
+    return detail::one<T>(op_, {self()});
+  }
+  // 2 to the power of each element.
+  const T& exp2_() const {
+    static const detail::Op op_("exp2_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // exp(x) - 1 for each element, exact near 0.
+  T expm1() const {
+    static const detail::Op op_("expm1");
+    return detail::one<T>(op_, {self()});
+  }
+  // exp(x) - 1 for each element, exact near 0.
+  const T& expm1_() const {
+    static const detail::Op op_("expm1_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
   // The natural logarithm of each element; -inf at 0, NaN below.
   T log() const {
     static const detail::Op op_("log");
@@ -29,6 +51,39 @@ template <class T> class Methods {
   // The natural logarithm of each element; -inf at 0, NaN below.
   const T& log_() const {
     static const detail::Op op_("log_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The logarithm to base 2 of each element; exact at powers of 2.
+  T log2() const {
+    static const detail::Op op_("log2");
+    return detail::one<T>(op_, {self()});
+  }
+  // The logarithm to base 2 of each element; exact at powers of 2.
+  const T& log2_() const {
+    static const detail::Op op_("log2_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The logarithm to base 10 of each element.
+  T log10() const {
+    static const detail::Op op_("log10");
+    return detail::one<T>(op_, {self()});
+  }
+  // The logarithm to base 10 of each element.
+  const T& log10_() const {
+    static const detail::Op op_("log10_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // log(1 + x) for each element, exact near 0.
+  T log1p() const {
+    static const detail::Op op_("log1p");
+    return detail::one<T>(op_, {self()});
+  }
+  // log(1 + x) for each element, exact near 0.
+  const T& log1p_() const {
+    static const detail::Op op_("log1p_");
     detail::one<T>(op_, {self()});
     return self();
   }
@@ -54,6 +109,72 @@ template <class T> class Methods {
     detail::one<T>(op_, {self()});
     return self();
   }
+  // The tangent of each element, in radians.
+  T tan() const {
+    static const detail::Op op_("tan");
+    return detail::one<T>(op_, {self()});
+  }
+  // The tangent of each element, in radians.
+  const T& tan_() const {
+    static const detail::Op op_("tan_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The arc sine of each element; NaN outside [-1, 1].
+  T asin() const {
+    static const detail::Op op_("asin");
+    return detail::one<T>(op_, {self()});
+  }
+  // The arc sine of each element; NaN outside [-1, 1].
+  const T& asin_() const {
+    static const detail::Op op_("asin_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The arc cosine of each element; NaN outside [-1, 1].
+  T acos() const {
+    static const detail::Op op_("acos");
+    return detail::one<T>(op_, {self()});
+  }
+  // The arc cosine of each element; NaN outside [-1, 1].
+  const T& acos_() const {
+    static const detail::Op op_("acos_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The arc tangent of each element.
+  T atan() const {
+    static const detail::Op op_("atan");
+    return detail::one<T>(op_, {self()});
+  }
+  // The arc tangent of each element.
+  const T& atan_() const {
+    static const detail::Op op_("atan_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The hyperbolic sine of each element.
+  T sinh() const {
+    static const detail::Op op_("sinh");
+    return detail::one<T>(op_, {self()});
+  }
+  // The hyperbolic sine of each element.
+  const T& sinh_() const {
+    static const detail::Op op_("sinh_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The hyperbolic cosine of each element.
+  T cosh() const {
+    static const detail::Op op_("cosh");
+    return detail::one<T>(op_, {self()});
+  }
+  // The hyperbolic cosine of each element.
+  const T& cosh_() const {
+    static const detail::Op op_("cosh_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
   // The hyperbolic tangent of each element.
   T tanh() const {
     static const detail::Op op_("tanh");
@@ -62,6 +183,39 @@ template <class T> class Methods {
   // The hyperbolic tangent of each element.
   const T& tanh_() const {
     static const detail::Op op_("tanh_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The inverse of sinh for each element.
+  T asinh() const {
+    static const detail::Op op_("asinh");
+    return detail::one<T>(op_, {self()});
+  }
+  // The inverse of sinh for each element.
+  const T& asinh_() const {
+    static const detail::Op op_("asinh_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The inverse of cosh for each element; NaN below 1.
+  T acosh() const {
+    static const detail::Op op_("acosh");
+    return detail::one<T>(op_, {self()});
+  }
+  // The inverse of cosh for each element; NaN below 1.
+  const T& acosh_() const {
+    static const detail::Op op_("acosh_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The inverse of tanh for each element; NaN outside [-1, 1].
+  T atanh() const {
+    static const detail::Op op_("atanh");
+    return detail::one<T>(op_, {self()});
+  }
+  // The inverse of tanh for each element; NaN outside [-1, 1].
+  const T& atanh_() const {
+    static const detail::Op op_("atanh_");
     detail::one<T>(op_, {self()});
     return self();
   }
@@ -84,6 +238,105 @@ template <class T> class Methods {
   // The error function of each element.
   const T& erf_() const {
     static const detail::Op op_("erf_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // 1 - erf(x) for each element, with all digits in the tail.
+  T erfc() const {
+    static const detail::Op op_("erfc");
+    return detail::one<T>(op_, {self()});
+  }
+  // 1 - erf(x) for each element, with all digits in the tail.
+  const T& erfc_() const {
+    static const detail::Op op_("erfc_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The inverse of erf for each element.
+  T erfinv() const {
+    static const detail::Op op_("erfinv");
+    return detail::one<T>(op_, {self()});
+  }
+  // The inverse of erf for each element.
+  const T& erfinv_() const {
+    static const detail::Op op_("erfinv_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The normal distribution function of each element.
+  T special_ndtr() const {
+    static const detail::Op op_("special_ndtr");
+    return detail::one<T>(op_, {self()});
+  }
+  // The normal distribution function of each element.
+  const T& special_ndtr_() const {
+    static const detail::Op op_("special_ndtr_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The logarithm of the absolute value of the gamma function of each element.
+  T lgamma() const {
+    static const detail::Op op_("lgamma");
+    return detail::one<T>(op_, {self()});
+  }
+  // The logarithm of the absolute value of the gamma function of each element.
+  const T& lgamma_() const {
+    static const detail::Op op_("lgamma_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The derivative of lgamma for each element; NaN at negative integers.
+  T digamma() const {
+    static const detail::Op op_("digamma");
+    return detail::one<T>(op_, {self()});
+  }
+  // The derivative of lgamma for each element; NaN at negative integers.
+  const T& digamma_() const {
+    static const detail::Op op_("digamma_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // sin(pi x) / (pi x) for each element, 1 at 0.
+  T sinc() const {
+    static const detail::Op op_("sinc");
+    return detail::one<T>(op_, {self()});
+  }
+  // sin(pi x) / (pi x) for each element, 1 at 0.
+  const T& sinc_() const {
+    static const detail::Op op_("sinc_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // log(x / (1 - x)) for each element, of x held in [eps, 1 - eps] if eps is given; NaN outside [0, 1] if not.
+  T logit(std::optional<double> eps = {}) const {
+    static const detail::Op op_("logit");
+    return detail::one<T>(op_, {self(), eps});
+  }
+  // log(x / (1 - x)) for each element, of x held in [eps, 1 - eps] if eps is given; NaN outside [0, 1] if not.
+  const T& logit_(std::optional<double> eps = {}) const {
+    static const detail::Op op_("logit_");
+    detail::one<T>(op_, {self(), eps});
+    return self();
+  }
+  // Degrees as radians.
+  T deg2rad() const {
+    static const detail::Op op_("deg2rad");
+    return detail::one<T>(op_, {self()});
+  }
+  // Degrees as radians.
+  const T& deg2rad_() const {
+    static const detail::Op op_("deg2rad_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // Radians as degrees.
+  T rad2deg() const {
+    static const detail::Op op_("rad2deg");
+    return detail::one<T>(op_, {self()});
+  }
+  // Radians as degrees.
+  const T& rad2deg_() const {
+    static const detail::Op op_("rad2deg_");
     detail::one<T>(op_, {self()});
     return self();
   }
@@ -131,6 +384,112 @@ template <class T> class Methods {
     detail::one<T>(op_, {self()});
     return self();
   }
+  // 1 / sqrt(x) for each element.
+  T rsqrt() const {
+    static const detail::Op op_("rsqrt");
+    return detail::one<T>(op_, {self()});
+  }
+  // 1 / sqrt(x) for each element.
+  const T& rsqrt_() const {
+    static const detail::Op op_("rsqrt_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // 1 / x for each element.
+  T reciprocal() const {
+    static const detail::Op op_("reciprocal");
+    return detail::one<T>(op_, {self()});
+  }
+  // 1 / x for each element.
+  const T& reciprocal_() const {
+    static const detail::Op op_("reciprocal_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // -1, 0 or 1 for each element; 0 for NaN. The gradient is 0.
+  T sign() const {
+    static const detail::Op op_("sign");
+    return detail::one<T>(op_, {self()});
+  }
+  // -1, 0 or 1 for each element; 0 for NaN. The gradient is 0.
+  const T& sign_() const {
+    static const detail::Op op_("sign_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The largest integer not above each element. The gradient is 0.
+  T floor() const {
+    static const detail::Op op_("floor");
+    return detail::one<T>(op_, {self()});
+  }
+  // The largest integer not above each element. The gradient is 0.
+  const T& floor_() const {
+    static const detail::Op op_("floor_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The smallest integer not below each element. The gradient is 0.
+  T ceil() const {
+    static const detail::Op op_("ceil");
+    return detail::one<T>(op_, {self()});
+  }
+  // The smallest integer not below each element. The gradient is 0.
+  const T& ceil_() const {
+    static const detail::Op op_("ceil_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // Each element without its fraction. The gradient is 0.
+  T trunc() const {
+    static const detail::Op op_("trunc");
+    return detail::one<T>(op_, {self()});
+  }
+  // Each element without its fraction. The gradient is 0.
+  const T& trunc_() const {
+    static const detail::Op op_("trunc_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The fraction of each element, with its sign.
+  T frac() const {
+    static const detail::Op op_("frac");
+    return detail::one<T>(op_, {self()});
+  }
+  // The fraction of each element, with its sign.
+  const T& frac_() const {
+    static const detail::Op op_("frac_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The nearest integer to each element, ties to even, or the nearest multiple of 10^-decimals. The gradient is 0.
+  T round(int64_t decimals = 0) const {
+    static const detail::Op op_("round");
+    return detail::one<T>(op_, {self(), decimals});
+  }
+  // The nearest integer to each element, ties to even, or the nearest multiple of 10^-decimals. The gradient is 0.
+  const T& round_(int64_t decimals = 0) const {
+    static const detail::Op op_("round_");
+    detail::one<T>(op_, {self(), decimals});
+    return self();
+  }
+  // The tensor itself; refuses booleans.
+  T positive() const {
+    static const detail::Op op_("positive");
+    return detail::one<T>(op_, {self()});
+  }
+  // NaN replaced by 0, infinities by the largest numbers of the dtype, or by what is given; the gradient there is 0.
+  T nan_to_num(std::optional<double> nan = {}, std::optional<double> posinf = {},
+               std::optional<double> neginf = {}) const {
+    static const detail::Op op_("nan_to_num");
+    return detail::one<T>(op_, {self(), nan, posinf, neginf});
+  }
+  // NaN replaced by 0, infinities by the largest numbers of the dtype, or by what is given; the gradient there is 0.
+  const T& nan_to_num_(std::optional<double> nan = {}, std::optional<double> posinf = {},
+                       std::optional<double> neginf = {}) const {
+    static const detail::Op op_("nan_to_num_");
+    detail::one<T>(op_, {self(), nan, posinf, neginf});
+    return self();
+  }
   // max(x, 0) for each element; the gradient at 0 is 0.
   T relu() const {
     static const detail::Op op_("relu");
@@ -142,12 +501,215 @@ template <class T> class Methods {
     detail::one<T>(op_, {self()});
     return self();
   }
-  // self + alpha * other.
+  // min(max(x, 0), 6) for each element; the gradient at both kinks is 0.
+  T relu6() const {
+    static const detail::Op op_("relu6");
+    return detail::one<T>(op_, {self()});
+  }
+  // min(max(x, 0), 6) for each element; the gradient at both kinks is 0.
+  const T& relu6_() const {
+    static const detail::Op op_("relu6_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // x where it is above the threshold, value elsewhere.
+  T threshold(Scalar threshold, Scalar value) const {
+    static const detail::Op op_("threshold");
+    return detail::one<T>(op_, {self(), threshold, value});
+  }
+  // x where it is above the threshold, value elsewhere.
+  const T& threshold_(Scalar threshold, Scalar value) const {
+    static const detail::Op op_("threshold_");
+    detail::one<T>(op_, {self(), threshold, value});
+    return self();
+  }
+  // x above 0, negative_slope * x elsewhere.
+  T leaky_relu(Scalar negative_slope = 0.01) const {
+    static const detail::Op op_("leaky_relu");
+    return detail::one<T>(op_, {self(), negative_slope});
+  }
+  // x above 0, negative_slope * x elsewhere.
+  const T& leaky_relu_(Scalar negative_slope = 0.01) const {
+    static const detail::Op op_("leaky_relu_");
+    detail::one<T>(op_, {self(), negative_slope});
+    return self();
+  }
+  // x above 0, weight * x elsewhere; one weight, or one per channel (dimension 1).
+  T prelu(const T& weight) const {
+    static const detail::Op op_("prelu");
+    return detail::one<T>(op_, {self(), weight});
+  }
+  // x held in [min_val, max_val]; the gradient at both is 0.
+  T hardtanh(Scalar min_val = -1, Scalar max_val = 1) const {
+    static const detail::Op op_("hardtanh");
+    return detail::one<T>(op_, {self(), min_val, max_val});
+  }
+  // x held in [min_val, max_val]; the gradient at both is 0.
+  const T& hardtanh_(Scalar min_val = -1, Scalar max_val = 1) const {
+    static const detail::Op op_("hardtanh_");
+    detail::one<T>(op_, {self(), min_val, max_val});
+    return self();
+  }
+  // (x + 3) / 6 held in [0, 1].
+  T hardsigmoid() const {
+    static const detail::Op op_("hardsigmoid");
+    return detail::one<T>(op_, {self()});
+  }
+  // (x + 3) / 6 held in [0, 1].
+  const T& hardsigmoid_() const {
+    static const detail::Op op_("hardsigmoid_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // x * hardsigmoid(x).
+  T hardswish() const {
+    static const detail::Op op_("hardswish");
+    return detail::one<T>(op_, {self()});
+  }
+  // x * hardsigmoid(x).
+  const T& hardswish_() const {
+    static const detail::Op op_("hardswish_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // x where |x| > lambd, 0 elsewhere.
+  T hardshrink(Scalar lambd = 0.5) const {
+    static const detail::Op op_("hardshrink");
+    return detail::one<T>(op_, {self(), lambd});
+  }
+  // x where |x| > lambd, 0 elsewhere.
+  const T& hardshrink_(Scalar lambd = 0.5) const {
+    static const detail::Op op_("hardshrink_");
+    detail::one<T>(op_, {self(), lambd});
+    return self();
+  }
+  // x moved by lambd toward 0, 0 where |x| <= lambd.
+  T softshrink(Scalar lambd = 0.5) const {
+    static const detail::Op op_("softshrink");
+    return detail::one<T>(op_, {self(), lambd});
+  }
+  // x moved by lambd toward 0, 0 where |x| <= lambd.
+  const T& softshrink_(Scalar lambd = 0.5) const {
+    static const detail::Op op_("softshrink_");
+    detail::one<T>(op_, {self(), lambd});
+    return self();
+  }
+  // x / (1 + |x|) for each element.
+  T softsign() const {
+    static const detail::Op op_("softsign");
+    return detail::one<T>(op_, {self()});
+  }
+  // x / (1 + |x|) for each element.
+  const T& softsign_() const {
+    static const detail::Op op_("softsign_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // x times the normal distribution function of x, exact or ('tanh') approximate.
+  T gelu(std::string_view approximate = "none") const {
+    static const detail::Op op_("gelu");
+    return detail::one<T>(op_, {self(), approximate});
+  }
+  // x times the normal distribution function of x, exact or ('tanh') approximate.
+  const T& gelu_(std::string_view approximate = "none") const {
+    static const detail::Op op_("gelu_");
+    detail::one<T>(op_, {self(), approximate});
+    return self();
+  }
+  // x * sigmoid(x) for each element.
+  T silu() const {
+    static const detail::Op op_("silu");
+    return detail::one<T>(op_, {self()});
+  }
+  // x * sigmoid(x) for each element.
+  const T& silu_() const {
+    static const detail::Op op_("silu_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) elsewhere.
+  T elu(Scalar alpha = 1, Scalar scale = 1, Scalar input_scale = 1) const {
+    static const detail::Op op_("elu");
+    return detail::one<T>(op_, {self(), alpha, scale, input_scale});
+  }
+  // scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) elsewhere.
+  const T& elu_(Scalar alpha = 1, Scalar scale = 1, Scalar input_scale = 1) const {
+    static const detail::Op op_("elu_");
+    detail::one<T>(op_, {self(), alpha, scale, input_scale});
+    return self();
+  }
+  // elu with the two constants that keep mean 0 and variance 1 through layers.
+  T selu() const {
+    static const detail::Op op_("selu");
+    return detail::one<T>(op_, {self()});
+  }
+  // elu with the two constants that keep mean 0 and variance 1 through layers.
+  const T& selu_() const {
+    static const detail::Op op_("selu_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // x above 0, alpha * (exp(x / alpha) - 1) elsewhere.
+  T celu(Scalar alpha = 1) const {
+    static const detail::Op op_("celu");
+    return detail::one<T>(op_, {self(), alpha});
+  }
+  // x above 0, alpha * (exp(x / alpha) - 1) elsewhere.
+  const T& celu_(Scalar alpha = 1) const {
+    static const detail::Op op_("celu_");
+    detail::one<T>(op_, {self(), alpha});
+    return self();
+  }
+  // log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold.
+  T softplus(Scalar beta = 1, Scalar threshold = 20) const {
+    static const detail::Op op_("softplus");
+    return detail::one<T>(op_, {self(), beta, threshold});
+  }
+  // log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold.
+  const T& softplus_(Scalar beta = 1, Scalar threshold = 20) const {
+    static const detail::Op op_("softplus_");
+    detail::one<T>(op_, {self(), beta, threshold});
+    return self();
+  }
+  // log(sigmoid(x)) for each element, with all digits on both sides.
+  T log_sigmoid() const {
+    static const detail::Op op_("log_sigmoid");
+    return detail::one<T>(op_, {self()});
+  }
+  // log(sigmoid(x)) for each element, with all digits on both sides.
+  const T& log_sigmoid_() const {
+    static const detail::Op op_("log_sigmoid_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // x * tanh(softplus(x)) for each element.
+  T mish() const {
+    static const detail::Op op_("mish");
+    return detail::one<T>(op_, {self()});
+  }
+  // x * tanh(softplus(x)) for each element.
+  const T& mish_() const {
+    static const detail::Op op_("mish_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // x - tanh(x) for each element, with all digits near 0.
+  T tanhshrink() const {
+    static const detail::Op op_("tanhshrink");
+    return detail::one<T>(op_, {self()});
+  }
+  // x - tanh(x) for each element, with all digits near 0.
+  const T& tanhshrink_() const {
+    static const detail::Op op_("tanhshrink_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // self + alpha * other; or for booleans.
   T add(const Operand& other, Scalar alpha = 1) const {
     static const detail::Op op_("add");
     return detail::one<T>(op_, {self(), other, alpha});
   }
-  // self + alpha * other.
+  // self + alpha * other; or for booleans.
   const T& add_(const Operand& other, Scalar alpha = 1) const {
     static const detail::Op op_("add_");
     detail::one<T>(op_, {self(), other, alpha});
@@ -164,12 +726,17 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), other, alpha});
     return self();
   }
-  // self * other.
+  // other - alpha * self.
+  T rsub(const T& other, Scalar alpha = 1) const {
+    static const detail::Op op_("rsub");
+    return detail::one<T>(op_, {self(), other, alpha});
+  }
+  // self * other; and for booleans.
   T mul(const Operand& other) const {
     static const detail::Op op_("mul");
     return detail::one<T>(op_, {self(), other});
   }
-  // self * other.
+  // self * other; and for booleans.
   const T& mul_(const Operand& other) const {
     static const detail::Op op_("mul_");
     detail::one<T>(op_, {self(), other});
@@ -186,6 +753,72 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), other});
     return self();
   }
+  // The largest integer not above self / other. The gradient is 0. An error for integers by 0.
+  T floor_divide(const Operand& other) const {
+    static const detail::Op op_("floor_divide");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The largest integer not above self / other. The gradient is 0. An error for integers by 0.
+  const T& floor_divide_(const Operand& other) const {
+    static const detail::Op op_("floor_divide_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
+  T div_mode(const T& other, std::optional<std::string_view> rounding_mode = {}) const {
+    static const detail::Op op_("div_mode");
+    return detail::one<T>(op_, {self(), other, rounding_mode});
+  }
+  // self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
+  const T& div_mode_(const T& other, std::optional<std::string_view> rounding_mode = {}) const {
+    static const detail::Op op_("div_mode_");
+    detail::one<T>(op_, {self(), other, rounding_mode});
+    return self();
+  }
+  // The rest of the division toward 0, with the sign of self.
+  T fmod(const Operand& other) const {
+    static const detail::Op op_("fmod");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The rest of the division toward 0, with the sign of self.
+  const T& fmod_(const Operand& other) const {
+    static const detail::Op op_("fmod_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The rest of the floor division, with the sign of other.
+  T remainder(const Operand& other) const {
+    static const detail::Op op_("remainder");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The rest of the floor division, with the sign of other.
+  const T& remainder_(const Operand& other) const {
+    static const detail::Op op_("remainder_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with ...
+  T pow(const Operand& exponent) const {
+    static const detail::Op op_("pow");
+    return detail::one<T>(op_, {self(), exponent});
+  }
+  // self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with ...
+  const T& pow_(const Operand& exponent) const {
+    static const detail::Op op_("pow_");
+    detail::one<T>(op_, {self(), exponent});
+    return self();
+  }
+  // pow in float64.
+  T float_power(const T& exponent) const {
+    static const detail::Op op_("float_power");
+    return detail::one<T>(op_, {self(), exponent});
+  }
+  // pow in float64.
+  const T& float_power_(const T& exponent) const {
+    static const detail::Op op_("float_power_");
+    detail::one<T>(op_, {self(), exponent});
+    return self();
+  }
   // The larger of two elements; NaN if either is. Equal elements share the gradient.
   T maximum(const Operand& other) const {
     static const detail::Op op_("maximum");
@@ -194,6 +827,237 @@ template <class T> class Methods {
   // The larger of two elements; NaN if either is. Equal elements share the gradient.
   const T& maximum_(const Operand& other) const {
     static const detail::Op op_("maximum_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The smaller of two elements; NaN if either is. Equal elements share the gradient.
+  T minimum(const Operand& other) const {
+    static const detail::Op op_("minimum");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The smaller of two elements; NaN if either is. Equal elements share the gradient.
+  const T& minimum_(const Operand& other) const {
+    static const detail::Op op_("minimum_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The larger of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+  T fmax(const Operand& other) const {
+    static const detail::Op op_("fmax");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The larger of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+  const T& fmax_(const Operand& other) const {
+    static const detail::Op op_("fmax_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The smaller of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+  T fmin(const Operand& other) const {
+    static const detail::Op op_("fmin");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The smaller of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+  const T& fmin_(const Operand& other) const {
+    static const detail::Op op_("fmin_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The angle of the point (other, self), in (-pi, pi]. The gradient at the origin is NaN.
+  T atan2(const Operand& other) const {
+    static const detail::Op op_("atan2");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The angle of the point (other, self), in (-pi, pi]. The gradient at the origin is NaN.
+  const T& atan2_(const Operand& other) const {
+    static const detail::Op op_("atan2_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // sqrt(self^2 + other^2) without overflow; the gradient at the origin is 0.
+  T hypot(const Operand& other) const {
+    static const detail::Op op_("hypot");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // sqrt(self^2 + other^2) without overflow; the gradient at the origin is 0.
+  const T& hypot_(const Operand& other) const {
+    static const detail::Op op_("hypot_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The size of self with the sign of other.
+  T copysign(const Operand& other) const {
+    static const detail::Op op_("copysign");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The size of self with the sign of other.
+  const T& copysign_(const Operand& other) const {
+    static const detail::Op op_("copysign_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // self * log(other); 0 where self is 0, unless other is NaN.
+  T xlogy(const Operand& other) const {
+    static const detail::Op op_("xlogy");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // self * log(other); 0 where self is 0, unless other is NaN.
+  const T& xlogy_(const Operand& other) const {
+    static const detail::Op op_("xlogy_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // self * log(1 + other); 0 where self is 0, unless other is NaN.
+  T special_xlog1py(const Operand& other) const {
+    static const detail::Op op_("special_xlog1py");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // self * log(1 + other); 0 where self is 0, unless other is NaN.
+  const T& special_xlog1py_(const Operand& other) const {
+    static const detail::Op op_("special_xlog1py_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // log(exp(self) + exp(other)) without overflow.
+  T logaddexp(const Operand& other) const {
+    static const detail::Op op_("logaddexp");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // log(exp(self) + exp(other)) without overflow.
+  const T& logaddexp_(const Operand& other) const {
+    static const detail::Op op_("logaddexp_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // log2(2^self + 2^other) without overflow.
+  T logaddexp2(const Operand& other) const {
+    static const detail::Op op_("logaddexp2");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // log2(2^self + 2^other) without overflow.
+  const T& logaddexp2_(const Operand& other) const {
+    static const detail::Op op_("logaddexp2_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The number next to self toward other, of the same dtype. No gradient.
+  T nextafter(const Operand& other) const {
+    static const detail::Op op_("nextafter");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The number next to self toward other, of the same dtype. No gradient.
+  const T& nextafter_(const Operand& other) const {
+    static const detail::Op op_("nextafter_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // 0 below 0, 1 above, and values where self is 0. No gradient.
+  T heaviside(const Operand& values) const {
+    static const detail::Op op_("heaviside");
+    return detail::one<T>(op_, {self(), values});
+  }
+  // 0 below 0, 1 above, and values where self is 0. No gradient.
+  const T& heaviside_(const Operand& values) const {
+    static const detail::Op op_("heaviside_");
+    detail::one<T>(op_, {self(), values});
+    return self();
+  }
+  // self * 2^other.
+  T ldexp(const T& other) const {
+    static const detail::Op op_("ldexp");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // self * 2^other.
+  const T& ldexp_(const T& other) const {
+    static const detail::Op op_("ldexp_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // Bit by bit, whether both are set; integers and booleans.
+  T bitwise_and(const Operand& other) const {
+    static const detail::Op op_("bitwise_and");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // Bit by bit, whether both are set; integers and booleans.
+  const T& bitwise_and_(const Operand& other) const {
+    static const detail::Op op_("bitwise_and_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // Bit by bit, whether either is set; integers and booleans.
+  T bitwise_or(const Operand& other) const {
+    static const detail::Op op_("bitwise_or");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // Bit by bit, whether either is set; integers and booleans.
+  const T& bitwise_or_(const Operand& other) const {
+    static const detail::Op op_("bitwise_or_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // Bit by bit, whether just one is set; integers and booleans.
+  T bitwise_xor(const Operand& other) const {
+    static const detail::Op op_("bitwise_xor");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // Bit by bit, whether just one is set; integers and booleans.
+  const T& bitwise_xor_(const Operand& other) const {
+    static const detail::Op op_("bitwise_xor_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // Every bit turned; not for booleans.
+  T bitwise_not() const {
+    static const detail::Op op_("bitwise_not");
+    return detail::one<T>(op_, {self()});
+  }
+  // Every bit turned; not for booleans.
+  const T& bitwise_not_() const {
+    static const detail::Op op_("bitwise_not_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // self * 2^other, wrapping around.
+  T bitwise_left_shift(const Operand& other) const {
+    static const detail::Op op_("bitwise_left_shift");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // self * 2^other, wrapping around.
+  const T& bitwise_left_shift_(const Operand& other) const {
+    static const detail::Op op_("bitwise_left_shift_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // floor(self / 2^other).
+  T bitwise_right_shift(const Operand& other) const {
+    static const detail::Op op_("bitwise_right_shift");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // floor(self / 2^other).
+  const T& bitwise_right_shift_(const Operand& other) const {
+    static const detail::Op op_("bitwise_right_shift_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The greatest common divisor of integers.
+  T gcd(const Operand& other) const {
+    static const detail::Op op_("gcd");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The greatest common divisor of integers.
+  const T& gcd_(const Operand& other) const {
+    static const detail::Op op_("gcd_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The least common multiple of integers.
+  T lcm(const Operand& other) const {
+    static const detail::Op op_("lcm");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The least common multiple of integers.
+  const T& lcm_(const Operand& other) const {
+    static const detail::Op op_("lcm_");
     detail::one<T>(op_, {self(), other});
     return self();
   }
@@ -263,10 +1127,396 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), other});
     return self();
   }
+  // Whether both are not 0.
+  T logical_and(const Operand& other) const {
+    static const detail::Op op_("logical_and");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // Whether both are not 0.
+  const T& logical_and_(const Operand& other) const {
+    static const detail::Op op_("logical_and_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // Whether either is not 0.
+  T logical_or(const Operand& other) const {
+    static const detail::Op op_("logical_or");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // Whether either is not 0.
+  const T& logical_or_(const Operand& other) const {
+    static const detail::Op op_("logical_or_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // Whether just one is not 0.
+  T logical_xor(const Operand& other) const {
+    static const detail::Op op_("logical_xor");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // Whether just one is not 0.
+  const T& logical_xor_(const Operand& other) const {
+    static const detail::Op op_("logical_xor_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // Whether an element is 0.
+  T logical_not() const {
+    static const detail::Op op_("logical_not");
+    return detail::one<T>(op_, {self()});
+  }
+  // Whether an element is 0.
+  const T& logical_not_() const {
+    static const detail::Op op_("logical_not_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // Whether an element is NaN.
+  T isnan() const {
+    static const detail::Op op_("isnan");
+    return detail::one<T>(op_, {self()});
+  }
+  // Whether an element is NaN.
+  const T& isnan_() const {
+    static const detail::Op op_("isnan_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // Whether an element is infinite.
+  T isinf() const {
+    static const detail::Op op_("isinf");
+    return detail::one<T>(op_, {self()});
+  }
+  // Whether an element is infinite.
+  const T& isinf_() const {
+    static const detail::Op op_("isinf_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // Whether an element is neither infinite nor NaN.
+  T isfinite() const {
+    static const detail::Op op_("isfinite");
+    return detail::one<T>(op_, {self()});
+  }
+  // Whether an element is neither infinite nor NaN.
+  const T& isfinite_() const {
+    static const detail::Op op_("isfinite_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // Whether the sign bit of an element is set, as for -0.
+  T signbit() const {
+    static const detail::Op op_("signbit");
+    return detail::one<T>(op_, {self()});
+  }
+  // Whether the sign bit of an element is set, as for -0.
+  const T& signbit_() const {
+    static const detail::Op op_("signbit_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // Whether an element is inf.
+  T isposinf() const {
+    static const detail::Op op_("isposinf");
+    return detail::one<T>(op_, {self()});
+  }
+  // Whether an element is -inf.
+  T isneginf() const {
+    static const detail::Op op_("isneginf");
+    return detail::one<T>(op_, {self()});
+  }
+  // Whether |self - other| <= atol + rtol * |other|, or both are the same infinity.
+  T isclose(const T& other, double rtol = 1e-05, double atol = 1e-08, bool equal_nan = false) const {
+    static const detail::Op op_("isclose");
+    return detail::one<T>(op_, {self(), other, rtol, atol, equal_nan});
+  }
+  // The larger of self and min; at equality the gradient is that of self.
+  T clamp_min(const Operand& min) const {
+    static const detail::Op op_("clamp_min");
+    return detail::one<T>(op_, {self(), min});
+  }
+  // The larger of self and min; at equality the gradient is that of self.
+  const T& clamp_min_(const Operand& min) const {
+    static const detail::Op op_("clamp_min_");
+    detail::one<T>(op_, {self(), min});
+    return self();
+  }
+  // The smaller of self and max; at equality the gradient is that of self.
+  T clamp_max(const Operand& max) const {
+    static const detail::Op op_("clamp_max");
+    return detail::one<T>(op_, {self(), max});
+  }
+  // The smaller of self and max; at equality the gradient is that of self.
+  const T& clamp_max_(const Operand& max) const {
+    static const detail::Op op_("clamp_max_");
+    detail::one<T>(op_, {self(), max});
+    return self();
+  }
+  // self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
+  T clamp(const T& min = {}, const T& max = {}) const {
+    static const detail::Op op_("clamp");
+    return detail::one<T>(op_, {self(), min, max});
+  }
+  // self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
+  const T& clamp_(const T& min = {}, const T& max = {}) const {
+    static const detail::Op op_("clamp_");
+    detail::one<T>(op_, {self(), min, max});
+    return self();
+  }
+  // self + value * tensor1 * tensor2.
+  T addcmul(const Operand& tensor1, const Operand& tensor2, Scalar value = 1) const {
+    static const detail::Op op_("addcmul");
+    return detail::one<T>(op_, {self(), tensor1, tensor2, value});
+  }
+  // self + value * tensor1 * tensor2.
+  const T& addcmul_(const Operand& tensor1, const Operand& tensor2, Scalar value = 1) const {
+    static const detail::Op op_("addcmul_");
+    detail::one<T>(op_, {self(), tensor1, tensor2, value});
+    return self();
+  }
+  // self + value * tensor1 / tensor2; floating dtypes only.
+  T addcdiv(const Operand& tensor1, const Operand& tensor2, Scalar value = 1) const {
+    static const detail::Op op_("addcdiv");
+    return detail::one<T>(op_, {self(), tensor1, tensor2, value});
+  }
+  // self + value * tensor1 / tensor2; floating dtypes only.
+  const T& addcdiv_(const Operand& tensor1, const Operand& tensor2, Scalar value = 1) const {
+    static const detail::Op op_("addcdiv_");
+    detail::one<T>(op_, {self(), tensor1, tensor2, value});
+    return self();
+  }
+  // self + weight * (end - self), computed from the nearer end.
+  T lerp(const Operand& stop, const Operand& weight) const {
+    static const detail::Op op_("lerp");
+    return detail::one<T>(op_, {self(), stop, weight});
+  }
+  // self + weight * (end - self), computed from the nearer end.
+  const T& lerp_(const Operand& stop, const Operand& weight) const {
+    static const detail::Op op_("lerp_");
+    detail::one<T>(op_, {self(), stop, weight});
+    return self();
+  }
   // The sum over the dimensions in dim, over all when there are none. Integers are summed in int64.
   T sum(const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
     static const detail::Op op_("sum");
     return detail::one<T>(op_, {self(), dim, keepdim, dtype});
+  }
+  // The sum over the dimensions in dim with every NaN as 0.
+  T nansum(const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("nansum");
+    return detail::one<T>(op_, {self(), dim, keepdim, dtype});
+  }
+  // The mean over the dimensions in dim, over all when there are none; NaN of no elements.
+  T mean(const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("mean");
+    return detail::one<T>(op_, {self(), dim, keepdim, dtype});
+  }
+  // The mean over the dimensions in dim of what is not NaN.
+  T nanmean(const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("nanmean");
+    return detail::one<T>(op_, {self(), dim, keepdim, dtype});
+  }
+  // The product along dim, of all elements without one; gradients are exact where elements are 0. Integers multiply in int64.
+  T prod(std::optional<int64_t> dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("prod");
+    return detail::one<T>(op_, {self(), dim, keepdim, dtype});
+  }
+  // Whether every element along the dimensions in dim is nonzero.
+  T all(const IntList& dim = {}, bool keepdim = false) const {
+    static const detail::Op op_("all");
+    return detail::one<T>(op_, {self(), dim, keepdim});
+  }
+  // Whether some element along the dimensions in dim is nonzero.
+  T any(const IntList& dim = {}, bool keepdim = false) const {
+    static const detail::Op op_("any");
+    return detail::one<T>(op_, {self(), dim, keepdim});
+  }
+  // How many elements along the dimensions in dim are not 0; NaN counts.
+  T count_nonzero(const IntList& dim = {}) const {
+    static const detail::Op op_("count_nonzero");
+    return detail::one<T>(op_, {self(), dim});
+  }
+  // The variance over the dimensions in dim: the sum of squared distances from the mean, over the count less correction (1).
+  T var(const IntList& dim = {}, std::optional<Scalar> correction = {}, bool keepdim = false) const {
+    static const detail::Op op_("var");
+    return detail::one<T>(op_, {self(), dim, correction, keepdim});
+  }
+  // The square root of the variance over the dimensions in dim; the gradient is 0 where it is 0.
+  T std(const IntList& dim = {}, std::optional<Scalar> correction = {}, bool keepdim = false) const {
+    static const detail::Op op_("std");
+    return detail::one<T>(op_, {self(), dim, correction, keepdim});
+  }
+  // Variance and mean over the dimensions in dim.
+  std::tuple<T, T> var_mean(const IntList& dim = {}, std::optional<Scalar> correction = {}, bool keepdim = false) const {
+    static const detail::Op op_("var_mean");
+    return detail::some<T, 2>(op_, {self(), dim, correction, keepdim});
+  }
+  // Standard deviation and mean over the dimensions in dim.
+  std::tuple<T, T> std_mean(const IntList& dim = {}, std::optional<Scalar> correction = {}, bool keepdim = false) const {
+    static const detail::Op op_("std_mean");
+    return detail::some<T, 2>(op_, {self(), dim, correction, keepdim});
+  }
+  // The largest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share the ...
+  T amax(const IntList& dim = {}, bool keepdim = false) const {
+    static const detail::Op op_("amax");
+    return detail::one<T>(op_, {self(), dim, keepdim});
+  }
+  // The smallest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share the ...
+  T amin(const IntList& dim = {}, bool keepdim = false) const {
+    static const detail::Op op_("amin");
+    return detail::one<T>(op_, {self(), dim, keepdim});
+  }
+  // The largest element; NaN if there is one. Equal ones share the gradient.
+  T max() const {
+    static const detail::Op op_("max");
+    return detail::one<T>(op_, {self()});
+  }
+  // The smallest element; NaN if there is one. Equal ones share the gradient.
+  T min() const {
+    static const detail::Op op_("min");
+    return detail::one<T>(op_, {self()});
+  }
+  // The smallest and the largest element along dim, of all without one.
+  std::tuple<T, T> aminmax(std::optional<int64_t> dim = {}, bool keepdim = false) const {
+    static const detail::Op op_("aminmax");
+    return detail::some<T, 2>(op_, {self(), dim, keepdim});
+  }
+  // The largest element along dim and its index, the first among equals, which gets the gradient. NaN is the largest.
+  std::tuple<T, T> max_dim(int64_t dim, bool keepdim = false) const {
+    static const detail::Op op_("max_dim");
+    return detail::some<T, 2>(op_, {self(), dim, keepdim});
+  }
+  // The smallest element along dim and its index, the first among equals, which gets the gradient. NaN is the smallest.
+  std::tuple<T, T> min_dim(int64_t dim, bool keepdim = false) const {
+    static const detail::Op op_("min_dim");
+    return detail::some<T, 2>(op_, {self(), dim, keepdim});
+  }
+  // The index of the largest element along dim, in row-major order of all without one; the first among equals, NaN the largest.
+  T argmax(std::optional<int64_t> dim = {}, bool keepdim = false) const {
+    static const detail::Op op_("argmax");
+    return detail::one<T>(op_, {self(), dim, keepdim});
+  }
+  // The index of the smallest element along dim, in row-major order of all without one; the first among equals, NaN the smallest.
+  T argmin(std::optional<int64_t> dim = {}, bool keepdim = false) const {
+    static const detail::Op op_("argmin");
+    return detail::one<T>(op_, {self(), dim, keepdim});
+  }
+  // The norm of order ord over the dimensions in dim: (sum |x|^ord)^(1/ord), the largest or smallest |x| for inf or -inf, how ...
+  T linalg_vector_norm(Scalar ord = 2, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("linalg_vector_norm");
+    return detail::one<T>(op_, {self(), ord, dim, keepdim, dtype});
+  }
+  // The norm of order p over the dimensions in dim, over all when there are none; see linalg_vector_norm.
+  T norm(std::optional<Scalar> p = 2, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("norm");
+    return detail::one<T>(op_, {self(), p, dim, keepdim, dtype});
+  }
+  // e^x over its sum along dim.
+  T softmax(int64_t dim, Dtype dtype = {}) const {
+    static const detail::Op op_("softmax");
+    return detail::one<T>(op_, {self(), dim, dtype});
+  }
+  // x less the logarithm of the sum of e^x along dim.
+  T log_softmax(int64_t dim, Dtype dtype = {}) const {
+    static const detail::Op op_("log_softmax");
+    return detail::one<T>(op_, {self(), dim, dtype});
+  }
+  // The logarithm of the sum of e^x over the dimensions in dim; -inf of nothing but -inf, with gradient 0 there.
+  T logsumexp(const IntList& dim, bool keepdim = false) const {
+    static const detail::Op op_("logsumexp");
+    return detail::one<T>(op_, {self(), dim, keepdim});
+  }
+  // The sum of the elements so far along dim. Integers are summed in int64.
+  T cumsum(int64_t dim, Dtype dtype = {}) const {
+    static const detail::Op op_("cumsum");
+    return detail::one<T>(op_, {self(), dim, dtype});
+  }
+  // The sum of the elements so far along dim. Integers are summed in int64.
+  const T& cumsum_(int64_t dim, Dtype dtype = {}) const {
+    static const detail::Op op_("cumsum_");
+    detail::one<T>(op_, {self(), dim, dtype});
+    return self();
+  }
+  // The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.
+  T cumprod(int64_t dim, Dtype dtype = {}) const {
+    static const detail::Op op_("cumprod");
+    return detail::one<T>(op_, {self(), dim, dtype});
+  }
+  // The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.
+  const T& cumprod_(int64_t dim, Dtype dtype = {}) const {
+    static const detail::Op op_("cumprod_");
+    detail::one<T>(op_, {self(), dim, dtype});
+    return self();
+  }
+  // The largest element so far along dim and its index, the last among equals, which gets the gradient. A NaN stays.
+  std::tuple<T, T> cummax(int64_t dim) const {
+    static const detail::Op op_("cummax");
+    return detail::some<T, 2>(op_, {self(), dim});
+  }
+  // The smallest element so far along dim and its index, the last among equals, which gets the gradient. A NaN stays.
+  std::tuple<T, T> cummin(int64_t dim) const {
+    static const detail::Op op_("cummin");
+    return detail::some<T, 2>(op_, {self(), dim});
+  }
+  // The logarithm of the sum of e^x so far along dim.
+  T logcumsumexp(int64_t dim) const {
+    static const detail::Op op_("logcumsumexp");
+    return detail::one<T>(op_, {self(), dim});
+  }
+  // Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+  T diff(int64_t n = 1, int64_t dim = -1, const T& prepend = {}, const T& append = {}) const {
+    static const detail::Op op_("diff");
+    return detail::one<T>(op_, {self(), n, dim, prepend, append});
+  }
+  // The elements in order along dim, and where they were. Equal ones keep their order; NaN is the largest.
+  std::tuple<T, T> sort(int64_t dim = -1, bool descending = false, std::optional<bool> stable = {}) const {
+    static const detail::Op op_("sort");
+    return detail::some<T, 2>(op_, {self(), dim, descending, stable});
+  }
+  // The indices that put the elements in order along dim; equal ones keep their order.
+  T argsort(int64_t dim = -1, bool descending = false, std::optional<bool> stable = {}) const {
+    static const detail::Op op_("argsort");
+    return detail::one<T>(op_, {self(), dim, descending, stable});
+  }
+  // The elements in order along the first dimension.
+  T msort() const {
+    static const detail::Op op_("msort");
+    return detail::one<T>(op_, {self()});
+  }
+  // The k largest (or smallest) elements along dim in order, and where they are; NaN is the largest.
+  std::tuple<T, T> topk(int64_t k, int64_t dim = -1, bool largest = true, bool sorted = true) const {
+    static const detail::Op op_("topk");
+    return detail::some<T, 2>(op_, {self(), k, dim, largest, sorted});
+  }
+  // The k-th smallest element along dim, counted from 1, and its first index; NaN is the largest.
+  std::tuple<T, T> kthvalue(int64_t k, int64_t dim = -1, bool keepdim = false) const {
+    static const detail::Op op_("kthvalue");
+    return detail::some<T, 2>(op_, {self(), k, dim, keepdim});
+  }
+  // The middle element, the lower of two; NaN if there is one. Equal ones share the gradient.
+  T median() const {
+    static const detail::Op op_("median");
+    return detail::one<T>(op_, {self()});
+  }
+  // The middle of the elements that are not NaN, the lower of two. Equal ones share the gradient.
+  T nanmedian() const {
+    static const detail::Op op_("nanmedian");
+    return detail::one<T>(op_, {self()});
+  }
+  // The middle element along dim, the lower of two, and its first index, which gets the gradient; NaN if there is one.
+  std::tuple<T, T> median_dim(int64_t dim, bool keepdim = false) const {
+    static const detail::Op op_("median_dim");
+    return detail::some<T, 2>(op_, {self(), dim, keepdim});
+  }
+  // The middle along dim of the elements that are not NaN, the lower of two, and its first index, which gets the gradient.
+  std::tuple<T, T> nanmedian_dim(int64_t dim, bool keepdim = false) const {
+    static const detail::Op op_("nanmedian_dim");
+    return detail::some<T, 2>(op_, {self(), dim, keepdim});
+  }
+  // The most frequent element along dim, the smallest among equals, and its last index, which gets the gradient.
+  std::tuple<T, T> mode(int64_t dim = -1, bool keepdim = false) const {
+    static const detail::Op op_("mode");
+    return detail::some<T, 2>(op_, {self(), dim, keepdim});
   }
   // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
   T view(const IntList& size) const {
@@ -278,15 +1528,598 @@ template <class T> class Methods {
     static const detail::Op op_("reshape");
     return detail::one<T>(op_, {self(), shape});
   }
+  // self viewed in the shape of other.
+  T view_as(const T& other) const {
+    static const detail::Op op_("view_as");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // self in the shape of other.
+  T reshape_as(const T& other) const {
+    static const detail::Op op_("reshape_as");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // Dimensions start_dim to end_dim made one: a view where the strides allow it, else a copy. A scalar gets one dimension.
+  T flatten(int64_t start_dim = 0, int64_t end_dim = -1) const {
+    static const detail::Op op_("flatten");
+    return detail::one<T>(op_, {self(), start_dim, end_dim});
+  }
+  // One dimension cut into several; one of the sizes may be -1.
+  T unflatten(int64_t dim, const IntList& sizes) const {
+    static const detail::Op op_("unflatten");
+    return detail::one<T>(op_, {self(), dim, sizes});
+  }
+  // All elements in one dimension: a view where the strides allow it, else a copy.
+  T ravel() const {
+    static const detail::Op op_("ravel");
+    return detail::one<T>(op_, {self()});
+  }
+  // self, a scalar as one element of one dimension.
+  T atleast_1d() const {
+    static const detail::Op op_("atleast_1d");
+    return detail::one<T>(op_, {self()});
+  }
+  // self, fewer than two dimensions made up for in front.
+  T atleast_2d() const {
+    static const detail::Op op_("atleast_2d");
+    return detail::one<T>(op_, {self()});
+  }
+  // self with at least three dimensions: n becomes [1, n, 1], and [m, n] becomes [m, n, 1].
+  T atleast_3d() const {
+    static const detail::Op op_("atleast_3d");
+    return detail::one<T>(op_, {self()});
+  }
   // Dimensions of size 1 read as larger ones, without a copy; -1 keeps a size.
   T expand(const IntList& size, bool is_implicit = false) const {
     static const detail::Op op_("expand");
     return detail::one<T>(op_, {self(), size, is_implicit});
   }
+  // self expanded to the shape of other.
+  T expand_as(const T& other) const {
+    static const detail::Op op_("expand_as");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // self expanded to a shape.
+  T broadcast_to(const IntList& size) const {
+    static const detail::Op op_("broadcast_to");
+    return detail::one<T>(op_, {self(), size});
+  }
+  // Another handle of the same elements.
+  T alias() const {
+    static const detail::Op op_("alias");
+    return detail::one<T>(op_, {self()});
+  }
+  // The same elements without history: no gradient flows through. A write through it raises the version of self.
+  T detach() const {
+    static const detail::Op op_("detach");
+    return detail::one<T>(op_, {self()});
+  }
+  // A matrix with rows and columns exchanged; vectors and scalars as they are.
+  T t() const {
+    static const detail::Op op_("t");
+    return detail::one<T>(op_, {self()});
+  }
+  // The last two dimensions exchanged.
+  T mT() const {
+    static const detail::Op op_("mT");
+    return detail::one<T>(op_, {self()});
+  }
+  // All dimensions in reverse order.
+  T numpy_T() const {
+    static const detail::Op op_("numpy_T");
+    return detail::one<T>(op_, {self()});
+  }
+  // Two dimensions exchanged.
+  T transpose(int64_t dim0, int64_t dim1) const {
+    static const detail::Op op_("transpose");
+    return detail::one<T>(op_, {self(), dim0, dim1});
+  }
+  // Two dimensions exchanged: transpose.
+  T swapaxes(int64_t axis0, int64_t axis1) const {
+    static const detail::Op op_("swapaxes");
+    return detail::one<T>(op_, {self(), axis0, axis1});
+  }
+  // Two dimensions exchanged: transpose.
+  T swapdims(int64_t dim0, int64_t dim1) const {
+    static const detail::Op op_("swapdims");
+    return detail::one<T>(op_, {self(), dim0, dim1});
+  }
+  // The dimensions in another order: dimension i of the result is dims[i] of self.
+  T permute(const IntList& dims) const {
+    static const detail::Op op_("permute");
+    return detail::one<T>(op_, {self(), dims});
+  }
+  // The dimensions in source moved to the places in destination, the others in order.
+  T movedim(const IntList& source, const IntList& destination) const {
+    static const detail::Op op_("movedim");
+    return detail::one<T>(op_, {self(), source, destination});
+  }
+  // The dimensions in source moved to the places in destination, the others in order: movedim.
+  T moveaxis(const IntList& source, const IntList& destination) const {
+    static const detail::Op op_("moveaxis");
+    return detail::one<T>(op_, {self(), source, destination});
+  }
+  // Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
+  T squeeze(const IntList& dim = {}) const {
+    static const detail::Op op_("squeeze");
+    return detail::one<T>(op_, {self(), dim});
+  }
+  // A dimension of size 1 put in at dim.
+  T unsqueeze(int64_t dim) const {
+    static const detail::Op op_("unsqueeze");
+    return detail::one<T>(op_, {self(), dim});
+  }
+  // The part at one index of a dimension, which the result lacks.
+  T select(int64_t dim, int64_t index) const {
+    static const detail::Op op_("select");
+    return detail::one<T>(op_, {self(), dim, index});
+  }
+  // self with the part at one index of a dimension replaced by src.
+  T select_scatter(const T& src, int64_t dim, int64_t index) const {
+    static const detail::Op op_("select_scatter");
+    return detail::one<T>(op_, {self(), src, dim, index});
+  }
+  // self with the part at one index of a dimension replaced by src.
+  const T& select_scatter_(const T& src, int64_t dim, int64_t index) const {
+    static const detail::Op op_("select_scatter_");
+    detail::one<T>(op_, {self(), src, dim, index});
+    return self();
+  }
+  // The part from start to before end of a dimension, every step-th; bounds are read as Python's.
+  T slice(int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> stop = {}, int64_t step = 1) const {
+    static const detail::Op op_("slice");
+    return detail::one<T>(op_, {self(), dim, start, stop, step});
+  }
+  // self with a slice replaced by src.
+  T slice_scatter(const T& src, int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> stop = {},
+                  int64_t step = 1) const {
+    static const detail::Op op_("slice_scatter");
+    return detail::one<T>(op_, {self(), src, dim, start, stop, step});
+  }
+  // self with a slice replaced by src.
+  const T& slice_scatter_(const T& src, int64_t dim = 0, std::optional<int64_t> start = {},
+                          std::optional<int64_t> stop = {}, int64_t step = 1) const {
+    static const detail::Op op_("slice_scatter_");
+    detail::one<T>(op_, {self(), src, dim, start, stop, step});
+    return self();
+  }
+  // length indices of a dimension from start on.
+  T narrow(int64_t dim, int64_t start, int64_t length) const {
+    static const detail::Op op_("narrow");
+    return detail::one<T>(op_, {self(), dim, start, length});
+  }
+  // The elements where the index of dim2 is that of dim1 plus offset, as a last dimension.
+  T diagonal(int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) const {
+    static const detail::Op op_("diagonal");
+    return detail::one<T>(op_, {self(), offset, dim1, dim2});
+  }
+  // self with a diagonal replaced by src.
+  T diagonal_scatter(const T& src, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) const {
+    static const detail::Op op_("diagonal_scatter");
+    return detail::one<T>(op_, {self(), src, offset, dim1, dim2});
+  }
+  // self with a diagonal replaced by src.
+  const T& diagonal_scatter_(const T& src, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) const {
+    static const detail::Op op_("diagonal_scatter_");
+    detail::one<T>(op_, {self(), src, offset, dim1, dim2});
+    return self();
+  }
+  // Windows of a dimension, one every step elements, their elements as a last dimension.
+  T unfold(int64_t dimension, int64_t size, int64_t step) const {
+    static const detail::Op op_("unfold");
+    return detail::one<T>(op_, {self(), dimension, size, step});
+  }
+  // Parts of split_size along a dimension, the last one shorter where it does not divide. The parts may not be written in place ...
+  std::vector<T> split(int64_t split_size, int64_t dim = 0) const {
+    static const detail::Op op_("split");
+    return detail::many<T>(op_, {self(), split_size, dim});
+  }
+  // Parts of the given sizes along a dimension. The parts may not be written in place while recording.
+  std::vector<T> split_with_sizes(const IntList& split_sizes, int64_t dim = 0) const {
+    static const detail::Op op_("split_with_sizes");
+    return detail::many<T>(op_, {self(), split_sizes, dim});
+  }
+  // At most so many parts of equal size, the last one shorter.
+  std::vector<T> chunk(int64_t chunks, int64_t dim = 0) const {
+    static const detail::Op op_("chunk");
+    return detail::many<T>(op_, {self(), chunks, dim});
+  }
+  // The parts at every index of a dimension, which they lack. The parts may not be written in place while recording.
+  std::vector<T> unbind(int64_t dim = 0) const {
+    static const detail::Op op_("unbind");
+    return detail::many<T>(op_, {self(), dim});
+  }
+  // So many parts along a dimension, the first ones longer by one where it does not divide.
+  std::vector<T> tensor_split(int64_t sections, int64_t dim = 0) const {
+    static const detail::Op op_("tensor_split");
+    return detail::many<T>(op_, {self(), sections, dim});
+  }
+  // The parts between the given indices of a dimension, which are read as the bounds of slices.
+  std::vector<T> tensor_split_indices(const IntList& indices, int64_t dim = 0) const {
+    static const detail::Op op_("tensor_split_indices");
+    return detail::many<T>(op_, {self(), indices, dim});
+  }
+  // Equal parts along the second dimension, of a vector along the first.
+  std::vector<T> hsplit(int64_t sections) const {
+    static const detail::Op op_("hsplit");
+    return detail::many<T>(op_, {self(), sections});
+  }
+  // The parts between indices of the second dimension, of a vector of the first.
+  std::vector<T> hsplit_indices(const IntList& indices) const {
+    static const detail::Op op_("hsplit_indices");
+    return detail::many<T>(op_, {self(), indices});
+  }
+  // Equal parts along the first dimension.
+  std::vector<T> vsplit(int64_t sections) const {
+    static const detail::Op op_("vsplit");
+    return detail::many<T>(op_, {self(), sections});
+  }
+  // The parts between indices of the first dimension.
+  std::vector<T> vsplit_indices(const IntList& indices) const {
+    static const detail::Op op_("vsplit_indices");
+    return detail::many<T>(op_, {self(), indices});
+  }
+  // Equal parts along the third dimension.
+  std::vector<T> dsplit(int64_t sections) const {
+    static const detail::Op op_("dsplit");
+    return detail::many<T>(op_, {self(), sections});
+  }
+  // The parts between indices of the third dimension.
+  std::vector<T> dsplit_indices(const IntList& indices) const {
+    static const detail::Op op_("dsplit_indices");
+    return detail::many<T>(op_, {self(), indices});
+  }
+  // A copy of what view returns.
+  T view_copy(const IntList& size) const {
+    static const detail::Op op_("view_copy");
+    return detail::one<T>(op_, {self(), size});
+  }
+  // A copy of what t returns.
+  T t_copy() const {
+    static const detail::Op op_("t_copy");
+    return detail::one<T>(op_, {self()});
+  }
+  // A copy of what transpose returns.
+  T transpose_copy(int64_t dim0, int64_t dim1) const {
+    static const detail::Op op_("transpose_copy");
+    return detail::one<T>(op_, {self(), dim0, dim1});
+  }
+  // A copy of what permute returns.
+  T permute_copy(const IntList& dims) const {
+    static const detail::Op op_("permute_copy");
+    return detail::one<T>(op_, {self(), dims});
+  }
+  // A copy of what squeeze returns.
+  T squeeze_copy(const IntList& dim = {}) const {
+    static const detail::Op op_("squeeze_copy");
+    return detail::one<T>(op_, {self(), dim});
+  }
+  // A copy of what unsqueeze returns.
+  T unsqueeze_copy(int64_t dim) const {
+    static const detail::Op op_("unsqueeze_copy");
+    return detail::one<T>(op_, {self(), dim});
+  }
+  // A copy of what expand returns.
+  T expand_copy(const IntList& size, bool is_implicit = false) const {
+    static const detail::Op op_("expand_copy");
+    return detail::one<T>(op_, {self(), size, is_implicit});
+  }
+  // A copy of what select returns.
+  T select_copy(int64_t dim, int64_t index) const {
+    static const detail::Op op_("select_copy");
+    return detail::one<T>(op_, {self(), dim, index});
+  }
+  // A copy of what slice returns.
+  T slice_copy(int64_t dim = 0, std::optional<int64_t> start = {}, std::optional<int64_t> stop = {},
+               int64_t step = 1) const {
+    static const detail::Op op_("slice_copy");
+    return detail::one<T>(op_, {self(), dim, start, stop, step});
+  }
+  // A copy of what narrow returns.
+  T narrow_copy(int64_t dim, int64_t start, int64_t length) const {
+    static const detail::Op op_("narrow_copy");
+    return detail::one<T>(op_, {self(), dim, start, length});
+  }
+  // A copy of what split returns.
+  std::vector<T> split_copy(int64_t split_size, int64_t dim = 0) const {
+    static const detail::Op op_("split_copy");
+    return detail::many<T>(op_, {self(), split_size, dim});
+  }
+  // A copy of what split_with_sizes returns.
+  std::vector<T> split_with_sizes_copy(const IntList& split_sizes, int64_t dim = 0) const {
+    static const detail::Op op_("split_with_sizes_copy");
+    return detail::many<T>(op_, {self(), split_sizes, dim});
+  }
+  // A copy of what unbind returns.
+  std::vector<T> unbind_copy(int64_t dim = 0) const {
+    static const detail::Op op_("unbind_copy");
+    return detail::many<T>(op_, {self(), dim});
+  }
+  // A copy of what diagonal returns.
+  T diagonal_copy(int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) const {
+    static const detail::Op op_("diagonal_copy");
+    return detail::one<T>(op_, {self(), offset, dim1, dim2});
+  }
+  // A copy of what unfold returns.
+  T unfold_copy(int64_t dimension, int64_t size, int64_t step) const {
+    static const detail::Op op_("unfold_copy");
+    return detail::one<T>(op_, {self(), dimension, size, step});
+  }
+  // A copy of what as_strided returns.
+  T as_strided_copy(const IntList& size, const IntList& stride, std::optional<int64_t> storage_offset = {}) const {
+    static const detail::Op op_("as_strided_copy");
+    return detail::one<T>(op_, {self(), size, stride, storage_offset});
+  }
+  // A copy of what alias returns.
+  T alias_copy() const {
+    static const detail::Op op_("alias_copy");
+    return detail::one<T>(op_, {self()});
+  }
+  // A copy of what detach returns.
+  T detach_copy() const {
+    static const detail::Op op_("detach_copy");
+    return detail::one<T>(op_, {self()});
+  }
   // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
   T as_strided(const IntList& size, const IntList& stride, std::optional<int64_t> storage_offset = {}) const {
     static const detail::Op op_("as_strided");
     return detail::one<T>(op_, {self(), size, stride, storage_offset});
+  }
+  // self laid side by side so many times along each dimension.
+  T repeat(const IntList& repeats) const {
+    static const detail::Op op_("repeat");
+    return detail::one<T>(op_, {self(), repeats});
+  }
+  // As repeat; fewer numbers than dimensions are for the last ones.
+  T tile(const IntList& dims) const {
+    static const detail::Op op_("tile");
+    return detail::one<T>(op_, {self(), dims});
+  }
+  // Each element of a dimension repeated; of the flattened tensor where there is no dim.
+  T repeat_interleave(int64_t repeats, std::optional<int64_t> dim = {}, std::optional<int64_t> output_size = {}) const {
+    static const detail::Op op_("repeat_interleave");
+    return detail::one<T>(op_, {self(), repeats, dim, output_size});
+  }
+  // Each element of a dimension repeated as often as repeats says.
+  T repeat_interleave_tensor(const T& repeats, std::optional<int64_t> dim = {},
+                             std::optional<int64_t> output_size = {}) const {
+    static const detail::Op op_("repeat_interleave_tensor");
+    return detail::one<T>(op_, {self(), repeats, dim, output_size});
+  }
+  // The lower triangle of each matrix, up to the given diagonal; zeros above.
+  T tril(int64_t diagonal = 0) const {
+    static const detail::Op op_("tril");
+    return detail::one<T>(op_, {self(), diagonal});
+  }
+  // The lower triangle of each matrix, up to the given diagonal; zeros above.
+  const T& tril_(int64_t diagonal = 0) const {
+    static const detail::Op op_("tril_");
+    detail::one<T>(op_, {self(), diagonal});
+    return self();
+  }
+  // The upper triangle of each matrix, from the given diagonal on; zeros below.
+  T triu(int64_t diagonal = 0) const {
+    static const detail::Op op_("triu");
+    return detail::one<T>(op_, {self(), diagonal});
+  }
+  // The upper triangle of each matrix, from the given diagonal on; zeros below.
+  const T& triu_(int64_t diagonal = 0) const {
+    static const detail::Op op_("triu_");
+    detail::one<T>(op_, {self(), diagonal});
+    return self();
+  }
+  // The elements moved on along dimensions, those that leave coming back in front; of the flattened tensor where there are no ...
+  T roll(const IntList& shifts, const IntList& dims = {}) const {
+    static const detail::Op op_("roll");
+    return detail::one<T>(op_, {self(), shifts, dims});
+  }
+  // The elements in reverse order along dimensions.
+  T flip(const IntList& dims) const {
+    static const detail::Op op_("flip");
+    return detail::one<T>(op_, {self(), dims});
+  }
+  // Columns in reverse order.
+  T fliplr() const {
+    static const detail::Op op_("fliplr");
+    return detail::one<T>(op_, {self()});
+  }
+  // Rows in reverse order.
+  T flipud() const {
+    static const detail::Op op_("flipud");
+    return detail::one<T>(op_, {self()});
+  }
+  // The plane of two dimensions turned by k quarters, from the first towards the second.
+  T rot90(int64_t k = 1, const IntList& dims = {}) const {
+    static const detail::Op op_("rot90");
+    return detail::one<T>(op_, {self(), k, dims});
+  }
+  // out[i, j, ...] = self[i, index[i, j, ...], ...] for dim 1. index may be smaller than self in the other dimensions. ...
+  T gather(int64_t dim, const T& index, bool sparse_grad = false) const {
+    static const detail::Op op_("gather");
+    return detail::one<T>(op_, {self(), dim, index, sparse_grad});
+  }
+  // The parts of self at the indices of a dimension, in the order of the indices.
+  T index_select(int64_t dim, const T& index) const {
+    static const detail::Op op_("index_select");
+    return detail::one<T>(op_, {self(), dim, index});
+  }
+  // The elements at indices that count all elements of self, row by row; negative ones from the end.
+  T take(const T& index) const {
+    static const detail::Op op_("take");
+    return detail::one<T>(op_, {self(), index});
+  }
+  // As gather, self and indices broadcast to each other outside dim; over the flattened tensors where there is no dim.
+  T take_along_dim(const T& indices, std::optional<int64_t> dim = {}) const {
+    static const detail::Op op_("take_along_dim");
+    return detail::one<T>(op_, {self(), indices, dim});
+  }
+  // self at index tensors, one for each leading dimension (absent: all of it), which broadcast to one shape. That shape stands ...
+  T index(const BasicTensorList<T>& indices) const {
+    static const detail::Op op_("index");
+    return detail::one<T>(op_, {self(), indices});
+  }
+  // The elements where the mask is true, as a vector; self and mask broadcast to each other.
+  T masked_select(const T& mask) const {
+    static const detail::Op op_("masked_select");
+    return detail::one<T>(op_, {self(), mask});
+  }
+  // The indices of the elements that are not 0, one row each, in row-major order.
+  T nonzero() const {
+    static const detail::Op op_("nonzero");
+    return detail::one<T>(op_, {self()});
+  }
+  // The indices of the elements that are not 0, one row each: nonzero.
+  T argwhere() const {
+    static const detail::Op op_("argwhere");
+    return detail::one<T>(op_, {self()});
+  }
+  // The indices of the elements that are not 0, one vector for each dimension; a scalar counts as a vector.
+  std::vector<T> nonzero_numpy() const {
+    static const detail::Op op_("nonzero_numpy");
+    return detail::many<T>(op_, {self()});
+  }
+  // For every class number a vector with 1 in its place, else 0; num_classes -1 is the largest number plus 1.
+  T one_hot(int64_t num_classes = -1) const {
+    static const detail::Op op_("one_hot");
+    return detail::one<T>(op_, {self(), num_classes});
+  }
+  // Where each value would be put into the sorted boundaries: before its equals, after them with right.
+  T bucketize(const T& boundaries, bool out_int32 = false, bool right = false) const {
+    static const detail::Op op_("bucketize");
+    return detail::one<T>(op_, {self(), boundaries, out_int32, right});
+  }
+  // self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
+  T scatter(int64_t dim, const T& index, const T& src, std::optional<std::string_view> reduce = {}) const {
+    static const detail::Op op_("scatter");
+    return detail::one<T>(op_, {self(), dim, index, src, reduce});
+  }
+  // self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
+  const T& scatter_(int64_t dim, const T& index, const T& src, std::optional<std::string_view> reduce = {}) const {
+    static const detail::Op op_("scatter_");
+    detail::one<T>(op_, {self(), dim, index, src, reduce});
+    return self();
+  }
+  // self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
+  T scatter_add(int64_t dim, const T& index, const T& src) const {
+    static const detail::Op op_("scatter_add");
+    return detail::one<T>(op_, {self(), dim, index, src});
+  }
+  // self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
+  const T& scatter_add_(int64_t dim, const T& index, const T& src) const {
+    static const detail::Op op_("scatter_add_");
+    detail::one<T>(op_, {self(), dim, index, src});
+    return self();
+  }
+  // self with the places that index would read replaced by values, which broadcast to them, or with values added to them. Of ...
+  T index_put(const BasicTensorList<T>& indices, const T& values, bool accumulate = false) const {
+    static const detail::Op op_("index_put");
+    return detail::one<T>(op_, {self(), indices, values, accumulate});
+  }
+  // self with the places that index would read replaced by values, which broadcast to them, or with values added to them. Of ...
+  const T& index_put_(const BasicTensorList<T>& indices, const T& values, bool accumulate = false) const {
+    static const detail::Op op_("index_put_");
+    detail::one<T>(op_, {self(), indices, values, accumulate});
+    return self();
+  }
+  // self with source written, or added, at indices that count all elements of self, row by row; negative ones from the end. Of ...
+  T put(const T& index, const T& source, bool accumulate = false) const {
+    static const detail::Op op_("put");
+    return detail::one<T>(op_, {self(), index, source, accumulate});
+  }
+  // self with source written, or added, at indices that count all elements of self, row by row; negative ones from the end. Of ...
+  const T& put_(const T& index, const T& source, bool accumulate = false) const {
+    static const detail::Op op_("put_");
+    detail::one<T>(op_, {self(), index, source, accumulate});
+    return self();
+  }
+  // self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.
+  T index_add(int64_t dim, const T& index, const T& source, Scalar alpha = 1) const {
+    static const detail::Op op_("index_add");
+    return detail::one<T>(op_, {self(), dim, index, source, alpha});
+  }
+  // self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.
+  const T& index_add_(int64_t dim, const T& index, const T& source, Scalar alpha = 1) const {
+    static const detail::Op op_("index_add_");
+    detail::one<T>(op_, {self(), dim, index, source, alpha});
+    return self();
+  }
+  // self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the last one ...
+  T index_copy(int64_t dim, const T& index, const T& source) const {
+    static const detail::Op op_("index_copy");
+    return detail::one<T>(op_, {self(), dim, index, source});
+  }
+  // self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the last one ...
+  const T& index_copy_(int64_t dim, const T& index, const T& source) const {
+    static const detail::Op op_("index_copy_");
+    detail::one<T>(op_, {self(), dim, index, source});
+    return self();
+  }
+  // self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
+  T index_fill(int64_t dim, const T& index, const T& value) const {
+    static const detail::Op op_("index_fill");
+    return detail::one<T>(op_, {self(), dim, index, value});
+  }
+  // self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
+  const T& index_fill_(int64_t dim, const T& index, const T& value) const {
+    static const detail::Op op_("index_fill_");
+    detail::one<T>(op_, {self(), dim, index, value});
+    return self();
+  }
+  // self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
+  T index_reduce(int64_t dim, const T& index, const T& source, std::string_view reduce, bool include_self = true) const {
+    static const detail::Op op_("index_reduce");
+    return detail::one<T>(op_, {self(), dim, index, source, reduce, include_self});
+  }
+  // self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
+  const T& index_reduce_(int64_t dim, const T& index, const T& source, std::string_view reduce,
+                         bool include_self = true) const {
+    static const detail::Op op_("index_reduce_");
+    detail::one<T>(op_, {self(), dim, index, source, reduce, include_self});
+    return self();
+  }
+  // self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'. ...
+  T scatter_reduce(int64_t dim, const T& index, const T& src, std::string_view reduce, bool include_self = true) const {
+    static const detail::Op op_("scatter_reduce");
+    return detail::one<T>(op_, {self(), dim, index, src, reduce, include_self});
+  }
+  // self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'. ...
+  const T& scatter_reduce_(int64_t dim, const T& index, const T& src, std::string_view reduce,
+                           bool include_self = true) const {
+    static const detail::Op op_("scatter_reduce_");
+    detail::one<T>(op_, {self(), dim, index, src, reduce, include_self});
+    return self();
+  }
+  // self with a number, or a tensor without dimensions, where the mask is true.
+  T masked_fill(const T& mask, const T& value) const {
+    static const detail::Op op_("masked_fill");
+    return detail::one<T>(op_, {self(), mask, value});
+  }
+  // self with a number, or a tensor without dimensions, where the mask is true.
+  const T& masked_fill_(const T& mask, const T& value) const {
+    static const detail::Op op_("masked_fill_");
+    detail::one<T>(op_, {self(), mask, value});
+    return self();
+  }
+  // self with the elements of source, in order, where the mask is true.
+  T masked_scatter(const T& mask, const T& source) const {
+    static const detail::Op op_("masked_scatter");
+    return detail::one<T>(op_, {self(), mask, source});
+  }
+  // self with the elements of source, in order, where the mask is true.
+  const T& masked_scatter_(const T& mask, const T& source) const {
+    static const detail::Op op_("masked_scatter_");
+    detail::one<T>(op_, {self(), mask, source});
+    return self();
+  }
+  // self with a number on its main diagonal; wrap begins it anew below in tall matrices.
+  T fill_diagonal(Scalar fill_value, bool wrap = false) const {
+    static const detail::Op op_("fill_diagonal");
+    return detail::one<T>(op_, {self(), fill_value, wrap});
+  }
+  // self with a number on its main diagonal; wrap begins it anew below in tall matrices.
+  const T& fill_diagonal_(Scalar fill_value, bool wrap = false) const {
+    static const detail::Op op_("fill_diagonal_");
+    detail::one<T>(op_, {self(), fill_value, wrap});
+    return self();
   }
   // A copy with memory of its own, row-major; gradients flow through.
   T clone() const {
@@ -376,10 +2209,113 @@ template <class T> class Methods {
     static const detail::Op op_("new_full");
     return detail::one<T>(op_, {self(), size, fill_value, dtype});
   }
-  // TEMPORARY
-  T permute(const IntList& dims) const {
-    static const detail::Op op_("permute");
-    return detail::one<T>(op_, {self(), dims});
+  // rand in the shape and dtype of self.
+  T rand_like(Dtype dtype = {}) const {
+    static const detail::Op op_("rand_like");
+    return detail::one<T>(op_, {self(), dtype});
+  }
+  // randn in the shape and dtype of self.
+  T randn_like(Dtype dtype = {}) const {
+    static const detail::Op op_("randn_like");
+    return detail::one<T>(op_, {self(), dtype});
+  }
+  // Integers from low to high - 1 in the shape and dtype of self; one number alone is high, and low 0.
+  T randint_like(int64_t low, std::optional<int64_t> high = {}, Dtype dtype = {}) const {
+    static const detail::Op op_("randint_like");
+    return detail::one<T>(op_, {self(), low, high, dtype});
+  }
+  // Numbers spread evenly over [from, to) in place of the elements of self.
+  T uniform(double low = 0, double high = 1) const {
+    static const detail::Op op_("uniform");
+    return detail::one<T>(op_, {self(), low, high});
+  }
+  // Numbers spread evenly over [from, to) in place of the elements of self.
+  const T& uniform_(double low = 0, double high = 1) const {
+    static const detail::Op op_("uniform_");
+    detail::one<T>(op_, {self(), low, high});
+    return self();
+  }
+  // Normal numbers in place of the elements of self.
+  T normal(double mean = 0, double std = 1) const {
+    static const detail::Op op_("normal");
+    return detail::one<T>(op_, {self(), mean, std});
+  }
+  // Normal numbers in place of the elements of self.
+  const T& normal_(double mean = 0, double std = 1) const {
+    static const detail::Op op_("normal_");
+    detail::one<T>(op_, {self(), mean, std});
+    return self();
+  }
+  // Exponential numbers of the rate lambd in place of the elements of self.
+  T exponential(double lambd = 1) const {
+    static const detail::Op op_("exponential");
+    return detail::one<T>(op_, {self(), lambd});
+  }
+  // Exponential numbers of the rate lambd in place of the elements of self.
+  const T& exponential_(double lambd = 1) const {
+    static const detail::Op op_("exponential_");
+    detail::one<T>(op_, {self(), lambd});
+    return self();
+  }
+  // Numbers whose logarithms are normal, of that mean and standard deviation, in place of the elements of self.
+  T log_normal(double mean = 1, double std = 2) const {
+    static const detail::Op op_("log_normal");
+    return detail::one<T>(op_, {self(), mean, std});
+  }
+  // Numbers whose logarithms are normal, of that mean and standard deviation, in place of the elements of self.
+  const T& log_normal_(double mean = 1, double std = 2) const {
+    static const detail::Op op_("log_normal_");
+    detail::one<T>(op_, {self(), mean, std});
+    return self();
+  }
+  // Cauchy numbers in place of the elements of self.
+  T cauchy(double median = 0, double sigma = 1) const {
+    static const detail::Op op_("cauchy");
+    return detail::one<T>(op_, {self(), median, sigma});
+  }
+  // Cauchy numbers in place of the elements of self.
+  const T& cauchy_(double median = 0, double sigma = 1) const {
+    static const detail::Op op_("cauchy_");
+    detail::one<T>(op_, {self(), median, sigma});
+    return self();
+  }
+  // How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.
+  T geometric(double p) const {
+    static const detail::Op op_("geometric");
+    return detail::one<T>(op_, {self(), p});
+  }
+  // How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.
+  const T& geometric_(double p) const {
+    static const detail::Op op_("geometric_");
+    detail::one<T>(op_, {self(), p});
+    return self();
+  }
+  // Integers from `from` to `to` - 1 in place of the elements of self; one number alone is `to`, none stands for all integers ...
+  T random(std::optional<int64_t> low = {}, std::optional<int64_t> high = {}) const {
+    static const detail::Op op_("random");
+    return detail::one<T>(op_, {self(), low, high});
+  }
+  // Integers from `from` to `to` - 1 in place of the elements of self; one number alone is `to`, none stands for all integers ...
+  const T& random_(std::optional<int64_t> low = {}, std::optional<int64_t> high = {}) const {
+    static const detail::Op op_("random_");
+    detail::one<T>(op_, {self(), low, high});
+    return self();
+  }
+  // 1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities; ...
+  T bernoulli(std::optional<double> p = {}) const {
+    static const detail::Op op_("bernoulli");
+    return detail::one<T>(op_, {self(), p});
+  }
+  // 1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities; ...
+  const T& bernoulli_(std::optional<double> p = {}) const {
+    static const detail::Op op_("bernoulli_");
+    detail::one<T>(op_, {self(), p});
+    return self();
+  }
+  // num_samples indices per row of self, drawn in proportion to its elements; all different unless there is replacement.
+  T multinomial(int64_t num_samples, bool replacement = false) const {
+    static const detail::Op op_("multinomial");
+    return detail::one<T>(op_, {self(), num_samples, replacement});
   }
   // The product of two matrices.
   T mm(const T& mat2) const {
@@ -495,28 +2431,6 @@ template <class T> class Methods {
     static const detail::Op op_("addbmm_");
     detail::one<T>(op_, {self(), batch1, batch2, beta, alpha});
     return self();
-  }
-  // x
-  std::vector<T> fake_unbind(int64_t dim = 0) const {
-    static const detail::Op op_("fake_unbind");
-    return detail::many<T>(op_, {self(), dim});
-  }
-  // x
-  std::tuple<T, T> fake_max(std::optional<int64_t> dim = {}, const std::vector<double>& scale_factors = {},
-                            std::optional<double> eps = {}, std::optional<bool> flag = {},
-                            std::string_view reduction = "mean", std::optional<std::string_view> mode = {},
-                            std::optional<Scalar> min = {}, Scalar max = 1.5, const IntList& stride = {},
-                            const IntList& output_size = {}, const T& weight = {}, Dtype dtype = {},
-                            int64_t stop = 9223372036854775807) const {
-    static const detail::Op op_("fake_max");
-    return detail::some<T, 2>(op_, {self(), dim, scale_factors, eps, flag, reduction, mode, min, max, stride, output_size,
-                                    weight, dtype, detail::Arg(), stop});
-  }
-  // x
-  T fake_index(const BasicTensorList<T>& indices, Dtype dtype, double p = 0.5, bool training = true,
-               int64_t low = 0) const {
-    static const detail::Op op_("fake_index");
-    return detail::one<T>(op_, {self(), indices, dtype, p, training, low});
   }
 
  private:

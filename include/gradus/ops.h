@@ -41,6 +41,34 @@ GRADUS_API gradus_status gradus_exp(gradus_context *ctx, const gradus_tensor *in
 GRADUS_API gradus_status gradus_exp_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
+ * 2 to the power of each element.
+ *   exp2(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_exp2(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * 2 to the power of each element.
+ *   exp2_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_exp2_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * exp(x) - 1 for each element, exact near 0.
+ *   expm1(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_expm1(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * exp(x) - 1 for each element, exact near 0.
+ *   expm1_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_expm1_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
  * The natural logarithm of each element; -inf at 0, NaN below.
  *   log(Tensor self) -> Tensor
  * since:1
@@ -53,6 +81,48 @@ GRADUS_API gradus_status gradus_log(gradus_context *ctx, const gradus_tensor *in
  * since:1
  */
 GRADUS_API gradus_status gradus_log_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The logarithm to base 2 of each element; exact at powers of 2.
+ *   log2(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log2(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The logarithm to base 2 of each element; exact at powers of 2.
+ *   log2_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log2_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The logarithm to base 10 of each element.
+ *   log10(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log10(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The logarithm to base 10 of each element.
+ *   log10_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log10_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * log(1 + x) for each element, exact near 0.
+ *   log1p(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log1p(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * log(1 + x) for each element, exact near 0.
+ *   log1p_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log1p_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
  * The sine of each element, in radians.
@@ -83,6 +153,90 @@ GRADUS_API gradus_status gradus_cos(gradus_context *ctx, const gradus_tensor *in
 GRADUS_API gradus_status gradus_cos_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
+ * The tangent of each element, in radians.
+ *   tan(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tan(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The tangent of each element, in radians.
+ *   tan_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tan_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The arc sine of each element; NaN outside [-1, 1].
+ *   asin(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_asin(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The arc sine of each element; NaN outside [-1, 1].
+ *   asin_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_asin_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The arc cosine of each element; NaN outside [-1, 1].
+ *   acos(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_acos(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The arc cosine of each element; NaN outside [-1, 1].
+ *   acos_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_acos_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The arc tangent of each element.
+ *   atan(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atan(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The arc tangent of each element.
+ *   atan_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atan_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The hyperbolic sine of each element.
+ *   sinh(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sinh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The hyperbolic sine of each element.
+ *   sinh_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sinh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The hyperbolic cosine of each element.
+ *   cosh(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cosh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The hyperbolic cosine of each element.
+ *   cosh_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cosh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
  * The hyperbolic tangent of each element.
  *   tanh(Tensor self) -> Tensor
  * since:1
@@ -95,6 +249,48 @@ GRADUS_API gradus_status gradus_tanh(gradus_context *ctx, const gradus_tensor *i
  * since:1
  */
 GRADUS_API gradus_status gradus_tanh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The inverse of sinh for each element.
+ *   asinh(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_asinh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The inverse of sinh for each element.
+ *   asinh_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_asinh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The inverse of cosh for each element; NaN below 1.
+ *   acosh(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_acosh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The inverse of cosh for each element; NaN below 1.
+ *   acosh_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_acosh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The inverse of tanh for each element; NaN outside [-1, 1].
+ *   atanh(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atanh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The inverse of tanh for each element; NaN outside [-1, 1].
+ *   atanh_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atanh_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
  * 1 / (1 + exp(-x)) for each element.
@@ -123,6 +319,142 @@ GRADUS_API gradus_status gradus_erf(gradus_context *ctx, const gradus_tensor *in
  * since:1
  */
 GRADUS_API gradus_status gradus_erf_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * 1 - erf(x) for each element, with all digits in the tail.
+ *   erfc(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_erfc(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * 1 - erf(x) for each element, with all digits in the tail.
+ *   erfc_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_erfc_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The inverse of erf for each element.
+ *   erfinv(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_erfinv(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The inverse of erf for each element.
+ *   erfinv_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_erfinv_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The normal distribution function of each element.
+ *   special_ndtr(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_ndtr(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The normal distribution function of each element.
+ *   special_ndtr_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_ndtr_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The logarithm of the absolute value of the gamma function of each element.
+ *   lgamma(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lgamma(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The logarithm of the absolute value of the gamma function of each element.
+ *   lgamma_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lgamma_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The derivative of lgamma for each element; NaN at negative integers.
+ *   digamma(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_digamma(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The derivative of lgamma for each element; NaN at negative integers.
+ *   digamma_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_digamma_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * sin(pi x) / (pi x) for each element, 1 at 0.
+ *   sinc(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sinc(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * sin(pi x) / (pi x) for each element, 1 at 0.
+ *   sinc_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sinc_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Derivative number n of digamma for each element.
+ *   polygamma(int n, Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_polygamma(gradus_context *ctx, int64_t n, const gradus_tensor *input,
+                                          gradus_tensor **result);
+
+/*
+ * log(x / (1 - x)) for each element, of x held in [eps, 1 - eps] if eps is given; NaN outside [0, 1] if not.
+ *   logit(Tensor self, float? eps=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logit(gradus_context *ctx, const gradus_tensor *input, const double *eps,
+                                      gradus_tensor **result);
+
+/*
+ * log(x / (1 - x)) for each element, of x held in [eps, 1 - eps] if eps is given; NaN outside [0, 1] if not.
+ *   logit_(Tensor(a!) self, float? eps=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logit_(gradus_context *ctx, gradus_tensor *input, const double *eps,
+                                       gradus_tensor **result);
+
+/*
+ * Degrees as radians.
+ *   deg2rad(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_deg2rad(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Degrees as radians.
+ *   deg2rad_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_deg2rad_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Radians as degrees.
+ *   rad2deg(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rad2deg(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Radians as degrees.
+ *   rad2deg_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rad2deg_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
  * Each element with the opposite sign.
@@ -181,6 +513,143 @@ GRADUS_API gradus_status gradus_sqrt(gradus_context *ctx, const gradus_tensor *i
 GRADUS_API gradus_status gradus_sqrt_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
+ * 1 / sqrt(x) for each element.
+ *   rsqrt(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rsqrt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * 1 / sqrt(x) for each element.
+ *   rsqrt_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rsqrt_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * 1 / x for each element.
+ *   reciprocal(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reciprocal(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * 1 / x for each element.
+ *   reciprocal_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reciprocal_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * -1, 0 or 1 for each element; 0 for NaN. The gradient is 0.
+ *   sign(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sign(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * -1, 0 or 1 for each element; 0 for NaN. The gradient is 0.
+ *   sign_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sign_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The largest integer not above each element. The gradient is 0.
+ *   floor(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_floor(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The largest integer not above each element. The gradient is 0.
+ *   floor_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_floor_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The smallest integer not below each element. The gradient is 0.
+ *   ceil(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_ceil(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The smallest integer not below each element. The gradient is 0.
+ *   ceil_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_ceil_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Each element without its fraction. The gradient is 0.
+ *   trunc(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_trunc(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Each element without its fraction. The gradient is 0.
+ *   trunc_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_trunc_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The fraction of each element, with its sign.
+ *   frac(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_frac(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The fraction of each element, with its sign.
+ *   frac_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_frac_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The nearest integer to each element, ties to even, or the nearest multiple of 10^-decimals. The gradient is 0.
+ *   round(Tensor self, *, int decimals=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_round(gradus_context *ctx, const gradus_tensor *input, int64_t decimals,
+                                      gradus_tensor **result);
+
+/*
+ * The nearest integer to each element, ties to even, or the nearest multiple of 10^-decimals. The gradient is 0.
+ *   round_(Tensor(a!) self, *, int decimals=0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_round_(gradus_context *ctx, gradus_tensor *input, int64_t decimals,
+                                       gradus_tensor **result);
+
+/*
+ * The tensor itself; refuses booleans.
+ *   positive(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_positive(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * NaN replaced by 0, infinities by the largest numbers of the dtype, or by what is given; the gradient there is 0.
+ *   nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nan_to_num(gradus_context *ctx, const gradus_tensor *input, const double *nan,
+                                           const double *posinf, const double *neginf, gradus_tensor **result);
+
+/*
+ * NaN replaced by 0, infinities by the largest numbers of the dtype, or by what is given; the gradient there is 0.
+ *   nan_to_num_(Tensor(a!) self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nan_to_num_(gradus_context *ctx, gradus_tensor *input, const double *nan,
+                                            const double *posinf, const double *neginf, gradus_tensor **result);
+
+/*
  * max(x, 0) for each element; the gradient at 0 is 0.
  *   relu(Tensor self) -> Tensor
  * since:1
@@ -195,7 +664,284 @@ GRADUS_API gradus_status gradus_relu(gradus_context *ctx, const gradus_tensor *i
 GRADUS_API gradus_status gradus_relu_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
- * self + alpha * other.
+ * min(max(x, 0), 6) for each element; the gradient at both kinks is 0.
+ *   relu6(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_relu6(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * min(max(x, 0), 6) for each element; the gradient at both kinks is 0.
+ *   relu6_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_relu6_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x where it is above the threshold, value elsewhere.
+ *   threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_threshold(gradus_context *ctx, const gradus_tensor *input, double threshold,
+                                          double value, gradus_tensor **result);
+
+/*
+ * x where it is above the threshold, value elsewhere.
+ *   threshold_(Tensor(a!) self, Scalar threshold, Scalar value) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_threshold_(gradus_context *ctx, gradus_tensor *input, double threshold, double value,
+                                           gradus_tensor **result);
+
+/*
+ * x above 0, negative_slope * x elsewhere.
+ *   leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_leaky_relu(gradus_context *ctx, const gradus_tensor *input, double negative_slope,
+                                           gradus_tensor **result);
+
+/*
+ * x above 0, negative_slope * x elsewhere.
+ *   leaky_relu_(Tensor(a!) self, Scalar negative_slope=0.01) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_leaky_relu_(gradus_context *ctx, gradus_tensor *input, double negative_slope,
+                                            gradus_tensor **result);
+
+/*
+ * x above 0, weight * x elsewhere; one weight, or one per channel (dimension 1).
+ *   prelu(Tensor self, Tensor weight) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_prelu(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                      gradus_tensor **result);
+
+/*
+ * x held in [min_val, max_val]; the gradient at both is 0.
+ *   hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardtanh(gradus_context *ctx, const gradus_tensor *input, double min_val,
+                                         double max_val, gradus_tensor **result);
+
+/*
+ * x held in [min_val, max_val]; the gradient at both is 0.
+ *   hardtanh_(Tensor(a!) self, Scalar min_val=-1, Scalar max_val=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardtanh_(gradus_context *ctx, gradus_tensor *input, double min_val, double max_val,
+                                          gradus_tensor **result);
+
+/*
+ * (x + 3) / 6 held in [0, 1].
+ *   hardsigmoid(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardsigmoid(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * (x + 3) / 6 held in [0, 1].
+ *   hardsigmoid_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardsigmoid_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x * hardsigmoid(x).
+ *   hardswish(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardswish(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x * hardsigmoid(x).
+ *   hardswish_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardswish_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x where |x| > lambd, 0 elsewhere.
+ *   hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardshrink(gradus_context *ctx, const gradus_tensor *input, double lambd,
+                                           gradus_tensor **result);
+
+/*
+ * x where |x| > lambd, 0 elsewhere.
+ *   hardshrink_(Tensor(a!) self, Scalar lambd=0.5) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardshrink_(gradus_context *ctx, gradus_tensor *input, double lambd,
+                                            gradus_tensor **result);
+
+/*
+ * x moved by lambd toward 0, 0 where |x| <= lambd.
+ *   softshrink(Tensor self, Scalar lambd=0.5) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_softshrink(gradus_context *ctx, const gradus_tensor *input, double lambd,
+                                           gradus_tensor **result);
+
+/*
+ * x moved by lambd toward 0, 0 where |x| <= lambd.
+ *   softshrink_(Tensor(a!) self, Scalar lambd=0.5) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_softshrink_(gradus_context *ctx, gradus_tensor *input, double lambd,
+                                            gradus_tensor **result);
+
+/*
+ * x / (1 + |x|) for each element.
+ *   softsign(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_softsign(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x / (1 + |x|) for each element.
+ *   softsign_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_softsign_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x times the normal distribution function of x, exact or ('tanh') approximate.
+ *   gelu(Tensor self, *, str approximate='none') -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gelu(gradus_context *ctx, const gradus_tensor *input, const char *approximate,
+                                     size_t approximate_length, gradus_tensor **result);
+
+/*
+ * x times the normal distribution function of x, exact or ('tanh') approximate.
+ *   gelu_(Tensor(a!) self, *, str approximate='none') -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gelu_(gradus_context *ctx, gradus_tensor *input, const char *approximate,
+                                      size_t approximate_length, gradus_tensor **result);
+
+/*
+ * x * sigmoid(x) for each element.
+ *   silu(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_silu(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x * sigmoid(x) for each element.
+ *   silu_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_silu_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) elsewhere.
+ *   elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_elu(gradus_context *ctx, const gradus_tensor *input, double alpha, double scale,
+                                    double input_scale, gradus_tensor **result);
+
+/*
+ * scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) elsewhere.
+ *   elu_(Tensor(a!) self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_elu_(gradus_context *ctx, gradus_tensor *input, double alpha, double scale,
+                                     double input_scale, gradus_tensor **result);
+
+/*
+ * elu with the two constants that keep mean 0 and variance 1 through layers.
+ *   selu(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_selu(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * elu with the two constants that keep mean 0 and variance 1 through layers.
+ *   selu_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_selu_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x above 0, alpha * (exp(x / alpha) - 1) elsewhere.
+ *   celu(Tensor self, Scalar alpha=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_celu(gradus_context *ctx, const gradus_tensor *input, double alpha,
+                                     gradus_tensor **result);
+
+/*
+ * x above 0, alpha * (exp(x / alpha) - 1) elsewhere.
+ *   celu_(Tensor(a!) self, Scalar alpha=1.0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_celu_(gradus_context *ctx, gradus_tensor *input, double alpha, gradus_tensor **result);
+
+/*
+ * log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold.
+ *   softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_softplus(gradus_context *ctx, const gradus_tensor *input, double beta, double threshold,
+                                         gradus_tensor **result);
+
+/*
+ * log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold.
+ *   softplus_(Tensor(a!) self, Scalar beta=1, Scalar threshold=20) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_softplus_(gradus_context *ctx, gradus_tensor *input, double beta, double threshold,
+                                          gradus_tensor **result);
+
+/*
+ * log(sigmoid(x)) for each element, with all digits on both sides.
+ *   log_sigmoid(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log_sigmoid(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * log(sigmoid(x)) for each element, with all digits on both sides.
+ *   log_sigmoid_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log_sigmoid_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x * tanh(softplus(x)) for each element.
+ *   mish(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mish(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x * tanh(softplus(x)) for each element.
+ *   mish_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mish_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x - tanh(x) for each element, with all digits near 0.
+ *   tanhshrink(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tanhshrink(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * x - tanh(x) for each element, with all digits near 0.
+ *   tanhshrink_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tanhshrink_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * self + alpha * other; or for booleans.
  *   add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor
  * since:1
  */
@@ -207,7 +953,7 @@ GRADUS_API gradus_status gradus_add_scalar(gradus_context *ctx, const gradus_ten
                                            gradus_tensor **result);
 
 /*
- * self + alpha * other.
+ * self + alpha * other; or for booleans.
  *   add_(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)
  * since:1
  */
@@ -243,7 +989,15 @@ GRADUS_API gradus_status gradus_sub_scalar_(gradus_context *ctx, gradus_tensor *
                                             gradus_tensor **result);
 
 /*
- * self * other.
+ * other - alpha * self.
+ *   rsub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rsub(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                     double alpha, gradus_tensor **result);
+
+/*
+ * self * other; and for booleans.
  *   mul(Tensor self, Tensor other) -> Tensor
  * since:1
  */
@@ -255,7 +1009,7 @@ GRADUS_API gradus_status gradus_mul_scalar(gradus_context *ctx, const gradus_ten
                                            gradus_tensor **result);
 
 /*
- * self * other.
+ * self * other; and for booleans.
  *   mul_(Tensor(a!) self, Tensor other) -> Tensor(a!)
  * since:1
  */
@@ -291,6 +1045,138 @@ GRADUS_API gradus_status gradus_div_scalar_(gradus_context *ctx, gradus_tensor *
                                             gradus_tensor **result);
 
 /*
+ * The largest integer not above self / other. The gradient is 0. An error for integers by 0.
+ *   floor_divide(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_floor_divide(gradus_context *ctx, const gradus_tensor *input,
+                                             const gradus_tensor *other, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_floor_divide_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * The largest integer not above self / other. The gradient is 0. An error for integers by 0.
+ *   floor_divide_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_floor_divide_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                              gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_floor_divide_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
+ *   div_mode(Tensor self, Tensor other, *, str? rounding_mode=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_div_mode(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                         const char *rounding_mode, size_t rounding_mode_length,
+                                         gradus_tensor **result);
+
+/*
+ * self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
+ *   div_mode_(Tensor(a!) self, Tensor other, *, str? rounding_mode=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_div_mode_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                          const char *rounding_mode, size_t rounding_mode_length,
+                                          gradus_tensor **result);
+
+/*
+ * The rest of the division toward 0, with the sign of self.
+ *   fmod(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fmod(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                     gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_fmod_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                            gradus_tensor **result);
+
+/*
+ * The rest of the division toward 0, with the sign of self.
+ *   fmod_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fmod_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_fmod_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                             gradus_tensor **result);
+
+/*
+ * The rest of the floor division, with the sign of other.
+ *   remainder(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_remainder(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                          gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_remainder_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * The rest of the floor division, with the sign of other.
+ *   remainder_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_remainder_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_remainder_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with
+ * exponent >= 0.
+ *   pow(Tensor self, Tensor exponent) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_pow(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *exponent,
+                                    gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_pow_scalar(gradus_context *ctx, const gradus_tensor *input, double exponent,
+                                           gradus_tensor **result);
+
+/*
+ * self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with
+ * exponent >= 0.
+ *   pow_(Tensor(a!) self, Tensor exponent) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_pow_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *exponent,
+                                     gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_pow_scalar_(gradus_context *ctx, gradus_tensor *input, double exponent,
+                                            gradus_tensor **result);
+
+/*
+ * pow in float64.
+ *   float_power(Tensor self, Tensor exponent) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_float_power(gradus_context *ctx, const gradus_tensor *input,
+                                            const gradus_tensor *exponent, gradus_tensor **result);
+
+/*
+ * pow in float64.
+ *   float_power_(Tensor(a!) self, Tensor exponent) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_float_power_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *exponent,
+                                             gradus_tensor **result);
+
+/*
  * The larger of two elements; NaN if either is. Equal elements share the gradient.
  *   maximum(Tensor self, Tensor other) -> Tensor
  * since:1
@@ -305,6 +1191,396 @@ GRADUS_API gradus_status gradus_maximum(gradus_context *ctx, const gradus_tensor
  */
 GRADUS_API gradus_status gradus_maximum_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                                          gradus_tensor **result);
+
+/*
+ * The smaller of two elements; NaN if either is. Equal elements share the gradient.
+ *   minimum(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_minimum(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                        gradus_tensor **result);
+
+/*
+ * The smaller of two elements; NaN if either is. Equal elements share the gradient.
+ *   minimum_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_minimum_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                         gradus_tensor **result);
+
+/*
+ * The larger of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+ *   fmax(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fmax(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                     gradus_tensor **result);
+
+/*
+ * The larger of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+ *   fmax_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fmax_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/*
+ * The smaller of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+ *   fmin(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fmin(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                     gradus_tensor **result);
+
+/*
+ * The smaller of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+ *   fmin_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fmin_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/*
+ * The angle of the point (other, self), in (-pi, pi]. The gradient at the origin is NaN.
+ *   atan2(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atan2(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/*
+ * The angle of the point (other, self), in (-pi, pi]. The gradient at the origin is NaN.
+ *   atan2_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atan2_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                       gradus_tensor **result);
+
+/*
+ * sqrt(self^2 + other^2) without overflow; the gradient at the origin is 0.
+ *   hypot(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hypot(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/*
+ * sqrt(self^2 + other^2) without overflow; the gradient at the origin is 0.
+ *   hypot_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hypot_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                       gradus_tensor **result);
+
+/*
+ * The size of self with the sign of other.
+ *   copysign(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_copysign(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                         gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_copysign_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * The size of self with the sign of other.
+ *   copysign_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_copysign_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                          gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_copysign_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * self * log(other); 0 where self is 0, unless other is NaN.
+ *   xlogy(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_xlogy(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_xlogy_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                             gradus_tensor **result);
+
+/*
+ * self * log(other); 0 where self is 0, unless other is NaN.
+ *   xlogy_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_xlogy_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                       gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_xlogy_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                              gradus_tensor **result);
+
+/*
+ * self * log(1 + other); 0 where self is 0, unless other is NaN.
+ *   special_xlog1py(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_xlog1py(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *other, gradus_tensor **result);
+
+/*
+ * self * log(1 + other); 0 where self is 0, unless other is NaN.
+ *   special_xlog1py_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_xlog1py_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                                gradus_tensor **result);
+
+/*
+ * log(exp(self) + exp(other)) without overflow.
+ *   logaddexp(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logaddexp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                          gradus_tensor **result);
+
+/*
+ * log(exp(self) + exp(other)) without overflow.
+ *   logaddexp_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logaddexp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/*
+ * log2(2^self + 2^other) without overflow.
+ *   logaddexp2(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logaddexp2(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/*
+ * log2(2^self + 2^other) without overflow.
+ *   logaddexp2_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logaddexp2_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                            gradus_tensor **result);
+
+/*
+ * The number next to self toward other, of the same dtype. No gradient.
+ *   nextafter(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nextafter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                          gradus_tensor **result);
+
+/*
+ * The number next to self toward other, of the same dtype. No gradient.
+ *   nextafter_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nextafter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/*
+ * 0 below 0, 1 above, and values where self is 0. No gradient.
+ *   heaviside(Tensor self, Tensor values) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_heaviside(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *values,
+                                          gradus_tensor **result);
+
+/*
+ * 0 below 0, 1 above, and values where self is 0. No gradient.
+ *   heaviside_(Tensor(a!) self, Tensor values) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_heaviside_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *values,
+                                           gradus_tensor **result);
+
+/*
+ * self * 2^other.
+ *   ldexp(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_ldexp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/*
+ * self * 2^other.
+ *   ldexp_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_ldexp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                       gradus_tensor **result);
+
+/*
+ * Bit by bit, whether both are set; integers and booleans.
+ *   bitwise_and(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_and(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                            gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_and_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * Bit by bit, whether both are set; integers and booleans.
+ *   bitwise_and_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_and_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                             gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_and_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * Bit by bit, whether either is set; integers and booleans.
+ *   bitwise_or(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_or(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_or_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * Bit by bit, whether either is set; integers and booleans.
+ *   bitwise_or_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_or_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                            gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_or_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * Bit by bit, whether just one is set; integers and booleans.
+ *   bitwise_xor(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_xor(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                            gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_xor_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * Bit by bit, whether just one is set; integers and booleans.
+ *   bitwise_xor_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_xor_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                             gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_xor_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * Every bit turned; not for booleans.
+ *   bitwise_not(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_not(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Every bit turned; not for booleans.
+ *   bitwise_not_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_not_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * self * 2^other, wrapping around.
+ *   bitwise_left_shift(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_left_shift(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *other, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_left_shift_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * self * 2^other, wrapping around.
+ *   bitwise_left_shift_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_left_shift_(gradus_context *ctx, gradus_tensor *input,
+                                                const gradus_tensor *other, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_left_shift_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * floor(self / 2^other).
+ *   bitwise_right_shift(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_right_shift(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *other, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_right_shift_scalar(gradus_context *ctx, const gradus_tensor *input,
+                                                double other, gradus_tensor **result);
+
+/*
+ * floor(self / 2^other).
+ *   bitwise_right_shift_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bitwise_right_shift_(gradus_context *ctx, gradus_tensor *input,
+                                                const gradus_tensor *other, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_bitwise_right_shift_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * The greatest common divisor of integers.
+ *   gcd(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gcd(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                    gradus_tensor **result);
+
+/*
+ * The greatest common divisor of integers.
+ *   gcd_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gcd_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                     gradus_tensor **result);
+
+/*
+ * The least common multiple of integers.
+ *   lcm(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lcm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                    gradus_tensor **result);
+
+/*
+ * The least common multiple of integers.
+ *   lcm_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lcm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                     gradus_tensor **result);
 
 /*
  * Whether self < other.
@@ -451,6 +1727,146 @@ GRADUS_API gradus_status gradus_ne_scalar_(gradus_context *ctx, gradus_tensor *i
                                            gradus_tensor **result);
 
 /*
+ * Whether both are not 0.
+ *   logical_and(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logical_and(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                            gradus_tensor **result);
+
+/*
+ * Whether both are not 0.
+ *   logical_and_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logical_and_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                             gradus_tensor **result);
+
+/*
+ * Whether either is not 0.
+ *   logical_or(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logical_or(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/*
+ * Whether either is not 0.
+ *   logical_or_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logical_or_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                            gradus_tensor **result);
+
+/*
+ * Whether just one is not 0.
+ *   logical_xor(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logical_xor(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                            gradus_tensor **result);
+
+/*
+ * Whether just one is not 0.
+ *   logical_xor_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logical_xor_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                             gradus_tensor **result);
+
+/*
+ * Whether an element is 0.
+ *   logical_not(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logical_not(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is 0.
+ *   logical_not_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logical_not_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is NaN.
+ *   isnan(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isnan(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is NaN.
+ *   isnan_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isnan_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is infinite.
+ *   isinf(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isinf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is infinite.
+ *   isinf_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isinf_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is neither infinite nor NaN.
+ *   isfinite(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isfinite(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is neither infinite nor NaN.
+ *   isfinite_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isfinite_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether the sign bit of an element is set, as for -0.
+ *   signbit(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_signbit(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether the sign bit of an element is set, as for -0.
+ *   signbit_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_signbit_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is inf.
+ *   isposinf(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isposinf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether an element is -inf.
+ *   isneginf(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isneginf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Whether |self - other| <= atol + rtol * |other|, or both are the same infinity.
+ *   isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isclose(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                        double rtol, double atol, int32_t equal_nan, gradus_tensor **result);
+
+/*
  * self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.
  *   where(Tensor condition, Tensor self, Tensor other) -> Tensor
  * since:1
@@ -467,12 +1883,471 @@ GRADUS_API gradus_status gradus_where_(gradus_context *ctx, gradus_tensor *condi
                                        const gradus_tensor *other, gradus_tensor **result);
 
 /*
+ * The larger of self and min; at equality the gradient is that of self.
+ *   clamp_min(Tensor self, Tensor min) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_clamp_min(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *min,
+                                          gradus_tensor **result);
+
+/*
+ * The larger of self and min; at equality the gradient is that of self.
+ *   clamp_min_(Tensor(a!) self, Tensor min) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_clamp_min_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *min,
+                                           gradus_tensor **result);
+
+/*
+ * The smaller of self and max; at equality the gradient is that of self.
+ *   clamp_max(Tensor self, Tensor max) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_clamp_max(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *max,
+                                          gradus_tensor **result);
+
+/*
+ * The smaller of self and max; at equality the gradient is that of self.
+ *   clamp_max_(Tensor(a!) self, Tensor max) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_clamp_max_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *max,
+                                           gradus_tensor **result);
+
+/*
+ * self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
+ *   clamp(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_clamp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *min,
+                                      const gradus_tensor *max, gradus_tensor **result);
+
+/*
+ * self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
+ *   clamp_(Tensor(a!) self, Tensor? min=None, Tensor? max=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_clamp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *min,
+                                       const gradus_tensor *max, gradus_tensor **result);
+
+/*
+ * self + value * tensor1 * tensor2.
+ *   addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addcmul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *tensor1,
+                                        const gradus_tensor *tensor2, double value, gradus_tensor **result);
+
+/*
+ * self + value * tensor1 * tensor2.
+ *   addcmul_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addcmul_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *tensor1,
+                                         const gradus_tensor *tensor2, double value, gradus_tensor **result);
+
+/*
+ * self + value * tensor1 / tensor2; floating dtypes only.
+ *   addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addcdiv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *tensor1,
+                                        const gradus_tensor *tensor2, double value, gradus_tensor **result);
+
+/*
+ * self + value * tensor1 / tensor2; floating dtypes only.
+ *   addcdiv_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_addcdiv_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *tensor1,
+                                         const gradus_tensor *tensor2, double value, gradus_tensor **result);
+
+/*
+ * self + weight * (end - self), computed from the nearer end.
+ *   lerp(Tensor self, Tensor end, Tensor weight) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lerp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *stop,
+                                     const gradus_tensor *weight, gradus_tensor **result);
+
+/*
+ * self + weight * (end - self), computed from the nearer end.
+ *   lerp_(Tensor(a!) self, Tensor end, Tensor weight) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lerp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *stop,
+                                      const gradus_tensor *weight, gradus_tensor **result);
+
+/*
  * The sum over the dimensions in dim, over all when there are none. Integers are summed in int64.
  *   sum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
  * since:1
  */
 GRADUS_API gradus_status gradus_sum(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
                                     size_t dim_count, int32_t keepdim, int32_t dtype, gradus_tensor **result);
+
+/*
+ * The sum over the dimensions in dim with every NaN as 0.
+ *   nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nansum(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                       size_t dim_count, int32_t keepdim, int32_t dtype, gradus_tensor **result);
+
+/*
+ * The mean over the dimensions in dim, over all when there are none; NaN of no elements.
+ *   mean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mean(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                     size_t dim_count, int32_t keepdim, int32_t dtype, gradus_tensor **result);
+
+/*
+ * The mean over the dimensions in dim of what is not NaN.
+ *   nanmean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nanmean(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                        size_t dim_count, int32_t keepdim, int32_t dtype, gradus_tensor **result);
+
+/*
+ * The product along dim, of all elements without one; gradients are exact where elements are 0. Integers multiply in
+ * int64.
+ *   prod(Tensor self, int? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_prod(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                     int32_t keepdim, int32_t dtype, gradus_tensor **result);
+
+/*
+ * Whether every element along the dimensions in dim is nonzero.
+ *   all(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_all(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                    size_t dim_count, int32_t keepdim, gradus_tensor **result);
+
+/*
+ * Whether some element along the dimensions in dim is nonzero.
+ *   any(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_any(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                    size_t dim_count, int32_t keepdim, gradus_tensor **result);
+
+/*
+ * How many elements along the dimensions in dim are not 0; NaN counts.
+ *   count_nonzero(Tensor self, int[1]? dim=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_count_nonzero(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                              size_t dim_count, gradus_tensor **result);
+
+/*
+ * The variance over the dimensions in dim: the sum of squared distances from the mean, over the count less correction
+ * (1).
+ *   var(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_var(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                    size_t dim_count, const double *correction, int32_t keepdim,
+                                    gradus_tensor **result);
+
+/*
+ * The square root of the variance over the dimensions in dim; the gradient is 0 where it is 0.
+ *   std(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_std(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                    size_t dim_count, const double *correction, int32_t keepdim,
+                                    gradus_tensor **result);
+
+/*
+ * Variance and mean over the dimensions in dim.
+ *   var_mean(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_var_mean(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                         size_t dim_count, const double *correction, int32_t keepdim,
+                                         gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * Standard deviation and mean over the dimensions in dim.
+ *   std_mean(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_std_mean(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                         size_t dim_count, const double *correction, int32_t keepdim,
+                                         gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * The largest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share
+ * the gradient.
+ *   amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_amax(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                     size_t dim_count, int32_t keepdim, gradus_tensor **result);
+
+/*
+ * The smallest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones
+ * share the gradient.
+ *   amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_amin(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                     size_t dim_count, int32_t keepdim, gradus_tensor **result);
+
+/*
+ * The largest element; NaN if there is one. Equal ones share the gradient.
+ *   max(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The smallest element; NaN if there is one. Equal ones share the gradient.
+ *   min(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_min(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The smallest and the largest element along dim, of all without one.
+ *   aminmax(Tensor self, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_aminmax(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                        int32_t keepdim, gradus_tensor **min, gradus_tensor **max);
+
+/*
+ * The largest element along dim and its index, the first among equals, which gets the gradient. NaN is the largest.
+ *   max_dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
+                                        gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The smallest element along dim and its index, the first among equals, which gets the gradient. NaN is the smallest.
+ *   min_dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_min_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
+                                        gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The index of the largest element along dim, in row-major order of all without one; the first among equals, NaN the
+ * largest.
+ *   argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_argmax(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                       int32_t keepdim, gradus_tensor **result);
+
+/*
+ * The index of the smallest element along dim, in row-major order of all without one; the first among equals, NaN the
+ * smallest.
+ *   argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_argmin(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                       int32_t keepdim, gradus_tensor **result);
+
+/*
+ * The norm of order ord over the dimensions in dim: (sum |x|^ord)^(1/ord), the largest or smallest |x| for inf or
+ * -inf, how many are not 0 for 0. The gradient is 0 where the norm is; equal extremes share it.
+ *   linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_vector_norm(gradus_context *ctx, const gradus_tensor *input, double ord,
+                                                const int64_t *dim, size_t dim_count, int32_t keepdim, int32_t dtype,
+                                                gradus_tensor **result);
+
+/*
+ * The norm of order p over the dimensions in dim, over all when there are none; see linalg_vector_norm.
+ *   norm(Tensor self, Scalar? p=2, int[1] dim=[], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_norm(gradus_context *ctx, const gradus_tensor *input, const double *p,
+                                     const int64_t *dim, size_t dim_count, int32_t keepdim, int32_t dtype,
+                                     gradus_tensor **result);
+
+/*
+ * e^x over its sum along dim.
+ *   softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_softmax(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t dtype,
+                                        gradus_tensor **result);
+
+/*
+ * x less the logarithm of the sum of e^x along dim.
+ *   log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log_softmax(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t dtype,
+                                            gradus_tensor **result);
+
+/*
+ * The logarithm of the sum of e^x over the dimensions in dim; -inf of nothing but -inf, with gradient 0 there.
+ *   logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logsumexp(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                          size_t dim_count, int32_t keepdim, gradus_tensor **result);
+
+/*
+ * The sum of the elements so far along dim. Integers are summed in int64.
+ *   cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cumsum(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t dtype,
+                                       gradus_tensor **result);
+
+/*
+ * The sum of the elements so far along dim. Integers are summed in int64.
+ *   cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cumsum_(gradus_context *ctx, gradus_tensor *input, int64_t dim, int32_t dtype,
+                                        gradus_tensor **result);
+
+/*
+ * The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.
+ *   cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cumprod(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t dtype,
+                                        gradus_tensor **result);
+
+/*
+ * The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.
+ *   cumprod_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cumprod_(gradus_context *ctx, gradus_tensor *input, int64_t dim, int32_t dtype,
+                                         gradus_tensor **result);
+
+/*
+ * The largest element so far along dim and its index, the last among equals, which gets the gradient. A NaN stays.
+ *   cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cummax(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                       gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The smallest element so far along dim and its index, the last among equals, which gets the gradient. A NaN stays.
+ *   cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cummin(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                       gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The logarithm of the sum of e^x so far along dim.
+ *   logcumsumexp(Tensor self, int dim) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logcumsumexp(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                             gradus_tensor **result);
+
+/*
+ * Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+ *   diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diff(gradus_context *ctx, const gradus_tensor *input, int64_t n, int64_t dim,
+                                     const gradus_tensor *prepend, const gradus_tensor *append,
+                                     gradus_tensor **result);
+
+/*
+ * Zeros of the given sizes with each element of grad added at its index along dim.
+ *   value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_value_selecting_reduction_backward(gradus_context *ctx, const gradus_tensor *grad,
+                                                int64_t dim, const gradus_tensor *indices, const int64_t *sizes,
+                                                size_t sizes_count, int32_t keepdim, gradus_tensor **result);
+
+/*
+ * The elements in order along dim, and where they were. Equal ones keep their order; NaN is the largest.
+ *   sort(Tensor self, int dim=-1, bool descending=False, *, bool? stable=None) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sort(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t descending,
+                                     const int32_t *stable, gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The indices that put the elements in order along dim; equal ones keep their order.
+ *   argsort(Tensor self, int dim=-1, bool descending=False, *, bool? stable=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_argsort(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                        int32_t descending, const int32_t *stable, gradus_tensor **result);
+
+/*
+ * The elements in order along the first dimension.
+ *   msort(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_msort(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The k largest (or smallest) elements along dim in order, and where they are; NaN is the largest.
+ *   topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_topk(gradus_context *ctx, const gradus_tensor *input, int64_t k, int64_t dim,
+                                     int32_t largest, int32_t sorted, gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The k-th smallest element along dim, counted from 1, and its first index; NaN is the largest.
+ *   kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_kthvalue(gradus_context *ctx, const gradus_tensor *input, int64_t k, int64_t dim,
+                                         int32_t keepdim, gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The middle element, the lower of two; NaN if there is one. Equal ones share the gradient.
+ *   median(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_median(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The middle of the elements that are not NaN, the lower of two. Equal ones share the gradient.
+ *   nanmedian(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nanmedian(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The middle element along dim, the lower of two, and its first index, which gets the gradient; NaN if there is one.
+ *   median_dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_median_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                           int32_t keepdim, gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The middle along dim of the elements that are not NaN, the lower of two, and its first index, which gets the
+ * gradient.
+ *   nanmedian_dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nanmedian_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                              int32_t keepdim, gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The most frequent element along dim, the smallest among equals, and its last index, which gets the gradient.
+ *   mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mode(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
+                                     gradus_tensor **values, gradus_tensor **indices);
 
 /*
  * The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
@@ -491,12 +2366,564 @@ GRADUS_API gradus_status gradus_reshape(gradus_context *ctx, const gradus_tensor
                                         size_t shape_count, gradus_tensor **result);
 
 /*
+ * self viewed in the shape of other.
+ *   view_as(Tensor(a) self, Tensor other) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_view_as(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                        gradus_tensor **result);
+
+/*
+ * self in the shape of other.
+ *   reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reshape_as(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/*
+ * Dimensions start_dim to end_dim made one: a view where the strides allow it, else a copy. A scalar gets one
+ * dimension.
+ *   flatten(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_flatten(gradus_context *ctx, const gradus_tensor *input, int64_t start_dim,
+                                        int64_t end_dim, gradus_tensor **result);
+
+/*
+ * One dimension cut into several; one of the sizes may be -1.
+ *   unflatten(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unflatten(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                          const int64_t *sizes, size_t sizes_count, gradus_tensor **result);
+
+/*
+ * All elements in one dimension: a view where the strides allow it, else a copy.
+ *   ravel(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_ravel(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * self, a scalar as one element of one dimension.
+ *   atleast_1d(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_1d(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * self, fewer than two dimensions made up for in front.
+ *   atleast_2d(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_2d(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * self with at least three dimensions: n becomes [1, n, 1], and [m, n] becomes [m, n, 1].
+ *   atleast_3d(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_3d(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
  * Dimensions of size 1 read as larger ones, without a copy; -1 keeps a size.
  *   expand(Tensor(a) self, int[] size, *, bool implicit=False) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_expand(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
                                        size_t size_count, int32_t is_implicit, gradus_tensor **result);
+
+/*
+ * self expanded to the shape of other.
+ *   expand_as(Tensor(a) self, Tensor other) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_expand_as(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                          gradus_tensor **result);
+
+/*
+ * self expanded to a shape.
+ *   broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_broadcast_to(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                             size_t size_count, gradus_tensor **result);
+
+/*
+ * Another handle of the same elements.
+ *   alias(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_alias(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The same elements without history: no gradient flows through. A write through it raises the version of self.
+ *   detach(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_detach(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * A matrix with rows and columns exchanged; vectors and scalars as they are.
+ *   t(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The last two dimensions exchanged.
+ *   mT(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mT(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * All dimensions in reverse order.
+ *   numpy_T(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_numpy_T(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Two dimensions exchanged.
+ *   transpose(Tensor(a) self, int dim0, int dim1) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_transpose(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                          gradus_tensor **result);
+
+/*
+ * Two dimensions exchanged: transpose.
+ *   swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_swapaxes(gradus_context *ctx, const gradus_tensor *input, int64_t axis0, int64_t axis1,
+                                         gradus_tensor **result);
+
+/*
+ * Two dimensions exchanged: transpose.
+ *   swapdims(Tensor(a) self, int dim0, int dim1) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_swapdims(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                         gradus_tensor **result);
+
+/*
+ * The dimensions in another order: dimension i of the result is dims[i] of self.
+ *   permute(Tensor(a) self, int[] dims) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims,
+                                        size_t dims_count, gradus_tensor **result);
+
+/*
+ * The dimensions in source moved to the places in destination, the others in order.
+ *   movedim(Tensor(a) self, int[1] source, int[1] destination) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_movedim(gradus_context *ctx, const gradus_tensor *input, const int64_t *source,
+                                        size_t source_count, const int64_t *destination, size_t destination_count,
+                                        gradus_tensor **result);
+
+/*
+ * The dimensions in source moved to the places in destination, the others in order: movedim.
+ *   moveaxis(Tensor(a) self, int[1] source, int[1] destination) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_moveaxis(gradus_context *ctx, const gradus_tensor *input, const int64_t *source,
+                                         size_t source_count, const int64_t *destination, size_t destination_count,
+                                         gradus_tensor **result);
+
+/*
+ * Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
+ *   squeeze(Tensor(a) self, int[1]? dim=None) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_squeeze(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                        size_t dim_count, gradus_tensor **result);
+
+/*
+ * A dimension of size 1 put in at dim.
+ *   unsqueeze(Tensor(a) self, int dim) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unsqueeze(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                          gradus_tensor **result);
+
+/*
+ * The part at one index of a dimension, which the result lacks.
+ *   select(Tensor(a) self, int dim, int index) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_select(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t index,
+                                       gradus_tensor **result);
+
+/*
+ * Zeros with grad_output at one index of a dimension.
+ *   select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_select_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const int64_t *input_sizes, size_t input_sizes_count, int64_t dim,
+                                                int64_t index, gradus_tensor **result);
+
+/*
+ * self with the part at one index of a dimension replaced by src.
+ *   select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_select_scatter(gradus_context *ctx, const gradus_tensor *input,
+                                               const gradus_tensor *src, int64_t dim, int64_t index,
+                                               gradus_tensor **result);
+
+/*
+ * self with the part at one index of a dimension replaced by src.
+ *   select_scatter_(Tensor(a!) self, Tensor src, int dim, int index) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_select_scatter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *src,
+                                                int64_t dim, int64_t index, gradus_tensor **result);
+
+/*
+ * The part from start to before end of a dimension, every step-th; bounds are read as Python's.
+ *   slice(Tensor(a) self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_slice(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                      const int64_t *start, const int64_t *stop, int64_t step, gradus_tensor **result);
+
+/*
+ * Zeros with grad_output in a slice.
+ *   slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_slice_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                               const int64_t *input_sizes, size_t input_sizes_count, int64_t dim,
+                                               int64_t start, int64_t stop, int64_t step, gradus_tensor **result);
+
+/*
+ * self with a slice replaced by src.
+ *   slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_slice_scatter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *src,
+                                              int64_t dim, const int64_t *start, const int64_t *stop, int64_t step,
+                                              gradus_tensor **result);
+
+/*
+ * self with a slice replaced by src.
+ *   slice_scatter_(Tensor(a!) self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_slice_scatter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *src,
+                                               int64_t dim, const int64_t *start, const int64_t *stop, int64_t step,
+                                               gradus_tensor **result);
+
+/*
+ * length indices of a dimension from start on.
+ *   narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_narrow(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t start,
+                                       int64_t length, gradus_tensor **result);
+
+/*
+ * The elements where the index of dim2 is that of dim1 plus offset, as a last dimension.
+ *   diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diagonal(gradus_context *ctx, const gradus_tensor *input, int64_t offset, int64_t dim1,
+                                         int64_t dim2, gradus_tensor **result);
+
+/*
+ * Zeros with grad_output on a diagonal.
+ *   diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diagonal_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const int64_t *input_sizes, size_t input_sizes_count, int64_t offset,
+                                                int64_t dim1, int64_t dim2, gradus_tensor **result);
+
+/*
+ * self with a diagonal replaced by src.
+ *   diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diagonal_scatter(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *src, int64_t offset, int64_t dim1, int64_t dim2,
+                                                gradus_tensor **result);
+
+/*
+ * self with a diagonal replaced by src.
+ *   diagonal_scatter_(Tensor(a!) self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diagonal_scatter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *src,
+                                                int64_t offset, int64_t dim1, int64_t dim2, gradus_tensor **result);
+
+/*
+ * Windows of a dimension, one every step elements, their elements as a last dimension.
+ *   unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unfold(gradus_context *ctx, const gradus_tensor *input, int64_t dimension, int64_t size,
+                                       int64_t step, gradus_tensor **result);
+
+/*
+ * For every element the sum of grad_in over the windows that hold it.
+ *   unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unfold_backward(gradus_context *ctx, const gradus_tensor *grad_in,
+                                                const int64_t *input_sizes, size_t input_sizes_count, int64_t dim,
+                                                int64_t size, int64_t step, gradus_tensor **result);
+
+/*
+ * Parts of split_size along a dimension, the last one shorter where it does not divide. The parts may not be written
+ * in place while recording.
+ *   split(Tensor(a) self, int split_size, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_split(gradus_context *ctx, const gradus_tensor *input, int64_t split_size, int64_t dim,
+                                      gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * Parts of the given sizes along a dimension. The parts may not be written in place while recording.
+ *   split_with_sizes(Tensor(a) self, int[] split_sizes, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_split_with_sizes(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *split_sizes, size_t split_sizes_count, int64_t dim,
+                                                gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * At most so many parts of equal size, the last one shorter.
+ *   chunk(Tensor(a) self, int chunks, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_chunk(gradus_context *ctx, const gradus_tensor *input, int64_t chunks, int64_t dim,
+                                      gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * The parts at every index of a dimension, which they lack. The parts may not be written in place while recording.
+ *   unbind(Tensor(a) self, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unbind(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                       gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * So many parts along a dimension, the first ones longer by one where it does not divide.
+ *   tensor_split(Tensor(a) self, int sections, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tensor_split(gradus_context *ctx, const gradus_tensor *input, int64_t sections,
+                                             int64_t dim, gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * The parts between the given indices of a dimension, which are read as the bounds of slices.
+ *   tensor_split_indices(Tensor(a) self, int[] indices, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tensor_split_indices(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *indices, size_t indices_count, int64_t dim,
+                                                gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * Equal parts along the second dimension, of a vector along the first.
+ *   hsplit(Tensor(a) self, int sections) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hsplit(gradus_context *ctx, const gradus_tensor *input, int64_t sections,
+                                       gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * The parts between indices of the second dimension, of a vector of the first.
+ *   hsplit_indices(Tensor(a) self, int[] indices) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hsplit_indices(gradus_context *ctx, const gradus_tensor *input, const int64_t *indices,
+                                               size_t indices_count, gradus_tensor **results, size_t capacity,
+                                               size_t *count);
+
+/*
+ * Equal parts along the first dimension.
+ *   vsplit(Tensor(a) self, int sections) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_vsplit(gradus_context *ctx, const gradus_tensor *input, int64_t sections,
+                                       gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * The parts between indices of the first dimension.
+ *   vsplit_indices(Tensor(a) self, int[] indices) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_vsplit_indices(gradus_context *ctx, const gradus_tensor *input, const int64_t *indices,
+                                               size_t indices_count, gradus_tensor **results, size_t capacity,
+                                               size_t *count);
+
+/*
+ * Equal parts along the third dimension.
+ *   dsplit(Tensor(a) self, int sections) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_dsplit(gradus_context *ctx, const gradus_tensor *input, int64_t sections,
+                                       gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * The parts between indices of the third dimension.
+ *   dsplit_indices(Tensor(a) self, int[] indices) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_dsplit_indices(gradus_context *ctx, const gradus_tensor *input, const int64_t *indices,
+                                               size_t indices_count, gradus_tensor **results, size_t capacity,
+                                               size_t *count);
+
+/*
+ * A copy of what view returns.
+ *   view_copy(Tensor self, int[] size) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_view_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                          size_t size_count, gradus_tensor **result);
+
+/*
+ * A copy of what t returns.
+ *   t_copy(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_t_copy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * A copy of what transpose returns.
+ *   transpose_copy(Tensor self, int dim0, int dim1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_transpose_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim0,
+                                               int64_t dim1, gradus_tensor **result);
+
+/*
+ * A copy of what permute returns.
+ *   permute_copy(Tensor self, int[] dims) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_permute_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims,
+                                             size_t dims_count, gradus_tensor **result);
+
+/*
+ * A copy of what squeeze returns.
+ *   squeeze_copy(Tensor self, int[1]? dim=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_squeeze_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
+                                             size_t dim_count, gradus_tensor **result);
+
+/*
+ * A copy of what unsqueeze returns.
+ *   unsqueeze_copy(Tensor self, int dim) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unsqueeze_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                               gradus_tensor **result);
+
+/*
+ * A copy of what expand returns.
+ *   expand_copy(Tensor self, int[] size, *, bool implicit=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_expand_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                            size_t size_count, int32_t is_implicit, gradus_tensor **result);
+
+/*
+ * A copy of what select returns.
+ *   select_copy(Tensor self, int dim, int index) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_select_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t index,
+                                            gradus_tensor **result);
+
+/*
+ * A copy of what slice returns.
+ *   slice_copy(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_slice_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                           const int64_t *start, const int64_t *stop, int64_t step,
+                                           gradus_tensor **result);
+
+/*
+ * A copy of what narrow returns.
+ *   narrow_copy(Tensor self, int dim, int start, int length) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_narrow_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t start,
+                                            int64_t length, gradus_tensor **result);
+
+/*
+ * A copy of what split returns.
+ *   split_copy(Tensor self, int split_size, int dim=0) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_split_copy(gradus_context *ctx, const gradus_tensor *input, int64_t split_size,
+                                           int64_t dim, gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * A copy of what split_with_sizes returns.
+ *   split_with_sizes_copy(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_split_with_sizes_copy(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *split_sizes, size_t split_sizes_count, int64_t dim,
+                                                gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * A copy of what unbind returns.
+ *   unbind_copy(Tensor self, int dim=0) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unbind_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                            gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * A copy of what diagonal returns.
+ *   diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diagonal_copy(gradus_context *ctx, const gradus_tensor *input, int64_t offset,
+                                              int64_t dim1, int64_t dim2, gradus_tensor **result);
+
+/*
+ * A copy of what unfold returns.
+ *   unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unfold_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dimension,
+                                            int64_t size, int64_t step, gradus_tensor **result);
+
+/*
+ * A copy of what as_strided returns.
+ *   as_strided_copy(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_as_strided_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                                size_t size_count, const int64_t *stride, size_t stride_count,
+                                                const int64_t *storage_offset, gradus_tensor **result);
+
+/*
+ * A copy of what alias returns.
+ *   alias_copy(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_alias_copy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * A copy of what detach returns.
+ *   detach_copy(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_detach_copy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
  * A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
@@ -506,6 +2933,565 @@ GRADUS_API gradus_status gradus_expand(gradus_context *ctx, const gradus_tensor 
 GRADUS_API gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
                                            size_t size_count, const int64_t *stride, size_t stride_count,
                                            const int64_t *storage_offset, gradus_tensor **result);
+
+/*
+ * The tensors one after the other along a dimension, in their common dtype. Tensors of shape [0] are left out.
+ *   cat(Tensor[] tensors, int dim=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cat(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                    int64_t dim, gradus_tensor **result);
+
+/*
+ * The tensors side by side along a new dimension, in their common dtype.
+ *   stack(Tensor[] tensors, int dim=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_stack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                      int64_t dim, gradus_tensor **result);
+
+/*
+ * cat along the second dimension; vectors and scalars along the first.
+ *   hstack(Tensor[] tensors) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hstack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                       gradus_tensor **result);
+
+/*
+ * cat along the first dimension; vectors are rows.
+ *   vstack(Tensor[] tensors) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_vstack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                       gradus_tensor **result);
+
+/*
+ * cat along the third dimension.
+ *   dstack(Tensor[] tensors) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_dstack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                       gradus_tensor **result);
+
+/*
+ * cat along the second dimension; vectors are columns.
+ *   column_stack(Tensor[] tensors) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_column_stack(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                             gradus_tensor **result);
+
+/*
+ * The tensors expanded to their common shape.
+ *   broadcast_tensors(Tensor[] tensors) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_broadcast_tensors(gradus_context *ctx, gradus_tensor *const *tensors,
+                                                size_t tensors_count, gradus_tensor **results, size_t capacity,
+                                                size_t *count);
+
+/*
+ * The coordinates of the grid that vectors span; indexing 'xy' exchanges the first two dimensions.
+ *   meshgrid(Tensor[] tensors, *, str indexing='ij') -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_meshgrid(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                         const char *indexing, size_t indexing_length, gradus_tensor **results,
+                                         size_t capacity, size_t *count);
+
+/*
+ * All combinations of the elements of vectors, one a row.
+ *   cartesian_prod(Tensor[] tensors) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cartesian_prod(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                               gradus_tensor **result);
+
+/*
+ * A matrix with the tensors along its diagonal and zeros elsewhere; vectors and scalars are one row.
+ *   block_diag(Tensor[] tensors) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_block_diag(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                           gradus_tensor **result);
+
+/*
+ * self laid side by side so many times along each dimension.
+ *   repeat(Tensor self, int[] repeats) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_repeat(gradus_context *ctx, const gradus_tensor *input, const int64_t *repeats,
+                                       size_t repeats_count, gradus_tensor **result);
+
+/*
+ * As repeat; fewer numbers than dimensions are for the last ones.
+ *   tile(Tensor self, int[] dims) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tile(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims,
+                                     size_t dims_count, gradus_tensor **result);
+
+/*
+ * Each element of a dimension repeated; of the flattened tensor where there is no dim.
+ *   repeat_interleave(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_repeat_interleave(gradus_context *ctx, const gradus_tensor *input, int64_t repeats,
+                                                const int64_t *dim, const int64_t *output_size,
+                                                gradus_tensor **result);
+
+/*
+ * Each element of a dimension repeated as often as repeats says.
+ *   repeat_interleave_tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_repeat_interleave_tensor(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *repeats, const int64_t *dim,
+                                                const int64_t *output_size, gradus_tensor **result);
+
+/*
+ * 0 as often as the first number of repeats says, 1 as often as the second, and so on.
+ *   repeat_indices(Tensor repeats, *, int? output_size=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_repeat_indices(gradus_context *ctx, const gradus_tensor *repeats,
+                                               const int64_t *output_size, gradus_tensor **result);
+
+/*
+ * The lower triangle of each matrix, up to the given diagonal; zeros above.
+ *   tril(Tensor self, int diagonal=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tril(gradus_context *ctx, const gradus_tensor *input, int64_t diagonal,
+                                     gradus_tensor **result);
+
+/*
+ * The lower triangle of each matrix, up to the given diagonal; zeros above.
+ *   tril_(Tensor(a!) self, int diagonal=0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tril_(gradus_context *ctx, gradus_tensor *input, int64_t diagonal,
+                                      gradus_tensor **result);
+
+/*
+ * The upper triangle of each matrix, from the given diagonal on; zeros below.
+ *   triu(Tensor self, int diagonal=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_triu(gradus_context *ctx, const gradus_tensor *input, int64_t diagonal,
+                                     gradus_tensor **result);
+
+/*
+ * The upper triangle of each matrix, from the given diagonal on; zeros below.
+ *   triu_(Tensor(a!) self, int diagonal=0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_triu_(gradus_context *ctx, gradus_tensor *input, int64_t diagonal,
+                                      gradus_tensor **result);
+
+/*
+ * Row and column numbers of a matrix's lower triangle, row by row.
+ *   tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=long) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tril_indices(gradus_context *ctx, int64_t row, int64_t col, int64_t offset,
+                                             int32_t dtype, gradus_tensor **result);
+
+/*
+ * Row and column numbers of a matrix's upper triangle, row by row.
+ *   triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=long) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_triu_indices(gradus_context *ctx, int64_t row, int64_t col, int64_t offset,
+                                             int32_t dtype, gradus_tensor **result);
+
+/*
+ * The elements moved on along dimensions, those that leave coming back in front; of the flattened tensor where there
+ * are no dims.
+ *   roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_roll(gradus_context *ctx, const gradus_tensor *input, const int64_t *shifts,
+                                     size_t shifts_count, const int64_t *dims, size_t dims_count,
+                                     gradus_tensor **result);
+
+/*
+ * The elements in reverse order along dimensions.
+ *   flip(Tensor self, int[] dims) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_flip(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims,
+                                     size_t dims_count, gradus_tensor **result);
+
+/*
+ * Columns in reverse order.
+ *   fliplr(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fliplr(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Rows in reverse order.
+ *   flipud(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_flipud(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The plane of two dimensions turned by k quarters, from the first towards the second.
+ *   rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rot90(gradus_context *ctx, const gradus_tensor *input, int64_t k, const int64_t *dims,
+                                      size_t dims_count, gradus_tensor **result);
+
+/*
+ * out[i, j, ...] = self[i, index[i, j, ...], ...] for dim 1. index may be smaller than self in the other dimensions.
+ * Gradients are dense.
+ *   gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gather(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                       const gradus_tensor *index, int32_t sparse_grad, gradus_tensor **result);
+
+/*
+ * The parts of self at the indices of a dimension, in the order of the indices.
+ *   index_select(Tensor self, int dim, Tensor index) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_select(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                             const gradus_tensor *index, gradus_tensor **result);
+
+/*
+ * The elements at indices that count all elements of self, row by row; negative ones from the end.
+ *   take(Tensor self, Tensor index) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_take(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *index,
+                                     gradus_tensor **result);
+
+/*
+ * As gather, self and indices broadcast to each other outside dim; over the flattened tensors where there is no dim.
+ *   take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_take_along_dim(gradus_context *ctx, const gradus_tensor *input,
+                                               const gradus_tensor *indices, const int64_t *dim,
+                                               gradus_tensor **result);
+
+/*
+ * self at index tensors, one for each leading dimension (absent: all of it), which broadcast to one shape. That shape
+ * stands where the indices stand if they are neighbours, else in front. A bool tensor stands for the indices where it
+ * is true, of as many dimensions as it has. Negative indices count from the end.
+ *   index(Tensor self, Tensor?[] indices) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *indices,
+                                      size_t indices_count, gradus_tensor **result);
+
+/*
+ * The elements where the mask is true, as a vector; self and mask broadcast to each other.
+ *   masked_select(Tensor self, Tensor mask) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_masked_select(gradus_context *ctx, const gradus_tensor *input,
+                                              const gradus_tensor *mask, gradus_tensor **result);
+
+/*
+ * The indices of the elements that are not 0, one row each, in row-major order.
+ *   nonzero(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nonzero(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The indices of the elements that are not 0, one row each: nonzero.
+ *   argwhere(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_argwhere(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The indices of the elements that are not 0, one vector for each dimension; a scalar counts as a vector.
+ *   nonzero_numpy(Tensor self) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nonzero_numpy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **results,
+                                              size_t capacity, size_t *count);
+
+/*
+ * The rows of weight at the indices. The row padding_idx gets no gradient (-1: there is none such); with
+ * scale_grad_by_freq a row's gradient is divided by how often it was read. Gradients are dense.
+ *   embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_embedding(gradus_context *ctx, const gradus_tensor *weight,
+                                          const gradus_tensor *indices, int64_t padding_idx, int32_t scale_grad_by_freq,
+                                          int32_t sparse, gradus_tensor **result);
+
+/*
+ * The gradient of embedding's weight: the rows of grad_output added at the indices, in their order.
+ *   embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_embedding_dense_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *indices, int64_t num_weights, int64_t padding_idx,
+                                                int32_t scale_grad_by_freq, gradus_tensor **result);
+
+/*
+ * For every class number a vector with 1 in its place, else 0; num_classes -1 is the largest number plus 1.
+ *   one_hot(Tensor self, int num_classes=-1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_one_hot(gradus_context *ctx, const gradus_tensor *input, int64_t num_classes,
+                                        gradus_tensor **result);
+
+/*
+ * Where each value would be put into the sorted sequence (a vector, or one for each row): before its equals, after
+ * them with right or side 'right'.
+ *   searchsorted(Tensor sorted_sequence, Tensor self, *, bool out_int32=False, bool right=False, str? side=None, Tensor? sorter=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_searchsorted(gradus_context *ctx, const gradus_tensor *sorted_sequence,
+                                             const gradus_tensor *input, int32_t out_int32, int32_t right,
+                                             const char *side, size_t side_length, const gradus_tensor *sorter,
+                                             gradus_tensor **result);
+
+/*
+ * Where each value would be put into the sorted boundaries: before its equals, after them with right.
+ *   bucketize(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bucketize(gradus_context *ctx, const gradus_tensor *input,
+                                          const gradus_tensor *boundaries, int32_t out_int32, int32_t right,
+                                          gradus_tensor **result);
+
+/*
+ * self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in
+ * with reduce 'add' or 'multiply'. Of several values for one place the last one wins, and gets the gradient.
+ *   scatter(Tensor self, int dim, Tensor index, Tensor src, *, str? reduce=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_scatter(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                        const gradus_tensor *index, const gradus_tensor *src, const char *reduce,
+                                        size_t reduce_length, gradus_tensor **result);
+
+/*
+ * self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in
+ * with reduce 'add' or 'multiply'. Of several values for one place the last one wins, and gets the gradient.
+ *   scatter_(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str? reduce=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_scatter_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                         const gradus_tensor *index, const gradus_tensor *src, const char *reduce,
+                                         size_t reduce_length, gradus_tensor **result);
+
+/*
+ * self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
+ *   scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_scatter_add(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                            const gradus_tensor *index, const gradus_tensor *src,
+                                            gradus_tensor **result);
+
+/*
+ * self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
+ *   scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_scatter_add_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                             const gradus_tensor *index, const gradus_tensor *src,
+                                             gradus_tensor **result);
+
+/*
+ * self with the places that index would read replaced by values, which broadcast to them, or with values added to
+ * them. Of several values for one place the last one wins, and gets the gradient.
+ *   index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_put(gradus_context *ctx, const gradus_tensor *input,
+                                          gradus_tensor *const *indices, size_t indices_count,
+                                          const gradus_tensor *values, int32_t accumulate, gradus_tensor **result);
+
+/*
+ * self with the places that index would read replaced by values, which broadcast to them, or with values added to
+ * them. Of several values for one place the last one wins, and gets the gradient.
+ *   index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_put_(gradus_context *ctx, gradus_tensor *input, gradus_tensor *const *indices,
+                                           size_t indices_count, const gradus_tensor *values, int32_t accumulate,
+                                           gradus_tensor **result);
+
+/*
+ * self with source written, or added, at indices that count all elements of self, row by row; negative ones from the
+ * end. Of several values for one place the last one wins, and gets the gradient.
+ *   put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_put(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *index,
+                                    const gradus_tensor *source, int32_t accumulate, gradus_tensor **result);
+
+/*
+ * self with source written, or added, at indices that count all elements of self, row by row; negative ones from the
+ * end. Of several values for one place the last one wins, and gets the gradient.
+ *   put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_put_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *index,
+                                     const gradus_tensor *source, int32_t accumulate, gradus_tensor **result);
+
+/*
+ * self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.
+ *   index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_add(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                          const gradus_tensor *index, const gradus_tensor *source, double alpha,
+                                          gradus_tensor **result);
+
+/*
+ * self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.
+ *   index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_add_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                           const gradus_tensor *index, const gradus_tensor *source, double alpha,
+                                           gradus_tensor **result);
+
+/*
+ * self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the
+ * last one wins, and gets the gradient.
+ *   index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_copy(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                           const gradus_tensor *index, const gradus_tensor *source,
+                                           gradus_tensor **result);
+
+/*
+ * self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the
+ * last one wins, and gets the gradient.
+ *   index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_copy_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                            const gradus_tensor *index, const gradus_tensor *source,
+                                            gradus_tensor **result);
+
+/*
+ * self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
+ *   index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_fill(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                           const gradus_tensor *index, const gradus_tensor *value,
+                                           gradus_tensor **result);
+
+/*
+ * self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
+ *   index_fill_(Tensor(a!) self, int dim, Tensor index, Tensor value) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_fill_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                            const gradus_tensor *index, const gradus_tensor *value,
+                                            gradus_tensor **result);
+
+/*
+ * self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as
+ * scatter_reduce.
+ *   index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                             const gradus_tensor *index, const gradus_tensor *source,
+                                             const char *reduce, size_t reduce_length, int32_t include_self,
+                                             gradus_tensor **result);
+
+/*
+ * self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as
+ * scatter_reduce.
+ *   index_reduce_(Tensor(a!) self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_reduce_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                              const gradus_tensor *index, const gradus_tensor *source,
+                                              const char *reduce, size_t reduce_length, int32_t include_self,
+                                              gradus_tensor **result);
+
+/*
+ * self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or
+ * 'amin'. Without include_self the former value of a place that is written does not count. Equal largest or smallest
+ * values share the gradient evenly.
+ *   scatter_reduce(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_scatter_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                               const gradus_tensor *index, const gradus_tensor *src, const char *reduce,
+                                               size_t reduce_length, int32_t include_self, gradus_tensor **result);
+
+/*
+ * self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or
+ * 'amin'. Without include_self the former value of a place that is written does not count. Equal largest or smallest
+ * values share the gradient evenly.
+ *   scatter_reduce_(Tensor(a!) self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_scatter_reduce_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                                const gradus_tensor *index, const gradus_tensor *src,
+                                                const char *reduce, size_t reduce_length, int32_t include_self,
+                                                gradus_tensor **result);
+
+/*
+ * self with a number, or a tensor without dimensions, where the mask is true.
+ *   masked_fill(Tensor self, Tensor mask, Tensor value) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_masked_fill(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mask,
+                                            const gradus_tensor *value, gradus_tensor **result);
+
+/*
+ * self with a number, or a tensor without dimensions, where the mask is true.
+ *   masked_fill_(Tensor(a!) self, Tensor mask, Tensor value) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_masked_fill_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mask,
+                                             const gradus_tensor *value, gradus_tensor **result);
+
+/*
+ * self with the elements of source, in order, where the mask is true.
+ *   masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_masked_scatter(gradus_context *ctx, const gradus_tensor *input,
+                                               const gradus_tensor *mask, const gradus_tensor *source,
+                                               gradus_tensor **result);
+
+/*
+ * self with the elements of source, in order, where the mask is true.
+ *   masked_scatter_(Tensor(a!) self, Tensor mask, Tensor source) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_masked_scatter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mask,
+                                                const gradus_tensor *source, gradus_tensor **result);
+
+/*
+ * self with a number on its main diagonal; wrap begins it anew below in tall matrices.
+ *   fill_diagonal(Tensor self, Scalar fill_value, bool wrap=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fill_diagonal(gradus_context *ctx, const gradus_tensor *input, double fill_value,
+                                              int32_t wrap, gradus_tensor **result);
+
+/*
+ * self with a number on its main diagonal; wrap begins it anew below in tall matrices.
+ *   fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fill_diagonal_(gradus_context *ctx, gradus_tensor *input, double fill_value,
+                                               int32_t wrap, gradus_tensor **result);
 
 /*
  * A copy with memory of its own, row-major; gradients flow through.
@@ -720,12 +3706,210 @@ GRADUS_API gradus_status gradus_eye(gradus_context *ctx, int64_t n, const int64_
                                     gradus_tensor **result);
 
 /*
- * TEMPORARY
- *   permute(Tensor(a) self, int[] dims) -> Tensor(a)
+ * Numbers spread evenly over [0, 1); float32 unless a dtype is given.
+ *   rand(int[] size, *, ScalarType? dtype=None) -> Tensor
  * since:1
  */
-GRADUS_API gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims,
-                                        size_t dims_count, gradus_tensor **result);
+GRADUS_API gradus_status gradus_rand(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
+                                     gradus_tensor **result);
+
+/*
+ * Normal numbers of mean 0 and standard deviation 1, by Box and Muller's transform: at most 6.6 in float32, 8.5 in
+ * float64.
+ *   randn(int[] size, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_randn(gradus_context *ctx, const int64_t *size, size_t size_count, int32_t dtype,
+                                      gradus_tensor **result);
+
+/*
+ * rand in the shape and dtype of self.
+ *   rand_like(Tensor self, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rand_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                                          gradus_tensor **result);
+
+/*
+ * randn in the shape and dtype of self.
+ *   randn_like(Tensor self, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_randn_like(gradus_context *ctx, const gradus_tensor *input, int32_t dtype,
+                                           gradus_tensor **result);
+
+/*
+ * Integers from low to high - 1, each as likely as the others.
+ *   randint(int low, int high, int[] size, *, ScalarType? dtype=long) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_randint(gradus_context *ctx, int64_t low, int64_t high, const int64_t *size,
+                                        size_t size_count, int32_t dtype, gradus_tensor **result);
+
+/*
+ * Integers from low to high - 1 in the shape and dtype of self; one number alone is high, and low 0.
+ *   randint_like(Tensor self, int low, int? high=None, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_randint_like(gradus_context *ctx, const gradus_tensor *input, int64_t low,
+                                             const int64_t *high, int32_t dtype, gradus_tensor **result);
+
+/*
+ * The integers from 0 to n - 1 in random order.
+ *   randperm(int n, *, ScalarType? dtype=long) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_randperm(gradus_context *ctx, int64_t n, int32_t dtype, gradus_tensor **result);
+
+/*
+ * Numbers spread evenly over [from, to) in place of the elements of self.
+ *   uniform(Tensor self, float from=0.0, float to=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_uniform(gradus_context *ctx, const gradus_tensor *input, double low, double high,
+                                        gradus_tensor **result);
+
+/*
+ * Numbers spread evenly over [from, to) in place of the elements of self.
+ *   uniform_(Tensor(a!) self, float from=0.0, float to=1.0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_uniform_(gradus_context *ctx, gradus_tensor *input, double low, double high,
+                                         gradus_tensor **result);
+
+/*
+ * Normal numbers in place of the elements of self.
+ *   normal(Tensor self, float mean=0.0, float std=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_normal(gradus_context *ctx, const gradus_tensor *input, double mean, double std,
+                                       gradus_tensor **result);
+
+/*
+ * Normal numbers in place of the elements of self.
+ *   normal_(Tensor(a!) self, float mean=0.0, float std=1.0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_normal_(gradus_context *ctx, gradus_tensor *input, double mean, double std,
+                                        gradus_tensor **result);
+
+/*
+ * Exponential numbers of the rate lambd in place of the elements of self.
+ *   exponential(Tensor self, float lambd=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_exponential(gradus_context *ctx, const gradus_tensor *input, double lambd,
+                                            gradus_tensor **result);
+
+/*
+ * Exponential numbers of the rate lambd in place of the elements of self.
+ *   exponential_(Tensor(a!) self, float lambd=1.0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_exponential_(gradus_context *ctx, gradus_tensor *input, double lambd,
+                                             gradus_tensor **result);
+
+/*
+ * Numbers whose logarithms are normal, of that mean and standard deviation, in place of the elements of self.
+ *   log_normal(Tensor self, float mean=1.0, float std=2.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log_normal(gradus_context *ctx, const gradus_tensor *input, double mean, double std,
+                                           gradus_tensor **result);
+
+/*
+ * Numbers whose logarithms are normal, of that mean and standard deviation, in place of the elements of self.
+ *   log_normal_(Tensor(a!) self, float mean=1.0, float std=2.0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log_normal_(gradus_context *ctx, gradus_tensor *input, double mean, double std,
+                                            gradus_tensor **result);
+
+/*
+ * Cauchy numbers in place of the elements of self.
+ *   cauchy(Tensor self, float median=0.0, float sigma=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cauchy(gradus_context *ctx, const gradus_tensor *input, double median, double sigma,
+                                       gradus_tensor **result);
+
+/*
+ * Cauchy numbers in place of the elements of self.
+ *   cauchy_(Tensor(a!) self, float median=0.0, float sigma=1.0) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cauchy_(gradus_context *ctx, gradus_tensor *input, double median, double sigma,
+                                        gradus_tensor **result);
+
+/*
+ * How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.
+ *   geometric(Tensor self, float p) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_geometric(gradus_context *ctx, const gradus_tensor *input, double p,
+                                          gradus_tensor **result);
+
+/*
+ * How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.
+ *   geometric_(Tensor(a!) self, float p) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_geometric_(gradus_context *ctx, gradus_tensor *input, double p,
+                                           gradus_tensor **result);
+
+/*
+ * Integers from `from` to `to` - 1 in place of the elements of self; one number alone is `to`, none stands for all
+ * integers from 0 that the dtype holds without gaps.
+ *   random(Tensor self, int? from=None, int? to=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_random(gradus_context *ctx, const gradus_tensor *input, const int64_t *low,
+                                       const int64_t *high, gradus_tensor **result);
+
+/*
+ * Integers from `from` to `to` - 1 in place of the elements of self; one number alone is `to`, none stands for all
+ * integers from 0 that the dtype holds without gaps.
+ *   random_(Tensor(a!) self, int? from=None, int? to=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_random_(gradus_context *ctx, gradus_tensor *input, const int64_t *low,
+                                        const int64_t *high, gradus_tensor **result);
+
+/*
+ * 1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities;
+ * bernoulli_ takes 0.5.
+ *   bernoulli(Tensor self, float? p=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bernoulli(gradus_context *ctx, const gradus_tensor *input, const double *p,
+                                          gradus_tensor **result);
+
+/*
+ * 1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities;
+ * bernoulli_ takes 0.5.
+ *   bernoulli_(Tensor(a!) self, float? p=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bernoulli_(gradus_context *ctx, gradus_tensor *input, const double *p,
+                                           gradus_tensor **result);
+
+/*
+ * Normal numbers, each with a mean and a standard deviation of its own; the two broadcast. No gradient flows: for
+ * one, write mean + std * randn.
+ *   normal_around(Tensor mean, Tensor std) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_normal_around(gradus_context *ctx, const gradus_tensor *mean, const gradus_tensor *std,
+                                              gradus_tensor **result);
+
+/*
+ * num_samples indices per row of self, drawn in proportion to its elements; all different unless there is
+ * replacement.
+ *   multinomial(Tensor self, int num_samples, bool replacement=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_multinomial(gradus_context *ctx, const gradus_tensor *input, int64_t num_samples,
+                                            int32_t replacement, gradus_tensor **result);
 
 /*
  * The product of two matrices.
@@ -945,42 +4129,85 @@ GRADUS_API gradus_status gradus_einsum(gradus_context *ctx, const char *equation
                                        size_t path_count, gradus_tensor **result);
 
 /*
- * x
- *   fake_unbind(Tensor(a) self, int dim=0) -> Tensor(a)[]
+ * Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train
+ * false all are kept as they are.
+ *   native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)
  * since:1
  */
-GRADUS_API gradus_status gradus_fake_unbind(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
-                                            gradus_tensor **results, size_t capacity, size_t *count);
+GRADUS_API gradus_status gradus_native_dropout(gradus_context *ctx, const gradus_tensor *input, double p,
+                                               const int32_t *train, gradus_tensor **result0, gradus_tensor **result1);
 
 /*
- * x
- *   fake_max(Tensor self, int? dim=None, float[]? scale_factors=None, *, float? eps=None, bool? flag=None, str reduction='mean', str? mode=None, Scalar? min=None, Scalar max=1.5, int[2] stride=1, int[]? output_size=None, Tensor? weight=None, ScalarType? dtype=None, Layout? generator=None, int end=9223372036854775807) -> (Tensor values, Tensor indices)
+ * The elements that the mask keeps, times scale; 0 elsewhere.
+ *   native_dropout_backward(Tensor grad_output, Tensor mask, float scale) -> Tensor
  * since:1
  */
-GRADUS_API gradus_status gradus_fake_max(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim,
-                                         const double *scale_factors, size_t scale_factors_count, const double *eps,
-                                         const int32_t *flag, const char *reduction, size_t reduction_length,
-                                         const char *mode, size_t mode_length, const double *min, double max,
-                                         const int64_t *stride, size_t stride_count, const int64_t *output_size,
-                                         size_t output_size_count, const gradus_tensor *weight, int32_t dtype,
-                                         int64_t stop, gradus_tensor **values, gradus_tensor **indices);
+GRADUS_API gradus_status gradus_native_dropout_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *mask, double scale, gradus_tensor **result);
 
 /*
- * x
- *   fake_cat(Tensor[] tensors, int dim=0) -> Tensor
+ * While training, each element is 0 with probability p, else divided by 1 - p; otherwise the input itself.
+ *   dropout(Tensor input, float p, bool train) -> Tensor
  * since:1
  */
-GRADUS_API gradus_status gradus_fake_cat(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
-                                         int64_t dim, gradus_tensor **result);
+GRADUS_API gradus_status gradus_dropout(gradus_context *ctx, const gradus_tensor *input, double p, int32_t train,
+                                        gradus_tensor **result);
 
 /*
- * x
- *   fake_index(Tensor self, Tensor?[] indices, ScalarType dtype, float p=0.5, bool training=True, int from=0) -> Tensor
+ * While training, each element is 0 with probability p, else divided by 1 - p; otherwise the input itself.
+ *   dropout_(Tensor(a!) input, float p, bool train) -> Tensor(a!)
  * since:1
  */
-GRADUS_API gradus_status gradus_fake_index(gradus_context *ctx, const gradus_tensor *input,
-                                           gradus_tensor *const *indices, size_t indices_count, int32_t dtype, double p,
-                                           int32_t training, int64_t low, gradus_tensor **result);
+GRADUS_API gradus_status gradus_dropout_(gradus_context *ctx, gradus_tensor *input, double p, int32_t train,
+                                         gradus_tensor **result);
+
+/*
+ * dropout of whole channels: of all elements that share their first two indices.
+ *   feature_dropout(Tensor input, float p, bool train) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_feature_dropout(gradus_context *ctx, const gradus_tensor *input, double p,
+                                                int32_t train, gradus_tensor **result);
+
+/*
+ * dropout of whole channels: of all elements that share their first two indices.
+ *   feature_dropout_(Tensor(a!) input, float p, bool train) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_feature_dropout_(gradus_context *ctx, gradus_tensor *input, double p, int32_t train,
+                                                gradus_tensor **result);
+
+/*
+ * Dropout that keeps the mean and the variance of selu's results.
+ *   alpha_dropout(Tensor input, float p, bool train) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_alpha_dropout(gradus_context *ctx, const gradus_tensor *input, double p, int32_t train,
+                                              gradus_tensor **result);
+
+/*
+ * Dropout that keeps the mean and the variance of selu's results.
+ *   alpha_dropout_(Tensor(a!) input, float p, bool train) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_alpha_dropout_(gradus_context *ctx, gradus_tensor *input, double p, int32_t train,
+                                               gradus_tensor **result);
+
+/*
+ * alpha_dropout of whole channels.
+ *   feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_feature_alpha_dropout(gradus_context *ctx, const gradus_tensor *input, double p,
+                                                int32_t train, gradus_tensor **result);
+
+/*
+ * alpha_dropout of whole channels.
+ *   feature_alpha_dropout_(Tensor(a!) input, float p, bool train) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_feature_alpha_dropout_(gradus_context *ctx, gradus_tensor *input, double p,
+                                                int32_t train, gradus_tensor **result);
 
 #ifdef __cplusplus
 }

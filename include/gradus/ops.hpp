@@ -20,6 +20,30 @@ inline Tensor exp_(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
+// 2 to the power of each element.
+inline Tensor exp2(const Tensor& input) {
+  static const detail::Op op_("exp2");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// 2 to the power of each element.
+inline Tensor exp2_(const Tensor& input) {
+  static const detail::Op op_("exp2_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// exp(x) - 1 for each element, exact near 0.
+inline Tensor expm1(const Tensor& input) {
+  static const detail::Op op_("expm1");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// exp(x) - 1 for each element, exact near 0.
+inline Tensor expm1_(const Tensor& input) {
+  static const detail::Op op_("expm1_");
+  return detail::one<Tensor>(op_, {input});
+}
+
 // The natural logarithm of each element; -inf at 0, NaN below.
 inline Tensor log(const Tensor& input) {
   static const detail::Op op_("log");
@@ -29,6 +53,42 @@ inline Tensor log(const Tensor& input) {
 // The natural logarithm of each element; -inf at 0, NaN below.
 inline Tensor log_(const Tensor& input) {
   static const detail::Op op_("log_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The logarithm to base 2 of each element; exact at powers of 2.
+inline Tensor log2(const Tensor& input) {
+  static const detail::Op op_("log2");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The logarithm to base 2 of each element; exact at powers of 2.
+inline Tensor log2_(const Tensor& input) {
+  static const detail::Op op_("log2_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The logarithm to base 10 of each element.
+inline Tensor log10(const Tensor& input) {
+  static const detail::Op op_("log10");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The logarithm to base 10 of each element.
+inline Tensor log10_(const Tensor& input) {
+  static const detail::Op op_("log10_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// log(1 + x) for each element, exact near 0.
+inline Tensor log1p(const Tensor& input) {
+  static const detail::Op op_("log1p");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// log(1 + x) for each element, exact near 0.
+inline Tensor log1p_(const Tensor& input) {
+  static const detail::Op op_("log1p_");
   return detail::one<Tensor>(op_, {input});
 }
 
@@ -56,6 +116,78 @@ inline Tensor cos_(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
+// The tangent of each element, in radians.
+inline Tensor tan(const Tensor& input) {
+  static const detail::Op op_("tan");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The tangent of each element, in radians.
+inline Tensor tan_(const Tensor& input) {
+  static const detail::Op op_("tan_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The arc sine of each element; NaN outside [-1, 1].
+inline Tensor asin(const Tensor& input) {
+  static const detail::Op op_("asin");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The arc sine of each element; NaN outside [-1, 1].
+inline Tensor asin_(const Tensor& input) {
+  static const detail::Op op_("asin_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The arc cosine of each element; NaN outside [-1, 1].
+inline Tensor acos(const Tensor& input) {
+  static const detail::Op op_("acos");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The arc cosine of each element; NaN outside [-1, 1].
+inline Tensor acos_(const Tensor& input) {
+  static const detail::Op op_("acos_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The arc tangent of each element.
+inline Tensor atan(const Tensor& input) {
+  static const detail::Op op_("atan");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The arc tangent of each element.
+inline Tensor atan_(const Tensor& input) {
+  static const detail::Op op_("atan_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The hyperbolic sine of each element.
+inline Tensor sinh(const Tensor& input) {
+  static const detail::Op op_("sinh");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The hyperbolic sine of each element.
+inline Tensor sinh_(const Tensor& input) {
+  static const detail::Op op_("sinh_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The hyperbolic cosine of each element.
+inline Tensor cosh(const Tensor& input) {
+  static const detail::Op op_("cosh");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The hyperbolic cosine of each element.
+inline Tensor cosh_(const Tensor& input) {
+  static const detail::Op op_("cosh_");
+  return detail::one<Tensor>(op_, {input});
+}
+
 // The hyperbolic tangent of each element.
 inline Tensor tanh(const Tensor& input) {
   static const detail::Op op_("tanh");
@@ -65,6 +197,42 @@ inline Tensor tanh(const Tensor& input) {
 // The hyperbolic tangent of each element.
 inline Tensor tanh_(const Tensor& input) {
   static const detail::Op op_("tanh_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of sinh for each element.
+inline Tensor asinh(const Tensor& input) {
+  static const detail::Op op_("asinh");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of sinh for each element.
+inline Tensor asinh_(const Tensor& input) {
+  static const detail::Op op_("asinh_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of cosh for each element; NaN below 1.
+inline Tensor acosh(const Tensor& input) {
+  static const detail::Op op_("acosh");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of cosh for each element; NaN below 1.
+inline Tensor acosh_(const Tensor& input) {
+  static const detail::Op op_("acosh_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of tanh for each element; NaN outside [-1, 1].
+inline Tensor atanh(const Tensor& input) {
+  static const detail::Op op_("atanh");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of tanh for each element; NaN outside [-1, 1].
+inline Tensor atanh_(const Tensor& input) {
+  static const detail::Op op_("atanh_");
   return detail::one<Tensor>(op_, {input});
 }
 
@@ -89,6 +257,120 @@ inline Tensor erf(const Tensor& input) {
 // The error function of each element.
 inline Tensor erf_(const Tensor& input) {
   static const detail::Op op_("erf_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// 1 - erf(x) for each element, with all digits in the tail.
+inline Tensor erfc(const Tensor& input) {
+  static const detail::Op op_("erfc");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// 1 - erf(x) for each element, with all digits in the tail.
+inline Tensor erfc_(const Tensor& input) {
+  static const detail::Op op_("erfc_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of erf for each element.
+inline Tensor erfinv(const Tensor& input) {
+  static const detail::Op op_("erfinv");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of erf for each element.
+inline Tensor erfinv_(const Tensor& input) {
+  static const detail::Op op_("erfinv_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The normal distribution function of each element.
+inline Tensor special_ndtr(const Tensor& input) {
+  static const detail::Op op_("special_ndtr");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The normal distribution function of each element.
+inline Tensor special_ndtr_(const Tensor& input) {
+  static const detail::Op op_("special_ndtr_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The logarithm of the absolute value of the gamma function of each element.
+inline Tensor lgamma(const Tensor& input) {
+  static const detail::Op op_("lgamma");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The logarithm of the absolute value of the gamma function of each element.
+inline Tensor lgamma_(const Tensor& input) {
+  static const detail::Op op_("lgamma_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The derivative of lgamma for each element; NaN at negative integers.
+inline Tensor digamma(const Tensor& input) {
+  static const detail::Op op_("digamma");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The derivative of lgamma for each element; NaN at negative integers.
+inline Tensor digamma_(const Tensor& input) {
+  static const detail::Op op_("digamma_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// sin(pi x) / (pi x) for each element, 1 at 0.
+inline Tensor sinc(const Tensor& input) {
+  static const detail::Op op_("sinc");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// sin(pi x) / (pi x) for each element, 1 at 0.
+inline Tensor sinc_(const Tensor& input) {
+  static const detail::Op op_("sinc_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Derivative number n of digamma for each element.
+inline Tensor polygamma(int64_t n, const Tensor& input) {
+  static const detail::Op op_("polygamma");
+  return detail::one<Tensor>(op_, {n, input});
+}
+
+// log(x / (1 - x)) for each element, of x held in [eps, 1 - eps] if eps is given; NaN outside [0, 1] if not.
+inline Tensor logit(const Tensor& input, std::optional<double> eps = {}) {
+  static const detail::Op op_("logit");
+  return detail::one<Tensor>(op_, {input, eps});
+}
+
+// log(x / (1 - x)) for each element, of x held in [eps, 1 - eps] if eps is given; NaN outside [0, 1] if not.
+inline Tensor logit_(const Tensor& input, std::optional<double> eps = {}) {
+  static const detail::Op op_("logit_");
+  return detail::one<Tensor>(op_, {input, eps});
+}
+
+// Degrees as radians.
+inline Tensor deg2rad(const Tensor& input) {
+  static const detail::Op op_("deg2rad");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Degrees as radians.
+inline Tensor deg2rad_(const Tensor& input) {
+  static const detail::Op op_("deg2rad_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Radians as degrees.
+inline Tensor rad2deg(const Tensor& input) {
+  static const detail::Op op_("rad2deg");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Radians as degrees.
+inline Tensor rad2deg_(const Tensor& input) {
+  static const detail::Op op_("rad2deg_");
   return detail::one<Tensor>(op_, {input});
 }
 
@@ -140,6 +422,122 @@ inline Tensor sqrt_(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
+// 1 / sqrt(x) for each element.
+inline Tensor rsqrt(const Tensor& input) {
+  static const detail::Op op_("rsqrt");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// 1 / sqrt(x) for each element.
+inline Tensor rsqrt_(const Tensor& input) {
+  static const detail::Op op_("rsqrt_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// 1 / x for each element.
+inline Tensor reciprocal(const Tensor& input) {
+  static const detail::Op op_("reciprocal");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// 1 / x for each element.
+inline Tensor reciprocal_(const Tensor& input) {
+  static const detail::Op op_("reciprocal_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// -1, 0 or 1 for each element; 0 for NaN. The gradient is 0.
+inline Tensor sign(const Tensor& input) {
+  static const detail::Op op_("sign");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// -1, 0 or 1 for each element; 0 for NaN. The gradient is 0.
+inline Tensor sign_(const Tensor& input) {
+  static const detail::Op op_("sign_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The largest integer not above each element. The gradient is 0.
+inline Tensor floor(const Tensor& input) {
+  static const detail::Op op_("floor");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The largest integer not above each element. The gradient is 0.
+inline Tensor floor_(const Tensor& input) {
+  static const detail::Op op_("floor_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The smallest integer not below each element. The gradient is 0.
+inline Tensor ceil(const Tensor& input) {
+  static const detail::Op op_("ceil");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The smallest integer not below each element. The gradient is 0.
+inline Tensor ceil_(const Tensor& input) {
+  static const detail::Op op_("ceil_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Each element without its fraction. The gradient is 0.
+inline Tensor trunc(const Tensor& input) {
+  static const detail::Op op_("trunc");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Each element without its fraction. The gradient is 0.
+inline Tensor trunc_(const Tensor& input) {
+  static const detail::Op op_("trunc_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The fraction of each element, with its sign.
+inline Tensor frac(const Tensor& input) {
+  static const detail::Op op_("frac");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The fraction of each element, with its sign.
+inline Tensor frac_(const Tensor& input) {
+  static const detail::Op op_("frac_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The nearest integer to each element, ties to even, or the nearest multiple of 10^-decimals. The gradient is 0.
+inline Tensor round(const Tensor& input, int64_t decimals = 0) {
+  static const detail::Op op_("round");
+  return detail::one<Tensor>(op_, {input, decimals});
+}
+
+// The nearest integer to each element, ties to even, or the nearest multiple of 10^-decimals. The gradient is 0.
+inline Tensor round_(const Tensor& input, int64_t decimals = 0) {
+  static const detail::Op op_("round_");
+  return detail::one<Tensor>(op_, {input, decimals});
+}
+
+// The tensor itself; refuses booleans.
+inline Tensor positive(const Tensor& input) {
+  static const detail::Op op_("positive");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// NaN replaced by 0, infinities by the largest numbers of the dtype, or by what is given; the gradient there is 0.
+inline Tensor nan_to_num(const Tensor& input, std::optional<double> nan = {}, std::optional<double> posinf = {},
+                         std::optional<double> neginf = {}) {
+  static const detail::Op op_("nan_to_num");
+  return detail::one<Tensor>(op_, {input, nan, posinf, neginf});
+}
+
+// NaN replaced by 0, infinities by the largest numbers of the dtype, or by what is given; the gradient there is 0.
+inline Tensor nan_to_num_(const Tensor& input, std::optional<double> nan = {}, std::optional<double> posinf = {},
+                          std::optional<double> neginf = {}) {
+  static const detail::Op op_("nan_to_num_");
+  return detail::one<Tensor>(op_, {input, nan, posinf, neginf});
+}
+
 // max(x, 0) for each element; the gradient at 0 is 0.
 inline Tensor relu(const Tensor& input) {
   static const detail::Op op_("relu");
@@ -152,13 +550,235 @@ inline Tensor relu_(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
-// self + alpha * other.
+// min(max(x, 0), 6) for each element; the gradient at both kinks is 0.
+inline Tensor relu6(const Tensor& input) {
+  static const detail::Op op_("relu6");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// min(max(x, 0), 6) for each element; the gradient at both kinks is 0.
+inline Tensor relu6_(const Tensor& input) {
+  static const detail::Op op_("relu6_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x where it is above the threshold, value elsewhere.
+inline Tensor threshold(const Tensor& input, Scalar threshold, Scalar value) {
+  static const detail::Op op_("threshold");
+  return detail::one<Tensor>(op_, {input, threshold, value});
+}
+
+// x where it is above the threshold, value elsewhere.
+inline Tensor threshold_(const Tensor& input, Scalar threshold, Scalar value) {
+  static const detail::Op op_("threshold_");
+  return detail::one<Tensor>(op_, {input, threshold, value});
+}
+
+// x above 0, negative_slope * x elsewhere.
+inline Tensor leaky_relu(const Tensor& input, Scalar negative_slope = 0.01) {
+  static const detail::Op op_("leaky_relu");
+  return detail::one<Tensor>(op_, {input, negative_slope});
+}
+
+// x above 0, negative_slope * x elsewhere.
+inline Tensor leaky_relu_(const Tensor& input, Scalar negative_slope = 0.01) {
+  static const detail::Op op_("leaky_relu_");
+  return detail::one<Tensor>(op_, {input, negative_slope});
+}
+
+// x above 0, weight * x elsewhere; one weight, or one per channel (dimension 1).
+inline Tensor prelu(const Tensor& input, const Tensor& weight) {
+  static const detail::Op op_("prelu");
+  return detail::one<Tensor>(op_, {input, weight});
+}
+
+// x held in [min_val, max_val]; the gradient at both is 0.
+inline Tensor hardtanh(const Tensor& input, Scalar min_val = -1, Scalar max_val = 1) {
+  static const detail::Op op_("hardtanh");
+  return detail::one<Tensor>(op_, {input, min_val, max_val});
+}
+
+// x held in [min_val, max_val]; the gradient at both is 0.
+inline Tensor hardtanh_(const Tensor& input, Scalar min_val = -1, Scalar max_val = 1) {
+  static const detail::Op op_("hardtanh_");
+  return detail::one<Tensor>(op_, {input, min_val, max_val});
+}
+
+// (x + 3) / 6 held in [0, 1].
+inline Tensor hardsigmoid(const Tensor& input) {
+  static const detail::Op op_("hardsigmoid");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// (x + 3) / 6 held in [0, 1].
+inline Tensor hardsigmoid_(const Tensor& input) {
+  static const detail::Op op_("hardsigmoid_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x * hardsigmoid(x).
+inline Tensor hardswish(const Tensor& input) {
+  static const detail::Op op_("hardswish");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x * hardsigmoid(x).
+inline Tensor hardswish_(const Tensor& input) {
+  static const detail::Op op_("hardswish_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x where |x| > lambd, 0 elsewhere.
+inline Tensor hardshrink(const Tensor& input, Scalar lambd = 0.5) {
+  static const detail::Op op_("hardshrink");
+  return detail::one<Tensor>(op_, {input, lambd});
+}
+
+// x where |x| > lambd, 0 elsewhere.
+inline Tensor hardshrink_(const Tensor& input, Scalar lambd = 0.5) {
+  static const detail::Op op_("hardshrink_");
+  return detail::one<Tensor>(op_, {input, lambd});
+}
+
+// x moved by lambd toward 0, 0 where |x| <= lambd.
+inline Tensor softshrink(const Tensor& input, Scalar lambd = 0.5) {
+  static const detail::Op op_("softshrink");
+  return detail::one<Tensor>(op_, {input, lambd});
+}
+
+// x moved by lambd toward 0, 0 where |x| <= lambd.
+inline Tensor softshrink_(const Tensor& input, Scalar lambd = 0.5) {
+  static const detail::Op op_("softshrink_");
+  return detail::one<Tensor>(op_, {input, lambd});
+}
+
+// x / (1 + |x|) for each element.
+inline Tensor softsign(const Tensor& input) {
+  static const detail::Op op_("softsign");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x / (1 + |x|) for each element.
+inline Tensor softsign_(const Tensor& input) {
+  static const detail::Op op_("softsign_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x times the normal distribution function of x, exact or ('tanh') approximate.
+inline Tensor gelu(const Tensor& input, std::string_view approximate = "none") {
+  static const detail::Op op_("gelu");
+  return detail::one<Tensor>(op_, {input, approximate});
+}
+
+// x times the normal distribution function of x, exact or ('tanh') approximate.
+inline Tensor gelu_(const Tensor& input, std::string_view approximate = "none") {
+  static const detail::Op op_("gelu_");
+  return detail::one<Tensor>(op_, {input, approximate});
+}
+
+// x * sigmoid(x) for each element.
+inline Tensor silu(const Tensor& input) {
+  static const detail::Op op_("silu");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x * sigmoid(x) for each element.
+inline Tensor silu_(const Tensor& input) {
+  static const detail::Op op_("silu_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) elsewhere.
+inline Tensor elu(const Tensor& input, Scalar alpha = 1, Scalar scale = 1, Scalar input_scale = 1) {
+  static const detail::Op op_("elu");
+  return detail::one<Tensor>(op_, {input, alpha, scale, input_scale});
+}
+
+// scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) elsewhere.
+inline Tensor elu_(const Tensor& input, Scalar alpha = 1, Scalar scale = 1, Scalar input_scale = 1) {
+  static const detail::Op op_("elu_");
+  return detail::one<Tensor>(op_, {input, alpha, scale, input_scale});
+}
+
+// elu with the two constants that keep mean 0 and variance 1 through layers.
+inline Tensor selu(const Tensor& input) {
+  static const detail::Op op_("selu");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// elu with the two constants that keep mean 0 and variance 1 through layers.
+inline Tensor selu_(const Tensor& input) {
+  static const detail::Op op_("selu_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x above 0, alpha * (exp(x / alpha) - 1) elsewhere.
+inline Tensor celu(const Tensor& input, Scalar alpha = 1) {
+  static const detail::Op op_("celu");
+  return detail::one<Tensor>(op_, {input, alpha});
+}
+
+// x above 0, alpha * (exp(x / alpha) - 1) elsewhere.
+inline Tensor celu_(const Tensor& input, Scalar alpha = 1) {
+  static const detail::Op op_("celu_");
+  return detail::one<Tensor>(op_, {input, alpha});
+}
+
+// log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold.
+inline Tensor softplus(const Tensor& input, Scalar beta = 1, Scalar threshold = 20) {
+  static const detail::Op op_("softplus");
+  return detail::one<Tensor>(op_, {input, beta, threshold});
+}
+
+// log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold.
+inline Tensor softplus_(const Tensor& input, Scalar beta = 1, Scalar threshold = 20) {
+  static const detail::Op op_("softplus_");
+  return detail::one<Tensor>(op_, {input, beta, threshold});
+}
+
+// log(sigmoid(x)) for each element, with all digits on both sides.
+inline Tensor log_sigmoid(const Tensor& input) {
+  static const detail::Op op_("log_sigmoid");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// log(sigmoid(x)) for each element, with all digits on both sides.
+inline Tensor log_sigmoid_(const Tensor& input) {
+  static const detail::Op op_("log_sigmoid_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x * tanh(softplus(x)) for each element.
+inline Tensor mish(const Tensor& input) {
+  static const detail::Op op_("mish");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x * tanh(softplus(x)) for each element.
+inline Tensor mish_(const Tensor& input) {
+  static const detail::Op op_("mish_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x - tanh(x) for each element, with all digits near 0.
+inline Tensor tanhshrink(const Tensor& input) {
+  static const detail::Op op_("tanhshrink");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// x - tanh(x) for each element, with all digits near 0.
+inline Tensor tanhshrink_(const Tensor& input) {
+  static const detail::Op op_("tanhshrink_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// self + alpha * other; or for booleans.
 inline Tensor add(const Operand& input, const Operand& other, Scalar alpha = 1) {
   static const detail::Op op_("add");
   return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
-// self + alpha * other.
+// self + alpha * other; or for booleans.
 inline Tensor add_(const Operand& input, const Operand& other, Scalar alpha = 1) {
   static const detail::Op op_("add_");
   return detail::one<Tensor>(op_, {input, other, alpha});
@@ -176,13 +796,19 @@ inline Tensor sub_(const Operand& input, const Operand& other, Scalar alpha = 1)
   return detail::one<Tensor>(op_, {input, other, alpha});
 }
 
-// self * other.
+// other - alpha * self.
+inline Tensor rsub(const Tensor& input, const Tensor& other, Scalar alpha = 1) {
+  static const detail::Op op_("rsub");
+  return detail::one<Tensor>(op_, {input, other, alpha});
+}
+
+// self * other; and for booleans.
 inline Tensor mul(const Operand& input, const Operand& other) {
   static const detail::Op op_("mul");
   return detail::one<Tensor>(op_, {input, other});
 }
 
-// self * other.
+// self * other; and for booleans.
 inline Tensor mul_(const Operand& input, const Operand& other) {
   static const detail::Op op_("mul_");
   return detail::one<Tensor>(op_, {input, other});
@@ -200,6 +826,78 @@ inline Tensor div_(const Operand& input, const Operand& other) {
   return detail::one<Tensor>(op_, {input, other});
 }
 
+// The largest integer not above self / other. The gradient is 0. An error for integers by 0.
+inline Tensor floor_divide(const Operand& input, const Operand& other) {
+  static const detail::Op op_("floor_divide");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The largest integer not above self / other. The gradient is 0. An error for integers by 0.
+inline Tensor floor_divide_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("floor_divide_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
+inline Tensor div_mode(const Tensor& input, const Tensor& other, std::optional<std::string_view> rounding_mode = {}) {
+  static const detail::Op op_("div_mode");
+  return detail::one<Tensor>(op_, {input, other, rounding_mode});
+}
+
+// self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
+inline Tensor div_mode_(const Tensor& input, const Tensor& other, std::optional<std::string_view> rounding_mode = {}) {
+  static const detail::Op op_("div_mode_");
+  return detail::one<Tensor>(op_, {input, other, rounding_mode});
+}
+
+// The rest of the division toward 0, with the sign of self.
+inline Tensor fmod(const Operand& input, const Operand& other) {
+  static const detail::Op op_("fmod");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The rest of the division toward 0, with the sign of self.
+inline Tensor fmod_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("fmod_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The rest of the floor division, with the sign of other.
+inline Tensor remainder(const Operand& input, const Operand& other) {
+  static const detail::Op op_("remainder");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The rest of the floor division, with the sign of other.
+inline Tensor remainder_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("remainder_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with ...
+inline Tensor pow(const Operand& input, const Operand& exponent) {
+  static const detail::Op op_("pow");
+  return detail::one<Tensor>(op_, {input, exponent});
+}
+
+// self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with ...
+inline Tensor pow_(const Operand& input, const Operand& exponent) {
+  static const detail::Op op_("pow_");
+  return detail::one<Tensor>(op_, {input, exponent});
+}
+
+// pow in float64.
+inline Tensor float_power(const Tensor& input, const Tensor& exponent) {
+  static const detail::Op op_("float_power");
+  return detail::one<Tensor>(op_, {input, exponent});
+}
+
+// pow in float64.
+inline Tensor float_power_(const Tensor& input, const Tensor& exponent) {
+  static const detail::Op op_("float_power_");
+  return detail::one<Tensor>(op_, {input, exponent});
+}
+
 // The larger of two elements; NaN if either is. Equal elements share the gradient.
 inline Tensor maximum(const Operand& input, const Operand& other) {
   static const detail::Op op_("maximum");
@@ -209,6 +907,258 @@ inline Tensor maximum(const Operand& input, const Operand& other) {
 // The larger of two elements; NaN if either is. Equal elements share the gradient.
 inline Tensor maximum_(const Operand& input, const Operand& other) {
   static const detail::Op op_("maximum_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The smaller of two elements; NaN if either is. Equal elements share the gradient.
+inline Tensor minimum(const Operand& input, const Operand& other) {
+  static const detail::Op op_("minimum");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The smaller of two elements; NaN if either is. Equal elements share the gradient.
+inline Tensor minimum_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("minimum_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The larger of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+inline Tensor fmax(const Operand& input, const Operand& other) {
+  static const detail::Op op_("fmax");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The larger of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+inline Tensor fmax_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("fmax_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The smaller of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+inline Tensor fmin(const Operand& input, const Operand& other) {
+  static const detail::Op op_("fmin");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The smaller of two elements, or the one that is not NaN. Equal elements give the gradient to self.
+inline Tensor fmin_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("fmin_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The angle of the point (other, self), in (-pi, pi]. The gradient at the origin is NaN.
+inline Tensor atan2(const Operand& input, const Operand& other) {
+  static const detail::Op op_("atan2");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The angle of the point (other, self), in (-pi, pi]. The gradient at the origin is NaN.
+inline Tensor atan2_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("atan2_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// sqrt(self^2 + other^2) without overflow; the gradient at the origin is 0.
+inline Tensor hypot(const Operand& input, const Operand& other) {
+  static const detail::Op op_("hypot");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// sqrt(self^2 + other^2) without overflow; the gradient at the origin is 0.
+inline Tensor hypot_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("hypot_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The size of self with the sign of other.
+inline Tensor copysign(const Operand& input, const Operand& other) {
+  static const detail::Op op_("copysign");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The size of self with the sign of other.
+inline Tensor copysign_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("copysign_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self * log(other); 0 where self is 0, unless other is NaN.
+inline Tensor xlogy(const Operand& input, const Operand& other) {
+  static const detail::Op op_("xlogy");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self * log(other); 0 where self is 0, unless other is NaN.
+inline Tensor xlogy_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("xlogy_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self * log(1 + other); 0 where self is 0, unless other is NaN.
+inline Tensor special_xlog1py(const Operand& input, const Operand& other) {
+  static const detail::Op op_("special_xlog1py");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self * log(1 + other); 0 where self is 0, unless other is NaN.
+inline Tensor special_xlog1py_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("special_xlog1py_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// log(exp(self) + exp(other)) without overflow.
+inline Tensor logaddexp(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logaddexp");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// log(exp(self) + exp(other)) without overflow.
+inline Tensor logaddexp_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logaddexp_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// log2(2^self + 2^other) without overflow.
+inline Tensor logaddexp2(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logaddexp2");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// log2(2^self + 2^other) without overflow.
+inline Tensor logaddexp2_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logaddexp2_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The number next to self toward other, of the same dtype. No gradient.
+inline Tensor nextafter(const Operand& input, const Operand& other) {
+  static const detail::Op op_("nextafter");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The number next to self toward other, of the same dtype. No gradient.
+inline Tensor nextafter_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("nextafter_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// 0 below 0, 1 above, and values where self is 0. No gradient.
+inline Tensor heaviside(const Operand& input, const Operand& values) {
+  static const detail::Op op_("heaviside");
+  return detail::one<Tensor>(op_, {input, values});
+}
+
+// 0 below 0, 1 above, and values where self is 0. No gradient.
+inline Tensor heaviside_(const Operand& input, const Operand& values) {
+  static const detail::Op op_("heaviside_");
+  return detail::one<Tensor>(op_, {input, values});
+}
+
+// self * 2^other.
+inline Tensor ldexp(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("ldexp");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self * 2^other.
+inline Tensor ldexp_(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("ldexp_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Bit by bit, whether both are set; integers and booleans.
+inline Tensor bitwise_and(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_and");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Bit by bit, whether both are set; integers and booleans.
+inline Tensor bitwise_and_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_and_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Bit by bit, whether either is set; integers and booleans.
+inline Tensor bitwise_or(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_or");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Bit by bit, whether either is set; integers and booleans.
+inline Tensor bitwise_or_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_or_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Bit by bit, whether just one is set; integers and booleans.
+inline Tensor bitwise_xor(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_xor");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Bit by bit, whether just one is set; integers and booleans.
+inline Tensor bitwise_xor_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_xor_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Every bit turned; not for booleans.
+inline Tensor bitwise_not(const Tensor& input) {
+  static const detail::Op op_("bitwise_not");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Every bit turned; not for booleans.
+inline Tensor bitwise_not_(const Tensor& input) {
+  static const detail::Op op_("bitwise_not_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// self * 2^other, wrapping around.
+inline Tensor bitwise_left_shift(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_left_shift");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self * 2^other, wrapping around.
+inline Tensor bitwise_left_shift_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_left_shift_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// floor(self / 2^other).
+inline Tensor bitwise_right_shift(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_right_shift");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// floor(self / 2^other).
+inline Tensor bitwise_right_shift_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("bitwise_right_shift_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The greatest common divisor of integers.
+inline Tensor gcd(const Operand& input, const Operand& other) {
+  static const detail::Op op_("gcd");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The greatest common divisor of integers.
+inline Tensor gcd_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("gcd_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The least common multiple of integers.
+inline Tensor lcm(const Operand& input, const Operand& other) {
+  static const detail::Op op_("lcm");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The least common multiple of integers.
+inline Tensor lcm_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("lcm_");
   return detail::one<Tensor>(op_, {input, other});
 }
 
@@ -284,6 +1234,121 @@ inline Tensor ne_(const Operand& input, const Operand& other) {
   return detail::one<Tensor>(op_, {input, other});
 }
 
+// Whether both are not 0.
+inline Tensor logical_and(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logical_and");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Whether both are not 0.
+inline Tensor logical_and_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logical_and_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Whether either is not 0.
+inline Tensor logical_or(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logical_or");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Whether either is not 0.
+inline Tensor logical_or_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logical_or_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Whether just one is not 0.
+inline Tensor logical_xor(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logical_xor");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Whether just one is not 0.
+inline Tensor logical_xor_(const Operand& input, const Operand& other) {
+  static const detail::Op op_("logical_xor_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Whether an element is 0.
+inline Tensor logical_not(const Tensor& input) {
+  static const detail::Op op_("logical_not");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is 0.
+inline Tensor logical_not_(const Tensor& input) {
+  static const detail::Op op_("logical_not_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is NaN.
+inline Tensor isnan(const Tensor& input) {
+  static const detail::Op op_("isnan");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is NaN.
+inline Tensor isnan_(const Tensor& input) {
+  static const detail::Op op_("isnan_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is infinite.
+inline Tensor isinf(const Tensor& input) {
+  static const detail::Op op_("isinf");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is infinite.
+inline Tensor isinf_(const Tensor& input) {
+  static const detail::Op op_("isinf_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is neither infinite nor NaN.
+inline Tensor isfinite(const Tensor& input) {
+  static const detail::Op op_("isfinite");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is neither infinite nor NaN.
+inline Tensor isfinite_(const Tensor& input) {
+  static const detail::Op op_("isfinite_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether the sign bit of an element is set, as for -0.
+inline Tensor signbit(const Tensor& input) {
+  static const detail::Op op_("signbit");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether the sign bit of an element is set, as for -0.
+inline Tensor signbit_(const Tensor& input) {
+  static const detail::Op op_("signbit_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is inf.
+inline Tensor isposinf(const Tensor& input) {
+  static const detail::Op op_("isposinf");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether an element is -inf.
+inline Tensor isneginf(const Tensor& input) {
+  static const detail::Op op_("isneginf");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Whether |self - other| <= atol + rtol * |other|, or both are the same infinity.
+inline Tensor isclose(const Tensor& input, const Tensor& other, double rtol = 1e-05, double atol = 1e-08,
+                      bool equal_nan = false) {
+  static const detail::Op op_("isclose");
+  return detail::one<Tensor>(op_, {input, other, rtol, atol, equal_nan});
+}
+
 // self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.
 inline Tensor where(const Operand& condition, const Operand& input, const Operand& other) {
   static const detail::Op op_("where");
@@ -296,10 +1361,357 @@ inline Tensor where_(const Operand& condition, const Operand& input, const Opera
   return detail::one<Tensor>(op_, {condition, input, other});
 }
 
+// The larger of self and min; at equality the gradient is that of self.
+inline Tensor clamp_min(const Operand& input, const Operand& min) {
+  static const detail::Op op_("clamp_min");
+  return detail::one<Tensor>(op_, {input, min});
+}
+
+// The larger of self and min; at equality the gradient is that of self.
+inline Tensor clamp_min_(const Operand& input, const Operand& min) {
+  static const detail::Op op_("clamp_min_");
+  return detail::one<Tensor>(op_, {input, min});
+}
+
+// The smaller of self and max; at equality the gradient is that of self.
+inline Tensor clamp_max(const Operand& input, const Operand& max) {
+  static const detail::Op op_("clamp_max");
+  return detail::one<Tensor>(op_, {input, max});
+}
+
+// The smaller of self and max; at equality the gradient is that of self.
+inline Tensor clamp_max_(const Operand& input, const Operand& max) {
+  static const detail::Op op_("clamp_max_");
+  return detail::one<Tensor>(op_, {input, max});
+}
+
+// self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
+inline Tensor clamp(const Tensor& input, const Tensor& min = {}, const Tensor& max = {}) {
+  static const detail::Op op_("clamp");
+  return detail::one<Tensor>(op_, {input, min, max});
+}
+
+// self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
+inline Tensor clamp_(const Tensor& input, const Tensor& min = {}, const Tensor& max = {}) {
+  static const detail::Op op_("clamp_");
+  return detail::one<Tensor>(op_, {input, min, max});
+}
+
+// self + value * tensor1 * tensor2.
+inline Tensor addcmul(const Operand& input, const Operand& tensor1, const Operand& tensor2, Scalar value = 1) {
+  static const detail::Op op_("addcmul");
+  return detail::one<Tensor>(op_, {input, tensor1, tensor2, value});
+}
+
+// self + value * tensor1 * tensor2.
+inline Tensor addcmul_(const Operand& input, const Operand& tensor1, const Operand& tensor2, Scalar value = 1) {
+  static const detail::Op op_("addcmul_");
+  return detail::one<Tensor>(op_, {input, tensor1, tensor2, value});
+}
+
+// self + value * tensor1 / tensor2; floating dtypes only.
+inline Tensor addcdiv(const Operand& input, const Operand& tensor1, const Operand& tensor2, Scalar value = 1) {
+  static const detail::Op op_("addcdiv");
+  return detail::one<Tensor>(op_, {input, tensor1, tensor2, value});
+}
+
+// self + value * tensor1 / tensor2; floating dtypes only.
+inline Tensor addcdiv_(const Operand& input, const Operand& tensor1, const Operand& tensor2, Scalar value = 1) {
+  static const detail::Op op_("addcdiv_");
+  return detail::one<Tensor>(op_, {input, tensor1, tensor2, value});
+}
+
+// self + weight * (end - self), computed from the nearer end.
+inline Tensor lerp(const Operand& input, const Operand& stop, const Operand& weight) {
+  static const detail::Op op_("lerp");
+  return detail::one<Tensor>(op_, {input, stop, weight});
+}
+
+// self + weight * (end - self), computed from the nearer end.
+inline Tensor lerp_(const Operand& input, const Operand& stop, const Operand& weight) {
+  static const detail::Op op_("lerp_");
+  return detail::one<Tensor>(op_, {input, stop, weight});
+}
+
 // The sum over the dimensions in dim, over all when there are none. Integers are summed in int64.
 inline Tensor sum(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
   static const detail::Op op_("sum");
   return detail::one<Tensor>(op_, {input, dim, keepdim, dtype});
+}
+
+// The sum over the dimensions in dim with every NaN as 0.
+inline Tensor nansum(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
+  static const detail::Op op_("nansum");
+  return detail::one<Tensor>(op_, {input, dim, keepdim, dtype});
+}
+
+// The mean over the dimensions in dim, over all when there are none; NaN of no elements.
+inline Tensor mean(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
+  static const detail::Op op_("mean");
+  return detail::one<Tensor>(op_, {input, dim, keepdim, dtype});
+}
+
+// The mean over the dimensions in dim of what is not NaN.
+inline Tensor nanmean(const Tensor& input, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) {
+  static const detail::Op op_("nanmean");
+  return detail::one<Tensor>(op_, {input, dim, keepdim, dtype});
+}
+
+// The product along dim, of all elements without one; gradients are exact where elements are 0. Integers multiply in int64.
+inline Tensor prod(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false, Dtype dtype = {}) {
+  static const detail::Op op_("prod");
+  return detail::one<Tensor>(op_, {input, dim, keepdim, dtype});
+}
+
+// Whether every element along the dimensions in dim is nonzero.
+inline Tensor all(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
+  static const detail::Op op_("all");
+  return detail::one<Tensor>(op_, {input, dim, keepdim});
+}
+
+// Whether some element along the dimensions in dim is nonzero.
+inline Tensor any(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
+  static const detail::Op op_("any");
+  return detail::one<Tensor>(op_, {input, dim, keepdim});
+}
+
+// How many elements along the dimensions in dim are not 0; NaN counts.
+inline Tensor count_nonzero(const Tensor& input, const IntList& dim = {}) {
+  static const detail::Op op_("count_nonzero");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
+// The variance over the dimensions in dim: the sum of squared distances from the mean, over the count less correction (1).
+inline Tensor var(const Tensor& input, const IntList& dim = {}, std::optional<Scalar> correction = {},
+                  bool keepdim = false) {
+  static const detail::Op op_("var");
+  return detail::one<Tensor>(op_, {input, dim, correction, keepdim});
+}
+
+// The square root of the variance over the dimensions in dim; the gradient is 0 where it is 0.
+inline Tensor std(const Tensor& input, const IntList& dim = {}, std::optional<Scalar> correction = {},
+                  bool keepdim = false) {
+  static const detail::Op op_("std");
+  return detail::one<Tensor>(op_, {input, dim, correction, keepdim});
+}
+
+// Variance and mean over the dimensions in dim.
+inline std::tuple<Tensor, Tensor> var_mean(const Tensor& input, const IntList& dim = {},
+                                           std::optional<Scalar> correction = {}, bool keepdim = false) {
+  static const detail::Op op_("var_mean");
+  return detail::some<Tensor, 2>(op_, {input, dim, correction, keepdim});
+}
+
+// Standard deviation and mean over the dimensions in dim.
+inline std::tuple<Tensor, Tensor> std_mean(const Tensor& input, const IntList& dim = {},
+                                           std::optional<Scalar> correction = {}, bool keepdim = false) {
+  static const detail::Op op_("std_mean");
+  return detail::some<Tensor, 2>(op_, {input, dim, correction, keepdim});
+}
+
+// The largest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share the ...
+inline Tensor amax(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
+  static const detail::Op op_("amax");
+  return detail::one<Tensor>(op_, {input, dim, keepdim});
+}
+
+// The smallest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share the ...
+inline Tensor amin(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
+  static const detail::Op op_("amin");
+  return detail::one<Tensor>(op_, {input, dim, keepdim});
+}
+
+// The largest element; NaN if there is one. Equal ones share the gradient.
+inline Tensor max(const Tensor& input) {
+  static const detail::Op op_("max");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The smallest element; NaN if there is one. Equal ones share the gradient.
+inline Tensor min(const Tensor& input) {
+  static const detail::Op op_("min");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The smallest and the largest element along dim, of all without one.
+inline std::tuple<Tensor, Tensor> aminmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
+  static const detail::Op op_("aminmax");
+  return detail::some<Tensor, 2>(op_, {input, dim, keepdim});
+}
+
+// The largest element along dim and its index, the first among equals, which gets the gradient. NaN is the largest.
+inline std::tuple<Tensor, Tensor> max_dim(const Tensor& input, int64_t dim, bool keepdim = false) {
+  static const detail::Op op_("max_dim");
+  return detail::some<Tensor, 2>(op_, {input, dim, keepdim});
+}
+
+// The smallest element along dim and its index, the first among equals, which gets the gradient. NaN is the smallest.
+inline std::tuple<Tensor, Tensor> min_dim(const Tensor& input, int64_t dim, bool keepdim = false) {
+  static const detail::Op op_("min_dim");
+  return detail::some<Tensor, 2>(op_, {input, dim, keepdim});
+}
+
+// The index of the largest element along dim, in row-major order of all without one; the first among equals, NaN the largest.
+inline Tensor argmax(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
+  static const detail::Op op_("argmax");
+  return detail::one<Tensor>(op_, {input, dim, keepdim});
+}
+
+// The index of the smallest element along dim, in row-major order of all without one; the first among equals, NaN the smallest.
+inline Tensor argmin(const Tensor& input, std::optional<int64_t> dim = {}, bool keepdim = false) {
+  static const detail::Op op_("argmin");
+  return detail::one<Tensor>(op_, {input, dim, keepdim});
+}
+
+// The norm of order ord over the dimensions in dim: (sum |x|^ord)^(1/ord), the largest or smallest |x| for inf or -inf, how ...
+inline Tensor linalg_vector_norm(const Tensor& input, Scalar ord = 2, const IntList& dim = {}, bool keepdim = false,
+                                 Dtype dtype = {}) {
+  static const detail::Op op_("linalg_vector_norm");
+  return detail::one<Tensor>(op_, {input, ord, dim, keepdim, dtype});
+}
+
+// The norm of order p over the dimensions in dim, over all when there are none; see linalg_vector_norm.
+inline Tensor norm(const Tensor& input, std::optional<Scalar> p = 2, const IntList& dim = {}, bool keepdim = false,
+                   Dtype dtype = {}) {
+  static const detail::Op op_("norm");
+  return detail::one<Tensor>(op_, {input, p, dim, keepdim, dtype});
+}
+
+// e^x over its sum along dim.
+inline Tensor softmax(const Tensor& input, int64_t dim, Dtype dtype = {}) {
+  static const detail::Op op_("softmax");
+  return detail::one<Tensor>(op_, {input, dim, dtype});
+}
+
+// x less the logarithm of the sum of e^x along dim.
+inline Tensor log_softmax(const Tensor& input, int64_t dim, Dtype dtype = {}) {
+  static const detail::Op op_("log_softmax");
+  return detail::one<Tensor>(op_, {input, dim, dtype});
+}
+
+// The logarithm of the sum of e^x over the dimensions in dim; -inf of nothing but -inf, with gradient 0 there.
+inline Tensor logsumexp(const Tensor& input, const IntList& dim, bool keepdim = false) {
+  static const detail::Op op_("logsumexp");
+  return detail::one<Tensor>(op_, {input, dim, keepdim});
+}
+
+// The sum of the elements so far along dim. Integers are summed in int64.
+inline Tensor cumsum(const Tensor& input, int64_t dim, Dtype dtype = {}) {
+  static const detail::Op op_("cumsum");
+  return detail::one<Tensor>(op_, {input, dim, dtype});
+}
+
+// The sum of the elements so far along dim. Integers are summed in int64.
+inline Tensor cumsum_(const Tensor& input, int64_t dim, Dtype dtype = {}) {
+  static const detail::Op op_("cumsum_");
+  return detail::one<Tensor>(op_, {input, dim, dtype});
+}
+
+// The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.
+inline Tensor cumprod(const Tensor& input, int64_t dim, Dtype dtype = {}) {
+  static const detail::Op op_("cumprod");
+  return detail::one<Tensor>(op_, {input, dim, dtype});
+}
+
+// The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.
+inline Tensor cumprod_(const Tensor& input, int64_t dim, Dtype dtype = {}) {
+  static const detail::Op op_("cumprod_");
+  return detail::one<Tensor>(op_, {input, dim, dtype});
+}
+
+// The largest element so far along dim and its index, the last among equals, which gets the gradient. A NaN stays.
+inline std::tuple<Tensor, Tensor> cummax(const Tensor& input, int64_t dim) {
+  static const detail::Op op_("cummax");
+  return detail::some<Tensor, 2>(op_, {input, dim});
+}
+
+// The smallest element so far along dim and its index, the last among equals, which gets the gradient. A NaN stays.
+inline std::tuple<Tensor, Tensor> cummin(const Tensor& input, int64_t dim) {
+  static const detail::Op op_("cummin");
+  return detail::some<Tensor, 2>(op_, {input, dim});
+}
+
+// The logarithm of the sum of e^x so far along dim.
+inline Tensor logcumsumexp(const Tensor& input, int64_t dim) {
+  static const detail::Op op_("logcumsumexp");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
+// Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+inline Tensor diff(const Tensor& input, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {},
+                   const Tensor& append = {}) {
+  static const detail::Op op_("diff");
+  return detail::one<Tensor>(op_, {input, n, dim, prepend, append});
+}
+
+// Zeros of the given sizes with each element of grad added at its index along dim.
+inline Tensor value_selecting_reduction_backward(const Tensor& grad, int64_t dim, const Tensor& indices,
+                                                const IntList& sizes, bool keepdim) {
+  static const detail::Op op_("value_selecting_reduction_backward");
+  return detail::one<Tensor>(op_, {grad, dim, indices, sizes, keepdim});
+}
+
+// The elements in order along dim, and where they were. Equal ones keep their order; NaN is the largest.
+inline std::tuple<Tensor, Tensor> sort(const Tensor& input, int64_t dim = -1, bool descending = false,
+                                       std::optional<bool> stable = {}) {
+  static const detail::Op op_("sort");
+  return detail::some<Tensor, 2>(op_, {input, dim, descending, stable});
+}
+
+// The indices that put the elements in order along dim; equal ones keep their order.
+inline Tensor argsort(const Tensor& input, int64_t dim = -1, bool descending = false,
+                      std::optional<bool> stable = {}) {
+  static const detail::Op op_("argsort");
+  return detail::one<Tensor>(op_, {input, dim, descending, stable});
+}
+
+// The elements in order along the first dimension.
+inline Tensor msort(const Tensor& input) {
+  static const detail::Op op_("msort");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The k largest (or smallest) elements along dim in order, and where they are; NaN is the largest.
+inline std::tuple<Tensor, Tensor> topk(const Tensor& input, int64_t k, int64_t dim = -1, bool largest = true,
+                                       bool sorted = true) {
+  static const detail::Op op_("topk");
+  return detail::some<Tensor, 2>(op_, {input, k, dim, largest, sorted});
+}
+
+// The k-th smallest element along dim, counted from 1, and its first index; NaN is the largest.
+inline std::tuple<Tensor, Tensor> kthvalue(const Tensor& input, int64_t k, int64_t dim = -1, bool keepdim = false) {
+  static const detail::Op op_("kthvalue");
+  return detail::some<Tensor, 2>(op_, {input, k, dim, keepdim});
+}
+
+// The middle element, the lower of two; NaN if there is one. Equal ones share the gradient.
+inline Tensor median(const Tensor& input) {
+  static const detail::Op op_("median");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The middle of the elements that are not NaN, the lower of two. Equal ones share the gradient.
+inline Tensor nanmedian(const Tensor& input) {
+  static const detail::Op op_("nanmedian");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The middle element along dim, the lower of two, and its first index, which gets the gradient; NaN if there is one.
+inline std::tuple<Tensor, Tensor> median_dim(const Tensor& input, int64_t dim, bool keepdim = false) {
+  static const detail::Op op_("median_dim");
+  return detail::some<Tensor, 2>(op_, {input, dim, keepdim});
+}
+
+// The middle along dim of the elements that are not NaN, the lower of two, and its first index, which gets the gradient.
+inline std::tuple<Tensor, Tensor> nanmedian_dim(const Tensor& input, int64_t dim, bool keepdim = false) {
+  static const detail::Op op_("nanmedian_dim");
+  return detail::some<Tensor, 2>(op_, {input, dim, keepdim});
+}
+
+// The most frequent element along dim, the smallest among equals, and its last index, which gets the gradient.
+inline std::tuple<Tensor, Tensor> mode(const Tensor& input, int64_t dim = -1, bool keepdim = false) {
+  static const detail::Op op_("mode");
+  return detail::some<Tensor, 2>(op_, {input, dim, keepdim});
 }
 
 // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
@@ -314,10 +1726,428 @@ inline Tensor reshape(const Tensor& input, const IntList& shape) {
   return detail::one<Tensor>(op_, {input, shape});
 }
 
+// self viewed in the shape of other.
+inline Tensor view_as(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("view_as");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self in the shape of other.
+inline Tensor reshape_as(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("reshape_as");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// Dimensions start_dim to end_dim made one: a view where the strides allow it, else a copy. A scalar gets one dimension.
+inline Tensor flatten(const Tensor& input, int64_t start_dim = 0, int64_t end_dim = -1) {
+  static const detail::Op op_("flatten");
+  return detail::one<Tensor>(op_, {input, start_dim, end_dim});
+}
+
+// One dimension cut into several; one of the sizes may be -1.
+inline Tensor unflatten(const Tensor& input, int64_t dim, const IntList& sizes) {
+  static const detail::Op op_("unflatten");
+  return detail::one<Tensor>(op_, {input, dim, sizes});
+}
+
+// All elements in one dimension: a view where the strides allow it, else a copy.
+inline Tensor ravel(const Tensor& input) {
+  static const detail::Op op_("ravel");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// self, a scalar as one element of one dimension.
+inline Tensor atleast_1d(const Tensor& input) {
+  static const detail::Op op_("atleast_1d");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// self, fewer than two dimensions made up for in front.
+inline Tensor atleast_2d(const Tensor& input) {
+  static const detail::Op op_("atleast_2d");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// self with at least three dimensions: n becomes [1, n, 1], and [m, n] becomes [m, n, 1].
+inline Tensor atleast_3d(const Tensor& input) {
+  static const detail::Op op_("atleast_3d");
+  return detail::one<Tensor>(op_, {input});
+}
+
 // Dimensions of size 1 read as larger ones, without a copy; -1 keeps a size.
 inline Tensor expand(const Tensor& input, const IntList& size, bool is_implicit = false) {
   static const detail::Op op_("expand");
   return detail::one<Tensor>(op_, {input, size, is_implicit});
+}
+
+// self expanded to the shape of other.
+inline Tensor expand_as(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("expand_as");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// self expanded to a shape.
+inline Tensor broadcast_to(const Tensor& input, const IntList& size) {
+  static const detail::Op op_("broadcast_to");
+  return detail::one<Tensor>(op_, {input, size});
+}
+
+// Another handle of the same elements.
+inline Tensor alias(const Tensor& input) {
+  static const detail::Op op_("alias");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The same elements without history: no gradient flows through. A write through it raises the version of self.
+inline Tensor detach(const Tensor& input) {
+  static const detail::Op op_("detach");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// A matrix with rows and columns exchanged; vectors and scalars as they are.
+inline Tensor t(const Tensor& input) {
+  static const detail::Op op_("t");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The last two dimensions exchanged.
+inline Tensor mT(const Tensor& input) {
+  static const detail::Op op_("mT");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// All dimensions in reverse order.
+inline Tensor numpy_T(const Tensor& input) {
+  static const detail::Op op_("numpy_T");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Two dimensions exchanged.
+inline Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
+  static const detail::Op op_("transpose");
+  return detail::one<Tensor>(op_, {input, dim0, dim1});
+}
+
+// Two dimensions exchanged: transpose.
+inline Tensor swapaxes(const Tensor& input, int64_t axis0, int64_t axis1) {
+  static const detail::Op op_("swapaxes");
+  return detail::one<Tensor>(op_, {input, axis0, axis1});
+}
+
+// Two dimensions exchanged: transpose.
+inline Tensor swapdims(const Tensor& input, int64_t dim0, int64_t dim1) {
+  static const detail::Op op_("swapdims");
+  return detail::one<Tensor>(op_, {input, dim0, dim1});
+}
+
+// The dimensions in another order: dimension i of the result is dims[i] of self.
+inline Tensor permute(const Tensor& input, const IntList& dims) {
+  static const detail::Op op_("permute");
+  return detail::one<Tensor>(op_, {input, dims});
+}
+
+// The dimensions in source moved to the places in destination, the others in order.
+inline Tensor movedim(const Tensor& input, const IntList& source, const IntList& destination) {
+  static const detail::Op op_("movedim");
+  return detail::one<Tensor>(op_, {input, source, destination});
+}
+
+// The dimensions in source moved to the places in destination, the others in order: movedim.
+inline Tensor moveaxis(const Tensor& input, const IntList& source, const IntList& destination) {
+  static const detail::Op op_("moveaxis");
+  return detail::one<Tensor>(op_, {input, source, destination});
+}
+
+// Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
+inline Tensor squeeze(const Tensor& input, const IntList& dim = {}) {
+  static const detail::Op op_("squeeze");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
+// A dimension of size 1 put in at dim.
+inline Tensor unsqueeze(const Tensor& input, int64_t dim) {
+  static const detail::Op op_("unsqueeze");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
+// The part at one index of a dimension, which the result lacks.
+inline Tensor select(const Tensor& input, int64_t dim, int64_t index) {
+  static const detail::Op op_("select");
+  return detail::one<Tensor>(op_, {input, dim, index});
+}
+
+// Zeros with grad_output at one index of a dimension.
+inline Tensor select_backward(const Tensor& grad_output, const IntList& input_sizes, int64_t dim, int64_t index) {
+  static const detail::Op op_("select_backward");
+  return detail::one<Tensor>(op_, {grad_output, input_sizes, dim, index});
+}
+
+// self with the part at one index of a dimension replaced by src.
+inline Tensor select_scatter(const Tensor& input, const Tensor& src, int64_t dim, int64_t index) {
+  static const detail::Op op_("select_scatter");
+  return detail::one<Tensor>(op_, {input, src, dim, index});
+}
+
+// self with the part at one index of a dimension replaced by src.
+inline Tensor select_scatter_(const Tensor& input, const Tensor& src, int64_t dim, int64_t index) {
+  static const detail::Op op_("select_scatter_");
+  return detail::one<Tensor>(op_, {input, src, dim, index});
+}
+
+// The part from start to before end of a dimension, every step-th; bounds are read as Python's.
+inline Tensor slice(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {},
+                    std::optional<int64_t> stop = {}, int64_t step = 1) {
+  static const detail::Op op_("slice");
+  return detail::one<Tensor>(op_, {input, dim, start, stop, step});
+}
+
+// Zeros with grad_output in a slice.
+inline Tensor slice_backward(const Tensor& grad_output, const IntList& input_sizes, int64_t dim, int64_t start,
+                             int64_t stop, int64_t step) {
+  static const detail::Op op_("slice_backward");
+  return detail::one<Tensor>(op_, {grad_output, input_sizes, dim, start, stop, step});
+}
+
+// self with a slice replaced by src.
+inline Tensor slice_scatter(const Tensor& input, const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = {},
+                            std::optional<int64_t> stop = {}, int64_t step = 1) {
+  static const detail::Op op_("slice_scatter");
+  return detail::one<Tensor>(op_, {input, src, dim, start, stop, step});
+}
+
+// self with a slice replaced by src.
+inline Tensor slice_scatter_(const Tensor& input, const Tensor& src, int64_t dim = 0, std::optional<int64_t> start = {},
+                             std::optional<int64_t> stop = {}, int64_t step = 1) {
+  static const detail::Op op_("slice_scatter_");
+  return detail::one<Tensor>(op_, {input, src, dim, start, stop, step});
+}
+
+// length indices of a dimension from start on.
+inline Tensor narrow(const Tensor& input, int64_t dim, int64_t start, int64_t length) {
+  static const detail::Op op_("narrow");
+  return detail::one<Tensor>(op_, {input, dim, start, length});
+}
+
+// The elements where the index of dim2 is that of dim1 plus offset, as a last dimension.
+inline Tensor diagonal(const Tensor& input, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) {
+  static const detail::Op op_("diagonal");
+  return detail::one<Tensor>(op_, {input, offset, dim1, dim2});
+}
+
+// Zeros with grad_output on a diagonal.
+inline Tensor diagonal_backward(const Tensor& grad_output, const IntList& input_sizes, int64_t offset, int64_t dim1,
+                                int64_t dim2) {
+  static const detail::Op op_("diagonal_backward");
+  return detail::one<Tensor>(op_, {grad_output, input_sizes, offset, dim1, dim2});
+}
+
+// self with a diagonal replaced by src.
+inline Tensor diagonal_scatter(const Tensor& input, const Tensor& src, int64_t offset = 0, int64_t dim1 = 0,
+                               int64_t dim2 = 1) {
+  static const detail::Op op_("diagonal_scatter");
+  return detail::one<Tensor>(op_, {input, src, offset, dim1, dim2});
+}
+
+// self with a diagonal replaced by src.
+inline Tensor diagonal_scatter_(const Tensor& input, const Tensor& src, int64_t offset = 0, int64_t dim1 = 0,
+                                int64_t dim2 = 1) {
+  static const detail::Op op_("diagonal_scatter_");
+  return detail::one<Tensor>(op_, {input, src, offset, dim1, dim2});
+}
+
+// Windows of a dimension, one every step elements, their elements as a last dimension.
+inline Tensor unfold(const Tensor& input, int64_t dimension, int64_t size, int64_t step) {
+  static const detail::Op op_("unfold");
+  return detail::one<Tensor>(op_, {input, dimension, size, step});
+}
+
+// For every element the sum of grad_in over the windows that hold it.
+inline Tensor unfold_backward(const Tensor& grad_in, const IntList& input_sizes, int64_t dim, int64_t size,
+                              int64_t step) {
+  static const detail::Op op_("unfold_backward");
+  return detail::one<Tensor>(op_, {grad_in, input_sizes, dim, size, step});
+}
+
+// Parts of split_size along a dimension, the last one shorter where it does not divide. The parts may not be written in place ...
+inline std::vector<Tensor> split(const Tensor& input, int64_t split_size, int64_t dim = 0) {
+  static const detail::Op op_("split");
+  return detail::many<Tensor>(op_, {input, split_size, dim});
+}
+
+// Parts of the given sizes along a dimension. The parts may not be written in place while recording.
+inline std::vector<Tensor> split_with_sizes(const Tensor& input, const IntList& split_sizes, int64_t dim = 0) {
+  static const detail::Op op_("split_with_sizes");
+  return detail::many<Tensor>(op_, {input, split_sizes, dim});
+}
+
+// At most so many parts of equal size, the last one shorter.
+inline std::vector<Tensor> chunk(const Tensor& input, int64_t chunks, int64_t dim = 0) {
+  static const detail::Op op_("chunk");
+  return detail::many<Tensor>(op_, {input, chunks, dim});
+}
+
+// The parts at every index of a dimension, which they lack. The parts may not be written in place while recording.
+inline std::vector<Tensor> unbind(const Tensor& input, int64_t dim = 0) {
+  static const detail::Op op_("unbind");
+  return detail::many<Tensor>(op_, {input, dim});
+}
+
+// So many parts along a dimension, the first ones longer by one where it does not divide.
+inline std::vector<Tensor> tensor_split(const Tensor& input, int64_t sections, int64_t dim = 0) {
+  static const detail::Op op_("tensor_split");
+  return detail::many<Tensor>(op_, {input, sections, dim});
+}
+
+// The parts between the given indices of a dimension, which are read as the bounds of slices.
+inline std::vector<Tensor> tensor_split_indices(const Tensor& input, const IntList& indices, int64_t dim = 0) {
+  static const detail::Op op_("tensor_split_indices");
+  return detail::many<Tensor>(op_, {input, indices, dim});
+}
+
+// Equal parts along the second dimension, of a vector along the first.
+inline std::vector<Tensor> hsplit(const Tensor& input, int64_t sections) {
+  static const detail::Op op_("hsplit");
+  return detail::many<Tensor>(op_, {input, sections});
+}
+
+// The parts between indices of the second dimension, of a vector of the first.
+inline std::vector<Tensor> hsplit_indices(const Tensor& input, const IntList& indices) {
+  static const detail::Op op_("hsplit_indices");
+  return detail::many<Tensor>(op_, {input, indices});
+}
+
+// Equal parts along the first dimension.
+inline std::vector<Tensor> vsplit(const Tensor& input, int64_t sections) {
+  static const detail::Op op_("vsplit");
+  return detail::many<Tensor>(op_, {input, sections});
+}
+
+// The parts between indices of the first dimension.
+inline std::vector<Tensor> vsplit_indices(const Tensor& input, const IntList& indices) {
+  static const detail::Op op_("vsplit_indices");
+  return detail::many<Tensor>(op_, {input, indices});
+}
+
+// Equal parts along the third dimension.
+inline std::vector<Tensor> dsplit(const Tensor& input, int64_t sections) {
+  static const detail::Op op_("dsplit");
+  return detail::many<Tensor>(op_, {input, sections});
+}
+
+// The parts between indices of the third dimension.
+inline std::vector<Tensor> dsplit_indices(const Tensor& input, const IntList& indices) {
+  static const detail::Op op_("dsplit_indices");
+  return detail::many<Tensor>(op_, {input, indices});
+}
+
+// A copy of what view returns.
+inline Tensor view_copy(const Tensor& input, const IntList& size) {
+  static const detail::Op op_("view_copy");
+  return detail::one<Tensor>(op_, {input, size});
+}
+
+// A copy of what t returns.
+inline Tensor t_copy(const Tensor& input) {
+  static const detail::Op op_("t_copy");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// A copy of what transpose returns.
+inline Tensor transpose_copy(const Tensor& input, int64_t dim0, int64_t dim1) {
+  static const detail::Op op_("transpose_copy");
+  return detail::one<Tensor>(op_, {input, dim0, dim1});
+}
+
+// A copy of what permute returns.
+inline Tensor permute_copy(const Tensor& input, const IntList& dims) {
+  static const detail::Op op_("permute_copy");
+  return detail::one<Tensor>(op_, {input, dims});
+}
+
+// A copy of what squeeze returns.
+inline Tensor squeeze_copy(const Tensor& input, const IntList& dim = {}) {
+  static const detail::Op op_("squeeze_copy");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
+// A copy of what unsqueeze returns.
+inline Tensor unsqueeze_copy(const Tensor& input, int64_t dim) {
+  static const detail::Op op_("unsqueeze_copy");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
+// A copy of what expand returns.
+inline Tensor expand_copy(const Tensor& input, const IntList& size, bool is_implicit = false) {
+  static const detail::Op op_("expand_copy");
+  return detail::one<Tensor>(op_, {input, size, is_implicit});
+}
+
+// A copy of what select returns.
+inline Tensor select_copy(const Tensor& input, int64_t dim, int64_t index) {
+  static const detail::Op op_("select_copy");
+  return detail::one<Tensor>(op_, {input, dim, index});
+}
+
+// A copy of what slice returns.
+inline Tensor slice_copy(const Tensor& input, int64_t dim = 0, std::optional<int64_t> start = {},
+                         std::optional<int64_t> stop = {}, int64_t step = 1) {
+  static const detail::Op op_("slice_copy");
+  return detail::one<Tensor>(op_, {input, dim, start, stop, step});
+}
+
+// A copy of what narrow returns.
+inline Tensor narrow_copy(const Tensor& input, int64_t dim, int64_t start, int64_t length) {
+  static const detail::Op op_("narrow_copy");
+  return detail::one<Tensor>(op_, {input, dim, start, length});
+}
+
+// A copy of what split returns.
+inline std::vector<Tensor> split_copy(const Tensor& input, int64_t split_size, int64_t dim = 0) {
+  static const detail::Op op_("split_copy");
+  return detail::many<Tensor>(op_, {input, split_size, dim});
+}
+
+// A copy of what split_with_sizes returns.
+inline std::vector<Tensor> split_with_sizes_copy(const Tensor& input, const IntList& split_sizes, int64_t dim = 0) {
+  static const detail::Op op_("split_with_sizes_copy");
+  return detail::many<Tensor>(op_, {input, split_sizes, dim});
+}
+
+// A copy of what unbind returns.
+inline std::vector<Tensor> unbind_copy(const Tensor& input, int64_t dim = 0) {
+  static const detail::Op op_("unbind_copy");
+  return detail::many<Tensor>(op_, {input, dim});
+}
+
+// A copy of what diagonal returns.
+inline Tensor diagonal_copy(const Tensor& input, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) {
+  static const detail::Op op_("diagonal_copy");
+  return detail::one<Tensor>(op_, {input, offset, dim1, dim2});
+}
+
+// A copy of what unfold returns.
+inline Tensor unfold_copy(const Tensor& input, int64_t dimension, int64_t size, int64_t step) {
+  static const detail::Op op_("unfold_copy");
+  return detail::one<Tensor>(op_, {input, dimension, size, step});
+}
+
+// A copy of what as_strided returns.
+inline Tensor as_strided_copy(const Tensor& input, const IntList& size, const IntList& stride,
+                              std::optional<int64_t> storage_offset = {}) {
+  static const detail::Op op_("as_strided_copy");
+  return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
+}
+
+// A copy of what alias returns.
+inline Tensor alias_copy(const Tensor& input) {
+  static const detail::Op op_("alias_copy");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// A copy of what detach returns.
+inline Tensor detach_copy(const Tensor& input) {
+  static const detail::Op op_("detach_copy");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
@@ -325,6 +2155,405 @@ inline Tensor as_strided(const Tensor& input, const IntList& size, const IntList
                          std::optional<int64_t> storage_offset = {}) {
   static const detail::Op op_("as_strided");
   return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
+}
+
+// The tensors one after the other along a dimension, in their common dtype. Tensors of shape [0] are left out.
+inline Tensor cat(const BasicTensorList<Tensor>& tensors, int64_t dim = 0) {
+  static const detail::Op op_("cat");
+  return detail::one<Tensor>(op_, {tensors, dim});
+}
+
+// The tensors side by side along a new dimension, in their common dtype.
+inline Tensor stack(const BasicTensorList<Tensor>& tensors, int64_t dim = 0) {
+  static const detail::Op op_("stack");
+  return detail::one<Tensor>(op_, {tensors, dim});
+}
+
+// cat along the second dimension; vectors and scalars along the first.
+inline Tensor hstack(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("hstack");
+  return detail::one<Tensor>(op_, {tensors});
+}
+
+// cat along the first dimension; vectors are rows.
+inline Tensor vstack(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("vstack");
+  return detail::one<Tensor>(op_, {tensors});
+}
+
+// cat along the third dimension.
+inline Tensor dstack(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("dstack");
+  return detail::one<Tensor>(op_, {tensors});
+}
+
+// cat along the second dimension; vectors are columns.
+inline Tensor column_stack(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("column_stack");
+  return detail::one<Tensor>(op_, {tensors});
+}
+
+// The tensors expanded to their common shape.
+inline std::vector<Tensor> broadcast_tensors(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("broadcast_tensors");
+  return detail::many<Tensor>(op_, {tensors});
+}
+
+// The coordinates of the grid that vectors span; indexing 'xy' exchanges the first two dimensions.
+inline std::vector<Tensor> meshgrid(const BasicTensorList<Tensor>& tensors, std::string_view indexing = "ij") {
+  static const detail::Op op_("meshgrid");
+  return detail::many<Tensor>(op_, {tensors, indexing});
+}
+
+// All combinations of the elements of vectors, one a row.
+inline Tensor cartesian_prod(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("cartesian_prod");
+  return detail::one<Tensor>(op_, {tensors});
+}
+
+// A matrix with the tensors along its diagonal and zeros elsewhere; vectors and scalars are one row.
+inline Tensor block_diag(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("block_diag");
+  return detail::one<Tensor>(op_, {tensors});
+}
+
+// self laid side by side so many times along each dimension.
+inline Tensor repeat(const Tensor& input, const IntList& repeats) {
+  static const detail::Op op_("repeat");
+  return detail::one<Tensor>(op_, {input, repeats});
+}
+
+// As repeat; fewer numbers than dimensions are for the last ones.
+inline Tensor tile(const Tensor& input, const IntList& dims) {
+  static const detail::Op op_("tile");
+  return detail::one<Tensor>(op_, {input, dims});
+}
+
+// Each element of a dimension repeated; of the flattened tensor where there is no dim.
+inline Tensor repeat_interleave(const Tensor& input, int64_t repeats, std::optional<int64_t> dim = {},
+                                std::optional<int64_t> output_size = {}) {
+  static const detail::Op op_("repeat_interleave");
+  return detail::one<Tensor>(op_, {input, repeats, dim, output_size});
+}
+
+// Each element of a dimension repeated as often as repeats says.
+inline Tensor repeat_interleave_tensor(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim = {},
+                                       std::optional<int64_t> output_size = {}) {
+  static const detail::Op op_("repeat_interleave_tensor");
+  return detail::one<Tensor>(op_, {input, repeats, dim, output_size});
+}
+
+// 0 as often as the first number of repeats says, 1 as often as the second, and so on.
+inline Tensor repeat_indices(const Tensor& repeats, std::optional<int64_t> output_size = {}) {
+  static const detail::Op op_("repeat_indices");
+  return detail::one<Tensor>(op_, {repeats, output_size});
+}
+
+// The lower triangle of each matrix, up to the given diagonal; zeros above.
+inline Tensor tril(const Tensor& input, int64_t diagonal = 0) {
+  static const detail::Op op_("tril");
+  return detail::one<Tensor>(op_, {input, diagonal});
+}
+
+// The lower triangle of each matrix, up to the given diagonal; zeros above.
+inline Tensor tril_(const Tensor& input, int64_t diagonal = 0) {
+  static const detail::Op op_("tril_");
+  return detail::one<Tensor>(op_, {input, diagonal});
+}
+
+// The upper triangle of each matrix, from the given diagonal on; zeros below.
+inline Tensor triu(const Tensor& input, int64_t diagonal = 0) {
+  static const detail::Op op_("triu");
+  return detail::one<Tensor>(op_, {input, diagonal});
+}
+
+// The upper triangle of each matrix, from the given diagonal on; zeros below.
+inline Tensor triu_(const Tensor& input, int64_t diagonal = 0) {
+  static const detail::Op op_("triu_");
+  return detail::one<Tensor>(op_, {input, diagonal});
+}
+
+// Row and column numbers of a matrix's lower triangle, row by row.
+inline Tensor tril_indices(int64_t row, int64_t col, int64_t offset = 0, Dtype dtype = {}) {
+  static const detail::Op op_("tril_indices");
+  return detail::one<Tensor>(op_, {row, col, offset, dtype});
+}
+
+// Row and column numbers of a matrix's upper triangle, row by row.
+inline Tensor triu_indices(int64_t row, int64_t col, int64_t offset = 0, Dtype dtype = {}) {
+  static const detail::Op op_("triu_indices");
+  return detail::one<Tensor>(op_, {row, col, offset, dtype});
+}
+
+// The elements moved on along dimensions, those that leave coming back in front; of the flattened tensor where there are no ...
+inline Tensor roll(const Tensor& input, const IntList& shifts, const IntList& dims = {}) {
+  static const detail::Op op_("roll");
+  return detail::one<Tensor>(op_, {input, shifts, dims});
+}
+
+// The elements in reverse order along dimensions.
+inline Tensor flip(const Tensor& input, const IntList& dims) {
+  static const detail::Op op_("flip");
+  return detail::one<Tensor>(op_, {input, dims});
+}
+
+// Columns in reverse order.
+inline Tensor fliplr(const Tensor& input) {
+  static const detail::Op op_("fliplr");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Rows in reverse order.
+inline Tensor flipud(const Tensor& input) {
+  static const detail::Op op_("flipud");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The plane of two dimensions turned by k quarters, from the first towards the second.
+inline Tensor rot90(const Tensor& input, int64_t k = 1, const IntList& dims = {}) {
+  static const detail::Op op_("rot90");
+  return detail::one<Tensor>(op_, {input, k, dims});
+}
+
+// out[i, j, ...] = self[i, index[i, j, ...], ...] for dim 1. index may be smaller than self in the other dimensions. ...
+inline Tensor gather(const Tensor& input, int64_t dim, const Tensor& index, bool sparse_grad = false) {
+  static const detail::Op op_("gather");
+  return detail::one<Tensor>(op_, {input, dim, index, sparse_grad});
+}
+
+// The parts of self at the indices of a dimension, in the order of the indices.
+inline Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
+  static const detail::Op op_("index_select");
+  return detail::one<Tensor>(op_, {input, dim, index});
+}
+
+// The elements at indices that count all elements of self, row by row; negative ones from the end.
+inline Tensor take(const Tensor& input, const Tensor& index) {
+  static const detail::Op op_("take");
+  return detail::one<Tensor>(op_, {input, index});
+}
+
+// As gather, self and indices broadcast to each other outside dim; over the flattened tensors where there is no dim.
+inline Tensor take_along_dim(const Tensor& input, const Tensor& indices, std::optional<int64_t> dim = {}) {
+  static const detail::Op op_("take_along_dim");
+  return detail::one<Tensor>(op_, {input, indices, dim});
+}
+
+// self at index tensors, one for each leading dimension (absent: all of it), which broadcast to one shape. That shape stands ...
+inline Tensor index(const Tensor& input, const BasicTensorList<Tensor>& indices) {
+  static const detail::Op op_("index");
+  return detail::one<Tensor>(op_, {input, indices});
+}
+
+// The elements where the mask is true, as a vector; self and mask broadcast to each other.
+inline Tensor masked_select(const Tensor& input, const Tensor& mask) {
+  static const detail::Op op_("masked_select");
+  return detail::one<Tensor>(op_, {input, mask});
+}
+
+// The indices of the elements that are not 0, one row each, in row-major order.
+inline Tensor nonzero(const Tensor& input) {
+  static const detail::Op op_("nonzero");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The indices of the elements that are not 0, one row each: nonzero.
+inline Tensor argwhere(const Tensor& input) {
+  static const detail::Op op_("argwhere");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The indices of the elements that are not 0, one vector for each dimension; a scalar counts as a vector.
+inline std::vector<Tensor> nonzero_numpy(const Tensor& input) {
+  static const detail::Op op_("nonzero_numpy");
+  return detail::many<Tensor>(op_, {input});
+}
+
+// The rows of weight at the indices. The row padding_idx gets no gradient (-1: there is none such); with scale_grad_by_freq a ...
+inline Tensor embedding(const Tensor& weight, const Tensor& indices, int64_t padding_idx = -1,
+                        bool scale_grad_by_freq = false, bool sparse = false) {
+  static const detail::Op op_("embedding");
+  return detail::one<Tensor>(op_, {weight, indices, padding_idx, scale_grad_by_freq, sparse});
+}
+
+// The gradient of embedding's weight: the rows of grad_output added at the indices, in their order.
+inline Tensor embedding_dense_backward(const Tensor& grad_output, const Tensor& indices, int64_t num_weights,
+                                       int64_t padding_idx, bool scale_grad_by_freq) {
+  static const detail::Op op_("embedding_dense_backward");
+  return detail::one<Tensor>(op_, {grad_output, indices, num_weights, padding_idx, scale_grad_by_freq});
+}
+
+// For every class number a vector with 1 in its place, else 0; num_classes -1 is the largest number plus 1.
+inline Tensor one_hot(const Tensor& input, int64_t num_classes = -1) {
+  static const detail::Op op_("one_hot");
+  return detail::one<Tensor>(op_, {input, num_classes});
+}
+
+// Where each value would be put into the sorted sequence (a vector, or one for each row): before its equals, after them with ...
+inline Tensor searchsorted(const Tensor& sorted_sequence, const Tensor& input, bool out_int32 = false,
+                           bool right = false, std::optional<std::string_view> side = {}, const Tensor& sorter = {}) {
+  static const detail::Op op_("searchsorted");
+  return detail::one<Tensor>(op_, {sorted_sequence, input, out_int32, right, side, sorter});
+}
+
+// Where each value would be put into the sorted boundaries: before its equals, after them with right.
+inline Tensor bucketize(const Tensor& input, const Tensor& boundaries, bool out_int32 = false, bool right = false) {
+  static const detail::Op op_("bucketize");
+  return detail::one<Tensor>(op_, {input, boundaries, out_int32, right});
+}
+
+// self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
+inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+                      std::optional<std::string_view> reduce = {}) {
+  static const detail::Op op_("scatter");
+  return detail::one<Tensor>(op_, {input, dim, index, src, reduce});
+}
+
+// self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
+inline Tensor scatter_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+                       std::optional<std::string_view> reduce = {}) {
+  static const detail::Op op_("scatter_");
+  return detail::one<Tensor>(op_, {input, dim, index, src, reduce});
+}
+
+// self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
+inline Tensor scatter_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
+  static const detail::Op op_("scatter_add");
+  return detail::one<Tensor>(op_, {input, dim, index, src});
+}
+
+// self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
+inline Tensor scatter_add_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
+  static const detail::Op op_("scatter_add_");
+  return detail::one<Tensor>(op_, {input, dim, index, src});
+}
+
+// self with the places that index would read replaced by values, which broadcast to them, or with values added to them. Of ...
+inline Tensor index_put(const Tensor& input, const BasicTensorList<Tensor>& indices, const Tensor& values,
+                        bool accumulate = false) {
+  static const detail::Op op_("index_put");
+  return detail::one<Tensor>(op_, {input, indices, values, accumulate});
+}
+
+// self with the places that index would read replaced by values, which broadcast to them, or with values added to them. Of ...
+inline Tensor index_put_(const Tensor& input, const BasicTensorList<Tensor>& indices, const Tensor& values,
+                         bool accumulate = false) {
+  static const detail::Op op_("index_put_");
+  return detail::one<Tensor>(op_, {input, indices, values, accumulate});
+}
+
+// self with source written, or added, at indices that count all elements of self, row by row; negative ones from the end. Of ...
+inline Tensor put(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate = false) {
+  static const detail::Op op_("put");
+  return detail::one<Tensor>(op_, {input, index, source, accumulate});
+}
+
+// self with source written, or added, at indices that count all elements of self, row by row; negative ones from the end. Of ...
+inline Tensor put_(const Tensor& input, const Tensor& index, const Tensor& source, bool accumulate = false) {
+  static const detail::Op op_("put_");
+  return detail::one<Tensor>(op_, {input, index, source, accumulate});
+}
+
+// self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.
+inline Tensor index_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                        Scalar alpha = 1) {
+  static const detail::Op op_("index_add");
+  return detail::one<Tensor>(op_, {input, dim, index, source, alpha});
+}
+
+// self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.
+inline Tensor index_add_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                         Scalar alpha = 1) {
+  static const detail::Op op_("index_add_");
+  return detail::one<Tensor>(op_, {input, dim, index, source, alpha});
+}
+
+// self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the last one ...
+inline Tensor index_copy(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source) {
+  static const detail::Op op_("index_copy");
+  return detail::one<Tensor>(op_, {input, dim, index, source});
+}
+
+// self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the last one ...
+inline Tensor index_copy_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source) {
+  static const detail::Op op_("index_copy_");
+  return detail::one<Tensor>(op_, {input, dim, index, source});
+}
+
+// self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
+inline Tensor index_fill(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& value) {
+  static const detail::Op op_("index_fill");
+  return detail::one<Tensor>(op_, {input, dim, index, value});
+}
+
+// self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
+inline Tensor index_fill_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& value) {
+  static const detail::Op op_("index_fill_");
+  return detail::one<Tensor>(op_, {input, dim, index, value});
+}
+
+// self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
+inline Tensor index_reduce(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                           std::string_view reduce, bool include_self = true) {
+  static const detail::Op op_("index_reduce");
+  return detail::one<Tensor>(op_, {input, dim, index, source, reduce, include_self});
+}
+
+// self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
+inline Tensor index_reduce_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                            std::string_view reduce, bool include_self = true) {
+  static const detail::Op op_("index_reduce_");
+  return detail::one<Tensor>(op_, {input, dim, index, source, reduce, include_self});
+}
+
+// self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'. ...
+inline Tensor scatter_reduce(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+                             std::string_view reduce, bool include_self = true) {
+  static const detail::Op op_("scatter_reduce");
+  return detail::one<Tensor>(op_, {input, dim, index, src, reduce, include_self});
+}
+
+// self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'. ...
+inline Tensor scatter_reduce_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+                              std::string_view reduce, bool include_self = true) {
+  static const detail::Op op_("scatter_reduce_");
+  return detail::one<Tensor>(op_, {input, dim, index, src, reduce, include_self});
+}
+
+// self with a number, or a tensor without dimensions, where the mask is true.
+inline Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value) {
+  static const detail::Op op_("masked_fill");
+  return detail::one<Tensor>(op_, {input, mask, value});
+}
+
+// self with a number, or a tensor without dimensions, where the mask is true.
+inline Tensor masked_fill_(const Tensor& input, const Tensor& mask, const Tensor& value) {
+  static const detail::Op op_("masked_fill_");
+  return detail::one<Tensor>(op_, {input, mask, value});
+}
+
+// self with the elements of source, in order, where the mask is true.
+inline Tensor masked_scatter(const Tensor& input, const Tensor& mask, const Tensor& source) {
+  static const detail::Op op_("masked_scatter");
+  return detail::one<Tensor>(op_, {input, mask, source});
+}
+
+// self with the elements of source, in order, where the mask is true.
+inline Tensor masked_scatter_(const Tensor& input, const Tensor& mask, const Tensor& source) {
+  static const detail::Op op_("masked_scatter_");
+  return detail::one<Tensor>(op_, {input, mask, source});
+}
+
+// self with a number on its main diagonal; wrap begins it anew below in tall matrices.
+inline Tensor fill_diagonal(const Tensor& input, Scalar fill_value, bool wrap = false) {
+  static const detail::Op op_("fill_diagonal");
+  return detail::one<Tensor>(op_, {input, fill_value, wrap});
+}
+
+// self with a number on its main diagonal; wrap begins it anew below in tall matrices.
+inline Tensor fill_diagonal_(const Tensor& input, Scalar fill_value, bool wrap = false) {
+  static const detail::Op op_("fill_diagonal_");
+  return detail::one<Tensor>(op_, {input, fill_value, wrap});
 }
 
 // A copy with memory of its own, row-major; gradients flow through.
@@ -489,10 +2718,154 @@ inline Tensor eye(int64_t n, std::optional<int64_t> m = {}, Dtype dtype = {}) {
   return detail::one<Tensor>(op_, {n, m, dtype});
 }
 
-// TEMPORARY
-inline Tensor permute(const Tensor& input, const IntList& dims) {
-  static const detail::Op op_("permute");
-  return detail::one<Tensor>(op_, {input, dims});
+// Numbers spread evenly over [0, 1); float32 unless a dtype is given.
+inline Tensor rand(const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op_("rand");
+  return detail::one<Tensor>(op_, {size, dtype});
+}
+
+// Normal numbers of mean 0 and standard deviation 1, by Box and Muller's transform: at most 6.6 in float32, 8.5 in float64.
+inline Tensor randn(const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op_("randn");
+  return detail::one<Tensor>(op_, {size, dtype});
+}
+
+// rand in the shape and dtype of self.
+inline Tensor rand_like(const Tensor& input, Dtype dtype = {}) {
+  static const detail::Op op_("rand_like");
+  return detail::one<Tensor>(op_, {input, dtype});
+}
+
+// randn in the shape and dtype of self.
+inline Tensor randn_like(const Tensor& input, Dtype dtype = {}) {
+  static const detail::Op op_("randn_like");
+  return detail::one<Tensor>(op_, {input, dtype});
+}
+
+// Integers from low to high - 1, each as likely as the others.
+inline Tensor randint(int64_t low, int64_t high, const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op_("randint");
+  return detail::one<Tensor>(op_, {low, high, size, dtype});
+}
+
+// Integers from low to high - 1 in the shape and dtype of self; one number alone is high, and low 0.
+inline Tensor randint_like(const Tensor& input, int64_t low, std::optional<int64_t> high = {}, Dtype dtype = {}) {
+  static const detail::Op op_("randint_like");
+  return detail::one<Tensor>(op_, {input, low, high, dtype});
+}
+
+// The integers from 0 to n - 1 in random order.
+inline Tensor randperm(int64_t n, Dtype dtype = {}) {
+  static const detail::Op op_("randperm");
+  return detail::one<Tensor>(op_, {n, dtype});
+}
+
+// Numbers spread evenly over [from, to) in place of the elements of self.
+inline Tensor uniform(const Tensor& input, double low = 0, double high = 1) {
+  static const detail::Op op_("uniform");
+  return detail::one<Tensor>(op_, {input, low, high});
+}
+
+// Numbers spread evenly over [from, to) in place of the elements of self.
+inline Tensor uniform_(const Tensor& input, double low = 0, double high = 1) {
+  static const detail::Op op_("uniform_");
+  return detail::one<Tensor>(op_, {input, low, high});
+}
+
+// Normal numbers in place of the elements of self.
+inline Tensor normal(const Tensor& input, double mean = 0, double std = 1) {
+  static const detail::Op op_("normal");
+  return detail::one<Tensor>(op_, {input, mean, std});
+}
+
+// Normal numbers in place of the elements of self.
+inline Tensor normal_(const Tensor& input, double mean = 0, double std = 1) {
+  static const detail::Op op_("normal_");
+  return detail::one<Tensor>(op_, {input, mean, std});
+}
+
+// Exponential numbers of the rate lambd in place of the elements of self.
+inline Tensor exponential(const Tensor& input, double lambd = 1) {
+  static const detail::Op op_("exponential");
+  return detail::one<Tensor>(op_, {input, lambd});
+}
+
+// Exponential numbers of the rate lambd in place of the elements of self.
+inline Tensor exponential_(const Tensor& input, double lambd = 1) {
+  static const detail::Op op_("exponential_");
+  return detail::one<Tensor>(op_, {input, lambd});
+}
+
+// Numbers whose logarithms are normal, of that mean and standard deviation, in place of the elements of self.
+inline Tensor log_normal(const Tensor& input, double mean = 1, double std = 2) {
+  static const detail::Op op_("log_normal");
+  return detail::one<Tensor>(op_, {input, mean, std});
+}
+
+// Numbers whose logarithms are normal, of that mean and standard deviation, in place of the elements of self.
+inline Tensor log_normal_(const Tensor& input, double mean = 1, double std = 2) {
+  static const detail::Op op_("log_normal_");
+  return detail::one<Tensor>(op_, {input, mean, std});
+}
+
+// Cauchy numbers in place of the elements of self.
+inline Tensor cauchy(const Tensor& input, double median = 0, double sigma = 1) {
+  static const detail::Op op_("cauchy");
+  return detail::one<Tensor>(op_, {input, median, sigma});
+}
+
+// Cauchy numbers in place of the elements of self.
+inline Tensor cauchy_(const Tensor& input, double median = 0, double sigma = 1) {
+  static const detail::Op op_("cauchy_");
+  return detail::one<Tensor>(op_, {input, median, sigma});
+}
+
+// How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.
+inline Tensor geometric(const Tensor& input, double p) {
+  static const detail::Op op_("geometric");
+  return detail::one<Tensor>(op_, {input, p});
+}
+
+// How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.
+inline Tensor geometric_(const Tensor& input, double p) {
+  static const detail::Op op_("geometric_");
+  return detail::one<Tensor>(op_, {input, p});
+}
+
+// Integers from `from` to `to` - 1 in place of the elements of self; one number alone is `to`, none stands for all integers ...
+inline Tensor random(const Tensor& input, std::optional<int64_t> low = {}, std::optional<int64_t> high = {}) {
+  static const detail::Op op_("random");
+  return detail::one<Tensor>(op_, {input, low, high});
+}
+
+// Integers from `from` to `to` - 1 in place of the elements of self; one number alone is `to`, none stands for all integers ...
+inline Tensor random_(const Tensor& input, std::optional<int64_t> low = {}, std::optional<int64_t> high = {}) {
+  static const detail::Op op_("random_");
+  return detail::one<Tensor>(op_, {input, low, high});
+}
+
+// 1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities; ...
+inline Tensor bernoulli(const Tensor& input, std::optional<double> p = {}) {
+  static const detail::Op op_("bernoulli");
+  return detail::one<Tensor>(op_, {input, p});
+}
+
+// 1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities; ...
+inline Tensor bernoulli_(const Tensor& input, std::optional<double> p = {}) {
+  static const detail::Op op_("bernoulli_");
+  return detail::one<Tensor>(op_, {input, p});
+}
+
+// Normal numbers, each with a mean and a standard deviation of its own; the two broadcast. No gradient flows: for one, write ...
+inline Tensor normal_around(const Tensor& mean, const Tensor& std) {
+  static const detail::Op op_("normal_around");
+  return detail::one<Tensor>(op_, {mean, std});
+}
+
+// num_samples indices per row of self, drawn in proportion to its elements; all different unless there is replacement.
+inline Tensor multinomial(const Tensor& input, int64_t num_samples, bool replacement = false) {
+  static const detail::Op op_("multinomial");
+  return detail::one<Tensor>(op_, {input, num_samples, replacement});
 }
 
 // The product of two matrices.
@@ -656,37 +3029,64 @@ inline Tensor einsum(std::string_view equation, const BasicTensorList<Tensor>& t
   return detail::one<Tensor>(op_, {equation, tensors, path});
 }
 
-// x
-inline std::vector<Tensor> fake_unbind(const Tensor& input, int64_t dim = 0) {
-  static const detail::Op op_("fake_unbind");
-  return detail::many<Tensor>(op_, {input, dim});
+// Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train false all ...
+inline std::tuple<Tensor, Tensor> native_dropout(const Tensor& input, double p, std::optional<bool> train = {}) {
+  static const detail::Op op_("native_dropout");
+  return detail::some<Tensor, 2>(op_, {input, p, train});
 }
 
-// x
-inline std::tuple<Tensor, Tensor> fake_max(const Tensor& input, std::optional<int64_t> dim = {},
-                                           const std::vector<double>& scale_factors = {},
-                                           std::optional<double> eps = {}, std::optional<bool> flag = {},
-                                           std::string_view reduction = "mean",
-                                           std::optional<std::string_view> mode = {}, std::optional<Scalar> min = {},
-                                           Scalar max = 1.5, const IntList& stride = {},
-                                           const IntList& output_size = {}, const Tensor& weight = {}, Dtype dtype = {},
-                                           int64_t stop = 9223372036854775807) {
-  static const detail::Op op_("fake_max");
-  return detail::some<Tensor, 2>(op_, {input, dim, scale_factors, eps, flag, reduction, mode, min, max, stride,
-                                       output_size, weight, dtype, detail::Arg(), stop});
+// The elements that the mask keeps, times scale; 0 elsewhere.
+inline Tensor native_dropout_backward(const Tensor& grad_output, const Tensor& mask, double scale) {
+  static const detail::Op op_("native_dropout_backward");
+  return detail::one<Tensor>(op_, {grad_output, mask, scale});
 }
 
-// x
-inline Tensor fake_cat(const BasicTensorList<Tensor>& tensors, int64_t dim = 0) {
-  static const detail::Op op_("fake_cat");
-  return detail::one<Tensor>(op_, {tensors, dim});
+// While training, each element is 0 with probability p, else divided by 1 - p; otherwise the input itself.
+inline Tensor dropout(const Tensor& input, double p, bool train) {
+  static const detail::Op op_("dropout");
+  return detail::one<Tensor>(op_, {input, p, train});
 }
 
-// x
-inline Tensor fake_index(const Tensor& input, const BasicTensorList<Tensor>& indices, Dtype dtype, double p = 0.5,
-                         bool training = true, int64_t low = 0) {
-  static const detail::Op op_("fake_index");
-  return detail::one<Tensor>(op_, {input, indices, dtype, p, training, low});
+// While training, each element is 0 with probability p, else divided by 1 - p; otherwise the input itself.
+inline Tensor dropout_(const Tensor& input, double p, bool train) {
+  static const detail::Op op_("dropout_");
+  return detail::one<Tensor>(op_, {input, p, train});
+}
+
+// dropout of whole channels: of all elements that share their first two indices.
+inline Tensor feature_dropout(const Tensor& input, double p, bool train) {
+  static const detail::Op op_("feature_dropout");
+  return detail::one<Tensor>(op_, {input, p, train});
+}
+
+// dropout of whole channels: of all elements that share their first two indices.
+inline Tensor feature_dropout_(const Tensor& input, double p, bool train) {
+  static const detail::Op op_("feature_dropout_");
+  return detail::one<Tensor>(op_, {input, p, train});
+}
+
+// Dropout that keeps the mean and the variance of selu's results.
+inline Tensor alpha_dropout(const Tensor& input, double p, bool train) {
+  static const detail::Op op_("alpha_dropout");
+  return detail::one<Tensor>(op_, {input, p, train});
+}
+
+// Dropout that keeps the mean and the variance of selu's results.
+inline Tensor alpha_dropout_(const Tensor& input, double p, bool train) {
+  static const detail::Op op_("alpha_dropout_");
+  return detail::one<Tensor>(op_, {input, p, train});
+}
+
+// alpha_dropout of whole channels.
+inline Tensor feature_alpha_dropout(const Tensor& input, double p, bool train) {
+  static const detail::Op op_("feature_alpha_dropout");
+  return detail::one<Tensor>(op_, {input, p, train});
+}
+
+// alpha_dropout of whole channels.
+inline Tensor feature_alpha_dropout_(const Tensor& input, double p, bool train) {
+  static const detail::Op op_("feature_alpha_dropout_");
+  return detail::one<Tensor>(op_, {input, p, train});
 }
 
 }  // namespace v1

@@ -211,9 +211,10 @@ template <class T> class BasicTensorList {
   size_t size_ = 0;
 };
 
-// A tensor or a number.
+// A tensor or a number, or nothing where that is allowed.
 class Operand {
  public:
+  Operand() { v_.kind = GRADUS_V_NONE; }
   Operand(const detail::TensorHandle& t) {
     v_.kind = t ? GRADUS_V_TENSOR : GRADUS_V_NONE;
     v_.u.tensor = t.handle();

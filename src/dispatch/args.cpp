@@ -43,7 +43,7 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
   switch (a.type) {
     case Type::tensor:
       if (v.tag == Tag::tensor) return v;
-      if (v.is_number() && !a.written && (op.formula || (op.takes_numbers && (op.compose || position > 0)))) return v;
+      if (v.is_number() && !a.written && (op.formula || (op.takes_numbers && (op.compose || a.input == op.info->schema.inputs - 1)))) return v;
       refuse(op, position, "a tensor");
     case Type::dtype:
       if (v.tag == Tag::dtype && v.aux > 0 && v.aux < kDtypes) return v;

@@ -44,13 +44,12 @@ void clear_triangle(const View& out, int64_t diagonal, bool upper) {
   });
 }
 
+// Rows from `low` on have some columns and from `high` on all of them. The caller has seen that rows * columns can be counted.
 int64_t count_triangle(int64_t rows, int64_t columns, int64_t diagonal, bool upper) {
-  int64_t n = 0;
-  for (int64_t i = 0; i < rows; ++i) {
-    const Span s = in_triangle(i, columns, diagonal, upper);
-    n += s.end - s.begin;
-  }
-  return n;
+  const __int128 d = static_cast<__int128>(diagonal) - upper;  // the upper triangle is what the lower one before it leaves
+  const __int128 low = std::clamp<__int128>(-d, 0, rows), high = std::clamp<__int128>(columns - d - 1, low, rows);
+  const auto lower = static_cast<int64_t>((high - low) * (low + high + 2 * d + 1) / 2 + (rows - high) * columns);
+  return upper ? rows * columns - lower : lower;
 }
 
 void triangle_indices(const View& out, int64_t rows, int64_t columns, int64_t diagonal, bool upper) {

@@ -48,6 +48,7 @@ void triangles(Samples& s) {
 
 void index_shape(const Args& a, Metas& out, bool upper) {
   GRADUS_CHECK(a.integer(0) >= 0 && a.integer(1) >= 0, value, "{}: {} rows and {} columns", name(a.op()), a.integer(0), a.integer(1));
+  multiply(a.integer(0), a.integer(1));                       // refuses what can't be counted
   const Dtype d = a.dtype(3, Dtype::i64);
   GRADUS_CHECK(d == Dtype::i64 || d == Dtype::i32, dtype, "{}: indices are int64 or int32, not {}", name(a.op()), name(d));
   out.push_back({d, Sizes{2, kernels::count_triangle(a.integer(0), a.integer(1), a.integer(2), upper)}});

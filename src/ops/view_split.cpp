@@ -45,6 +45,7 @@ void sections(const Tensor& self, int64_t dim, int64_t count, std::string_view w
   const size_t d = real_dim(self, dim, what);
   GRADUS_CHECK(count > 0, value, "{}: {} sections", what, count);
   const int64_t n = self.sizes()[d];
+  GRADUS_CHECK(count <= std::max<int64_t>(n, 65536), value, "{}: {} sections of a dimension of size {}", what, count, n);
   int64_t begin = 0;
   for (int64_t i = 0; i < count; ++i) {                       // the first n % count parts are one longer
     const int64_t length = n / count + (i < n % count);
