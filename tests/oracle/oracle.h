@@ -92,5 +92,6 @@ Oracles products();
 Oracles creation_and_losses();
 Oracles layers();
 Oracles convolutions();
+Oracles images();
 
 }  // namespace gradus::oracle
