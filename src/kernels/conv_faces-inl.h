@@ -6,7 +6,7 @@
 #define GRADUS_KERNELS_CONV_FACES_INL_H
 #endif
 #include "base/parallel.h"
-#include "kernels/conv_walk-inl.h"
+#include "kernels/conv_single-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {
@@ -97,7 +97,8 @@ template <class T> void forward(const Conv& c, const T* x, const T* w, const T* 
   const Deal deal(c.batch * c.groups, out, c.work() / static_cast<double>(c.groups));
   deal.run([&](int64_t block, int64_t begin, int64_t end) {
     const ptrdiff_t first = block * deal.rows, rows = std::min(deal.rows, out - first);
-    const Image<T> image(layout, in);
+    const bool single = rows == 1 && walk_of.block == walk_of.tile.k;
+    const Image<T> image(layout, in, single);
     const Scratch sums(field.scratch ? static_cast<size_t>(rows * field.scratch_row()) * sizeof(T) : 0);
     Walk<T> v = walk_of;
     v.rows = rows;
@@ -109,7 +110,8 @@ template <class T> void forward(const Conv& c, const T* x, const T* w, const T* 
       v.bias = bias ? bias + row : nullptr;
       v.c = field.scratch ? sums.as<T>() : to;
       v.c_row = field.scratch ? field.scratch_row() : c.out_plane();
-      walk(v);
+      if (single) walk_single(v);
+      else walk(v);
       if (field.scratch) place(v.c, field, layout.line(), rows, to, place_of);
     }
   });
@@ -171,7 +173,7 @@ inline void add_segments(const Conv& c, const ImageLayout& l, bool few, Residue&
 }
 
 // The gradient of x for one residue, image by image.
-template <class T> void input_of_residue(const Conv& c, const ImageLayout& l, const Residue& r, Walk<T> v, const T* image, T* x, ptrdiff_t row) {
+template <class T> void input_of_residue(const Conv& c, const ImageLayout& l, const Residue& r, Walk<T> v, const T* image, T* x, ptrdiff_t row, bool single) {
   const int64_t sizes[] = {r.count[0], r.count[1], r.count[2]};
   const bool strided = c.stride[0] * c.stride[1] * c.stride[2] != 1;
   if (sizes[0] * sizes[1] * sizes[2] == 0) return;
@@ -184,7 +186,8 @@ template <class T> void input_of_residue(const Conv& c, const ImageLayout& l, co
   v.b = image;
   v.c = scratch ? sums.as<T>() : x + row * c.in_plane();
   v.c_row = scratch ? v.field.scratch_row() : c.in_plane();
-  if (r.segments != 0) walk(v);
+  if (r.segments != 0 && single) walk_single(v);
+  else if (r.segments != 0) walk(v);
   else if (scratch) std::fill_n(v.c, v.rows * v.c_row, T(0));
   else return static_cast<void>(std::fill_n(v.c, v.rows * v.c_row, T(0)));
   if (scratch)
@@ -217,16 +220,17 @@ template <class T> void input_gradient(const Conv& c, const T* y, const T* w, T*
   const Deal deal(c.batch * c.groups, in, c.work() / static_cast<double>(c.groups));
   deal.run([&](int64_t block, int64_t begin, int64_t end) {
     const ptrdiff_t first = block * deal.rows;
-    const Image<T> image(layout, out);
     Walk<T> v = walk_of;
     v.rows = std::min(deal.rows, in - first);
+    const bool single = v.rows == 1 && walk_of.block == walk_of.tile.k;
+    const Image<T> image(layout, out, single);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t g = i % c.groups, row = g * in + first;
       v.a = few ? w + g * out * in * taps + first * taps : filters.as<T>() + row * taps * out;
       const T* const source = image.of(y + i * out * c.out_plane());
       for (ptrdiff_t k = 0; k < residues; ++k) {
         v.tile.segments = residue[k].segments, v.tile.offset = offset + residue[k].begin;
-        input_of_residue(c, layout, residue[k], v, source, x + i / c.groups * c.in_channels * c.in_plane(), row);
+        input_of_residue(c, layout, residue[k], v, source, x + i / c.groups * c.in_channels * c.in_plane(), row, single);
       }
     }
   });

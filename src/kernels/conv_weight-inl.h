@@ -33,6 +33,7 @@ template <class T> class WeightGradient {
   void run(T* w) const;
 
  private:
+  void run_pairs(T* w) const;
   size_t sums_of_part() const { return static_cast<size_t>(c_.groups * in_ * taps_ * out_row_); }
   void part(T* sums, int64_t part, int64_t block) const;
   void image(Walk<T> v, const T* x, const T* y, T* sums) const;
@@ -50,6 +51,7 @@ template <class T> class WeightGradient {
 };
 
 template <class T> void WeightGradient<T>::run(T* w) const {
+  if (in_ * out_ <= 8) return run_pairs(w);
   const Scratch memory(static_cast<size_t>(parts_) * sums_of_part() * sizeof(T));
   T* const sums = memory.as<T>();
   parallel_for(parts_ * blocks_, 1, [&](int64_t begin, int64_t end) {
@@ -119,6 +121,39 @@ template <class T> void WeightGradient<T>::finish(const T* sums, T* w) const {
         for (ptrdiff_t k = 0; k < in_; ++k) to[k * taps_ + t] = from[(few_ ? k * taps_ + t : t * in_ + k) * out_row_];
     }
   });
+}
+
+// Few pairs of channels: each pair and tap is a dot product of images, summed lane by lane and then over the lanes.
+template <class T> void WeightGradient<T>::run_pairs(T* w) const {
+  const ptrdiff_t n = out_ * in_ * taps_, all = c_.groups * n;
+  const Scratch memory(static_cast<size_t>(parts_ * all) * sizeof(T)), table(static_cast<size_t>(taps_) * sizeof(ptrdiff_t));
+  T* const sums = memory.as<T>();
+  auto* const offset = table.as<ptrdiff_t>();
+  for (ptrdiff_t t = 0; t < taps_; ++t) offset[t] = tap_at(c_, layout_, t);
+  const DotLines lines{planes_, lines_, length_, layout_.plane(), layout_.line()};
+  parallel_for(parts_ * c_.groups, std::max<ptrdiff_t>(1, parts_ * c_.groups / 64), [&](int64_t begin, int64_t end) {
+    const Image<T> image_of(layout_, in_);
+    const Scratch lanes(static_cast<size_t>(n * kLanes<T>) * sizeof(T));
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t part = i / c_.groups, g = i % c_.groups;
+      std::fill_n(lanes.as<T>(), n * kLanes<T>, T(0));
+      for (int64_t image = c_.batch * part / parts_; image < c_.batch * (part + 1) / parts_; ++image) {
+        const T* const x = image_of.of(x_ + (image * c_.groups + g) * in_ * c_.in_plane());
+        const T* const y = y_ + (image * c_.groups + g) * out_ * c_.out_plane();
+        for (ptrdiff_t pair = 0; pair < out_ * in_; ++pair)
+          dot_all_taps(lines, x + pair % in_ * layout_.channel(), y + pair / in_ * c_.out_plane(), offset, taps_, lanes.as<T>() + pair * taps_ * kLanes<T>);
+      }
+      for (ptrdiff_t k = 0; k < n; ++k) {
+        T s = 0;
+        for (ptrdiff_t lane = 0; lane < kLanes<T>; ++lane) s += lanes.as<T>()[k * kLanes<T> + lane];
+        sums[part * all + g * n + k] = s;
+      }
+    }
+  });
+  for (ptrdiff_t k = 0; k < all; ++k) {
+    w[k] = 0;
+    for (ptrdiff_t part = 0; part < parts_; ++part) w[k] += sums[part * all + k];
+  }
 }
 
 }  // namespace gradus::HWY_NAMESPACE

@@ -137,7 +137,7 @@ Op col2im_op{
     .vjp = {[](const Call& c, const Tensor& g) { return call(im2col_op, {g, c.integers(2), c.integers(3), c.integers(4), c.integers(5)}); }},
     .samples = [](Samples& s) {
       s.add({s.rand({2, 6, 6}), s.list({4, 3}), s.list({2, 1}), s.list({1, 1}), s.list({0, 0}), s.list({1, 2})});
-      s.add({s.rand({8, 6}), s.list({3, 4}), s.list({2, 2}), s.list({2, 1}), s.list({1, 0}), s.list({1, 1})});
+      s.add({s.rand({8, 9}), s.list({3, 4}), s.list({2, 2}), s.list({2, 1}), s.list({1, 0}), s.list({1, 1})});
       s.error({s.rand({2, 5, 6}), s.list({4, 3}), s.list({2, 1}), s.list({1, 1}), s.list({0, 0}), s.list({1, 2})}, "5 rows are no multiple");
       s.error({s.rand({2, 6, 5}), s.list({4, 3}), s.list({2, 1}), s.list({1, 1}), s.list({0, 0}), s.list({1, 2})}, "5 columns for 3 x 2 windows");
     },

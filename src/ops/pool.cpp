@@ -69,7 +69,7 @@ template <Op& with_indices> void values_only(const Args& a, Tensors& out) {
 }
 template <size_t n> void max_backward(const Args& a, Tensors& out) {
   const int last = static_cast<int>(a.op().info->schema.arguments.size()) - 1;
-  check_pool_input(a, a.tensor(1).sizes(), n);
+  check_pool_gradient(a, a.tensor(0).sizes(), a.tensor(1).sizes(), n);
   out.push_back(call(plane_scatter_op, {a.tensor(0), a.tensor(last), last_dims(a.tensor(1), n), false}));
 }
 // The sizes of max_unpool must hold every index; equal indices: the last one stays.

@@ -30,6 +30,12 @@ inline void check_pool_input(const Args& a, SizesRef sizes, size_t n) {
     GRADUS_CHECK(sizes[d] > 0, shape, "{}: an input without elements in dimension {}: {}", name(a.op()), d, text(sizes));
 }
 
+// A gradient and the input it belongs to, in ATen's backward ops.
+inline void check_pool_gradient(const Args& a, SizesRef g, SizesRef x, size_t n) {
+  check_pool_input(a, x, n);
+  GRADUS_CHECK(g.size() == x.size() && same(g.first(g.size() - n), x.first(x.size() - n)), shape, "{}: a gradient of shape {} for an input of shape {}", name(a.op()), text(g), text(x));
+}
+
 // Windows of a fixed size. The arguments kernel_size, stride and padding begin at `at`; no dilation_at: dilation 1.
 struct WindowArgs {
   Sizes kernel, stride, padding, dilation;

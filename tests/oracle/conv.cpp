@@ -1,4 +1,4 @@
-// Convolution, pooling, padding and resampling by their definitions.
+// Convolution and pooling by their definitions.
 #include <algorithm>
 #include <cmath>
 #include <limits>

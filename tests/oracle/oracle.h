@@ -94,5 +94,6 @@ Oracles products();
 Oracles creation_and_losses();
 Oracles layers();
 Oracles convolutions();
+Oracles images();
 
 }  // namespace gradus::oracle
