@@ -62,7 +62,7 @@ std::string entry(const Op& op) {
   line("gradient", gradients(op));
   if (op.view) s += "- a view: the result shares storage with " + code(op.info->schema.arguments[0].name) + "\n";
   if (op.info->in_place) line("in place", code(op.info->in_place->info->name));
-  line("ATen", op.serves.empty() ? code(n) : words(op.serves));
+  line("answers also", words(op.serves));
   return s + "\n";
 }
 
@@ -85,8 +85,8 @@ std::string manual() {
     }
   while (body.ends_with("\n\n")) body.pop_back();
   return "# Operations\n\n<!-- " + std::string(kNotice) + " -->\n\n" + std::to_string(count) +
-         " operations. Schemas are in PyTorch's syntax; where a line \"ATen\" stands, the operation answers these overloads of PyTorch. "
-         "\"Gradient\" names the arguments that can have one. Complex element types are not supported.\n\n" + contents + "\n\n" + body;
+         " operations. Schemas are in PyTorch's syntax, and an operation answers PyTorch's of the same name; \"answers also\" lists "
+         "other ATen overloads. \"Gradient\" names the arguments that can have one. Complex element types are not supported.\n\n" + contents + "\n\n" + body;
 }
 
 }  // namespace gradus::capi
