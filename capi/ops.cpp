@@ -47,18 +47,18 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_narrow, k_diagonal, k_diagonal_backward, k_diagonal_scatter, k_diagonal_scatter_, k_unfold,
                   k_unfold_backward, k_split, k_split_with_sizes, k_chunk, k_unbind, k_tensor_split,
                   k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit, k_vsplit_indices, k_dsplit,
-                  k_dsplit_indices, k_view_copy, k_t_copy, k_transpose_copy, k_permute_copy, k_squeeze_copy,
-                  k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy, k_narrow_copy, k_split_copy,
-                  k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy, k_as_strided_copy,
-                  k_alias_copy, k_detach_copy, k_as_strided, k_cat, k_stack, k_hstack, k_vstack, k_dstack,
+                  k_dsplit_indices, k_as_strided_scatter, k_as_strided, k_view_copy, k_t_copy, k_transpose_copy,
+                  k_permute_copy, k_squeeze_copy, k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy,
+                  k_narrow_copy, k_split_copy, k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy,
+                  k_as_strided_copy, k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack, k_dstack,
                   k_column_stack, k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat, k_tile,
                   k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu, k_triu_,
                   k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather, k_index_select,
                   k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere, k_nonzero_numpy,
                   k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_scatter,
                   k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_, k_index_add,
-                  k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_index_reduce,
-                  k_index_reduce_, k_scatter_reduce, k_scatter_reduce_, k_masked_fill, k_masked_fill_, k_masked_scatter,
+                  k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_scatter_reduce,
+                  k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_, k_masked_scatter,
                   k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_clone, k_to, k_contiguous, k_copy, k_copy_,
                   k_fill, k_fill_, k_zero, k_zero_, k_empty, k_zeros, k_ones, k_full, k_scalar_tensor, k_empty_like,
                   k_zeros_like, k_ones_like, k_full_like, k_new_empty, k_new_zeros, k_new_ones, k_new_full, k_arange,
@@ -68,9 +68,28 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_bernoulli, k_bernoulli_, k_normal_around, k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul,
                   k_linalg_matmul, k_addmm, k_addmm_, k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer,
                   k_ger, k_inner, k_tensordot, k_kron, k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot,
-                  k_linalg_vecdot, k_einsum, k_native_dropout, k_native_dropout_backward, k_dropout, k_dropout_,
+                  k_linalg_vecdot, k_einsum, k_mse_loss, k_l1_loss, k_smooth_l1_loss, k_huber_loss,
+                  k_binary_cross_entropy, k_binary_cross_entropy_with_logits, k_kl_div, k_soft_margin_loss,
+                  k_hinge_embedding_loss, k_margin_ranking_loss, k_cosine_embedding_loss, k_triplet_margin_loss,
+                  k_poisson_nll_loss, k_gaussian_nll_loss, k_multilabel_soft_margin_loss, k_nll_loss_forward,
+                  k_nll_loss_backward, k_nll_loss, k_nll_loss2d, k_nll_loss_nd, k_cross_entropy_loss,
+                  k_multi_margin_loss, k_native_dropout, k_native_dropout_backward, k_dropout, k_dropout_,
                   k_feature_dropout, k_feature_dropout_, k_alpha_dropout, k_alpha_dropout_, k_feature_alpha_dropout,
-                  k_feature_alpha_dropout_};
+                  k_feature_alpha_dropout_, k_convolution, k_convolution_backward, k_conv1d, k_conv1d_padding, k_conv2d,
+                  k_conv2d_padding, k_conv3d, k_conv3d_padding, k_conv_transpose1d, k_conv_transpose2d,
+                  k_conv_transpose3d, k_max_pool1d_with_indices, k_max_pool2d_with_indices, k_max_pool3d_with_indices,
+                  k_max_pool1d, k_max_pool2d, k_max_pool3d, k_adaptive_max_pool1d, k_adaptive_max_pool2d,
+                  k_adaptive_max_pool3d, k_max_pool2d_with_indices_backward, k_max_pool3d_with_indices_backward,
+                  k_adaptive_max_pool2d_backward, k_adaptive_max_pool3d_backward, k_max_unpool2d, k_max_unpool3d,
+                  k_avg_pool1d, k_avg_pool2d, k_avg_pool3d, k_adaptive_avg_pool1d, k_adaptive_avg_pool2d,
+                  k_adaptive_avg_pool3d, k_avg_pool2d_backward, k_avg_pool3d_backward, k_constant_pad_nd, k_pad,
+                  k_reflection_pad1d, k_reflection_pad2d, k_reflection_pad3d, k_replication_pad1d, k_replication_pad2d,
+                  k_replication_pad3d, k_reflection_pad1d_backward, k_reflection_pad2d_backward,
+                  k_reflection_pad3d_backward, k_replication_pad1d_backward, k_replication_pad2d_backward,
+                  k_replication_pad3d_backward, k_upsample_nearest1d, k_upsample_nearest2d, k_upsample_nearest3d,
+                  k_upsample_linear1d, k_upsample_bilinear2d, k_upsample_trilinear3d, k_upsample_bicubic2d,
+                  k_upsample_nearest2d_backward, k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward,
+                  k_im2col, k_col2im, k_pixel_shuffle, k_pixel_unshuffle, k_channel_shuffle};
 constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
                                       "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
                                       "asin", "asin_", "acos", "acos_", "atan", "atan_", "sinh", "sinh_", "cosh",
@@ -119,24 +138,25 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "diagonal_backward", "diagonal_scatter", "diagonal_scatter_", "unfold",
                                       "unfold_backward", "split", "split_with_sizes", "chunk", "unbind", "tensor_split",
                                       "tensor_split_indices", "hsplit", "hsplit_indices", "vsplit", "vsplit_indices",
-                                      "dsplit", "dsplit_indices", "view_copy", "t_copy", "transpose_copy",
-                                      "permute_copy", "squeeze_copy", "unsqueeze_copy", "expand_copy", "select_copy",
-                                      "slice_copy", "narrow_copy", "split_copy", "split_with_sizes_copy", "unbind_copy",
-                                      "diagonal_copy", "unfold_copy", "as_strided_copy", "alias_copy", "detach_copy",
-                                      "as_strided", "cat", "stack", "hstack", "vstack", "dstack", "column_stack",
-                                      "broadcast_tensors", "meshgrid", "cartesian_prod", "block_diag", "repeat", "tile",
-                                      "repeat_interleave", "repeat_interleave_tensor", "repeat_indices", "tril",
-                                      "tril_", "triu", "triu_", "tril_indices", "triu_indices", "roll", "flip",
-                                      "fliplr", "flipud", "rot90", "gather", "index_select", "take", "take_along_dim",
-                                      "index", "masked_select", "nonzero", "argwhere", "nonzero_numpy", "embedding",
-                                      "embedding_dense_backward", "one_hot", "searchsorted", "bucketize", "scatter",
-                                      "scatter_", "scatter_add", "scatter_add_", "index_put", "index_put_", "put",
-                                      "put_", "index_add", "index_add_", "index_copy", "index_copy_", "index_fill",
-                                      "index_fill_", "index_reduce", "index_reduce_", "scatter_reduce",
-                                      "scatter_reduce_", "masked_fill", "masked_fill_", "masked_scatter",
-                                      "masked_scatter_", "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous",
-                                      "copy", "copy_", "fill", "fill_", "zero", "zero_", "empty", "zeros", "ones",
-                                      "full", "scalar_tensor", "empty_like", "zeros_like", "ones_like", "full_like",
+                                      "dsplit", "dsplit_indices", "as_strided_scatter", "as_strided", "view_copy",
+                                      "t_copy", "transpose_copy", "permute_copy", "squeeze_copy", "unsqueeze_copy",
+                                      "expand_copy", "select_copy", "slice_copy", "narrow_copy", "split_copy",
+                                      "split_with_sizes_copy", "unbind_copy", "diagonal_copy", "unfold_copy",
+                                      "as_strided_copy", "alias_copy", "detach_copy", "cat", "stack", "hstack",
+                                      "vstack", "dstack", "column_stack", "broadcast_tensors", "meshgrid",
+                                      "cartesian_prod", "block_diag", "repeat", "tile", "repeat_interleave",
+                                      "repeat_interleave_tensor", "repeat_indices", "tril", "tril_", "triu", "triu_",
+                                      "tril_indices", "triu_indices", "roll", "flip", "fliplr", "flipud", "rot90",
+                                      "gather", "index_select", "take", "take_along_dim", "index", "masked_select",
+                                      "nonzero", "argwhere", "nonzero_numpy", "embedding", "embedding_dense_backward",
+                                      "one_hot", "searchsorted", "bucketize", "scatter", "scatter_", "scatter_add",
+                                      "scatter_add_", "index_put", "index_put_", "put", "put_", "index_add",
+                                      "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_",
+                                      "scatter_reduce", "scatter_reduce_", "index_reduce", "index_reduce_",
+                                      "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_",
+                                      "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous", "copy", "copy_",
+                                      "fill", "fill_", "zero", "zero_", "empty", "zeros", "ones", "full",
+                                      "scalar_tensor", "empty_like", "zeros_like", "ones_like", "full_like",
                                       "new_empty", "new_zeros", "new_ones", "new_full", "arange", "range", "linspace",
                                       "logspace", "eye", "rand", "randn", "rand_like", "randn_like", "randint",
                                       "randint_like", "randperm", "uniform", "uniform_", "normal", "normal_",
@@ -145,10 +165,35 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "normal_around", "multinomial", "mm", "bmm", "mv", "dot", "vdot", "matmul",
                                       "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv", "addmv_",
                                       "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_", "addbmm",
-                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "einsum", "native_dropout",
-                                      "native_dropout_backward", "dropout", "dropout_", "feature_dropout",
-                                      "feature_dropout_", "alpha_dropout", "alpha_dropout_", "feature_alpha_dropout",
-                                      "feature_alpha_dropout_"};
+                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "einsum", "mse_loss", "l1_loss",
+                                      "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+                                      "binary_cross_entropy_with_logits", "kl_div", "soft_margin_loss",
+                                      "hinge_embedding_loss", "margin_ranking_loss", "cosine_embedding_loss",
+                                      "triplet_margin_loss", "poisson_nll_loss", "gaussian_nll_loss",
+                                      "multilabel_soft_margin_loss", "nll_loss_forward", "nll_loss_backward",
+                                      "nll_loss", "nll_loss2d", "nll_loss_nd", "cross_entropy_loss",
+                                      "multi_margin_loss", "native_dropout", "native_dropout_backward", "dropout",
+                                      "dropout_", "feature_dropout", "feature_dropout_", "alpha_dropout",
+                                      "alpha_dropout_", "feature_alpha_dropout", "feature_alpha_dropout_",
+                                      "convolution", "convolution_backward", "conv1d", "conv1d_padding", "conv2d",
+                                      "conv2d_padding", "conv3d", "conv3d_padding", "conv_transpose1d",
+                                      "conv_transpose2d", "conv_transpose3d", "max_pool1d_with_indices",
+                                      "max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool1d", "max_pool2d",
+                                      "max_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
+                                      "max_pool2d_with_indices_backward", "max_pool3d_with_indices_backward",
+                                      "adaptive_max_pool2d_backward", "adaptive_max_pool3d_backward", "max_unpool2d",
+                                      "max_unpool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d",
+                                      "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool2d_backward",
+                                      "avg_pool3d_backward", "constant_pad_nd", "pad", "reflection_pad1d",
+                                      "reflection_pad2d", "reflection_pad3d", "replication_pad1d", "replication_pad2d",
+                                      "replication_pad3d", "reflection_pad1d_backward", "reflection_pad2d_backward",
+                                      "reflection_pad3d_backward", "replication_pad1d_backward",
+                                      "replication_pad2d_backward", "replication_pad3d_backward", "upsample_nearest1d",
+                                      "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d",
+                                      "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d",
+                                      "upsample_nearest2d_backward", "upsample_bilinear2d_backward",
+                                      "upsample_bicubic2d_backward", "im2col", "col2im", "pixel_shuffle",
+                                      "pixel_unshuffle", "channel_shuffle"};
 }  // namespace
 
 const Op* gradus::capi::ops[std::size(names)] = {};
@@ -726,6 +771,11 @@ gradus_status gradus_rsub(gradus_context *ctx, const gradus_tensor *input, const
   const Value v_[] = {arg::given(input), arg::given(other), arg::whole(alpha)};
   return call_one(ctx, k_rsub, "rsub", v_, result);
 }
+gradus_status gradus_rsub_scalar(gradus_context *ctx, const gradus_tensor *input, double other, double alpha,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other), arg::whole(alpha)};
+  return call_one(ctx, k_rsub, "rsub", v_, result);
+}
 gradus_status gradus_mul(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(other)};
@@ -789,9 +839,19 @@ gradus_status gradus_div_mode(gradus_context *ctx, const gradus_tensor *input, c
   const Value v_[] = {arg::given(input), arg::given(other), arg::text(rounding_mode, rounding_mode_length)};
   return call_one(ctx, k_div_mode, "div_mode", v_, result);
 }
+gradus_status gradus_div_mode_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                     const char *rounding_mode, size_t rounding_mode_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other), arg::text(rounding_mode, rounding_mode_length)};
+  return call_one(ctx, k_div_mode, "div_mode", v_, result);
+}
 gradus_status gradus_div_mode_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                                const char *rounding_mode, size_t rounding_mode_length, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(other), arg::text(rounding_mode, rounding_mode_length)};
+  return call_some(ctx, k_div_mode_, "div_mode_", v_, {result});
+}
+gradus_status gradus_div_mode_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                      const char *rounding_mode, size_t rounding_mode_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other), arg::text(rounding_mode, rounding_mode_length)};
   return call_some(ctx, k_div_mode_, "div_mode_", v_, {result});
 }
 gradus_status gradus_fmod(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
@@ -857,9 +917,19 @@ gradus_status gradus_float_power(gradus_context *ctx, const gradus_tensor *input
   const Value v_[] = {arg::given(input), arg::given(exponent)};
   return call_one(ctx, k_float_power, "float_power", v_, result);
 }
+gradus_status gradus_float_power_scalar(gradus_context *ctx, const gradus_tensor *input, double exponent,
+                                        gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(exponent)};
+  return call_one(ctx, k_float_power, "float_power", v_, result);
+}
 gradus_status gradus_float_power_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *exponent,
                                   gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(exponent)};
+  return call_some(ctx, k_float_power_, "float_power_", v_, {result});
+}
+gradus_status gradus_float_power_scalar_(gradus_context *ctx, gradus_tensor *input, double exponent,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(exponent)};
   return call_some(ctx, k_float_power_, "float_power_", v_, {result});
 }
 gradus_status gradus_maximum(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
@@ -1016,9 +1086,18 @@ gradus_status gradus_ldexp(gradus_context *ctx, const gradus_tensor *input, cons
   const Value v_[] = {arg::given(input), arg::given(other)};
   return call_one(ctx, k_ldexp, "ldexp", v_, result);
 }
+gradus_status gradus_ldexp_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_ldexp, "ldexp", v_, result);
+}
 gradus_status gradus_ldexp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                             gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_ldexp_, "ldexp_", v_, {result});
+}
+gradus_status gradus_ldexp_scalar_(gradus_context *ctx, gradus_tensor *input, double other, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
   return call_some(ctx, k_ldexp_, "ldexp_", v_, {result});
 }
 gradus_status gradus_bitwise_and(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
@@ -1375,8 +1454,18 @@ gradus_status gradus_clamp(gradus_context *ctx, const gradus_tensor *input, cons
   const Value v_[] = {arg::given(input), arg::optional(min), arg::optional(max)};
   return call_one(ctx, k_clamp, "clamp", v_, result);
 }
+gradus_status gradus_clamp_scalar(gradus_context *ctx, const gradus_tensor *input, const double *min, const double *max,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(min), arg::optional(max)};
+  return call_one(ctx, k_clamp, "clamp", v_, result);
+}
 gradus_status gradus_clamp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *min,
                             const gradus_tensor *max, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(min), arg::optional(max)};
+  return call_some(ctx, k_clamp_, "clamp_", v_, {result});
+}
+gradus_status gradus_clamp_scalar_(gradus_context *ctx, gradus_tensor *input, const double *min, const double *max,
+                                   gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::optional(min), arg::optional(max)};
   return call_some(ctx, k_clamp_, "clamp_", v_, {result});
 }
@@ -1906,6 +1995,20 @@ gradus_status gradus_dsplit_indices(gradus_context *ctx, const gradus_tensor *in
   const Value v_[] = {arg::given(input), arg::list(indices, indices_count)};
   return call_list(ctx, k_dsplit_indices, "dsplit_indices", v_, results, capacity, count);
 }
+gradus_status gradus_as_strided_scatter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *src,
+                                        const int64_t *size, size_t size_count, const int64_t *stride,
+                                        size_t stride_count, const int64_t *storage_offset, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(src), arg::list(size, size_count), arg::list(stride, stride_count),
+                      arg::optional(storage_offset)};
+  return call_one(ctx, k_as_strided_scatter, "as_strided_scatter", v_, result);
+}
+gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
+                                const int64_t *stride, size_t stride_count, const int64_t *storage_offset,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
+                      arg::optional(storage_offset)};
+  return call_one(ctx, k_as_strided, "as_strided", v_, result);
+}
 gradus_status gradus_view_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                                gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::list(size, size_count)};
@@ -1995,13 +2098,6 @@ gradus_status gradus_alias_copy(gradus_context *ctx, const gradus_tensor *input,
 gradus_status gradus_detach_copy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_detach_copy, "detach_copy", v_, result);
-}
-gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
-                                const int64_t *stride, size_t stride_count, const int64_t *storage_offset,
-                                gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
-                      arg::optional(storage_offset)};
-  return call_one(ctx, k_as_strided, "as_strided", v_, result);
 }
 gradus_status gradus_cat(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count, int64_t dim,
                          gradus_tensor **result) {
@@ -2210,11 +2306,22 @@ gradus_status gradus_scatter(gradus_context *ctx, const gradus_tensor *input, in
                       arg::text(reduce, reduce_length)};
   return call_one(ctx, k_scatter, "scatter", v_, result);
 }
+gradus_status gradus_scatter_scalar(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                    const gradus_tensor *index, double src, const char *reduce, size_t reduce_length,
+                                    gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), Value(src), arg::text(reduce, reduce_length)};
+  return call_one(ctx, k_scatter, "scatter", v_, result);
+}
 gradus_status gradus_scatter_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
                               const gradus_tensor *src, const char *reduce, size_t reduce_length,
                               gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(src),
                       arg::text(reduce, reduce_length)};
+  return call_some(ctx, k_scatter_, "scatter_", v_, {result});
+}
+gradus_status gradus_scatter_scalar_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                     double src, const char *reduce, size_t reduce_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), Value(src), arg::text(reduce, reduce_length)};
   return call_some(ctx, k_scatter_, "scatter_", v_, {result});
 }
 gradus_status gradus_scatter_add(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
@@ -2274,24 +2381,20 @@ gradus_status gradus_index_fill(gradus_context *ctx, const gradus_tensor *input,
   const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(value)};
   return call_one(ctx, k_index_fill, "index_fill", v_, result);
 }
+gradus_status gradus_index_fill_scalar(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                       const gradus_tensor *index, double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), Value(value)};
+  return call_one(ctx, k_index_fill, "index_fill", v_, result);
+}
 gradus_status gradus_index_fill_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
                                  const gradus_tensor *value, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(value)};
   return call_some(ctx, k_index_fill_, "index_fill_", v_, {result});
 }
-gradus_status gradus_index_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
-                                  const gradus_tensor *index, const gradus_tensor *source, const char *reduce,
-                                  size_t reduce_length, int32_t include_self, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source),
-                      arg::text(reduce, reduce_length), arg::flag(include_self)};
-  return call_one(ctx, k_index_reduce, "index_reduce", v_, result);
-}
-gradus_status gradus_index_reduce_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
-                                   const gradus_tensor *source, const char *reduce, size_t reduce_length,
-                                   int32_t include_self, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source),
-                      arg::text(reduce, reduce_length), arg::flag(include_self)};
-  return call_some(ctx, k_index_reduce_, "index_reduce_", v_, {result});
+gradus_status gradus_index_fill_scalar_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                        const gradus_tensor *index, double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), Value(value)};
+  return call_some(ctx, k_index_fill_, "index_fill_", v_, {result});
 }
 gradus_status gradus_scatter_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
                                     const gradus_tensor *index, const gradus_tensor *src, const char *reduce,
@@ -2307,14 +2410,38 @@ gradus_status gradus_scatter_reduce_(gradus_context *ctx, gradus_tensor *input, 
                       arg::text(reduce, reduce_length), arg::flag(include_self)};
   return call_some(ctx, k_scatter_reduce_, "scatter_reduce_", v_, {result});
 }
+gradus_status gradus_index_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                  const gradus_tensor *index, const gradus_tensor *source, const char *reduce,
+                                  size_t reduce_length, int32_t include_self, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source),
+                      arg::text(reduce, reduce_length), arg::flag(include_self)};
+  return call_one(ctx, k_index_reduce, "index_reduce", v_, result);
+}
+gradus_status gradus_index_reduce_(gradus_context *ctx, gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                   const gradus_tensor *source, const char *reduce, size_t reduce_length,
+                                   int32_t include_self, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(index), arg::given(source),
+                      arg::text(reduce, reduce_length), arg::flag(include_self)};
+  return call_some(ctx, k_index_reduce_, "index_reduce_", v_, {result});
+}
 gradus_status gradus_masked_fill(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mask,
                                  const gradus_tensor *value, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(mask), arg::given(value)};
   return call_one(ctx, k_masked_fill, "masked_fill", v_, result);
 }
+gradus_status gradus_masked_fill_scalar(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mask,
+                                        double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(mask), Value(value)};
+  return call_one(ctx, k_masked_fill, "masked_fill", v_, result);
+}
 gradus_status gradus_masked_fill_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mask,
                                   const gradus_tensor *value, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(mask), arg::given(value)};
+  return call_some(ctx, k_masked_fill_, "masked_fill_", v_, {result});
+}
+gradus_status gradus_masked_fill_scalar_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mask,
+                                         double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(mask), Value(value)};
   return call_some(ctx, k_masked_fill_, "masked_fill_", v_, {result});
 }
 gradus_status gradus_masked_scatter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mask,
@@ -2718,6 +2845,144 @@ gradus_status gradus_einsum(gradus_context *ctx, const char *equation, size_t eq
                       arg::list(path, path_count)};
   return call_one(ctx, k_einsum, "einsum", v_, result);
 }
+gradus_status gradus_mse_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                              int64_t reduction, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), Value(reduction)};
+  return call_one(ctx, k_mse_loss, "mse_loss", v_, result);
+}
+gradus_status gradus_l1_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                             int64_t reduction, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), Value(reduction)};
+  return call_one(ctx, k_l1_loss, "l1_loss", v_, result);
+}
+gradus_status gradus_smooth_l1_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                    int64_t reduction, double beta, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), Value(reduction), Value(beta)};
+  return call_one(ctx, k_smooth_l1_loss, "smooth_l1_loss", v_, result);
+}
+gradus_status gradus_huber_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                int64_t reduction, double delta, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), Value(reduction), Value(delta)};
+  return call_one(ctx, k_huber_loss, "huber_loss", v_, result);
+}
+gradus_status gradus_binary_cross_entropy(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                          const gradus_tensor *weight, int64_t reduction, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), Value(reduction)};
+  return call_one(ctx, k_binary_cross_entropy, "binary_cross_entropy", v_, result);
+}
+gradus_status gradus_binary_cross_entropy_with_logits(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, const gradus_tensor *weight,
+                                                const gradus_tensor *pos_weight, int64_t reduction,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), arg::optional(pos_weight),
+                      Value(reduction)};
+  return call_one(ctx, k_binary_cross_entropy_with_logits, "binary_cross_entropy_with_logits", v_, result);
+}
+gradus_status gradus_kl_div(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                            int64_t reduction, int32_t log_target, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), Value(reduction), arg::flag(log_target)};
+  return call_one(ctx, k_kl_div, "kl_div", v_, result);
+}
+gradus_status gradus_soft_margin_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                      int64_t reduction, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), Value(reduction)};
+  return call_one(ctx, k_soft_margin_loss, "soft_margin_loss", v_, result);
+}
+gradus_status gradus_hinge_embedding_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                          double margin, int64_t reduction, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), Value(margin), Value(reduction)};
+  return call_one(ctx, k_hinge_embedding_loss, "hinge_embedding_loss", v_, result);
+}
+gradus_status gradus_margin_ranking_loss(gradus_context *ctx, const gradus_tensor *input1, const gradus_tensor *input2,
+                                         const gradus_tensor *target, double margin, int64_t reduction,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input1), arg::given(input2), arg::given(target), Value(margin), Value(reduction)};
+  return call_one(ctx, k_margin_ranking_loss, "margin_ranking_loss", v_, result);
+}
+gradus_status gradus_cosine_embedding_loss(gradus_context *ctx, const gradus_tensor *input1,
+                                           const gradus_tensor *input2, const gradus_tensor *target, double margin,
+                                           int64_t reduction, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input1), arg::given(input2), arg::given(target), Value(margin), Value(reduction)};
+  return call_one(ctx, k_cosine_embedding_loss, "cosine_embedding_loss", v_, result);
+}
+gradus_status gradus_triplet_margin_loss(gradus_context *ctx, const gradus_tensor *anchor,
+                                         const gradus_tensor *positive, const gradus_tensor *negative, double margin,
+                                         double p, double eps, int32_t swap, int64_t reduction,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(anchor), arg::given(positive), arg::given(negative), Value(margin), Value(p),
+                      Value(eps), arg::flag(swap), Value(reduction)};
+  return call_one(ctx, k_triplet_margin_loss, "triplet_margin_loss", v_, result);
+}
+gradus_status gradus_poisson_nll_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                      int32_t log_input, int32_t full, double eps, int64_t reduction,
+                                      gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::flag(log_input), arg::flag(full), Value(eps),
+                      Value(reduction)};
+  return call_one(ctx, k_poisson_nll_loss, "poisson_nll_loss", v_, result);
+}
+gradus_status gradus_gaussian_nll_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                       const gradus_tensor *variance, int32_t full, double eps, int64_t reduction,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::given(variance), arg::flag(full), Value(eps),
+                      Value(reduction)};
+  return call_one(ctx, k_gaussian_nll_loss, "gaussian_nll_loss", v_, result);
+}
+gradus_status gradus_multilabel_soft_margin_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, const gradus_tensor *weight,
+                                                int64_t reduction, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), Value(reduction)};
+  return call_one(ctx, k_multilabel_soft_margin_loss, "multilabel_soft_margin_loss", v_, result);
+}
+gradus_status gradus_nll_loss_forward(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                      const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                                      gradus_tensor **output, gradus_tensor **total_weight) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), Value(reduction),
+                      Value(ignore_index)};
+  return call_some(ctx, k_nll_loss_forward, "nll_loss_forward", v_, {output, total_weight});
+}
+gradus_status gradus_nll_loss_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                       const gradus_tensor *input, const gradus_tensor *target,
+                                       const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                                       const gradus_tensor *total_weight, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(target), arg::optional(weight),
+                      Value(reduction), Value(ignore_index), arg::given(total_weight)};
+  return call_one(ctx, k_nll_loss_backward, "nll_loss_backward", v_, result);
+}
+gradus_status gradus_nll_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                              const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), Value(reduction),
+                      Value(ignore_index)};
+  return call_one(ctx, k_nll_loss, "nll_loss", v_, result);
+}
+gradus_status gradus_nll_loss2d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), Value(reduction),
+                      Value(ignore_index)};
+  return call_one(ctx, k_nll_loss2d, "nll_loss2d", v_, result);
+}
+gradus_status gradus_nll_loss_nd(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                 const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), Value(reduction),
+                      Value(ignore_index)};
+  return call_one(ctx, k_nll_loss_nd, "nll_loss_nd", v_, result);
+}
+gradus_status gradus_cross_entropy_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                        const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                                        double label_smoothing, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), Value(reduction),
+                      Value(ignore_index), Value(label_smoothing)};
+  return call_one(ctx, k_cross_entropy_loss, "cross_entropy_loss", v_, result);
+}
+gradus_status gradus_multi_margin_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                       double p, double margin, const gradus_tensor *weight, int64_t reduction,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), arg::whole(p), arg::whole(margin), arg::optional(weight),
+                      Value(reduction)};
+  return call_one(ctx, k_multi_margin_loss, "multi_margin_loss", v_, result);
+}
 gradus_status gradus_native_dropout(gradus_context *ctx, const gradus_tensor *input, double p, const int32_t *train,
                                     gradus_tensor **result0, gradus_tensor **result1) {
   const Value v_[] = {arg::given(input), Value(p), train ? arg::flag(*train) : Value(std::nullopt)};
@@ -2767,4 +3032,467 @@ gradus_status gradus_feature_alpha_dropout_(gradus_context *ctx, gradus_tensor *
                                             gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(p), arg::flag(train)};
   return call_some(ctx, k_feature_alpha_dropout_, "feature_alpha_dropout_", v_, {result});
+}
+gradus_status gradus_convolution(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                 const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                 const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                 size_t dilation_count, int32_t transposed, const int64_t *output_padding,
+                                 size_t output_padding_count, int64_t groups, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), arg::flag(transposed),
+                      arg::list(output_padding, output_padding_count), Value(groups)};
+  return call_one(ctx, k_convolution, "convolution", v_, result);
+}
+gradus_status gradus_convolution_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                          const gradus_tensor *input, const gradus_tensor *weight,
+                                          const int64_t *bias_sizes, size_t bias_sizes_count, const int64_t *stride,
+                                          size_t stride_count, const int64_t *padding, size_t padding_count,
+                                          const int64_t *dilation, size_t dilation_count, int32_t transposed,
+                                          const int64_t *output_padding, size_t output_padding_count, int64_t groups,
+                                          int32_t output_mask, gradus_tensor **result0, gradus_tensor **result1,
+                                          gradus_tensor **result2) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(weight),
+                      arg::list(bias_sizes, bias_sizes_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), arg::flag(transposed),
+                      arg::list(output_padding, output_padding_count), Value(groups), arg::flag(output_mask)};
+  return call_some(ctx, k_convolution_backward, "convolution_backward", v_, {result0, result1, result2});
+}
+gradus_status gradus_conv1d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                            const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                            const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                            size_t dilation_count, int64_t groups, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), Value(groups)};
+  return call_one(ctx, k_conv1d, "conv1d", v_, result);
+}
+gradus_status gradus_conv1d_padding(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                    const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                    const char *padding, size_t padding_length, const int64_t *dilation,
+                                    size_t dilation_count, int64_t groups, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::text(padding, padding_length), arg::list(dilation, dilation_count), Value(groups)};
+  return call_one(ctx, k_conv1d_padding, "conv1d_padding", v_, result);
+}
+gradus_status gradus_conv2d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                            const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                            const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                            size_t dilation_count, int64_t groups, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), Value(groups)};
+  return call_one(ctx, k_conv2d, "conv2d", v_, result);
+}
+gradus_status gradus_conv2d_padding(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                    const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                    const char *padding, size_t padding_length, const int64_t *dilation,
+                                    size_t dilation_count, int64_t groups, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::text(padding, padding_length), arg::list(dilation, dilation_count), Value(groups)};
+  return call_one(ctx, k_conv2d_padding, "conv2d_padding", v_, result);
+}
+gradus_status gradus_conv3d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                            const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                            const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                            size_t dilation_count, int64_t groups, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), Value(groups)};
+  return call_one(ctx, k_conv3d, "conv3d", v_, result);
+}
+gradus_status gradus_conv3d_padding(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                    const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                    const char *padding, size_t padding_length, const int64_t *dilation,
+                                    size_t dilation_count, int64_t groups, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::text(padding, padding_length), arg::list(dilation, dilation_count), Value(groups)};
+  return call_one(ctx, k_conv3d_padding, "conv3d_padding", v_, result);
+}
+gradus_status gradus_conv_transpose1d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                      const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                      const int64_t *padding, size_t padding_count, const int64_t *output_padding,
+                                      size_t output_padding_count, int64_t groups, const int64_t *dilation,
+                                      size_t dilation_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(output_padding, output_padding_count), Value(groups),
+                      arg::list(dilation, dilation_count)};
+  return call_one(ctx, k_conv_transpose1d, "conv_transpose1d", v_, result);
+}
+gradus_status gradus_conv_transpose2d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                      const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                      const int64_t *padding, size_t padding_count, const int64_t *output_padding,
+                                      size_t output_padding_count, int64_t groups, const int64_t *dilation,
+                                      size_t dilation_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(output_padding, output_padding_count), Value(groups),
+                      arg::list(dilation, dilation_count)};
+  return call_one(ctx, k_conv_transpose2d, "conv_transpose2d", v_, result);
+}
+gradus_status gradus_conv_transpose3d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                      const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                      const int64_t *padding, size_t padding_count, const int64_t *output_padding,
+                                      size_t output_padding_count, int64_t groups, const int64_t *dilation,
+                                      size_t dilation_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(output_padding, output_padding_count), Value(groups),
+                      arg::list(dilation, dilation_count)};
+  return call_one(ctx, k_conv_transpose3d, "conv_transpose3d", v_, result);
+}
+gradus_status gradus_max_pool1d_with_indices(gradus_context *ctx, const gradus_tensor *input,
+                                             const int64_t *kernel_size, size_t kernel_size_count,
+                                             const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                             size_t padding_count, const int64_t *dilation, size_t dilation_count,
+                                             int32_t ceil_mode, gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), arg::flag(ceil_mode)};
+  return call_some(ctx, k_max_pool1d_with_indices, "max_pool1d_with_indices", v_, {result0, result1});
+}
+gradus_status gradus_max_pool2d_with_indices(gradus_context *ctx, const gradus_tensor *input,
+                                             const int64_t *kernel_size, size_t kernel_size_count,
+                                             const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                             size_t padding_count, const int64_t *dilation, size_t dilation_count,
+                                             int32_t ceil_mode, gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), arg::flag(ceil_mode)};
+  return call_some(ctx, k_max_pool2d_with_indices, "max_pool2d_with_indices", v_, {result0, result1});
+}
+gradus_status gradus_max_pool3d_with_indices(gradus_context *ctx, const gradus_tensor *input,
+                                             const int64_t *kernel_size, size_t kernel_size_count,
+                                             const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                             size_t padding_count, const int64_t *dilation, size_t dilation_count,
+                                             int32_t ceil_mode, gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), arg::flag(ceil_mode)};
+  return call_some(ctx, k_max_pool3d_with_indices, "max_pool3d_with_indices", v_, {result0, result1});
+}
+gradus_status gradus_max_pool1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                size_t dilation_count, int32_t ceil_mode, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), arg::flag(ceil_mode)};
+  return call_one(ctx, k_max_pool1d, "max_pool1d", v_, result);
+}
+gradus_status gradus_max_pool2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                size_t dilation_count, int32_t ceil_mode, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), arg::flag(ceil_mode)};
+  return call_one(ctx, k_max_pool2d, "max_pool2d", v_, result);
+}
+gradus_status gradus_max_pool3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                size_t dilation_count, int32_t ceil_mode, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::list(dilation, dilation_count), arg::flag(ceil_mode)};
+  return call_one(ctx, k_max_pool3d, "max_pool3d", v_, result);
+}
+gradus_status gradus_adaptive_max_pool1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                         size_t output_size_count, gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count)};
+  return call_some(ctx, k_adaptive_max_pool1d, "adaptive_max_pool1d", v_, {result0, result1});
+}
+gradus_status gradus_adaptive_max_pool2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                         size_t output_size_count, gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count)};
+  return call_some(ctx, k_adaptive_max_pool2d, "adaptive_max_pool2d", v_, {result0, result1});
+}
+gradus_status gradus_adaptive_max_pool3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                         size_t output_size_count, gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count)};
+  return call_some(ctx, k_adaptive_max_pool3d, "adaptive_max_pool3d", v_, {result0, result1});
+}
+gradus_status gradus_max_pool2d_with_indices_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *kernel_size,
+                                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                                const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                                size_t dilation_count, int32_t ceil_mode, const gradus_tensor *indices,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(kernel_size, kernel_size_count),
+                      arg::list(stride, stride_count), arg::list(padding, padding_count),
+                      arg::list(dilation, dilation_count), arg::flag(ceil_mode), arg::given(indices)};
+  return call_one(ctx, k_max_pool2d_with_indices_backward, "max_pool2d_with_indices_backward", v_, result);
+}
+gradus_status gradus_max_pool3d_with_indices_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *kernel_size,
+                                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                                const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                                size_t dilation_count, int32_t ceil_mode, const gradus_tensor *indices,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(kernel_size, kernel_size_count),
+                      arg::list(stride, stride_count), arg::list(padding, padding_count),
+                      arg::list(dilation, dilation_count), arg::flag(ceil_mode), arg::given(indices)};
+  return call_one(ctx, k_max_pool3d_with_indices_backward, "max_pool3d_with_indices_backward", v_, result);
+}
+gradus_status gradus_adaptive_max_pool2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *indices,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(indices)};
+  return call_one(ctx, k_adaptive_max_pool2d_backward, "adaptive_max_pool2d_backward", v_, result);
+}
+gradus_status gradus_adaptive_max_pool3d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *indices,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(indices)};
+  return call_one(ctx, k_adaptive_max_pool3d_backward, "adaptive_max_pool3d_backward", v_, result);
+}
+gradus_status gradus_max_unpool2d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *indices,
+                                  const int64_t *output_size, size_t output_size_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(indices), arg::list(output_size, output_size_count)};
+  return call_one(ctx, k_max_unpool2d, "max_unpool2d", v_, result);
+}
+gradus_status gradus_max_unpool3d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *indices,
+                                  const int64_t *output_size, size_t output_size_count, const int64_t *stride,
+                                  size_t stride_count, const int64_t *padding, size_t padding_count,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(indices), arg::list(output_size, output_size_count),
+                      arg::list(stride, stride_count), arg::list(padding, padding_count)};
+  return call_one(ctx, k_max_unpool3d, "max_unpool3d", v_, result);
+}
+gradus_status gradus_avg_pool1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                int32_t count_include_pad, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::flag(ceil_mode), arg::flag(count_include_pad)};
+  return call_one(ctx, k_avg_pool1d, "avg_pool1d", v_, result);
+}
+gradus_status gradus_avg_pool2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                int32_t count_include_pad, const int64_t *divisor_override, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::flag(ceil_mode), arg::flag(count_include_pad),
+                      arg::optional(divisor_override)};
+  return call_one(ctx, k_avg_pool2d, "avg_pool2d", v_, result);
+}
+gradus_status gradus_avg_pool3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                int32_t count_include_pad, const int64_t *divisor_override, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(stride, stride_count),
+                      arg::list(padding, padding_count), arg::flag(ceil_mode), arg::flag(count_include_pad),
+                      arg::optional(divisor_override)};
+  return call_one(ctx, k_avg_pool3d, "avg_pool3d", v_, result);
+}
+gradus_status gradus_adaptive_avg_pool1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                         size_t output_size_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count)};
+  return call_one(ctx, k_adaptive_avg_pool1d, "adaptive_avg_pool1d", v_, result);
+}
+gradus_status gradus_adaptive_avg_pool2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                         size_t output_size_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count)};
+  return call_one(ctx, k_adaptive_avg_pool2d, "adaptive_avg_pool2d", v_, result);
+}
+gradus_status gradus_adaptive_avg_pool3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                         size_t output_size_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count)};
+  return call_one(ctx, k_adaptive_avg_pool3d, "adaptive_avg_pool3d", v_, result);
+}
+gradus_status gradus_avg_pool2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                         const gradus_tensor *input, const int64_t *kernel_size,
+                                         size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                         const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                         int32_t count_include_pad, const int64_t *divisor_override,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(kernel_size, kernel_size_count),
+                      arg::list(stride, stride_count), arg::list(padding, padding_count), arg::flag(ceil_mode),
+                      arg::flag(count_include_pad), arg::optional(divisor_override)};
+  return call_one(ctx, k_avg_pool2d_backward, "avg_pool2d_backward", v_, result);
+}
+gradus_status gradus_avg_pool3d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                         const gradus_tensor *input, const int64_t *kernel_size,
+                                         size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                         const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                         int32_t count_include_pad, const int64_t *divisor_override,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(kernel_size, kernel_size_count),
+                      arg::list(stride, stride_count), arg::list(padding, padding_count), arg::flag(ceil_mode),
+                      arg::flag(count_include_pad), arg::optional(divisor_override)};
+  return call_one(ctx, k_avg_pool3d_backward, "avg_pool3d_backward", v_, result);
+}
+gradus_status gradus_constant_pad_nd(gradus_context *ctx, const gradus_tensor *input, const int64_t *pad,
+                                     size_t pad_count, double value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(pad, pad_count), arg::whole(value)};
+  return call_one(ctx, k_constant_pad_nd, "constant_pad_nd", v_, result);
+}
+gradus_status gradus_pad(gradus_context *ctx, const gradus_tensor *input, const int64_t *pad, size_t pad_count,
+                         const char *mode, size_t mode_length, const double *value, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(pad, pad_count), arg::text(mode, mode_length),
+                      arg::optional(value)};
+  return call_one(ctx, k_pad, "pad", v_, result);
+}
+gradus_status gradus_reflection_pad1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *padding,
+                                      size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_reflection_pad1d, "reflection_pad1d", v_, result);
+}
+gradus_status gradus_reflection_pad2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *padding,
+                                      size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_reflection_pad2d, "reflection_pad2d", v_, result);
+}
+gradus_status gradus_reflection_pad3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *padding,
+                                      size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_reflection_pad3d, "reflection_pad3d", v_, result);
+}
+gradus_status gradus_replication_pad1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *padding,
+                                       size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_replication_pad1d, "replication_pad1d", v_, result);
+}
+gradus_status gradus_replication_pad2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *padding,
+                                       size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_replication_pad2d, "replication_pad2d", v_, result);
+}
+gradus_status gradus_replication_pad3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *padding,
+                                       size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_replication_pad3d, "replication_pad3d", v_, result);
+}
+gradus_status gradus_reflection_pad1d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                               const gradus_tensor *input, const int64_t *padding, size_t padding_count,
+                                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_reflection_pad1d_backward, "reflection_pad1d_backward", v_, result);
+}
+gradus_status gradus_reflection_pad2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                               const gradus_tensor *input, const int64_t *padding, size_t padding_count,
+                                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_reflection_pad2d_backward, "reflection_pad2d_backward", v_, result);
+}
+gradus_status gradus_reflection_pad3d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                               const gradus_tensor *input, const int64_t *padding, size_t padding_count,
+                                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_reflection_pad3d_backward, "reflection_pad3d_backward", v_, result);
+}
+gradus_status gradus_replication_pad1d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_replication_pad1d_backward, "replication_pad1d_backward", v_, result);
+}
+gradus_status gradus_replication_pad2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_replication_pad2d_backward, "replication_pad2d_backward", v_, result);
+}
+gradus_status gradus_replication_pad3d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::list(padding, padding_count)};
+  return call_one(ctx, k_replication_pad3d_backward, "replication_pad3d_backward", v_, result);
+}
+gradus_status gradus_upsample_nearest1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                        size_t output_size_count, const double *scales, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count), arg::optional(scales)};
+  return call_one(ctx, k_upsample_nearest1d, "upsample_nearest1d", v_, result);
+}
+gradus_status gradus_upsample_nearest2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                        size_t output_size_count, const double *scales_h, const double *scales_w,
+                                        gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count), arg::optional(scales_h),
+                      arg::optional(scales_w)};
+  return call_one(ctx, k_upsample_nearest2d, "upsample_nearest2d", v_, result);
+}
+gradus_status gradus_upsample_nearest3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                        size_t output_size_count, const double *scales_d, const double *scales_h,
+                                        const double *scales_w, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count), arg::optional(scales_d),
+                      arg::optional(scales_h), arg::optional(scales_w)};
+  return call_one(ctx, k_upsample_nearest3d, "upsample_nearest3d", v_, result);
+}
+gradus_status gradus_upsample_linear1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                       size_t output_size_count, int32_t align_corners, const double *scales,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count), arg::flag(align_corners),
+                      arg::optional(scales)};
+  return call_one(ctx, k_upsample_linear1d, "upsample_linear1d", v_, result);
+}
+gradus_status gradus_upsample_bilinear2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                         size_t output_size_count, int32_t align_corners, const double *scales_h,
+                                         const double *scales_w, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count), arg::flag(align_corners),
+                      arg::optional(scales_h), arg::optional(scales_w)};
+  return call_one(ctx, k_upsample_bilinear2d, "upsample_bilinear2d", v_, result);
+}
+gradus_status gradus_upsample_trilinear3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                          size_t output_size_count, int32_t align_corners, const double *scales_d,
+                                          const double *scales_h, const double *scales_w, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count), arg::flag(align_corners),
+                      arg::optional(scales_d), arg::optional(scales_h), arg::optional(scales_w)};
+  return call_one(ctx, k_upsample_trilinear3d, "upsample_trilinear3d", v_, result);
+}
+gradus_status gradus_upsample_bicubic2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                        size_t output_size_count, int32_t align_corners, const double *scales_h,
+                                        const double *scales_w, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count), arg::flag(align_corners),
+                      arg::optional(scales_h), arg::optional(scales_w)};
+  return call_one(ctx, k_upsample_bicubic2d, "upsample_bicubic2d", v_, result);
+}
+gradus_status gradus_upsample_nearest2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const int64_t *input_size, size_t input_size_count,
+                                                const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::list(output_size, output_size_count),
+                      arg::list(input_size, input_size_count), arg::optional(scales_h), arg::optional(scales_w)};
+  return call_one(ctx, k_upsample_nearest2d_backward, "upsample_nearest2d_backward", v_, result);
+}
+gradus_status gradus_upsample_bilinear2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const int64_t *input_size, size_t input_size_count,
+                                                int32_t align_corners, const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::list(output_size, output_size_count),
+                      arg::list(input_size, input_size_count), arg::flag(align_corners), arg::optional(scales_h),
+                      arg::optional(scales_w)};
+  return call_one(ctx, k_upsample_bilinear2d_backward, "upsample_bilinear2d_backward", v_, result);
+}
+gradus_status gradus_upsample_bicubic2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const int64_t *input_size, size_t input_size_count,
+                                                int32_t align_corners, const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::list(output_size, output_size_count),
+                      arg::list(input_size, input_size_count), arg::flag(align_corners), arg::optional(scales_h),
+                      arg::optional(scales_w)};
+  return call_one(ctx, k_upsample_bicubic2d_backward, "upsample_bicubic2d_backward", v_, result);
+}
+gradus_status gradus_im2col(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                            size_t kernel_size_count, const int64_t *dilation, size_t dilation_count,
+                            const int64_t *padding, size_t padding_count, const int64_t *stride, size_t stride_count,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(kernel_size, kernel_size_count), arg::list(dilation, dilation_count),
+                      arg::list(padding, padding_count), arg::list(stride, stride_count)};
+  return call_one(ctx, k_im2col, "im2col", v_, result);
+}
+gradus_status gradus_col2im(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                            size_t output_size_count, const int64_t *kernel_size, size_t kernel_size_count,
+                            const int64_t *dilation, size_t dilation_count, const int64_t *padding,
+                            size_t padding_count, const int64_t *stride, size_t stride_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(output_size, output_size_count),
+                      arg::list(kernel_size, kernel_size_count), arg::list(dilation, dilation_count),
+                      arg::list(padding, padding_count), arg::list(stride, stride_count)};
+  return call_one(ctx, k_col2im, "col2im", v_, result);
+}
+gradus_status gradus_pixel_shuffle(gradus_context *ctx, const gradus_tensor *input, int64_t upscale_factor,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(upscale_factor)};
+  return call_one(ctx, k_pixel_shuffle, "pixel_shuffle", v_, result);
+}
+gradus_status gradus_pixel_unshuffle(gradus_context *ctx, const gradus_tensor *input, int64_t downscale_factor,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(downscale_factor)};
+  return call_one(ctx, k_pixel_unshuffle, "pixel_unshuffle", v_, result);
+}
+gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradus_tensor *input, int64_t groups,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(groups)};
+  return call_one(ctx, k_channel_shuffle, "channel_shuffle", v_, result);
 }

@@ -727,7 +727,7 @@ template <class T> class Methods {
     return self();
   }
   // other - alpha * self.
-  T rsub(const T& other, Scalar alpha = 1) const {
+  T rsub(const Operand& other, Scalar alpha = 1) const {
     static const detail::Op op_("rsub");
     return detail::one<T>(op_, {self(), other, alpha});
   }
@@ -765,12 +765,12 @@ template <class T> class Methods {
     return self();
   }
   // self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
-  T div_mode(const T& other, std::optional<std::string_view> rounding_mode = {}) const {
+  T div_mode(const Operand& other, std::optional<std::string_view> rounding_mode = {}) const {
     static const detail::Op op_("div_mode");
     return detail::one<T>(op_, {self(), other, rounding_mode});
   }
   // self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
-  const T& div_mode_(const T& other, std::optional<std::string_view> rounding_mode = {}) const {
+  const T& div_mode_(const Operand& other, std::optional<std::string_view> rounding_mode = {}) const {
     static const detail::Op op_("div_mode_");
     detail::one<T>(op_, {self(), other, rounding_mode});
     return self();
@@ -809,12 +809,12 @@ template <class T> class Methods {
     return self();
   }
   // pow in float64.
-  T float_power(const T& exponent) const {
+  T float_power(const Operand& exponent) const {
     static const detail::Op op_("float_power");
     return detail::one<T>(op_, {self(), exponent});
   }
   // pow in float64.
-  const T& float_power_(const T& exponent) const {
+  const T& float_power_(const Operand& exponent) const {
     static const detail::Op op_("float_power_");
     detail::one<T>(op_, {self(), exponent});
     return self();
@@ -963,12 +963,12 @@ template <class T> class Methods {
     return self();
   }
   // self * 2^other.
-  T ldexp(const T& other) const {
+  T ldexp(const Operand& other) const {
     static const detail::Op op_("ldexp");
     return detail::one<T>(op_, {self(), other});
   }
   // self * 2^other.
-  const T& ldexp_(const T& other) const {
+  const T& ldexp_(const Operand& other) const {
     static const detail::Op op_("ldexp_");
     detail::one<T>(op_, {self(), other});
     return self();
@@ -1253,12 +1253,12 @@ template <class T> class Methods {
     return self();
   }
   // self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
-  T clamp(const T& min = {}, const T& max = {}) const {
+  T clamp(const Operand& min = {}, const Operand& max = {}) const {
     static const detail::Op op_("clamp");
     return detail::one<T>(op_, {self(), min, max});
   }
   // self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
-  const T& clamp_(const T& min = {}, const T& max = {}) const {
+  const T& clamp_(const Operand& min = {}, const Operand& max = {}) const {
     static const detail::Op op_("clamp_");
     detail::one<T>(op_, {self(), min, max});
     return self();
@@ -1768,6 +1768,17 @@ template <class T> class Methods {
     static const detail::Op op_("dsplit_indices");
     return detail::many<T>(op_, {self(), indices});
   }
+  // self with the elements that as_strided names replaced by src.
+  T as_strided_scatter(const T& src, const IntList& size, const IntList& stride,
+                       std::optional<int64_t> storage_offset = {}) const {
+    static const detail::Op op_("as_strided_scatter");
+    return detail::one<T>(op_, {self(), src, size, stride, storage_offset});
+  }
+  // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+  T as_strided(const IntList& size, const IntList& stride, std::optional<int64_t> storage_offset = {}) const {
+    static const detail::Op op_("as_strided");
+    return detail::one<T>(op_, {self(), size, stride, storage_offset});
+  }
   // A copy of what view returns.
   T view_copy(const IntList& size) const {
     static const detail::Op op_("view_copy");
@@ -1858,11 +1869,6 @@ template <class T> class Methods {
   T detach_copy() const {
     static const detail::Op op_("detach_copy");
     return detail::one<T>(op_, {self()});
-  }
-  // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
-  T as_strided(const IntList& size, const IntList& stride, std::optional<int64_t> storage_offset = {}) const {
-    static const detail::Op op_("as_strided");
-    return detail::one<T>(op_, {self(), size, stride, storage_offset});
   }
   // self laid side by side so many times along each dimension.
   T repeat(const IntList& repeats) const {
@@ -1988,12 +1994,12 @@ template <class T> class Methods {
     return detail::one<T>(op_, {self(), boundaries, out_int32, right});
   }
   // self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
-  T scatter(int64_t dim, const T& index, const T& src, std::optional<std::string_view> reduce = {}) const {
+  T scatter(int64_t dim, const T& index, const Operand& src, std::optional<std::string_view> reduce = {}) const {
     static const detail::Op op_("scatter");
     return detail::one<T>(op_, {self(), dim, index, src, reduce});
   }
   // self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
-  const T& scatter_(int64_t dim, const T& index, const T& src, std::optional<std::string_view> reduce = {}) const {
+  const T& scatter_(int64_t dim, const T& index, const Operand& src, std::optional<std::string_view> reduce = {}) const {
     static const detail::Op op_("scatter_");
     detail::one<T>(op_, {self(), dim, index, src, reduce});
     return self();
@@ -2054,26 +2060,14 @@ template <class T> class Methods {
     return self();
   }
   // self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
-  T index_fill(int64_t dim, const T& index, const T& value) const {
+  T index_fill(int64_t dim, const T& index, const Operand& value) const {
     static const detail::Op op_("index_fill");
     return detail::one<T>(op_, {self(), dim, index, value});
   }
   // self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
-  const T& index_fill_(int64_t dim, const T& index, const T& value) const {
+  const T& index_fill_(int64_t dim, const T& index, const Operand& value) const {
     static const detail::Op op_("index_fill_");
     detail::one<T>(op_, {self(), dim, index, value});
-    return self();
-  }
-  // self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
-  T index_reduce(int64_t dim, const T& index, const T& source, std::string_view reduce, bool include_self = true) const {
-    static const detail::Op op_("index_reduce");
-    return detail::one<T>(op_, {self(), dim, index, source, reduce, include_self});
-  }
-  // self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
-  const T& index_reduce_(int64_t dim, const T& index, const T& source, std::string_view reduce,
-                         bool include_self = true) const {
-    static const detail::Op op_("index_reduce_");
-    detail::one<T>(op_, {self(), dim, index, source, reduce, include_self});
     return self();
   }
   // self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'. ...
@@ -2088,13 +2082,25 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), dim, index, src, reduce, include_self});
     return self();
   }
+  // self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
+  T index_reduce(int64_t dim, const T& index, const T& source, std::string_view reduce, bool include_self = true) const {
+    static const detail::Op op_("index_reduce");
+    return detail::one<T>(op_, {self(), dim, index, source, reduce, include_self});
+  }
+  // self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
+  const T& index_reduce_(int64_t dim, const T& index, const T& source, std::string_view reduce,
+                         bool include_self = true) const {
+    static const detail::Op op_("index_reduce_");
+    detail::one<T>(op_, {self(), dim, index, source, reduce, include_self});
+    return self();
+  }
   // self with a number, or a tensor without dimensions, where the mask is true.
-  T masked_fill(const T& mask, const T& value) const {
+  T masked_fill(const T& mask, const Operand& value) const {
     static const detail::Op op_("masked_fill");
     return detail::one<T>(op_, {self(), mask, value});
   }
   // self with a number, or a tensor without dimensions, where the mask is true.
-  const T& masked_fill_(const T& mask, const T& value) const {
+  const T& masked_fill_(const T& mask, const Operand& value) const {
     static const detail::Op op_("masked_fill_");
     detail::one<T>(op_, {self(), mask, value});
     return self();
@@ -2431,6 +2437,290 @@ template <class T> class Methods {
     static const detail::Op op_("addbmm_");
     detail::one<T>(op_, {self(), batch1, batch2, beta, alpha});
     return self();
+  }
+  // The squared difference.
+  T mse_loss(const T& target, int64_t reduction = 1) const {
+    static const detail::Op op_("mse_loss");
+    return detail::one<T>(op_, {self(), target, reduction});
+  }
+  // The absolute difference; the gradient at 0 is 0.
+  T l1_loss(const T& target, int64_t reduction = 1) const {
+    static const detail::Op op_("l1_loss");
+    return detail::one<T>(op_, {self(), target, reduction});
+  }
+  // 0.5 d^2 / beta for differences under beta, else |d| - 0.5 beta.
+  T smooth_l1_loss(const T& target, int64_t reduction = 1, double beta = 1) const {
+    static const detail::Op op_("smooth_l1_loss");
+    return detail::one<T>(op_, {self(), target, reduction, beta});
+  }
+  // 0.5 d^2 for differences under delta, else delta (|d| - 0.5 delta).
+  T huber_loss(const T& target, int64_t reduction = 1, double delta = 1) const {
+    static const detail::Op op_("huber_loss");
+    return detail::one<T>(op_, {self(), target, reduction, delta});
+  }
+  // -(t log(x) + (1 - t) log(1 - x)) for x in [0, 1], with logarithms held above -100.
+  T binary_cross_entropy(const T& target, const T& weight = {}, int64_t reduction = 1) const {
+    static const detail::Op op_("binary_cross_entropy");
+    return detail::one<T>(op_, {self(), target, weight, reduction});
+  }
+  // binary_cross_entropy of sigmoid(self), without the loss of digits; pos_weight multiplies the part of positive targets.
+  T binary_cross_entropy_with_logits(const T& target, const T& weight = {}, const T& pos_weight = {},
+                                     int64_t reduction = 1) const {
+    static const detail::Op op_("binary_cross_entropy_with_logits");
+    return detail::one<T>(op_, {self(), target, weight, pos_weight, reduction});
+  }
+  // t (log(t) - x) where x is a logarithm already, and t too if log_target.
+  T kl_div(const T& target, int64_t reduction = 1, bool log_target = false) const {
+    static const detail::Op op_("kl_div");
+    return detail::one<T>(op_, {self(), target, reduction, log_target});
+  }
+  // log(1 + exp(-t x)).
+  T soft_margin_loss(const T& target, int64_t reduction = 1) const {
+    static const detail::Op op_("soft_margin_loss");
+    return detail::one<T>(op_, {self(), target, reduction});
+  }
+  // x where the target is 1, max(0, margin - x) where it is -1.
+  T hinge_embedding_loss(const T& target, double margin = 1, int64_t reduction = 1) const {
+    static const detail::Op op_("hinge_embedding_loss");
+    return detail::one<T>(op_, {self(), target, margin, reduction});
+  }
+  // Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
+  std::tuple<T, T> nll_loss_forward(const T& target, const T& weight, int64_t reduction, int64_t ignore_index) const {
+    static const detail::Op op_("nll_loss_forward");
+    return detail::some<T, 2>(op_, {self(), target, weight, reduction, ignore_index});
+  }
+  // Minus the score of the right class, where the scores are logarithms of probabilities. Scores are [C] or [N, C, …], ...
+  T nll_loss(const T& target, const T& weight = {}, int64_t reduction = 1, int64_t ignore_index = -100) const {
+    static const detail::Op op_("nll_loss");
+    return detail::one<T>(op_, {self(), target, weight, reduction, ignore_index});
+  }
+  // nll_loss of images: scores [N, C, H, W], targets [N, H, W].
+  T nll_loss2d(const T& target, const T& weight = {}, int64_t reduction = 1, int64_t ignore_index = -100) const {
+    static const detail::Op op_("nll_loss2d");
+    return detail::one<T>(op_, {self(), target, weight, reduction, ignore_index});
+  }
+  // nll_loss of any number of dimensions.
+  T nll_loss_nd(const T& target, const T& weight = {}, int64_t reduction = 1, int64_t ignore_index = -100) const {
+    static const detail::Op op_("nll_loss_nd");
+    return detail::one<T>(op_, {self(), target, weight, reduction, ignore_index});
+  }
+  // Minus the logarithm of the softmax of the scores at the right class; or, where target has the shape and kind of the scores, ...
+  T cross_entropy_loss(const T& target, const T& weight = {}, int64_t reduction = 1, int64_t ignore_index = -100,
+                       double label_smoothing = 0) const {
+    static const detail::Op op_("cross_entropy_loss");
+    return detail::one<T>(op_, {self(), target, weight, reduction, ignore_index, label_smoothing});
+  }
+  // The mean over the wrong classes and the right one of max(0, margin - score of the right one + score)^p, which for the right ...
+  T multi_margin_loss(const T& target, Scalar p = 1, Scalar margin = 1, const T& weight = {},
+                      int64_t reduction = 1) const {
+    static const detail::Op op_("multi_margin_loss");
+    return detail::one<T>(op_, {self(), target, p, margin, weight, reduction});
+  }
+  // The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the kernel.
+  std::tuple<T, T> max_pool1d_with_indices(const IntList& kernel_size, const IntList& stride = {},
+                                           const IntList& padding = {}, const IntList& dilation = {},
+                                           bool ceil_mode = false) const {
+    static const detail::Op op_("max_pool1d_with_indices");
+    return detail::some<T, 2>(op_, {self(), kernel_size, stride, padding, dilation, ceil_mode});
+  }
+  // The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the kernel.
+  std::tuple<T, T> max_pool2d_with_indices(const IntList& kernel_size, const IntList& stride = {},
+                                           const IntList& padding = {}, const IntList& dilation = {},
+                                           bool ceil_mode = false) const {
+    static const detail::Op op_("max_pool2d_with_indices");
+    return detail::some<T, 2>(op_, {self(), kernel_size, stride, padding, dilation, ceil_mode});
+  }
+  // The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the kernel.
+  std::tuple<T, T> max_pool3d_with_indices(const IntList& kernel_size, const IntList& stride = {},
+                                           const IntList& padding = {}, const IntList& dilation = {},
+                                           bool ceil_mode = false) const {
+    static const detail::Op op_("max_pool3d_with_indices");
+    return detail::some<T, 2>(op_, {self(), kernel_size, stride, padding, dilation, ceil_mode});
+  }
+  // The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+  T max_pool1d(const IntList& kernel_size, const IntList& stride = {}, const IntList& padding = {},
+               const IntList& dilation = {}, bool ceil_mode = false) const {
+    static const detail::Op op_("max_pool1d");
+    return detail::one<T>(op_, {self(), kernel_size, stride, padding, dilation, ceil_mode});
+  }
+  // The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+  T max_pool2d(const IntList& kernel_size, const IntList& stride = {}, const IntList& padding = {},
+               const IntList& dilation = {}, bool ceil_mode = false) const {
+    static const detail::Op op_("max_pool2d");
+    return detail::one<T>(op_, {self(), kernel_size, stride, padding, dilation, ceil_mode});
+  }
+  // The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+  T max_pool3d(const IntList& kernel_size, const IntList& stride = {}, const IntList& padding = {},
+               const IntList& dilation = {}, bool ceil_mode = false) const {
+    static const detail::Op op_("max_pool3d");
+    return detail::one<T>(op_, {self(), kernel_size, stride, padding, dilation, ceil_mode});
+  }
+  // The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+  std::tuple<T, T> adaptive_max_pool1d(const IntList& output_size) const {
+    static const detail::Op op_("adaptive_max_pool1d");
+    return detail::some<T, 2>(op_, {self(), output_size});
+  }
+  // The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+  std::tuple<T, T> adaptive_max_pool2d(const IntList& output_size) const {
+    static const detail::Op op_("adaptive_max_pool2d");
+    return detail::some<T, 2>(op_, {self(), output_size});
+  }
+  // The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+  std::tuple<T, T> adaptive_max_pool3d(const IntList& output_size) const {
+    static const detail::Op op_("adaptive_max_pool3d");
+    return detail::some<T, 2>(op_, {self(), output_size});
+  }
+  // Planes of zeros with the elements at the places where max_pool2d found them; of equal places the last element stays.
+  T max_unpool2d(const T& indices, const IntList& output_size) const {
+    static const detail::Op op_("max_unpool2d");
+    return detail::one<T>(op_, {self(), indices, output_size});
+  }
+  // Planes of zeros with the elements at the places where max_pool3d found them; stride and padding do not matter.
+  T max_unpool3d(const T& indices, const IntList& output_size, const IntList& stride, const IntList& padding) const {
+    static const detail::Op op_("max_unpool3d");
+    return detail::one<T>(op_, {self(), indices, output_size, stride, padding});
+  }
+  // The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+  T avg_pool1d(const IntList& kernel_size, const IntList& stride = {}, const IntList& padding = {},
+               bool ceil_mode = false, bool count_include_pad = true) const {
+    static const detail::Op op_("avg_pool1d");
+    return detail::one<T>(op_, {self(), kernel_size, stride, padding, ceil_mode, count_include_pad});
+  }
+  // The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+  T avg_pool2d(const IntList& kernel_size, const IntList& stride = {}, const IntList& padding = {},
+               bool ceil_mode = false, bool count_include_pad = true,
+               std::optional<int64_t> divisor_override = {}) const {
+    static const detail::Op op_("avg_pool2d");
+    return detail::one<T>(op_, {self(), kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override});
+  }
+  // The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+  T avg_pool3d(const IntList& kernel_size, const IntList& stride = {}, const IntList& padding = {},
+               bool ceil_mode = false, bool count_include_pad = true,
+               std::optional<int64_t> divisor_override = {}) const {
+    static const detail::Op op_("avg_pool3d");
+    return detail::one<T>(op_, {self(), kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override});
+  }
+  // The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded down, to (i ...
+  T adaptive_avg_pool1d(const IntList& output_size) const {
+    static const detail::Op op_("adaptive_avg_pool1d");
+    return detail::one<T>(op_, {self(), output_size});
+  }
+  // The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded down, to (i ...
+  T adaptive_avg_pool2d(const IntList& output_size) const {
+    static const detail::Op op_("adaptive_avg_pool2d");
+    return detail::one<T>(op_, {self(), output_size});
+  }
+  // The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded down, to (i ...
+  T adaptive_avg_pool3d(const IntList& output_size) const {
+    static const detail::Op op_("adaptive_avg_pool3d");
+    return detail::one<T>(op_, {self(), output_size});
+  }
+  // The input with value around it: pad holds pairs (before, behind) from the last dimension on; a negative number cuts off.
+  T constant_pad_nd(const IntList& pad, Scalar value = 0) const {
+    static const detail::Op op_("constant_pad_nd");
+    return detail::one<T>(op_, {self(), pad, value});
+  }
+  // The input padded with a constant, or over its last one to three dimensions by reflection, by its border or in a circle.
+  T pad(const IntList& pad, std::string_view mode = "constant", std::optional<double> value = {}) const {
+    static const detail::Op op_("pad");
+    return detail::one<T>(op_, {self(), pad, mode, value});
+  }
+  // The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+  T reflection_pad1d(const IntList& padding) const {
+    static const detail::Op op_("reflection_pad1d");
+    return detail::one<T>(op_, {self(), padding});
+  }
+  // The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+  T reflection_pad2d(const IntList& padding) const {
+    static const detail::Op op_("reflection_pad2d");
+    return detail::one<T>(op_, {self(), padding});
+  }
+  // The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+  T reflection_pad3d(const IntList& padding) const {
+    static const detail::Op op_("reflection_pad3d");
+    return detail::one<T>(op_, {self(), padding});
+  }
+  // The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+  T replication_pad1d(const IntList& padding) const {
+    static const detail::Op op_("replication_pad1d");
+    return detail::one<T>(op_, {self(), padding});
+  }
+  // The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+  T replication_pad2d(const IntList& padding) const {
+    static const detail::Op op_("replication_pad2d");
+    return detail::one<T>(op_, {self(), padding});
+  }
+  // The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+  T replication_pad3d(const IntList& padding) const {
+    static const detail::Op op_("replication_pad3d");
+    return detail::one<T>(op_, {self(), padding});
+  }
+  // Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+  T upsample_nearest1d(const IntList& output_size = {}, std::optional<double> scales = {}) const {
+    static const detail::Op op_("upsample_nearest1d");
+    return detail::one<T>(op_, {self(), output_size, scales});
+  }
+  // Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+  T upsample_nearest2d(const IntList& output_size = {}, std::optional<double> scales_h = {},
+                       std::optional<double> scales_w = {}) const {
+    static const detail::Op op_("upsample_nearest2d");
+    return detail::one<T>(op_, {self(), output_size, scales_h, scales_w});
+  }
+  // Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+  T upsample_nearest3d(const IntList& output_size = {}, std::optional<double> scales_d = {},
+                       std::optional<double> scales_h = {}, std::optional<double> scales_w = {}) const {
+    static const detail::Op op_("upsample_nearest3d");
+    return detail::one<T>(op_, {self(), output_size, scales_d, scales_h, scales_w});
+  }
+  // Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+  T upsample_linear1d(const IntList& output_size = {}, bool align_corners = false,
+                      std::optional<double> scales = {}) const {
+    static const detail::Op op_("upsample_linear1d");
+    return detail::one<T>(op_, {self(), output_size, align_corners, scales});
+  }
+  // Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+  T upsample_bilinear2d(const IntList& output_size = {}, bool align_corners = false, std::optional<double> scales_h = {},
+                        std::optional<double> scales_w = {}) const {
+    static const detail::Op op_("upsample_bilinear2d");
+    return detail::one<T>(op_, {self(), output_size, align_corners, scales_h, scales_w});
+  }
+  // Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+  T upsample_trilinear3d(const IntList& output_size = {}, bool align_corners = false, std::optional<double> scales_d = {},
+                         std::optional<double> scales_h = {}, std::optional<double> scales_w = {}) const {
+    static const detail::Op op_("upsample_trilinear3d");
+    return detail::one<T>(op_, {self(), output_size, align_corners, scales_d, scales_h, scales_w});
+  }
+  // Cubic convolution (a = -0.75) along each dimension; align_corners puts the first and last elements on those of the input.
+  T upsample_bicubic2d(const IntList& output_size = {}, bool align_corners = false, std::optional<double> scales_h = {},
+                       std::optional<double> scales_w = {}) const {
+    static const detail::Op op_("upsample_bicubic2d");
+    return detail::one<T>(op_, {self(), output_size, align_corners, scales_h, scales_w});
+  }
+  // The windows of an image [n, channels, height, width] as columns [n, channels * kernel elements, windows].
+  T im2col(const IntList& kernel_size, const IntList& dilation, const IntList& padding, const IntList& stride) const {
+    static const detail::Op op_("im2col");
+    return detail::one<T>(op_, {self(), kernel_size, dilation, padding, stride});
+  }
+  // Columns [n, channels * kernel elements, windows] added up into an image of output_size: the transposed map of im2col.
+  T col2im(const IntList& output_size, const IntList& kernel_size, const IntList& dilation, const IntList& padding,
+           const IntList& stride) const {
+    static const detail::Op op_("col2im");
+    return detail::one<T>(op_, {self(), output_size, kernel_size, dilation, padding, stride});
+  }
+  // […, c * r * r, h, w] as [… , c, h * r, w * r]: channels become pixels.
+  T pixel_shuffle(int64_t upscale_factor) const {
+    static const detail::Op op_("pixel_shuffle");
+    return detail::one<T>(op_, {self(), upscale_factor});
+  }
+  // […, c, h * r, w * r] as […, c * r * r, h, w]: pixels become channels.
+  T pixel_unshuffle(int64_t downscale_factor) const {
+    static const detail::Op op_("pixel_unshuffle");
+    return detail::one<T>(op_, {self(), downscale_factor});
+  }
+  // The channels of groups in turn: channel (g, i) of [n, groups * k, …] goes to place (i, g).
+  T channel_shuffle(int64_t groups) const {
+    static const detail::Op op_("channel_shuffle");
+    return detail::one<T>(op_, {self(), groups});
   }
 
  private:

@@ -996,6 +996,10 @@ GRADUS_API gradus_status gradus_sub_scalar_(gradus_context *ctx, gradus_tensor *
 GRADUS_API gradus_status gradus_rsub(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                                      double alpha, gradus_tensor **result);
 
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_rsub_scalar(gradus_context *ctx, const gradus_tensor *input, double other, double alpha,
+                                            gradus_tensor **result);
+
 /*
  * self * other; and for booleans.
  *   mul(Tensor self, Tensor other) -> Tensor
@@ -1077,6 +1081,11 @@ GRADUS_API gradus_status gradus_div_mode(gradus_context *ctx, const gradus_tenso
                                          const char *rounding_mode, size_t rounding_mode_length,
                                          gradus_tensor **result);
 
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_div_mode_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                const char *rounding_mode, size_t rounding_mode_length,
+                                                gradus_tensor **result);
+
 /*
  * self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
  *   div_mode_(Tensor(a!) self, Tensor other, *, str? rounding_mode=None) -> Tensor(a!)
@@ -1085,6 +1094,11 @@ GRADUS_API gradus_status gradus_div_mode(gradus_context *ctx, const gradus_tenso
 GRADUS_API gradus_status gradus_div_mode_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                                           const char *rounding_mode, size_t rounding_mode_length,
                                           gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_div_mode_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                const char *rounding_mode, size_t rounding_mode_length,
+                                                gradus_tensor **result);
 
 /*
  * The rest of the division toward 0, with the sign of self.
@@ -1168,6 +1182,10 @@ GRADUS_API gradus_status gradus_pow_scalar_(gradus_context *ctx, gradus_tensor *
 GRADUS_API gradus_status gradus_float_power(gradus_context *ctx, const gradus_tensor *input,
                                             const gradus_tensor *exponent, gradus_tensor **result);
 
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_float_power_scalar(gradus_context *ctx, const gradus_tensor *input, double exponent,
+                                                gradus_tensor **result);
+
 /*
  * pow in float64.
  *   float_power_(Tensor(a!) self, Tensor exponent) -> Tensor(a!)
@@ -1175,6 +1193,10 @@ GRADUS_API gradus_status gradus_float_power(gradus_context *ctx, const gradus_te
  */
 GRADUS_API gradus_status gradus_float_power_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *exponent,
                                              gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_float_power_scalar_(gradus_context *ctx, gradus_tensor *input, double exponent,
+                                                gradus_tensor **result);
 
 /*
  * The larger of two elements; NaN if either is. Equal elements share the gradient.
@@ -1408,6 +1430,10 @@ GRADUS_API gradus_status gradus_heaviside_(gradus_context *ctx, gradus_tensor *i
 GRADUS_API gradus_status gradus_ldexp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                                       gradus_tensor **result);
 
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_ldexp_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                             gradus_tensor **result);
+
 /*
  * self * 2^other.
  *   ldexp_(Tensor(a!) self, Tensor other) -> Tensor(a!)
@@ -1415,6 +1441,10 @@ GRADUS_API gradus_status gradus_ldexp(gradus_context *ctx, const gradus_tensor *
  */
 GRADUS_API gradus_status gradus_ldexp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                                        gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_ldexp_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                              gradus_tensor **result);
 
 /*
  * Bit by bit, whether both are set; integers and booleans.
@@ -1922,6 +1952,10 @@ GRADUS_API gradus_status gradus_clamp_max_(gradus_context *ctx, gradus_tensor *i
 GRADUS_API gradus_status gradus_clamp(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *min,
                                       const gradus_tensor *max, gradus_tensor **result);
 
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_clamp_scalar(gradus_context *ctx, const gradus_tensor *input, const double *min,
+                                             const double *max, gradus_tensor **result);
+
 /*
  * self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
  *   clamp_(Tensor(a!) self, Tensor? min=None, Tensor? max=None) -> Tensor(a!)
@@ -1929,6 +1963,10 @@ GRADUS_API gradus_status gradus_clamp(gradus_context *ctx, const gradus_tensor *
  */
 GRADUS_API gradus_status gradus_clamp_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *min,
                                        const gradus_tensor *max, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_clamp_scalar_(gradus_context *ctx, gradus_tensor *input, const double *min,
+                                              const double *max, gradus_tensor **result);
 
 /*
  * self + value * tensor1 * tensor2.
@@ -2782,6 +2820,25 @@ GRADUS_API gradus_status gradus_dsplit_indices(gradus_context *ctx, const gradus
                                                size_t *count);
 
 /*
+ * self with the elements that as_strided names replaced by src.
+ *   as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_as_strided_scatter(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *src, const int64_t *size, size_t size_count,
+                                                const int64_t *stride, size_t stride_count,
+                                                const int64_t *storage_offset, gradus_tensor **result);
+
+/*
+ * A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+ *   as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                           size_t size_count, const int64_t *stride, size_t stride_count,
+                                           const int64_t *storage_offset, gradus_tensor **result);
+
+/*
  * A copy of what view returns.
  *   view_copy(Tensor self, int[] size) -> Tensor
  * since:1
@@ -2924,15 +2981,6 @@ GRADUS_API gradus_status gradus_alias_copy(gradus_context *ctx, const gradus_ten
  * since:1
  */
 GRADUS_API gradus_status gradus_detach_copy(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
-
-/*
- * A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
- *   as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)
- * since:1
- */
-GRADUS_API gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
-                                           size_t size_count, const int64_t *stride, size_t stride_count,
-                                           const int64_t *storage_offset, gradus_tensor **result);
 
 /*
  * The tensors one after the other along a dimension, in their common dtype. Tensors of shape [0] are left out.
@@ -3277,6 +3325,11 @@ GRADUS_API gradus_status gradus_scatter(gradus_context *ctx, const gradus_tensor
                                         const gradus_tensor *index, const gradus_tensor *src, const char *reduce,
                                         size_t reduce_length, gradus_tensor **result);
 
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_scatter_scalar(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                               const gradus_tensor *index, double src, const char *reduce,
+                                               size_t reduce_length, gradus_tensor **result);
+
 /*
  * self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in
  * with reduce 'add' or 'multiply'. Of several values for one place the last one wins, and gets the gradient.
@@ -3286,6 +3339,11 @@ GRADUS_API gradus_status gradus_scatter(gradus_context *ctx, const gradus_tensor
 GRADUS_API gradus_status gradus_scatter_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
                                          const gradus_tensor *index, const gradus_tensor *src, const char *reduce,
                                          size_t reduce_length, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_scatter_scalar_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                                const gradus_tensor *index, double src, const char *reduce,
+                                                size_t reduce_length, gradus_tensor **result);
 
 /*
  * self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.
@@ -3390,6 +3448,10 @@ GRADUS_API gradus_status gradus_index_fill(gradus_context *ctx, const gradus_ten
                                            const gradus_tensor *index, const gradus_tensor *value,
                                            gradus_tensor **result);
 
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_index_fill_scalar(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                                const gradus_tensor *index, double value, gradus_tensor **result);
+
 /*
  * self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
  *   index_fill_(Tensor(a!) self, int dim, Tensor index, Tensor value) -> Tensor(a!)
@@ -3399,27 +3461,9 @@ GRADUS_API gradus_status gradus_index_fill_(gradus_context *ctx, gradus_tensor *
                                             const gradus_tensor *index, const gradus_tensor *value,
                                             gradus_tensor **result);
 
-/*
- * self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as
- * scatter_reduce.
- *   index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor
- * since:1
- */
-GRADUS_API gradus_status gradus_index_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
-                                             const gradus_tensor *index, const gradus_tensor *source,
-                                             const char *reduce, size_t reduce_length, int32_t include_self,
-                                             gradus_tensor **result);
-
-/*
- * self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as
- * scatter_reduce.
- *   index_reduce_(Tensor(a!) self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor(a!)
- * since:1
- */
-GRADUS_API gradus_status gradus_index_reduce_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
-                                              const gradus_tensor *index, const gradus_tensor *source,
-                                              const char *reduce, size_t reduce_length, int32_t include_self,
-                                              gradus_tensor **result);
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_index_fill_scalar_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                                const gradus_tensor *index, double value, gradus_tensor **result);
 
 /*
  * self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or
@@ -3445,12 +3489,38 @@ GRADUS_API gradus_status gradus_scatter_reduce_(gradus_context *ctx, gradus_tens
                                                 gradus_tensor **result);
 
 /*
+ * self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as
+ * scatter_reduce.
+ *   index_reduce(Tensor self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_reduce(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                             const gradus_tensor *index, const gradus_tensor *source,
+                                             const char *reduce, size_t reduce_length, int32_t include_self,
+                                             gradus_tensor **result);
+
+/*
+ * self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as
+ * scatter_reduce.
+ *   index_reduce_(Tensor(a!) self, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_reduce_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                              const gradus_tensor *index, const gradus_tensor *source,
+                                              const char *reduce, size_t reduce_length, int32_t include_self,
+                                              gradus_tensor **result);
+
+/*
  * self with a number, or a tensor without dimensions, where the mask is true.
  *   masked_fill(Tensor self, Tensor mask, Tensor value) -> Tensor
  * since:1
  */
 GRADUS_API gradus_status gradus_masked_fill(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *mask,
                                             const gradus_tensor *value, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_masked_fill_scalar(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *mask, double value, gradus_tensor **result);
 
 /*
  * self with a number, or a tensor without dimensions, where the mask is true.
@@ -3459,6 +3529,10 @@ GRADUS_API gradus_status gradus_masked_fill(gradus_context *ctx, const gradus_te
  */
 GRADUS_API gradus_status gradus_masked_fill_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *mask,
                                              const gradus_tensor *value, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_masked_fill_scalar_(gradus_context *ctx, gradus_tensor *input,
+                                                const gradus_tensor *mask, double value, gradus_tensor **result);
 
 /*
  * self with the elements of source, in order, where the mask is true.
@@ -4129,6 +4203,212 @@ GRADUS_API gradus_status gradus_einsum(gradus_context *ctx, const char *equation
                                        size_t path_count, gradus_tensor **result);
 
 /*
+ * The squared difference.
+ *   mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mse_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                         int64_t reduction, gradus_tensor **result);
+
+/*
+ * The absolute difference; the gradient at 0 is 0.
+ *   l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_l1_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                        int64_t reduction, gradus_tensor **result);
+
+/*
+ * 0.5 d^2 / beta for differences under beta, else |d| - 0.5 beta.
+ *   smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_smooth_l1_loss(gradus_context *ctx, const gradus_tensor *input,
+                                               const gradus_tensor *target, int64_t reduction, double beta,
+                                               gradus_tensor **result);
+
+/*
+ * 0.5 d^2 for differences under delta, else delta (|d| - 0.5 delta).
+ *   huber_loss(Tensor self, Tensor target, int reduction=1, float delta=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_huber_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                           int64_t reduction, double delta, gradus_tensor **result);
+
+/*
+ * -(t log(x) + (1 - t) log(1 - x)) for x in [0, 1], with logarithms held above -100.
+ *   binary_cross_entropy(Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_binary_cross_entropy(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, const gradus_tensor *weight,
+                                                int64_t reduction, gradus_tensor **result);
+
+/*
+ * binary_cross_entropy of sigmoid(self), without the loss of digits; pos_weight multiplies the part of positive
+ * targets.
+ *   binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_binary_cross_entropy_with_logits(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, const gradus_tensor *weight,
+                                                const gradus_tensor *pos_weight, int64_t reduction,
+                                                gradus_tensor **result);
+
+/*
+ * t (log(t) - x) where x is a logarithm already, and t too if log_target.
+ *   kl_div(Tensor self, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_kl_div(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                       int64_t reduction, int32_t log_target, gradus_tensor **result);
+
+/*
+ * log(1 + exp(-t x)).
+ *   soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_soft_margin_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, int64_t reduction,
+                                                gradus_tensor **result);
+
+/*
+ * x where the target is 1, max(0, margin - x) where it is -1.
+ *   hinge_embedding_loss(Tensor self, Tensor target, float margin=1.0, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hinge_embedding_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, double margin, int64_t reduction,
+                                                gradus_tensor **result);
+
+/*
+ * max(0, margin - t (x1 - x2)).
+ *   margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_margin_ranking_loss(gradus_context *ctx, const gradus_tensor *input1,
+                                                const gradus_tensor *input2, const gradus_tensor *target, double margin,
+                                                int64_t reduction, gradus_tensor **result);
+
+/*
+ * 1 - cosine where the target is 1, max(0, cosine - margin) where it is -1.
+ *   cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cosine_embedding_loss(gradus_context *ctx, const gradus_tensor *input1,
+                                                const gradus_tensor *input2, const gradus_tensor *target, double margin,
+                                                int64_t reduction, gradus_tensor **result);
+
+/*
+ * max(0, margin + distance to the positive - distance to the negative), distances of order p.
+ *   triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2.0, float eps=1e-06, bool swap=False, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_triplet_margin_loss(gradus_context *ctx, const gradus_tensor *anchor,
+                                                const gradus_tensor *positive, const gradus_tensor *negative,
+                                                double margin, double p, double eps, int32_t swap, int64_t reduction,
+                                                gradus_tensor **result);
+
+/*
+ * exp(x) - t x for logarithms of rates, x - t log(x + eps) for rates; full adds Stirling's approximation of log t!
+ * for t > 1.
+ *   poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_poisson_nll_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, int32_t log_input, int32_t full,
+                                                double eps, int64_t reduction, gradus_tensor **result);
+
+/*
+ * 0.5 (log(var) + (x - t)^2 / var), with var held above eps; full adds 0.5 log(2 pi).
+ *   gaussian_nll_loss(Tensor input, Tensor target, Tensor var, bool full=False, float eps=1e-06, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gaussian_nll_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, const gradus_tensor *variance,
+                                                int32_t full, double eps, int64_t reduction, gradus_tensor **result);
+
+/*
+ * The mean over the last dimension of -(t log(sigmoid(x)) + (1 - t) log(sigmoid(-x))).
+ *   multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_multilabel_soft_margin_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, const gradus_tensor *weight,
+                                                int64_t reduction, gradus_tensor **result);
+
+/*
+ * Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
+ *   nll_loss_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nll_loss_forward(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, const gradus_tensor *weight,
+                                                int64_t reduction, int64_t ignore_index, gradus_tensor **output,
+                                                gradus_tensor **total_weight);
+
+/*
+ * The gradient of nll_loss_forward with respect to the scores.
+ *   nll_loss_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nll_loss_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *target,
+                                                const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                                                const gradus_tensor *total_weight, gradus_tensor **result);
+
+/*
+ * Minus the score of the right class, where the scores are logarithms of probabilities. Scores are [C] or [N, C,
+ * …], targets [] or [N, …]. Averaged by weight; NaN when every class is ignored.
+ *   nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nll_loss(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                         const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                                         gradus_tensor **result);
+
+/*
+ * nll_loss of images: scores [N, C, H, W], targets [N, H, W].
+ *   nll_loss2d(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nll_loss2d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
+                                           const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
+                                           gradus_tensor **result);
+
+/*
+ * nll_loss of any number of dimensions.
+ *   nll_loss_nd(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nll_loss_nd(gradus_context *ctx, const gradus_tensor *input,
+                                            const gradus_tensor *target, const gradus_tensor *weight, int64_t reduction,
+                                            int64_t ignore_index, gradus_tensor **result);
+
+/*
+ * Minus the logarithm of the softmax of the scores at the right class; or, where target has the shape and kind of the
+ * scores, the cross entropy with these probabilities. Scores are [C] or [N, C, …]. Averaged by weight; NaN when
+ * every class is ignored.
+ *   cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, float label_smoothing=0.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cross_entropy_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, const gradus_tensor *weight,
+                                                int64_t reduction, int64_t ignore_index, double label_smoothing,
+                                                gradus_tensor **result);
+
+/*
+ * The mean over the wrong classes and the right one of max(0, margin - score of the right one + score)^p, which for
+ * the right one counts 0.
+ *   multi_margin_loss(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? weight=None, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_multi_margin_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, double p, double margin,
+                                                const gradus_tensor *weight, int64_t reduction,
+                                                gradus_tensor **result);
+
+/*
  * Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train
  * false all are kept as they are.
  *   native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)
@@ -4208,6 +4488,649 @@ GRADUS_API gradus_status gradus_feature_alpha_dropout(gradus_context *ctx, const
  */
 GRADUS_API gradus_status gradus_feature_alpha_dropout_(gradus_context *ctx, gradus_tensor *input, double p,
                                                 int32_t train, gradus_tensor **result);
+
+/*
+ * Cross-correlation of a batch [n, channels, spatial…] with filters [out, channels / groups, kernel…], or,
+ * transposed, its gradient by the input.
+ *   convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_convolution(gradus_context *ctx, const gradus_tensor *input,
+                                            const gradus_tensor *weight, const gradus_tensor *bias,
+                                            const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                            size_t padding_count, const int64_t *dilation, size_t dilation_count,
+                                            int32_t transposed, const int64_t *output_padding,
+                                            size_t output_padding_count, int64_t groups, gradus_tensor **result);
+
+/*
+ * The gradients of a convolution by input, weight and bias; those not asked for are none.
+ *   convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_convolution_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *weight,
+                                                const int64_t *bias_sizes, size_t bias_sizes_count,
+                                                const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                                size_t padding_count, const int64_t *dilation, size_t dilation_count,
+                                                int32_t transposed, const int64_t *output_padding,
+                                                size_t output_padding_count, int64_t groups, int32_t output_mask,
+                                                gradus_tensor **result0, gradus_tensor **result1,
+                                                gradus_tensor **result2);
+
+/*
+ * Cross-correlation of [n, channels, length] (or one image) with filters [out, channels / groups, kernel…], plus
+ * bias.
+ *   conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, int[1] dilation=1, int groups=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv1d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                       const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                       const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                       size_t dilation_count, int64_t groups, gradus_tensor **result);
+
+/*
+ * conv1d with padding 'valid' (none) or 'same' (the result is as large as the input; an odd rest goes behind).
+ *   conv1d_padding(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str padding='valid', int[1] dilation=1, int groups=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv1d_padding(gradus_context *ctx, const gradus_tensor *input,
+                                               const gradus_tensor *weight, const gradus_tensor *bias,
+                                               const int64_t *stride, size_t stride_count, const char *padding,
+                                               size_t padding_length, const int64_t *dilation, size_t dilation_count,
+                                               int64_t groups, gradus_tensor **result);
+
+/*
+ * Cross-correlation of [n, channels, height, width] (or one image) with filters [out, channels / groups, kernel…],
+ * plus bias.
+ *   conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv2d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                       const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                       const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                       size_t dilation_count, int64_t groups, gradus_tensor **result);
+
+/*
+ * conv2d with padding 'valid' (none) or 'same' (the result is as large as the input; an odd rest goes behind).
+ *   conv2d_padding(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str padding='valid', int[2] dilation=1, int groups=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv2d_padding(gradus_context *ctx, const gradus_tensor *input,
+                                               const gradus_tensor *weight, const gradus_tensor *bias,
+                                               const int64_t *stride, size_t stride_count, const char *padding,
+                                               size_t padding_length, const int64_t *dilation, size_t dilation_count,
+                                               int64_t groups, gradus_tensor **result);
+
+/*
+ * Cross-correlation of [n, channels, depth, height, width] (or one image) with filters [out, channels / groups,
+ * kernel…], plus bias.
+ *   conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] dilation=1, int groups=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv3d(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                       const gradus_tensor *bias, const int64_t *stride, size_t stride_count,
+                                       const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                       size_t dilation_count, int64_t groups, gradus_tensor **result);
+
+/*
+ * conv3d with padding 'valid' (none) or 'same' (the result is as large as the input; an odd rest goes behind).
+ *   conv3d_padding(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str padding='valid', int[3] dilation=1, int groups=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv3d_padding(gradus_context *ctx, const gradus_tensor *input,
+                                               const gradus_tensor *weight, const gradus_tensor *bias,
+                                               const int64_t *stride, size_t stride_count, const char *padding,
+                                               size_t padding_length, const int64_t *dilation, size_t dilation_count,
+                                               int64_t groups, gradus_tensor **result);
+
+/*
+ * The transposed convolution: the gradient of conv1d by its input, applied to input; weight is [channels, out /
+ * groups, kernel…].
+ *   conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv_transpose1d(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *weight, const gradus_tensor *bias,
+                                                const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                                size_t padding_count, const int64_t *output_padding,
+                                                size_t output_padding_count, int64_t groups, const int64_t *dilation,
+                                                size_t dilation_count, gradus_tensor **result);
+
+/*
+ * The transposed convolution: the gradient of conv2d by its input, applied to input; weight is [channels, out /
+ * groups, kernel…].
+ *   conv_transpose2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv_transpose2d(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *weight, const gradus_tensor *bias,
+                                                const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                                size_t padding_count, const int64_t *output_padding,
+                                                size_t output_padding_count, int64_t groups, const int64_t *dilation,
+                                                size_t dilation_count, gradus_tensor **result);
+
+/*
+ * The transposed convolution: the gradient of conv3d by its input, applied to input; weight is [channels, out /
+ * groups, kernel…].
+ *   conv_transpose3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] output_padding=0, int groups=1, int[3] dilation=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conv_transpose3d(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *weight, const gradus_tensor *bias,
+                                                const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                                size_t padding_count, const int64_t *output_padding,
+                                                size_t output_padding_count, int64_t groups, const int64_t *dilation,
+                                                size_t dilation_count, gradus_tensor **result);
+
+/*
+ * The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the
+ * kernel.
+ *   max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_pool1d_with_indices(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *kernel_size, size_t kernel_size_count,
+                                                const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                                size_t padding_count, const int64_t *dilation, size_t dilation_count,
+                                                int32_t ceil_mode, gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the
+ * kernel.
+ *   max_pool2d_with_indices(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_pool2d_with_indices(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *kernel_size, size_t kernel_size_count,
+                                                const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                                size_t padding_count, const int64_t *dilation, size_t dilation_count,
+                                                int32_t ceil_mode, gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the
+ * kernel.
+ *   max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_pool3d_with_indices(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *kernel_size, size_t kernel_size_count,
+                                                const int64_t *stride, size_t stride_count, const int64_t *padding,
+                                                size_t padding_count, const int64_t *dilation, size_t dilation_count,
+                                                int32_t ceil_mode, gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+ *   max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_pool1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                           size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                           const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                           size_t dilation_count, int32_t ceil_mode, gradus_tensor **result);
+
+/*
+ * The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+ *   max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_pool2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                           size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                           const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                           size_t dilation_count, int32_t ceil_mode, gradus_tensor **result);
+
+/*
+ * The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+ *   max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_pool3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                           size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                           const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                           size_t dilation_count, int32_t ceil_mode, gradus_tensor **result);
+
+/*
+ * The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+ *   adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_adaptive_max_pool1d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+ *   adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_adaptive_max_pool2d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+ *   adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_adaptive_max_pool3d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * The gradient of the pooling by its input: that of the results added where they were found.
+ *   max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_pool2d_with_indices_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *kernel_size,
+                                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                                const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                                size_t dilation_count, int32_t ceil_mode, const gradus_tensor *indices,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of the pooling by its input: that of the results added where they were found.
+ *   max_pool3d_with_indices_backward(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, int[3] dilation, bool ceil_mode, Tensor indices) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_pool3d_with_indices_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *kernel_size,
+                                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                                const int64_t *padding, size_t padding_count, const int64_t *dilation,
+                                                size_t dilation_count, int32_t ceil_mode, const gradus_tensor *indices,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of the pooling by its input: that of the results added where they were found.
+ *   adaptive_max_pool2d_backward(Tensor grad_output, Tensor self, Tensor indices) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_adaptive_max_pool2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *indices,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of the pooling by its input: that of the results added where they were found.
+ *   adaptive_max_pool3d_backward(Tensor grad_output, Tensor self, Tensor indices) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_adaptive_max_pool3d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *indices,
+                                                gradus_tensor **result);
+
+/*
+ * Planes of zeros with the elements at the places where max_pool2d found them; of equal places the last element
+ * stays.
+ *   max_unpool2d(Tensor self, Tensor indices, int[2] output_size) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_unpool2d(gradus_context *ctx, const gradus_tensor *input,
+                                             const gradus_tensor *indices, const int64_t *output_size,
+                                             size_t output_size_count, gradus_tensor **result);
+
+/*
+ * Planes of zeros with the elements at the places where max_pool3d found them; stride and padding do not matter.
+ *   max_unpool3d(Tensor self, Tensor indices, int[3] output_size, int[3] stride, int[3] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_max_unpool3d(gradus_context *ctx, const gradus_tensor *input,
+                                             const gradus_tensor *indices, const int64_t *output_size,
+                                             size_t output_size_count, const int64_t *stride, size_t stride_count,
+                                             const int64_t *padding, size_t padding_count, gradus_tensor **result);
+
+/*
+ * The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+ *   avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_avg_pool1d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                           size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                           const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                           int32_t count_include_pad, gradus_tensor **result);
+
+/*
+ * The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+ *   avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_avg_pool2d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                           size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                           const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                           int32_t count_include_pad, const int64_t *divisor_override,
+                                           gradus_tensor **result);
+
+/*
+ * The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+ *   avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_avg_pool3d(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                           size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                           const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                           int32_t count_include_pad, const int64_t *divisor_override,
+                                           gradus_tensor **result);
+
+/*
+ * The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded
+ * down, to (i + 1) * size / n, rounded up.
+ *   adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_adaptive_avg_pool1d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                gradus_tensor **result);
+
+/*
+ * The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded
+ * down, to (i + 1) * size / n, rounded up.
+ *   adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_adaptive_avg_pool2d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                gradus_tensor **result);
+
+/*
+ * The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded
+ * down, to (i + 1) * size / n, rounded up.
+ *   adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_adaptive_avg_pool3d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of avg_pool2d by its input.
+ *   avg_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_avg_pool2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *kernel_size,
+                                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                                const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                                int32_t count_include_pad, const int64_t *divisor_override,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of avg_pool3d by its input.
+ *   avg_pool3d_backward(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_avg_pool3d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *kernel_size,
+                                                size_t kernel_size_count, const int64_t *stride, size_t stride_count,
+                                                const int64_t *padding, size_t padding_count, int32_t ceil_mode,
+                                                int32_t count_include_pad, const int64_t *divisor_override,
+                                                gradus_tensor **result);
+
+/*
+ * The input with value around it: pad holds pairs (before, behind) from the last dimension on; a negative number cuts
+ * off.
+ *   constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_constant_pad_nd(gradus_context *ctx, const gradus_tensor *input, const int64_t *pad,
+                                                size_t pad_count, double value, gradus_tensor **result);
+
+/*
+ * The input padded with a constant, or over its last one to three dimensions by reflection, by its border or in a
+ * circle.
+ *   pad(Tensor self, int[] pad, str mode='constant', float? value=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_pad(gradus_context *ctx, const gradus_tensor *input, const int64_t *pad,
+                                    size_t pad_count, const char *mode, size_t mode_length, const double *value,
+                                    gradus_tensor **result);
+
+/*
+ * The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+ *   reflection_pad1d(Tensor self, int[2] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reflection_pad1d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *padding, size_t padding_count, gradus_tensor **result);
+
+/*
+ * The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+ *   reflection_pad2d(Tensor self, int[4] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reflection_pad2d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *padding, size_t padding_count, gradus_tensor **result);
+
+/*
+ * The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+ *   reflection_pad3d(Tensor self, int[6] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reflection_pad3d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *padding, size_t padding_count, gradus_tensor **result);
+
+/*
+ * The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+ *   replication_pad1d(Tensor self, int[2] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_replication_pad1d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *padding, size_t padding_count, gradus_tensor **result);
+
+/*
+ * The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+ *   replication_pad2d(Tensor self, int[4] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_replication_pad2d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *padding, size_t padding_count, gradus_tensor **result);
+
+/*
+ * The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+ *   replication_pad3d(Tensor self, int[6] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_replication_pad3d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *padding, size_t padding_count, gradus_tensor **result);
+
+/*
+ * The gradient of reflection_pad1d by its input.
+ *   reflection_pad1d_backward(Tensor grad_output, Tensor self, int[2] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reflection_pad1d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result);
+
+/*
+ * The gradient of reflection_pad2d by its input.
+ *   reflection_pad2d_backward(Tensor grad_output, Tensor self, int[4] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reflection_pad2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result);
+
+/*
+ * The gradient of reflection_pad3d by its input.
+ *   reflection_pad3d_backward(Tensor grad_output, Tensor self, int[6] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_reflection_pad3d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result);
+
+/*
+ * The gradient of replication_pad1d by its input.
+ *   replication_pad1d_backward(Tensor grad_output, Tensor self, int[2] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_replication_pad1d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result);
+
+/*
+ * The gradient of replication_pad2d by its input.
+ *   replication_pad2d_backward(Tensor grad_output, Tensor self, int[4] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_replication_pad2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result);
+
+/*
+ * The gradient of replication_pad3d by its input.
+ *   replication_pad3d_backward(Tensor grad_output, Tensor self, int[6] padding) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_replication_pad3d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const int64_t *padding,
+                                                size_t padding_count, gradus_tensor **result);
+
+/*
+ * Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+ *   upsample_nearest1d(Tensor self, int[1]? output_size=None, float? scales=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_nearest1d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const double *scales, gradus_tensor **result);
+
+/*
+ * Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+ *   upsample_nearest2d(Tensor self, int[2]? output_size=None, float? scales_h=None, float? scales_w=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_nearest2d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result);
+
+/*
+ * Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+ *   upsample_nearest3d(Tensor self, int[3]? output_size=None, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_nearest3d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const double *scales_d, const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result);
+
+/*
+ * Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+ *   upsample_linear1d(Tensor self, int[1]? output_size=None, bool align_corners=False, float? scales=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_linear1d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                int32_t align_corners, const double *scales, gradus_tensor **result);
+
+/*
+ * Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+ *   upsample_bilinear2d(Tensor self, int[2]? output_size=None, bool align_corners=False, float? scales_h=None, float? scales_w=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_bilinear2d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                int32_t align_corners, const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result);
+
+/*
+ * Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+ *   upsample_trilinear3d(Tensor self, int[3]? output_size=None, bool align_corners=False, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_trilinear3d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                int32_t align_corners, const double *scales_d, const double *scales_h,
+                                                const double *scales_w, gradus_tensor **result);
+
+/*
+ * Cubic convolution (a = -0.75) along each dimension; align_corners puts the first and last elements on those of the
+ * input.
+ *   upsample_bicubic2d(Tensor self, int[2]? output_size=None, bool align_corners=False, float? scales_h=None, float? scales_w=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_bicubic2d(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                int32_t align_corners, const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of upsample_nearest2d by its input.
+ *   upsample_nearest2d_backward(Tensor grad_output, int[2] output_size, int[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_nearest2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const int64_t *input_size, size_t input_size_count,
+                                                const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of upsample_bilinear2d by its input.
+ *   upsample_bilinear2d_backward(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_bilinear2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const int64_t *input_size, size_t input_size_count,
+                                                int32_t align_corners, const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of upsample_bicubic2d by its input.
+ *   upsample_bicubic2d_backward(Tensor grad_output, int[2] output_size, int[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_upsample_bicubic2d_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const int64_t *output_size, size_t output_size_count,
+                                                const int64_t *input_size, size_t input_size_count,
+                                                int32_t align_corners, const double *scales_h, const double *scales_w,
+                                                gradus_tensor **result);
+
+/*
+ * The windows of an image [n, channels, height, width] as columns [n, channels * kernel elements, windows].
+ *   im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_im2col(gradus_context *ctx, const gradus_tensor *input, const int64_t *kernel_size,
+                                       size_t kernel_size_count, const int64_t *dilation, size_t dilation_count,
+                                       const int64_t *padding, size_t padding_count, const int64_t *stride,
+                                       size_t stride_count, gradus_tensor **result);
+
+/*
+ * Columns [n, channels * kernel elements, windows] added up into an image of output_size: the transposed map of
+ * im2col.
+ *   col2im(Tensor self, int[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_col2im(gradus_context *ctx, const gradus_tensor *input, const int64_t *output_size,
+                                       size_t output_size_count, const int64_t *kernel_size, size_t kernel_size_count,
+                                       const int64_t *dilation, size_t dilation_count, const int64_t *padding,
+                                       size_t padding_count, const int64_t *stride, size_t stride_count,
+                                       gradus_tensor **result);
+
+/*
+ * […, c * r * r, h, w] as [… , c, h * r, w * r]: channels become pixels.
+ *   pixel_shuffle(Tensor self, int upscale_factor) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_pixel_shuffle(gradus_context *ctx, const gradus_tensor *input, int64_t upscale_factor,
+                                              gradus_tensor **result);
+
+/*
+ * […, c, h * r, w * r] as […, c * r * r, h, w]: pixels become channels.
+ *   pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_pixel_unshuffle(gradus_context *ctx, const gradus_tensor *input,
+                                                int64_t downscale_factor, gradus_tensor **result);
+
+/*
+ * The channels of groups in turn: channel (g, i) of [n, groups * k, …] goes to place (i, g).
+ *   channel_shuffle(Tensor self, int groups) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradus_tensor *input, int64_t groups,
+                                                gradus_tensor **result);
 
 #ifdef __cplusplus
 }

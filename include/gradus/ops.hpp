@@ -797,7 +797,7 @@ inline Tensor sub_(const Operand& input, const Operand& other, Scalar alpha = 1)
 }
 
 // other - alpha * self.
-inline Tensor rsub(const Tensor& input, const Tensor& other, Scalar alpha = 1) {
+inline Tensor rsub(const Tensor& input, const Operand& other, Scalar alpha = 1) {
   static const detail::Op op_("rsub");
   return detail::one<Tensor>(op_, {input, other, alpha});
 }
@@ -839,13 +839,14 @@ inline Tensor floor_divide_(const Operand& input, const Operand& other) {
 }
 
 // self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
-inline Tensor div_mode(const Tensor& input, const Tensor& other, std::optional<std::string_view> rounding_mode = {}) {
+inline Tensor div_mode(const Tensor& input, const Operand& other, std::optional<std::string_view> rounding_mode = {}) {
   static const detail::Op op_("div_mode");
   return detail::one<Tensor>(op_, {input, other, rounding_mode});
 }
 
 // self / other, as it is, or rounded: 'trunc' toward 0, 'floor' down.
-inline Tensor div_mode_(const Tensor& input, const Tensor& other, std::optional<std::string_view> rounding_mode = {}) {
+inline Tensor div_mode_(const Tensor& input, const Operand& other,
+                        std::optional<std::string_view> rounding_mode = {}) {
   static const detail::Op op_("div_mode_");
   return detail::one<Tensor>(op_, {input, other, rounding_mode});
 }
@@ -887,13 +888,13 @@ inline Tensor pow_(const Operand& input, const Operand& exponent) {
 }
 
 // pow in float64.
-inline Tensor float_power(const Tensor& input, const Tensor& exponent) {
+inline Tensor float_power(const Tensor& input, const Operand& exponent) {
   static const detail::Op op_("float_power");
   return detail::one<Tensor>(op_, {input, exponent});
 }
 
 // pow in float64.
-inline Tensor float_power_(const Tensor& input, const Tensor& exponent) {
+inline Tensor float_power_(const Tensor& input, const Operand& exponent) {
   static const detail::Op op_("float_power_");
   return detail::one<Tensor>(op_, {input, exponent});
 }
@@ -1055,13 +1056,13 @@ inline Tensor heaviside_(const Operand& input, const Operand& values) {
 }
 
 // self * 2^other.
-inline Tensor ldexp(const Tensor& input, const Tensor& other) {
+inline Tensor ldexp(const Tensor& input, const Operand& other) {
   static const detail::Op op_("ldexp");
   return detail::one<Tensor>(op_, {input, other});
 }
 
 // self * 2^other.
-inline Tensor ldexp_(const Tensor& input, const Tensor& other) {
+inline Tensor ldexp_(const Tensor& input, const Operand& other) {
   static const detail::Op op_("ldexp_");
   return detail::one<Tensor>(op_, {input, other});
 }
@@ -1386,13 +1387,13 @@ inline Tensor clamp_max_(const Operand& input, const Operand& max) {
 }
 
 // self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
-inline Tensor clamp(const Tensor& input, const Tensor& min = {}, const Tensor& max = {}) {
+inline Tensor clamp(const Tensor& input, const Operand& min = {}, const Operand& max = {}) {
   static const detail::Op op_("clamp");
   return detail::one<Tensor>(op_, {input, min, max});
 }
 
 // self held in [min, max], numbers or tensors, of which one may be absent; at a bound the gradient is that of self.
-inline Tensor clamp_(const Tensor& input, const Tensor& min = {}, const Tensor& max = {}) {
+inline Tensor clamp_(const Tensor& input, const Operand& min = {}, const Operand& max = {}) {
   static const detail::Op op_("clamp_");
   return detail::one<Tensor>(op_, {input, min, max});
 }
@@ -2040,6 +2041,20 @@ inline std::vector<Tensor> dsplit_indices(const Tensor& input, const IntList& in
   return detail::many<Tensor>(op_, {input, indices});
 }
 
+// self with the elements that as_strided names replaced by src.
+inline Tensor as_strided_scatter(const Tensor& input, const Tensor& src, const IntList& size, const IntList& stride,
+                                 std::optional<int64_t> storage_offset = {}) {
+  static const detail::Op op_("as_strided_scatter");
+  return detail::one<Tensor>(op_, {input, src, size, stride, storage_offset});
+}
+
+// A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+inline Tensor as_strided(const Tensor& input, const IntList& size, const IntList& stride,
+                         std::optional<int64_t> storage_offset = {}) {
+  static const detail::Op op_("as_strided");
+  return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
+}
+
 // A copy of what view returns.
 inline Tensor view_copy(const Tensor& input, const IntList& size) {
   static const detail::Op op_("view_copy");
@@ -2148,13 +2163,6 @@ inline Tensor alias_copy(const Tensor& input) {
 inline Tensor detach_copy(const Tensor& input) {
   static const detail::Op op_("detach_copy");
   return detail::one<Tensor>(op_, {input});
-}
-
-// A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
-inline Tensor as_strided(const Tensor& input, const IntList& size, const IntList& stride,
-                         std::optional<int64_t> storage_offset = {}) {
-  static const detail::Op op_("as_strided");
-  return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
 }
 
 // The tensors one after the other along a dimension, in their common dtype. Tensors of shape [0] are left out.
@@ -2403,14 +2411,14 @@ inline Tensor bucketize(const Tensor& input, const Tensor& boundaries, bool out_
 }
 
 // self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
-inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Operand& src,
                       std::optional<std::string_view> reduce = {}) {
   static const detail::Op op_("scatter");
   return detail::one<Tensor>(op_, {input, dim, index, src, reduce});
 }
 
 // self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
-inline Tensor scatter_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+inline Tensor scatter_(const Tensor& input, int64_t dim, const Tensor& index, const Operand& src,
                        std::optional<std::string_view> reduce = {}) {
   static const detail::Op op_("scatter_");
   return detail::one<Tensor>(op_, {input, dim, index, src, reduce});
@@ -2481,29 +2489,15 @@ inline Tensor index_copy_(const Tensor& input, int64_t dim, const Tensor& index,
 }
 
 // self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
-inline Tensor index_fill(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& value) {
+inline Tensor index_fill(const Tensor& input, int64_t dim, const Tensor& index, const Operand& value) {
   static const detail::Op op_("index_fill");
   return detail::one<Tensor>(op_, {input, dim, index, value});
 }
 
 // self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.
-inline Tensor index_fill_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& value) {
+inline Tensor index_fill_(const Tensor& input, int64_t dim, const Tensor& index, const Operand& value) {
   static const detail::Op op_("index_fill_");
   return detail::one<Tensor>(op_, {input, dim, index, value});
-}
-
-// self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
-inline Tensor index_reduce(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
-                           std::string_view reduce, bool include_self = true) {
-  static const detail::Op op_("index_reduce");
-  return detail::one<Tensor>(op_, {input, dim, index, source, reduce, include_self});
-}
-
-// self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
-inline Tensor index_reduce_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
-                            std::string_view reduce, bool include_self = true) {
-  static const detail::Op op_("index_reduce_");
-  return detail::one<Tensor>(op_, {input, dim, index, source, reduce, include_self});
 }
 
 // self with src reduced into out[i, index[i, j, ...], ...] for dim 1: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin'. ...
@@ -2520,14 +2514,28 @@ inline Tensor scatter_reduce_(const Tensor& input, int64_t dim, const Tensor& in
   return detail::one<Tensor>(op_, {input, dim, index, src, reduce, include_self});
 }
 
+// self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
+inline Tensor index_reduce(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                           std::string_view reduce, bool include_self = true) {
+  static const detail::Op op_("index_reduce");
+  return detail::one<Tensor>(op_, {input, dim, index, source, reduce, include_self});
+}
+
+// self with the parts of source reduced into the indices of a dimension: 'prod', 'mean', 'amax' or 'amin', as scatter_reduce.
+inline Tensor index_reduce_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                            std::string_view reduce, bool include_self = true) {
+  static const detail::Op op_("index_reduce_");
+  return detail::one<Tensor>(op_, {input, dim, index, source, reduce, include_self});
+}
+
 // self with a number, or a tensor without dimensions, where the mask is true.
-inline Tensor masked_fill(const Tensor& input, const Tensor& mask, const Tensor& value) {
+inline Tensor masked_fill(const Tensor& input, const Tensor& mask, const Operand& value) {
   static const detail::Op op_("masked_fill");
   return detail::one<Tensor>(op_, {input, mask, value});
 }
 
 // self with a number, or a tensor without dimensions, where the mask is true.
-inline Tensor masked_fill_(const Tensor& input, const Tensor& mask, const Tensor& value) {
+inline Tensor masked_fill_(const Tensor& input, const Tensor& mask, const Operand& value) {
   static const detail::Op op_("masked_fill_");
   return detail::one<Tensor>(op_, {input, mask, value});
 }
@@ -3029,6 +3037,156 @@ inline Tensor einsum(std::string_view equation, const BasicTensorList<Tensor>& t
   return detail::one<Tensor>(op_, {equation, tensors, path});
 }
 
+// The squared difference.
+inline Tensor mse_loss(const Tensor& input, const Tensor& target, int64_t reduction = 1) {
+  static const detail::Op op_("mse_loss");
+  return detail::one<Tensor>(op_, {input, target, reduction});
+}
+
+// The absolute difference; the gradient at 0 is 0.
+inline Tensor l1_loss(const Tensor& input, const Tensor& target, int64_t reduction = 1) {
+  static const detail::Op op_("l1_loss");
+  return detail::one<Tensor>(op_, {input, target, reduction});
+}
+
+// 0.5 d^2 / beta for differences under beta, else |d| - 0.5 beta.
+inline Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, int64_t reduction = 1, double beta = 1) {
+  static const detail::Op op_("smooth_l1_loss");
+  return detail::one<Tensor>(op_, {input, target, reduction, beta});
+}
+
+// 0.5 d^2 for differences under delta, else delta (|d| - 0.5 delta).
+inline Tensor huber_loss(const Tensor& input, const Tensor& target, int64_t reduction = 1, double delta = 1) {
+  static const detail::Op op_("huber_loss");
+  return detail::one<Tensor>(op_, {input, target, reduction, delta});
+}
+
+// -(t log(x) + (1 - t) log(1 - x)) for x in [0, 1], with logarithms held above -100.
+inline Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {},
+                                   int64_t reduction = 1) {
+  static const detail::Op op_("binary_cross_entropy");
+  return detail::one<Tensor>(op_, {input, target, weight, reduction});
+}
+
+// binary_cross_entropy of sigmoid(self), without the loss of digits; pos_weight multiplies the part of positive targets.
+inline Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight = {},
+                                               const Tensor& pos_weight = {}, int64_t reduction = 1) {
+  static const detail::Op op_("binary_cross_entropy_with_logits");
+  return detail::one<Tensor>(op_, {input, target, weight, pos_weight, reduction});
+}
+
+// t (log(t) - x) where x is a logarithm already, and t too if log_target.
+inline Tensor kl_div(const Tensor& input, const Tensor& target, int64_t reduction = 1, bool log_target = false) {
+  static const detail::Op op_("kl_div");
+  return detail::one<Tensor>(op_, {input, target, reduction, log_target});
+}
+
+// log(1 + exp(-t x)).
+inline Tensor soft_margin_loss(const Tensor& input, const Tensor& target, int64_t reduction = 1) {
+  static const detail::Op op_("soft_margin_loss");
+  return detail::one<Tensor>(op_, {input, target, reduction});
+}
+
+// x where the target is 1, max(0, margin - x) where it is -1.
+inline Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, double margin = 1,
+                                   int64_t reduction = 1) {
+  static const detail::Op op_("hinge_embedding_loss");
+  return detail::one<Tensor>(op_, {input, target, margin, reduction});
+}
+
+// max(0, margin - t (x1 - x2)).
+inline Tensor margin_ranking_loss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0,
+                                  int64_t reduction = 1) {
+  static const detail::Op op_("margin_ranking_loss");
+  return detail::one<Tensor>(op_, {input1, input2, target, margin, reduction});
+}
+
+// 1 - cosine where the target is 1, max(0, cosine - margin) where it is -1.
+inline Tensor cosine_embedding_loss(const Tensor& input1, const Tensor& input2, const Tensor& target, double margin = 0,
+                                    int64_t reduction = 1) {
+  static const detail::Op op_("cosine_embedding_loss");
+  return detail::one<Tensor>(op_, {input1, input2, target, margin, reduction});
+}
+
+// max(0, margin + distance to the positive - distance to the negative), distances of order p.
+inline Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                                  double margin = 1, double p = 2, double eps = 1e-06, bool swap = false,
+                                  int64_t reduction = 1) {
+  static const detail::Op op_("triplet_margin_loss");
+  return detail::one<Tensor>(op_, {anchor, positive, negative, margin, p, eps, swap, reduction});
+}
+
+// exp(x) - t x for logarithms of rates, x - t log(x + eps) for rates; full adds Stirling's approximation of log t! for t > 1.
+inline Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_input, bool full, double eps,
+                               int64_t reduction) {
+  static const detail::Op op_("poisson_nll_loss");
+  return detail::one<Tensor>(op_, {input, target, log_input, full, eps, reduction});
+}
+
+// 0.5 (log(var) + (x - t)^2 / var), with var held above eps; full adds 0.5 log(2 pi).
+inline Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& variance, bool full = false,
+                                double eps = 1e-06, int64_t reduction = 1) {
+  static const detail::Op op_("gaussian_nll_loss");
+  return detail::one<Tensor>(op_, {input, target, variance, full, eps, reduction});
+}
+
+// The mean over the last dimension of -(t log(sigmoid(x)) + (1 - t) log(sigmoid(-x))).
+inline Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {},
+                                          int64_t reduction = 1) {
+  static const detail::Op op_("multilabel_soft_margin_loss");
+  return detail::one<Tensor>(op_, {input, target, weight, reduction});
+}
+
+// Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
+inline std::tuple<Tensor, Tensor> nll_loss_forward(const Tensor& input, const Tensor& target, const Tensor& weight,
+                                                int64_t reduction, int64_t ignore_index) {
+  static const detail::Op op_("nll_loss_forward");
+  return detail::some<Tensor, 2>(op_, {input, target, weight, reduction, ignore_index});
+}
+
+// The gradient of nll_loss_forward with respect to the scores.
+inline Tensor nll_loss_backward(const Tensor& grad_output, const Tensor& input, const Tensor& target,
+                                const Tensor& weight, int64_t reduction, int64_t ignore_index,
+                                const Tensor& total_weight) {
+  static const detail::Op op_("nll_loss_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, target, weight, reduction, ignore_index, total_weight});
+}
+
+// Minus the score of the right class, where the scores are logarithms of probabilities. Scores are [C] or [N, C, …], ...
+inline Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1,
+                       int64_t ignore_index = -100) {
+  static const detail::Op op_("nll_loss");
+  return detail::one<Tensor>(op_, {input, target, weight, reduction, ignore_index});
+}
+
+// nll_loss of images: scores [N, C, H, W], targets [N, H, W].
+inline Tensor nll_loss2d(const Tensor& input, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1,
+                         int64_t ignore_index = -100) {
+  static const detail::Op op_("nll_loss2d");
+  return detail::one<Tensor>(op_, {input, target, weight, reduction, ignore_index});
+}
+
+// nll_loss of any number of dimensions.
+inline Tensor nll_loss_nd(const Tensor& input, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1,
+                          int64_t ignore_index = -100) {
+  static const detail::Op op_("nll_loss_nd");
+  return detail::one<Tensor>(op_, {input, target, weight, reduction, ignore_index});
+}
+
+// Minus the logarithm of the softmax of the scores at the right class; or, where target has the shape and kind of the scores, ...
+inline Tensor cross_entropy_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {},
+                                 int64_t reduction = 1, int64_t ignore_index = -100, double label_smoothing = 0) {
+  static const detail::Op op_("cross_entropy_loss");
+  return detail::one<Tensor>(op_, {input, target, weight, reduction, ignore_index, label_smoothing});
+}
+
+// The mean over the wrong classes and the right one of max(0, margin - score of the right one + score)^p, which for the right ...
+inline Tensor multi_margin_loss(const Tensor& input, const Tensor& target, Scalar p = 1, Scalar margin = 1,
+                                const Tensor& weight = {}, int64_t reduction = 1) {
+  static const detail::Op op_("multi_margin_loss");
+  return detail::one<Tensor>(op_, {input, target, p, margin, weight, reduction});
+}
+
 // Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train false all ...
 inline std::tuple<Tensor, Tensor> native_dropout(const Tensor& input, double p, std::optional<bool> train = {}) {
   static const detail::Op op_("native_dropout");
@@ -3087,6 +3245,453 @@ inline Tensor feature_alpha_dropout(const Tensor& input, double p, bool train) {
 inline Tensor feature_alpha_dropout_(const Tensor& input, double p, bool train) {
   static const detail::Op op_("feature_alpha_dropout_");
   return detail::one<Tensor>(op_, {input, p, train});
+}
+
+// Cross-correlation of a batch [n, channels, spatial…] with filters [out, channels / groups, kernel…], or, transposed, ...
+inline Tensor convolution(const Tensor& input, const Tensor& weight, const Tensor& bias, const IntList& stride,
+                          const IntList& padding, const IntList& dilation, bool transposed,
+                          const IntList& output_padding, int64_t groups) {
+  static const detail::Op op_("convolution");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, dilation, transposed, output_padding,
+                                   groups});
+}
+
+// The gradients of a convolution by input, weight and bias; those not asked for are none.
+inline std::tuple<Tensor, Tensor, Tensor> convolution_backward(const Tensor& grad_output, const Tensor& input,
+                                                const Tensor& weight, const IntList& bias_sizes, const IntList& stride,
+                                                const IntList& padding, const IntList& dilation, bool transposed,
+                                                const IntList& output_padding, int64_t groups, bool output_mask) {
+  static const detail::Op op_("convolution_backward");
+  return detail::some<Tensor, 3>(op_, {grad_output, input, weight, bias_sizes, stride, padding, dilation, transposed,
+                                       output_padding, groups, output_mask});
+}
+
+// Cross-correlation of [n, channels, length] (or one image) with filters [out, channels / groups, kernel…], plus bias.
+inline Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const IntList& stride = {},
+                     const IntList& padding = {}, const IntList& dilation = {}, int64_t groups = 1) {
+  static const detail::Op op_("conv1d");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, dilation, groups});
+}
+
+// conv1d with padding 'valid' (none) or 'same' (the result is as large as the input; an odd rest goes behind).
+inline Tensor conv1d_padding(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
+                             const IntList& stride = {}, std::string_view padding = "valid",
+                             const IntList& dilation = {}, int64_t groups = 1) {
+  static const detail::Op op_("conv1d_padding");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, dilation, groups});
+}
+
+// Cross-correlation of [n, channels, height, width] (or one image) with filters [out, channels / groups, kernel…], plus bias.
+inline Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const IntList& stride = {},
+                     const IntList& padding = {}, const IntList& dilation = {}, int64_t groups = 1) {
+  static const detail::Op op_("conv2d");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, dilation, groups});
+}
+
+// conv2d with padding 'valid' (none) or 'same' (the result is as large as the input; an odd rest goes behind).
+inline Tensor conv2d_padding(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
+                             const IntList& stride = {}, std::string_view padding = "valid",
+                             const IntList& dilation = {}, int64_t groups = 1) {
+  static const detail::Op op_("conv2d_padding");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, dilation, groups});
+}
+
+// Cross-correlation of [n, channels, depth, height, width] (or one image) with filters [out, channels / groups, kernel…], ...
+inline Tensor conv3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {}, const IntList& stride = {},
+                     const IntList& padding = {}, const IntList& dilation = {}, int64_t groups = 1) {
+  static const detail::Op op_("conv3d");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, dilation, groups});
+}
+
+// conv3d with padding 'valid' (none) or 'same' (the result is as large as the input; an odd rest goes behind).
+inline Tensor conv3d_padding(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
+                             const IntList& stride = {}, std::string_view padding = "valid",
+                             const IntList& dilation = {}, int64_t groups = 1) {
+  static const detail::Op op_("conv3d_padding");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, dilation, groups});
+}
+
+// The transposed convolution: the gradient of conv1d by its input, applied to input; weight is [channels, out / groups, ...
+inline Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
+                               const IntList& stride = {}, const IntList& padding = {},
+                               const IntList& output_padding = {}, int64_t groups = 1, const IntList& dilation = {}) {
+  static const detail::Op op_("conv_transpose1d");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, output_padding, groups, dilation});
+}
+
+// The transposed convolution: the gradient of conv2d by its input, applied to input; weight is [channels, out / groups, ...
+inline Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
+                               const IntList& stride = {}, const IntList& padding = {},
+                               const IntList& output_padding = {}, int64_t groups = 1, const IntList& dilation = {}) {
+  static const detail::Op op_("conv_transpose2d");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, output_padding, groups, dilation});
+}
+
+// The transposed convolution: the gradient of conv3d by its input, applied to input; weight is [channels, out / groups, ...
+inline Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const Tensor& bias = {},
+                               const IntList& stride = {}, const IntList& padding = {},
+                               const IntList& output_padding = {}, int64_t groups = 1, const IntList& dilation = {}) {
+  static const detail::Op op_("conv_transpose3d");
+  return detail::one<Tensor>(op_, {input, weight, bias, stride, padding, output_padding, groups, dilation});
+}
+
+// The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the kernel.
+inline std::tuple<Tensor, Tensor> max_pool1d_with_indices(const Tensor& input, const IntList& kernel_size,
+                                                const IntList& stride = {}, const IntList& padding = {},
+                                                const IntList& dilation = {}, bool ceil_mode = false) {
+  static const detail::Op op_("max_pool1d_with_indices");
+  return detail::some<Tensor, 2>(op_, {input, kernel_size, stride, padding, dilation, ceil_mode});
+}
+
+// The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the kernel.
+inline std::tuple<Tensor, Tensor> max_pool2d_with_indices(const Tensor& input, const IntList& kernel_size,
+                                                const IntList& stride = {}, const IntList& padding = {},
+                                                const IntList& dilation = {}, bool ceil_mode = false) {
+  static const detail::Op op_("max_pool2d_with_indices");
+  return detail::some<Tensor, 2>(op_, {input, kernel_size, stride, padding, dilation, ceil_mode});
+}
+
+// The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the kernel.
+inline std::tuple<Tensor, Tensor> max_pool3d_with_indices(const Tensor& input, const IntList& kernel_size,
+                                                const IntList& stride = {}, const IntList& padding = {},
+                                                const IntList& dilation = {}, bool ceil_mode = false) {
+  static const detail::Op op_("max_pool3d_with_indices");
+  return detail::some<Tensor, 2>(op_, {input, kernel_size, stride, padding, dilation, ceil_mode});
+}
+
+// The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+inline Tensor max_pool1d(const Tensor& input, const IntList& kernel_size, const IntList& stride = {},
+                         const IntList& padding = {}, const IntList& dilation = {}, bool ceil_mode = false) {
+  static const detail::Op op_("max_pool1d");
+  return detail::one<Tensor>(op_, {input, kernel_size, stride, padding, dilation, ceil_mode});
+}
+
+// The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+inline Tensor max_pool2d(const Tensor& input, const IntList& kernel_size, const IntList& stride = {},
+                         const IntList& padding = {}, const IntList& dilation = {}, bool ceil_mode = false) {
+  static const detail::Op op_("max_pool2d");
+  return detail::one<Tensor>(op_, {input, kernel_size, stride, padding, dilation, ceil_mode});
+}
+
+// The largest element of each window; NaN counts as the largest. No stride: that of the kernel.
+inline Tensor max_pool3d(const Tensor& input, const IntList& kernel_size, const IntList& stride = {},
+                         const IntList& padding = {}, const IntList& dilation = {}, bool ceil_mode = false) {
+  static const detail::Op op_("max_pool3d");
+  return detail::one<Tensor>(op_, {input, kernel_size, stride, padding, dilation, ceil_mode});
+}
+
+// The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+inline std::tuple<Tensor, Tensor> adaptive_max_pool1d(const Tensor& input, const IntList& output_size) {
+  static const detail::Op op_("adaptive_max_pool1d");
+  return detail::some<Tensor, 2>(op_, {input, output_size});
+}
+
+// The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+inline std::tuple<Tensor, Tensor> adaptive_max_pool2d(const Tensor& input, const IntList& output_size) {
+  static const detail::Op op_("adaptive_max_pool2d");
+  return detail::some<Tensor, 2>(op_, {input, output_size});
+}
+
+// The largest elements of output_size windows that cover the input evenly, and their places in the plane.
+inline std::tuple<Tensor, Tensor> adaptive_max_pool3d(const Tensor& input, const IntList& output_size) {
+  static const detail::Op op_("adaptive_max_pool3d");
+  return detail::some<Tensor, 2>(op_, {input, output_size});
+}
+
+// The gradient of the pooling by its input: that of the results added where they were found.
+inline Tensor max_pool2d_with_indices_backward(const Tensor& grad_output, const Tensor& input,
+                                               const IntList& kernel_size, const IntList& stride,
+                                               const IntList& padding, const IntList& dilation, bool ceil_mode,
+                                               const Tensor& indices) {
+  static const detail::Op op_("max_pool2d_with_indices_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, kernel_size, stride, padding, dilation, ceil_mode, indices});
+}
+
+// The gradient of the pooling by its input: that of the results added where they were found.
+inline Tensor max_pool3d_with_indices_backward(const Tensor& grad_output, const Tensor& input,
+                                               const IntList& kernel_size, const IntList& stride,
+                                               const IntList& padding, const IntList& dilation, bool ceil_mode,
+                                               const Tensor& indices) {
+  static const detail::Op op_("max_pool3d_with_indices_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, kernel_size, stride, padding, dilation, ceil_mode, indices});
+}
+
+// The gradient of the pooling by its input: that of the results added where they were found.
+inline Tensor adaptive_max_pool2d_backward(const Tensor& grad_output, const Tensor& input, const Tensor& indices) {
+  static const detail::Op op_("adaptive_max_pool2d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, indices});
+}
+
+// The gradient of the pooling by its input: that of the results added where they were found.
+inline Tensor adaptive_max_pool3d_backward(const Tensor& grad_output, const Tensor& input, const Tensor& indices) {
+  static const detail::Op op_("adaptive_max_pool3d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, indices});
+}
+
+// Planes of zeros with the elements at the places where max_pool2d found them; of equal places the last element stays.
+inline Tensor max_unpool2d(const Tensor& input, const Tensor& indices, const IntList& output_size) {
+  static const detail::Op op_("max_unpool2d");
+  return detail::one<Tensor>(op_, {input, indices, output_size});
+}
+
+// Planes of zeros with the elements at the places where max_pool3d found them; stride and padding do not matter.
+inline Tensor max_unpool3d(const Tensor& input, const Tensor& indices, const IntList& output_size,
+                           const IntList& stride, const IntList& padding) {
+  static const detail::Op op_("max_unpool3d");
+  return detail::one<Tensor>(op_, {input, indices, output_size, stride, padding});
+}
+
+// The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+inline Tensor avg_pool1d(const Tensor& input, const IntList& kernel_size, const IntList& stride = {},
+                         const IntList& padding = {}, bool ceil_mode = false, bool count_include_pad = true) {
+  static const detail::Op op_("avg_pool1d");
+  return detail::one<Tensor>(op_, {input, kernel_size, stride, padding, ceil_mode, count_include_pad});
+}
+
+// The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+inline Tensor avg_pool2d(const Tensor& input, const IntList& kernel_size, const IntList& stride = {},
+                         const IntList& padding = {}, bool ceil_mode = false, bool count_include_pad = true,
+                         std::optional<int64_t> divisor_override = {}) {
+  static const detail::Op op_("avg_pool2d");
+  return detail::one<Tensor>(op_, {input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                                   divisor_override});
+}
+
+// The sum of each window by the number of its elements, with those of the padding where count_include_pad is set.
+inline Tensor avg_pool3d(const Tensor& input, const IntList& kernel_size, const IntList& stride = {},
+                         const IntList& padding = {}, bool ceil_mode = false, bool count_include_pad = true,
+                         std::optional<int64_t> divisor_override = {}) {
+  static const detail::Op op_("avg_pool3d");
+  return detail::one<Tensor>(op_, {input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                                   divisor_override});
+}
+
+// The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded down, to (i ...
+inline Tensor adaptive_avg_pool1d(const Tensor& input, const IntList& output_size) {
+  static const detail::Op op_("adaptive_avg_pool1d");
+  return detail::one<Tensor>(op_, {input, output_size});
+}
+
+// The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded down, to (i ...
+inline Tensor adaptive_avg_pool2d(const Tensor& input, const IntList& output_size) {
+  static const detail::Op op_("adaptive_avg_pool2d");
+  return detail::one<Tensor>(op_, {input, output_size});
+}
+
+// The averages of output_size windows that cover the input evenly: window i of n goes from i * size / n, rounded down, to (i ...
+inline Tensor adaptive_avg_pool3d(const Tensor& input, const IntList& output_size) {
+  static const detail::Op op_("adaptive_avg_pool3d");
+  return detail::one<Tensor>(op_, {input, output_size});
+}
+
+// The gradient of avg_pool2d by its input.
+inline Tensor avg_pool2d_backward(const Tensor& grad_output, const Tensor& input, const IntList& kernel_size,
+                                  const IntList& stride, const IntList& padding, bool ceil_mode, bool count_include_pad,
+                                  std::optional<int64_t> divisor_override = {}) {
+  static const detail::Op op_("avg_pool2d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                                   divisor_override});
+}
+
+// The gradient of avg_pool3d by its input.
+inline Tensor avg_pool3d_backward(const Tensor& grad_output, const Tensor& input, const IntList& kernel_size,
+                                  const IntList& stride, const IntList& padding, bool ceil_mode, bool count_include_pad,
+                                  std::optional<int64_t> divisor_override = {}) {
+  static const detail::Op op_("avg_pool3d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                                   divisor_override});
+}
+
+// The input with value around it: pad holds pairs (before, behind) from the last dimension on; a negative number cuts off.
+inline Tensor constant_pad_nd(const Tensor& input, const IntList& pad, Scalar value = 0) {
+  static const detail::Op op_("constant_pad_nd");
+  return detail::one<Tensor>(op_, {input, pad, value});
+}
+
+// The input padded with a constant, or over its last one to three dimensions by reflection, by its border or in a circle.
+inline Tensor pad(const Tensor& input, const IntList& pad, std::string_view mode = "constant",
+                  std::optional<double> value = {}) {
+  static const detail::Op op_("pad");
+  return detail::one<Tensor>(op_, {input, pad, mode, value});
+}
+
+// The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+inline Tensor reflection_pad1d(const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("reflection_pad1d");
+  return detail::one<Tensor>(op_, {input, padding});
+}
+
+// The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+inline Tensor reflection_pad2d(const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("reflection_pad2d");
+  return detail::one<Tensor>(op_, {input, padding});
+}
+
+// The input padded by reflection at its first and last elements: pairs (before, behind) from the last dimension on.
+inline Tensor reflection_pad3d(const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("reflection_pad3d");
+  return detail::one<Tensor>(op_, {input, padding});
+}
+
+// The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+inline Tensor replication_pad1d(const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("replication_pad1d");
+  return detail::one<Tensor>(op_, {input, padding});
+}
+
+// The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+inline Tensor replication_pad2d(const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("replication_pad2d");
+  return detail::one<Tensor>(op_, {input, padding});
+}
+
+// The input padded by its first and last elements: pairs (before, behind) from the last dimension on.
+inline Tensor replication_pad3d(const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("replication_pad3d");
+  return detail::one<Tensor>(op_, {input, padding});
+}
+
+// The gradient of reflection_pad1d by its input.
+inline Tensor reflection_pad1d_backward(const Tensor& grad_output, const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("reflection_pad1d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, padding});
+}
+
+// The gradient of reflection_pad2d by its input.
+inline Tensor reflection_pad2d_backward(const Tensor& grad_output, const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("reflection_pad2d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, padding});
+}
+
+// The gradient of reflection_pad3d by its input.
+inline Tensor reflection_pad3d_backward(const Tensor& grad_output, const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("reflection_pad3d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, padding});
+}
+
+// The gradient of replication_pad1d by its input.
+inline Tensor replication_pad1d_backward(const Tensor& grad_output, const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("replication_pad1d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, padding});
+}
+
+// The gradient of replication_pad2d by its input.
+inline Tensor replication_pad2d_backward(const Tensor& grad_output, const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("replication_pad2d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, padding});
+}
+
+// The gradient of replication_pad3d by its input.
+inline Tensor replication_pad3d_backward(const Tensor& grad_output, const Tensor& input, const IntList& padding) {
+  static const detail::Op op_("replication_pad3d_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, padding});
+}
+
+// Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+inline Tensor upsample_nearest1d(const Tensor& input, const IntList& output_size = {},
+                                 std::optional<double> scales = {}) {
+  static const detail::Op op_("upsample_nearest1d");
+  return detail::one<Tensor>(op_, {input, output_size, scales});
+}
+
+// Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+inline Tensor upsample_nearest2d(const Tensor& input, const IntList& output_size = {},
+                                 std::optional<double> scales_h = {}, std::optional<double> scales_w = {}) {
+  static const detail::Op op_("upsample_nearest2d");
+  return detail::one<Tensor>(op_, {input, output_size, scales_h, scales_w});
+}
+
+// Each element the one of the input at its place, rounded down. Without output_size the scales give the size.
+inline Tensor upsample_nearest3d(const Tensor& input, const IntList& output_size = {},
+                                 std::optional<double> scales_d = {}, std::optional<double> scales_h = {},
+                                 std::optional<double> scales_w = {}) {
+  static const detail::Op op_("upsample_nearest3d");
+  return detail::one<Tensor>(op_, {input, output_size, scales_d, scales_h, scales_w});
+}
+
+// Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+inline Tensor upsample_linear1d(const Tensor& input, const IntList& output_size = {}, bool align_corners = false,
+                                std::optional<double> scales = {}) {
+  static const detail::Op op_("upsample_linear1d");
+  return detail::one<Tensor>(op_, {input, output_size, align_corners, scales});
+}
+
+// Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+inline Tensor upsample_bilinear2d(const Tensor& input, const IntList& output_size = {}, bool align_corners = false,
+                                  std::optional<double> scales_h = {}, std::optional<double> scales_w = {}) {
+  static const detail::Op op_("upsample_bilinear2d");
+  return detail::one<Tensor>(op_, {input, output_size, align_corners, scales_h, scales_w});
+}
+
+// Linear interpolation along each dimension; align_corners puts the first and last elements on those of the input.
+inline Tensor upsample_trilinear3d(const Tensor& input, const IntList& output_size = {}, bool align_corners = false,
+                                   std::optional<double> scales_d = {}, std::optional<double> scales_h = {},
+                                   std::optional<double> scales_w = {}) {
+  static const detail::Op op_("upsample_trilinear3d");
+  return detail::one<Tensor>(op_, {input, output_size, align_corners, scales_d, scales_h, scales_w});
+}
+
+// Cubic convolution (a = -0.75) along each dimension; align_corners puts the first and last elements on those of the input.
+inline Tensor upsample_bicubic2d(const Tensor& input, const IntList& output_size = {}, bool align_corners = false,
+                                 std::optional<double> scales_h = {}, std::optional<double> scales_w = {}) {
+  static const detail::Op op_("upsample_bicubic2d");
+  return detail::one<Tensor>(op_, {input, output_size, align_corners, scales_h, scales_w});
+}
+
+// The gradient of upsample_nearest2d by its input.
+inline Tensor upsample_nearest2d_backward(const Tensor& grad_output, const IntList& output_size,
+                                          const IntList& input_size, std::optional<double> scales_h = {},
+                                          std::optional<double> scales_w = {}) {
+  static const detail::Op op_("upsample_nearest2d_backward");
+  return detail::one<Tensor>(op_, {grad_output, output_size, input_size, scales_h, scales_w});
+}
+
+// The gradient of upsample_bilinear2d by its input.
+inline Tensor upsample_bilinear2d_backward(const Tensor& grad_output, const IntList& output_size,
+                                           const IntList& input_size, bool align_corners,
+                                           std::optional<double> scales_h = {}, std::optional<double> scales_w = {}) {
+  static const detail::Op op_("upsample_bilinear2d_backward");
+  return detail::one<Tensor>(op_, {grad_output, output_size, input_size, align_corners, scales_h, scales_w});
+}
+
+// The gradient of upsample_bicubic2d by its input.
+inline Tensor upsample_bicubic2d_backward(const Tensor& grad_output, const IntList& output_size,
+                                          const IntList& input_size, bool align_corners,
+                                          std::optional<double> scales_h = {}, std::optional<double> scales_w = {}) {
+  static const detail::Op op_("upsample_bicubic2d_backward");
+  return detail::one<Tensor>(op_, {grad_output, output_size, input_size, align_corners, scales_h, scales_w});
+}
+
+// The windows of an image [n, channels, height, width] as columns [n, channels * kernel elements, windows].
+inline Tensor im2col(const Tensor& input, const IntList& kernel_size, const IntList& dilation, const IntList& padding,
+                     const IntList& stride) {
+  static const detail::Op op_("im2col");
+  return detail::one<Tensor>(op_, {input, kernel_size, dilation, padding, stride});
+}
+
+// Columns [n, channels * kernel elements, windows] added up into an image of output_size: the transposed map of im2col.
+inline Tensor col2im(const Tensor& input, const IntList& output_size, const IntList& kernel_size,
+                     const IntList& dilation, const IntList& padding, const IntList& stride) {
+  static const detail::Op op_("col2im");
+  return detail::one<Tensor>(op_, {input, output_size, kernel_size, dilation, padding, stride});
+}
+
+// […, c * r * r, h, w] as [… , c, h * r, w * r]: channels become pixels.
+inline Tensor pixel_shuffle(const Tensor& input, int64_t upscale_factor) {
+  static const detail::Op op_("pixel_shuffle");
+  return detail::one<Tensor>(op_, {input, upscale_factor});
+}
+
+// […, c, h * r, w * r] as […, c * r * r, h, w]: pixels become channels.
+inline Tensor pixel_unshuffle(const Tensor& input, int64_t downscale_factor) {
+  static const detail::Op op_("pixel_unshuffle");
+  return detail::one<Tensor>(op_, {input, downscale_factor});
+}
+
+// The channels of groups in turn: channel (g, i) of [n, groups * k, …] goes to place (i, g).
+inline Tensor channel_shuffle(const Tensor& input, int64_t groups) {
+  static const detail::Op op_("channel_shuffle");
+  return detail::one<Tensor>(op_, {input, groups});
 }
 
 }  // namespace v1
