@@ -103,7 +103,7 @@ Judgement judge(const Network& net, const Digits& d) {
   std::iota(all.begin(), all.end(), 0);
   const Tensor scores = net(images(d, all.data(), all.size(), nullptr));
   Judgement j;
-  j.loss = gradus::cross_entropy(scores, labels(d, all.data(), all.size())).item<double>();
+  j.loss = gradus::cross_entropy_loss(scores, labels(d, all.data(), all.size())).item<double>();
   j.read = gradus::argmax(scores, 1).to_vector<int64_t>();
   size_t right = 0;
   for (size_t i = 0; i < d.count(); ++i) right += j.read[i] == d.labels[i];
@@ -130,7 +130,7 @@ void learn(const Network& net, const Digits& training, const Digits& test, const
     random.shuffle(order);
     for (size_t b = 0; b < batches; ++b, ++step) {
       const size_t* which = &order[b * kBatch];
-      gradus::cross_entropy(net(images(training, which, kBatch, &random)), labels(training, which, kBatch)).backward();
+      gradus::cross_entropy_loss(net(images(training, which, kBatch, &random)), labels(training, which, kBatch)).backward();
       descent.step(kRate * 0.5 * (1 + std::cos(std::acos(-1.0) * static_cast<double>(step) / static_cast<double>(steps))));
     }
     add(seen, epoch, judge(net, training));
