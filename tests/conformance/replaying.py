@@ -97,6 +97,9 @@ class Entry:
 
     def stopped(self, sample, kind, parts, problem):
         """An exception in a step that should have worked: which step it was follows from how far the replay came."""
+        if sample.kind == "error" and getattr(problem, "status", 0) != L.INTERNAL:
+            self.finish(sample, kind, None)                                 # already its tensors are refused
+            return
         guilty = [self.backend.last_call] if self.backend.last_call and not self.backend.in_grad else None
         if self.backend.runs >= 2 or "grads" not in parts:
             if "grads" in parts:                                            # the earlier steps agreed or were compared
