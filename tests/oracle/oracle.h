@@ -95,5 +95,6 @@ Oracles creation_and_losses();
 Oracles layers();
 Oracles convolutions();
 Oracles images();
+Oracles copies();
 
 }  // namespace gradus::oracle
