@@ -13,7 +13,7 @@ constexpr std::pair<std::string_view, const char*> kOtherNames[] = {
     {"self", "input"}, {"end", "stop"}, {"from", "low"}, {"to", "high"}, {"implicit", "is_implicit"}, {"var", "variance"}, {"type", "kind"}, {"in", "source"},
     {"out", "target"}, {"lambda", "threshold"}, {"default", "fallback"}, {"val", "value"}, {"ref", "reference"}, {"base", "base_value"},
     {"fn", "function"}, {"mod", "modulus"}, {"object", "item"}, {"params", "parameters"}, {"string", "text"}, {"global", "is_global"},
-    {"struct", "structure"}, {"with", "companion"}, {"where", "condition"}, {"fixed", "is_fixed"}, {"test", "is_test"},
+    {"struct", "structure"}, {"with", "companion"}, {"where", "condition"}, {"fixed", "is_fixed"}, {"var", "variance"}, {"test", "is_test"},
 };
 
 constexpr std::string_view kKeywords[] = {
