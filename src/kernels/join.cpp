@@ -55,7 +55,10 @@ int64_t count_triangle(int64_t rows, int64_t columns, int64_t diagonal, bool upp
 void triangle_indices(const View& out, int64_t rows, int64_t columns, int64_t diagonal, bool upper) {
   indices_as(out.dtype, [&]<class T>() {
     T *row = out.as<T>(), *column = row + out.numel / 2;
-    for (int64_t i = 0; i < rows; ++i) {
+    const __int128 d = diagonal;                              // rows outside of [begin, end) have nothing
+    const auto begin = static_cast<int64_t>(upper ? 0 : std::clamp<__int128>(-d, 0, rows));
+    const auto end = out.numel == 0 ? begin : static_cast<int64_t>(upper ? std::clamp<__int128>(columns - d, 0, rows) : rows);
+    for (int64_t i = begin; i < end; ++i) {
       const Span s = in_triangle(i, columns, diagonal, upper);
       for (int64_t j = s.begin; j < s.end; ++j) {
         *row++ = static_cast<T>(i);
