@@ -1,5 +1,6 @@
 // The typed C functions: one per operation, and one with numbers for tensors where PyTorch has that.
 #include <algorithm>
+#include <cctype>
 
 #include "capi/generate.h"
 
@@ -63,7 +64,9 @@ bool has_scalar_form(const Op& op) {
 std::vector<Function> functions() {
   std::vector<Function> all;
   for (const Op* op : public_ops()) {
-    const std::string& n = name(*op);
+    std::string n = name(*op);                                // C names are lower-case: mT is gradus_mt
+    std::transform(n.begin(), n.end(), n.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (n != name(*op) && find_op(n)) continue;
     all.push_back({op, false, "gradus_" + n});
     if (!has_scalar_form(*op)) continue;
     const std::string stem = op->info->functional ? n.substr(0, n.size() - 1) + "_scalar_" : n + "_scalar";

@@ -1800,11 +1800,11 @@ gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_t
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_t, "t", v_, result);
 }
-gradus_status gradus_mT(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+gradus_status gradus_mt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_mT, "mT", v_, result);
 }
-gradus_status gradus_numpy_T(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+gradus_status gradus_numpy_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_numpy_T, "numpy_T", v_, result);
 }

@@ -2514,14 +2514,14 @@ GRADUS_API gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *inpu
  *   mT(Tensor(a) self) -> Tensor(a)
  * since:1
  */
-GRADUS_API gradus_status gradus_mT(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+GRADUS_API gradus_status gradus_mt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
  * All dimensions in reverse order.
  *   numpy_T(Tensor(a) self) -> Tensor(a)
  * since:1
  */
-GRADUS_API gradus_status gradus_numpy_T(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+GRADUS_API gradus_status gradus_numpy_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
  * Two dimensions exchanged.

@@ -17,7 +17,7 @@ struct Twins {
 };
 
 Twins& twins() {
-  static Twins all;
+  static Twins& all = *new Twins;                            // never destroyed: ops are valid until the process ends
   return all;
 }
 
