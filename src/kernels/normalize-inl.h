@@ -18,6 +18,12 @@ using kernels_softmax::get;
 using kernels_softmax::over;
 using kernels_softmax::put;
 
+// Of floats in double: the mean of numbers far from 0 is wanted to more digits than they have.
+struct WideSum : kernels_reduce::Adds {
+  static constexpr bool wide = true;
+  template <class V> static HWY_INLINE V step(V a, V x, V) { return a + x; }
+};
+
 // Group s lies in `pieces` pieces of `length` elements, `stride` apart; its first channel is `channel`.
 struct Place {
   int64_t start, pieces, length, stride, channel;
@@ -26,18 +32,19 @@ struct Place {
         channel(s % z.groups * z.channels) {}
 };
 
-// y = (x - mean) * factor * w + b over one channel, or over one element of each of n channels.
+// y = (x - mean) * factor * w + b over one channel, or over one element of each of n channels. What T cannot hold of the mean
+// goes into the shift: where the mean is far from 0 it would be seen in y.
 template <class T> HWY_INLINE void scale_channel(T* y, const T* x, int64_t n, double mean, double factor, double shift) {
   using D = hn::ScalableTag<T>;
-  const Value<D> m(mean), f(factor), b(shift);
+  const Value<D> m(mean), f(factor), b(shift - (mean - static_cast<double>(static_cast<T>(mean))) * factor);
   over<D>(n, [&](int64_t i, int64_t k) HWY_ATTR { put((get<D>(x + i, k) - m) * f + b, y + i, k); });
 }
 template <class T> void scale_channels(T* y, const T* x, int64_t n, double mean, double factor, const T* w, const T* b) {
   using D = hn::ScalableTag<T>;
-  const Value<D> m(mean), f(factor);
-  if (w && b) over<D>(n, [&](int64_t i, int64_t k) HWY_ATTR { put((get<D>(x + i, k) - m) * f * get<D>(w + i, k) + get<D>(b + i, k), y + i, k); });
-  else if (w) over<D>(n, [&](int64_t i, int64_t k) HWY_ATTR { put((get<D>(x + i, k) - m) * f * get<D>(w + i, k), y + i, k); });
-  else if (b) over<D>(n, [&](int64_t i, int64_t k) HWY_ATTR { put((get<D>(x + i, k) - m) * f + get<D>(b + i, k), y + i, k); });
+  const Value<D> m(mean), f(factor), l((mean - static_cast<double>(static_cast<T>(mean))) * factor);
+  if (w && b) over<D>(n, [&](int64_t i, int64_t k) HWY_ATTR { put(((get<D>(x + i, k) - m) * f - l) * get<D>(w + i, k) + get<D>(b + i, k), y + i, k); });
+  else if (w) over<D>(n, [&](int64_t i, int64_t k) HWY_ATTR { put(((get<D>(x + i, k) - m) * f - l) * get<D>(w + i, k), y + i, k); });
+  else if (b) over<D>(n, [&](int64_t i, int64_t k) HWY_ATTR { put((get<D>(x + i, k) - m) * f - l + get<D>(b + i, k), y + i, k); });
   else scale_channel(y, x, n, mean, factor, 0);
 }
 
@@ -49,7 +56,7 @@ template <class T> void forward(const Normalize& z, int64_t begin, int64_t end) 
     const T* x = static_cast<const T*>(z.x) + p.start;
     T* y = static_cast<T*>(z.y) + p.start;
     double mean = 0, var = 0;
-    for (int64_t i = 0; z.center && i < p.pieces; ++i) mean += kernels_reduce::row<kernels_reduce::Sum, T>(x + i * p.stride, p.length, 0);
+    for (int64_t i = 0; z.center && i < p.pieces; ++i) mean += kernels_reduce::row<WideSum, T>(x + i * p.stride, p.length, 0);
     if (z.center) mean /= n;
     for (int64_t i = 0; i < p.pieces; ++i) var += kernels_reduce::row<kernels_reduce::SquareSum, T>(x + i * p.stride, p.length, mean);
     var /= n;

@@ -68,7 +68,7 @@ void attend(const Args& a, const Attention& t, Tensors& out) {
 }
 
 std::optional<double> number_at(const Args& a, int i) { return a.has(i) ? std::optional<double>(a.real(i)) : std::nullopt; }
-Attention common(const Args& a) { return {.query = a.tensor(0), .key = a.tensor(1), .value = a.tensor(2), .mask = a.optional_tensor(3), .dropout_p = a.real(4), .causal = a.flag(5)}; }
+Attention common(const Args& a) { return {a.tensor(0), a.tensor(1), a.tensor(2), a.optional_tensor(3), {}, a.real(4), a.flag(5), false, {}}; }
 
 void samples(Samples& s) {
   s.add({s.rand({2, 3, 4}), s.rand({2, 5, 4}), s.rand({2, 5, 2})});

@@ -100,21 +100,13 @@ void native_batch_norm_backward(const Args& a, Tensors& out) {
   const bool train = a.flag(7);
   check_channels(a, {2, -1, 3, 4}, c.channels);
   GRADUS_CHECK(same(g.sizes(), x.sizes()), shape, "{}: a gradient of shape {} for an input of shape {}", name(a.op()), text(g.sizes()), text(x.sizes()));
-  for (int i : train ? Sizes{5, 6} : Sizes{3, 4})
+  const int at = train ? 5 : 3;
+  for (int i : {at, at + 1})
     GRADUS_CHECK(a.has(i), argument, "{}: argument '{}' must be given {} training", name(a.op()), a.op().info->schema.arguments[static_cast<size_t>(i)].name, train ? "in" : "without");
   const int64_t mask = mask_bits(a, 9);
-  Tensors d;
-  if (train) {
-    d = normalize_backward(c.turn(g), c.x, a[2], a[5], a[6], c.layout, mask);
-    if (mask & 1) d[0] = c.back(d[0]);
-  } else {
-    const Tensor rstd = c.spread(inverse_std(a.tensor(4), a.real(8)));
-    Sizes dims;
-    for (int64_t i = 0; i < x.ndim(); ++i) if (i != 1) dims.push_back(i);
-    d.push_back(mask & 1 ? mul(g, a.has(2) ? mul(rstd, c.spread(a.tensor(2))) : rstd) : Tensor());
-    d.push_back(mask & 2 ? sum(mul(g, mul(sub(x, c.spread(a.tensor(3))), rstd)), dims) : Tensor());
-    d.push_back(mask & 4 ? sum(g, dims) : Tensor());
-  }
+  const Tensor rstd = train ? a.tensor(6) : inverse_std(a.tensor(4), a.real(8));
+  Tensors d = normalize_backward(c.turn(g), c.x, a[2], a[at], rstd, c.layout, train ? mask : mask & 6);
+  if (mask & 1) d[0] = train ? c.back(d[0]) : mul(g, c.spread(a.has(2) ? mul(rstd, a.tensor(2)) : rstd));
   const Dtype scale = a.has(2) ? a.tensor(2).dtype() : x.dtype();
   const Sizes channels{c.channels};
   add_gradient(out, d[0], mask & 1, x.sizes(), x.dtype());
