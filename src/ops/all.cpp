@@ -26,6 +26,7 @@ std::vector<Family> families() {
       {"Joining and repeating", repeat_ops},
       {"Indexing", index_ops},
       {"Indexing", embedding_ops},
+      {"Indexing", embedding_bag_ops},
       {"Scattering and masks", scatter_ops},
       {"Scattering and masks", scatter_rows_ops},
       {"Scattering and masks", scatter_reduce_ops},

@@ -104,6 +104,9 @@ inline Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& ke
 // ---- distance.cpp: distances and angles
 extern Op cosine_similarity_op, pairwise_distance_op, cdist_op, pdist_op;
 
+// ---- embedding_bag.cpp: rows of a table in bags
+extern Op bags_op, embedding_bag_op;
+
 // ---- pad.cpp: padding
 extern Op constant_pad_nd_op, pad_image_op, pad_image_back_op, pad_op, reflection_pad1d_op, reflection_pad2d_op, reflection_pad3d_op, replication_pad1d_op,
     replication_pad2d_op, replication_pad3d_op, reflection_pad1d_backward_op, reflection_pad2d_backward_op, reflection_pad3d_backward_op,

@@ -25,6 +25,7 @@ extern const OpList join_ops;
 extern const OpList repeat_ops;
 extern const OpList index_ops;
 extern const OpList embedding_ops;
+extern const OpList embedding_bag_ops;
 extern const OpList scatter_ops;
 extern const OpList scatter_rows_ops;
 extern const OpList scatter_reduce_ops;

@@ -1,4 +1,4 @@
-// Attention and distances, by their definitions.
+// Attention, distances and bags of rows, by their definitions.
 #include <cmath>
 
 #include "oracle/oracle.h"
@@ -135,12 +135,38 @@ std::vector<Array> pdist(const Arguments& a) {
   return {out};
 }
 
+// ---- bags
+std::vector<Array> embedding_bag(const Arguments& a) {
+  const Array w = a.array(0), indices = a.array(1), offsets = a.array(2), each = a.has(6) ? a.array(6) : Array();
+  const auto n = static_cast<int64_t>(indices.values.size()), bags = static_cast<int64_t>(offsets.values.size()) - a.flag(7);
+  const int64_t padding = a.has(8) ? (a.integer(8) + w.sizes[0]) % w.sizes[0] : -1;
+  Array out({bags, w.sizes[1]}), of({n}), sizes({bags});
+  for (int64_t b = 0; b < bags; ++b) {
+    const auto begin = static_cast<int64_t>(offsets.values[static_cast<size_t>(b)]);
+    const bool last = static_cast<size_t>(b) + 1 == offsets.values.size();
+    const int64_t end = last ? n : static_cast<int64_t>(offsets.values[static_cast<size_t>(b) + 1]);
+    for (int64_t i = begin; i < end; ++i) {
+      const auto row = static_cast<int64_t>(indices.values[static_cast<size_t>(i)]);
+      of.at({i}) = static_cast<double>(b);
+      if (row == padding) continue;
+      sizes.at({b}) += 1;
+      for (int64_t j = 0; j < w.sizes[1]; ++j) {
+        const double v = w.at({row, j}) * (each.values.empty() ? 1 : each.at({i}));
+        double& to = out.at({b, j});
+        to = a.integer(4) == 2 && sizes.at({b}) > 1 ? std::max(to, v) : a.integer(4) == 2 ? v : to + v;
+      }
+    }
+    for (int64_t j = 0; a.integer(4) == 1 && sizes.at({b}) > 0 && j < w.sizes[1]; ++j) out.at({b, j}) /= sizes.at({b});
+  }
+  return {out, of, sizes, Array(Dims{0})};
+}
+
 }  // namespace
 
 Oracles attention_and_distances() {
   return {
       {"scaled_dot_product_attention", result_only}, {"_scaled_dot_product_attention_math", with_weights}, {"cosine_similarity", cosine_similarity},
-      {"pairwise_distance", pairwise_distance}, {"cdist", cdist}, {"pdist", pdist},
+      {"pairwise_distance", pairwise_distance}, {"cdist", cdist}, {"pdist", pdist}, {"embedding_bag", embedding_bag},
   };
 }
 
