@@ -1,10 +1,124 @@
 // Scaled dot product attention.
+#include <cmath>
+
 #include "ops/lists.h"
 #include "ops/ops.h"
 #include "ops/samples.h"
 
 namespace gradus {
+namespace {
 
-const OpList attention_ops{};
+struct Attention {
+  Tensor query, key, value, mask, dropout_mask;
+  double dropout_p = 0;
+  bool causal = false, grouped = false;
+  std::optional<double> scale;
+};
+
+void check(const Args& a, const Attention& t) {
+  const Tensor &q = t.query, &k = t.key, &v = t.value;
+  for (const Tensor* x : {&q, &k, &v}) {
+    GRADUS_CHECK(x->ndim() >= 2, shape, "{}: {} of shape {} has fewer than 2 dimensions", name(a.op()), x == &q ? "query" : x == &k ? "key" : "value", text(x->sizes()));
+    GRADUS_CHECK(is_floating(x->dtype()), dtype, "{}: not defined for {}", name(a.op()), name(x->dtype()));
+    GRADUS_CHECK(x->dtype() == q.dtype(), dtype, "{}: a query of {} with {}", name(a.op()), name(q.dtype()), name(x->dtype()));
+  }
+  GRADUS_CHECK(q.size(-1) == k.size(-1), shape, "{}: a query of shape {} for a key of shape {}", name(a.op()), text(q.sizes()), text(k.sizes()));
+  GRADUS_CHECK(k.size(-2) == v.size(-2), shape, "{}: a key of shape {} with a value of shape {}", name(a.op()), text(k.sizes()), text(v.sizes()));
+  GRADUS_CHECK(!(t.causal && t.mask), argument, "{}: is_causal with an attn_mask", name(a.op()));
+  GRADUS_CHECK(t.dropout_p >= 0 && t.dropout_p <= 1, value, "{}: dropout_p {} is outside [0, 1]", name(a.op()), t.dropout_p);
+  GRADUS_CHECK(!t.mask || t.mask.dtype() == Dtype::boolean || is_floating(t.mask.dtype()), dtype, "{}: an attn_mask of {}", name(a.op()), name(t.mask.dtype()));
+}
+
+// Each head of t serves as many heads of the query.
+Tensor shared_heads(const Args& a, const Tensor& t, const Tensor& query) {
+  GRADUS_CHECK(query.ndim() >= 3 && t.ndim() >= 3 && t.size(-3) > 0 && query.size(-3) % t.size(-3) == 0, shape, "{}: heads of shape {} for a query of shape {}", name(a.op()),
+               text(t.sizes()), text(query.sizes()));
+  const int64_t times = query.size(-3) / t.size(-3);
+  return times == 1 ? t : call(repeat_interleave_op, {t, times, int64_t{-3}});
+}
+
+// Scores where the mask holds; -inf elsewhere. A number mask is added.
+Tensor masked(const Tensor& scores, const Attention& t) {
+  if (t.causal) {
+    const Tensor lower = tril(ones(Sizes{scores.size(-2), scores.size(-1)}, Dtype::boolean));
+    return where(lower, scores, -HUGE_VAL);
+  }
+  if (!t.mask) return scores;
+  return t.mask.dtype() == Dtype::boolean ? where(t.mask, scores, -HUGE_VAL) : add(scores, to(t.mask, scores.dtype()));
+}
+
+// The result and the weights. A query that may see nothing gets zeros.
+void attend(const Args& a, const Attention& t, Tensors& out) {
+  check(a, t);
+  const Tensor k = t.grouped ? shared_heads(a, t.key, t.query) : t.key, v = t.grouped ? shared_heads(a, t.value, t.query) : t.value;
+  const double scale = t.scale ? *t.scale : 1 / std::sqrt(static_cast<double>(t.query.size(-1)));
+  const Tensor scores = matmul(mul(t.query, scale), transpose(k, -2, -1));
+  const Tensor weights = call(safe_softmax_op, {masked(scores, t), int64_t{-1}});
+  if (t.dropout_p == 0) {
+    out.push_back(matmul(weights, v));
+    out.push_back(weights);
+  } else if (t.dropout_mask) {
+    out.push_back(matmul(masked_fill(weights, logical_not(t.dropout_mask), 0.0), mul(v, 1 / (1 - t.dropout_p))));
+    out.push_back(weights);
+  } else {
+    const Tensor kept = dropout(weights, t.dropout_p, true);
+    out.push_back(matmul(kept, v));
+    out.push_back(kept);
+  }
+}
+
+std::optional<double> number_at(const Args& a, int i) { return a.has(i) ? std::optional<double>(a.real(i)) : std::nullopt; }
+Attention common(const Args& a) { return {a.tensor(0), a.tensor(1), a.tensor(2), a.optional_tensor(3), {}, a.real(4), a.flag(5), false, {}}; }
+
+void samples(Samples& s) {
+  s.add({s.rand({2, 3, 4}), s.rand({2, 5, 4}), s.rand({2, 5, 2})});
+  s.add({s.rand({3, 2}), s.rand({4, 2}), s.rand({4, 3}), s.rand({3, 4})});
+  s.add({s.rand({1, 2, 3, 2}), s.rand({1, 2, 2, 2}), s.rand({1, 2, 2, 2}), s.values({3, 2}, {1, 0, 0, 0, 1, 1}, Dtype::boolean)});       // one row sees nothing
+  s.add({s.rand({2, 3, 2}), s.rand({2, 3, 2}), s.rand({2, 3, 2}), Value(std::nullopt), Value(0), Value(true)});
+  s.error({s.rand({3, 2}), s.rand({4, 3}), s.rand({4, 3})}, "a query of shape [3, 2] for a key of shape [4, 3]");
+  s.error({s.rand({3, 2}), s.rand({4, 2}), s.rand({3, 3})}, "a key of shape [4, 2] with a value of shape [3, 3]");
+  s.error({s.rand({3, 2}), s.rand({4, 2}), s.rand({4, 3}), s.rand({3, 4}), Value(0), Value(true)}, "is_causal with an attn_mask");
+}
+
+}  // namespace
+
+Op scaled_dot_product_attention_op{
+    .schema = "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, *, "
+              "float? scale=None, bool enable_gqa=False) -> Tensor",
+    .doc = "softmax(scale query key' + mask) value, with scale 1 / sqrt(size) by default. A boolean mask says what may be seen, a number mask is added; "
+           "a row that may see nothing gives zeros. With enable_gqa a head of key and value serves several heads of query.",
+    .compose = [](const Args& a, Tensors& out) {
+      Attention t = common(a);
+      t.scale = number_at(a, 6);
+      t.grouped = a.flag(7);
+      Tensors all;
+      attend(a, t, all);
+      out.push_back(all[0]);
+    },
+    .samples = [](Samples& s) {
+      samples(s);
+      s.add({s.rand({1, 4, 2, 2}), s.rand({1, 2, 3, 2}), s.rand({1, 2, 3, 2}), Value(std::nullopt), Value(0), Value(false), Value(0.3), Value(true)});
+      s.error({s.rand({1, 3, 2, 2}), s.rand({1, 2, 3, 2}), s.rand({1, 2, 3, 2}), Value(std::nullopt), Value(0), Value(false), Value(0.3), Value(true)}, "heads of shape [1, 2, 3, 2]");
+    },
+};
+Op scaled_dot_product_attention_math_op{
+    .schema = "_scaled_dot_product_attention_math(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, "
+              "Tensor? dropout_mask=None, *, float? scale=None, bool enable_gqa=False) -> (Tensor, Tensor)",
+    .doc = "scaled_dot_product_attention, and its weights; dropout_mask says which ones to keep.",
+    .compose = [](const Args& a, Tensors& out) {
+      Attention t = common(a);
+      t.dropout_mask = a.optional_tensor(6);
+      t.scale = number_at(a, 7);
+      t.grouped = a.flag(8);
+      attend(a, t, out);
+    },
+    .samples = [](Samples& s) {
+      samples(s);
+      s.add({s.rand({2, 2}), s.rand({3, 2}), s.rand({3, 2}), Value(std::nullopt), Value(0.5), Value(false), s.values({2, 3}, {1, 0, 1, 1, 1, 0}, Dtype::boolean)});
+    },
+};
+
+static Op* const all[] = {&scaled_dot_product_attention_op, &scaled_dot_product_attention_math_op};
+const OpList attention_ops = all;
 
 }  // namespace gradus

@@ -74,11 +74,38 @@ inline Tensor avg_pool2d(const Tensor& self, const Value& kernel_size, const Val
 }
 inline Tensor adaptive_avg_pool2d(const Tensor& self, const Value& output_size) { return call(adaptive_avg_pool2d_op, {self, output_size}); }
 
-// ---- normalize.cpp: normalisation
+// ---- normalize_kernels.cpp, normalize.cpp, batch_norm.cpp: normalisation
+extern Op normalize_op, normalize_backward_op, native_layer_norm_op, layer_norm_op, native_layer_norm_backward_op, rms_norm_op, native_group_norm_op, group_norm_op,
+    native_group_norm_backward_op, native_batch_norm_op, native_batch_norm_legit_op, native_batch_norm_no_stats_op, batch_norm_op, native_batch_norm_backward_op, instance_norm_op;
+inline Tensor layer_norm(const Tensor& input, SizesRef normalized_shape, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-05) {
+  return call(layer_norm_op, {input, normalized_shape, weight, bias, eps});
+}
+inline Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-05) {
+  return call(group_norm_op, {input, num_groups, weight, bias, eps});
+}
+inline Tensor rms_norm(const Tensor& input, SizesRef normalized_shape, const Tensor& weight = {}, std::optional<double> eps = {}) {
+  return call(rms_norm_op, {input, normalized_shape, weight, eps});
+}
+inline Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean, const Tensor& running_var, bool training,
+                         double momentum = 0.1, double eps = 1e-05) {
+  return call(batch_norm_op, {input, weight, bias, running_mean, running_var, training, momentum, eps, true});
+}
 
 // ---- rnn.cpp: recurrent cells and layers
+extern Op rnn_tanh_cell_op, rnn_relu_cell_op, gru_cell_op, lstm_cell_op, rnn_tanh_op, rnn_relu_op, gru_op, lstm_op;
 
 // ---- attention.cpp: attention
+extern Op scaled_dot_product_attention_op, scaled_dot_product_attention_math_op;
+inline Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask = {}, double dropout_p = 0, bool is_causal = false,
+                                           std::optional<double> scale = {}, bool enable_gqa = false) {
+  return call(scaled_dot_product_attention_op, {query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa});
+}
+
+// ---- distance.cpp: distances and angles
+extern Op cosine_similarity_op, pairwise_distance_op, cdist_op, pdist_op;
+
+// ---- embedding_bag.cpp: rows of a table in bags
+extern Op bags_op, embedding_bag_op;
 
 // ---- pad.cpp: padding
 extern Op constant_pad_nd_op, pad_image_op, pad_image_back_op, pad_op, reflection_pad1d_op, reflection_pad2d_op, reflection_pad3d_op, replication_pad1d_op,
