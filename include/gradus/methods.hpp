@@ -2615,6 +2615,11 @@ template <class T> class Methods {
     static const detail::Op op_("adaptive_avg_pool3d");
     return detail::one<T>(op_, {self(), output_size});
   }
+  // The p-norms of the differences of all pairs of rows i < j, in order.
+  T pdist(double p = 2) const {
+    static const detail::Op op_("pdist");
+    return detail::one<T>(op_, {self(), p});
+  }
   // The input with value around it: pad holds pairs (before, behind) from the last dimension on; a negative number cuts off.
   T constant_pad_nd(const IntList& pad, Scalar value = 0) const {
     static const detail::Op op_("constant_pad_nd");

@@ -3316,6 +3316,21 @@ GRADUS_API gradus_status gradus_bucketize(gradus_context *ctx, const gradus_tens
                                           gradus_tensor **result);
 
 /*
+ * The sum (mode 0), mean (1) or maximum (2) of the rows of weight at the indices of each bag, which begins at its
+ * offset; an empty bag gives zeros. Then the bag of each index, the sizes of the bags, and nothing. Rows at
+ * padding_idx do not count. sparse is not heeded.
+ *   embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int? padding_idx=None) -> (Tensor, Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_embedding_bag(gradus_context *ctx, const gradus_tensor *weight,
+                                              const gradus_tensor *indices, const gradus_tensor *offsets,
+                                              int32_t scale_grad_by_freq, int64_t mode, int32_t sparse,
+                                              const gradus_tensor *per_sample_weights, int32_t include_last_offset,
+                                              const int64_t *padding_idx, gradus_tensor **result0,
+                                              gradus_tensor **result1, gradus_tensor **result2,
+                                              gradus_tensor **result3);
+
+/*
  * self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in
  * with reduce 'add' or 'multiply'. Of several values for one place the last one wins, and gets the gradient.
  *   scatter(Tensor self, int dim, Tensor index, Tensor src, *, str? reduce=None) -> Tensor
@@ -4862,6 +4877,264 @@ GRADUS_API gradus_status gradus_avg_pool3d_backward(gradus_context *ctx, const g
                                                 const int64_t *padding, size_t padding_count, int32_t ceil_mode,
                                                 int32_t count_include_pad, const int64_t *divisor_override,
                                                 gradus_tensor **result);
+
+/*
+ * layer_norm; and the mean and 1 / sqrt(var + eps) of each row.
+ *   native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_native_layer_norm(gradus_context *ctx, const gradus_tensor *input,
+                                                const int64_t *normalized_shape, size_t normalized_shape_count,
+                                                const gradus_tensor *weight, const gradus_tensor *bias, double eps,
+                                                gradus_tensor **result0, gradus_tensor **result1,
+                                                gradus_tensor **result2);
+
+/*
+ * (x - mean) / sqrt(var + eps) * weight + bias, with mean and variance over the last dimensions, whose sizes are
+ * normalized_shape.
+ *   layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enable=True) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_layer_norm(gradus_context *ctx, const gradus_tensor *input,
+                                           const int64_t *normalized_shape, size_t normalized_shape_count,
+                                           const gradus_tensor *weight, const gradus_tensor *bias, double eps,
+                                           int32_t cudnn_enable, gradus_tensor **result);
+
+/*
+ * The gradients of layer_norm by input, weight and bias; those not asked for are none.
+ *   native_layer_norm_backward(Tensor grad_out, Tensor input, int[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_native_layer_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
+                                                const gradus_tensor *input, const int64_t *normalized_shape,
+                                                size_t normalized_shape_count, const gradus_tensor *mean,
+                                                const gradus_tensor *rstd, const gradus_tensor *weight,
+                                                const gradus_tensor *bias, int32_t output_mask, gradus_tensor **result0,
+                                                gradus_tensor **result1, gradus_tensor **result2);
+
+/*
+ * x / sqrt(mean(x^2) + eps) * weight, with the mean over the last dimensions, whose sizes are normalized_shape. eps
+ * is the dtype's by default.
+ *   rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rms_norm(gradus_context *ctx, const gradus_tensor *input,
+                                         const int64_t *normalized_shape, size_t normalized_shape_count,
+                                         const gradus_tensor *weight, const double *eps, gradus_tensor **result);
+
+/*
+ * group_norm of [N, C, HxW]; and the mean and 1 / sqrt(var + eps) of each group.
+ *   native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_native_group_norm(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *weight, const gradus_tensor *bias, int64_t N,
+                                                int64_t C, int64_t HxW, int64_t group, double eps,
+                                                gradus_tensor **result0, gradus_tensor **result1,
+                                                gradus_tensor **result2);
+
+/*
+ * (x - mean) / sqrt(var + eps) * weight + bias of [N, C, …], with mean and variance over groups of channels, weight
+ * and bias by channel.
+ *   group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enabled=True) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_group_norm(gradus_context *ctx, const gradus_tensor *input, int64_t num_groups,
+                                           const gradus_tensor *weight, const gradus_tensor *bias, double eps,
+                                           int32_t cudnn_enabled, gradus_tensor **result);
+
+/*
+ * The gradients of group_norm by input, weight and bias; those not asked for are none.
+ *   native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, int N, int C, int HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_native_group_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
+                                                const gradus_tensor *input, const gradus_tensor *mean,
+                                                const gradus_tensor *rstd, const gradus_tensor *weight, int64_t N,
+                                                int64_t C, int64_t HxW, int64_t group, int32_t output_mask,
+                                                gradus_tensor **result0, gradus_tensor **result1,
+                                                gradus_tensor **result2);
+
+/*
+ * batch_norm; and the mean and 1 / sqrt(var + eps) of each channel, which without training are empty.
+ *   native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_native_batch_norm(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *weight, const gradus_tensor *bias,
+                                                const gradus_tensor *running_mean, const gradus_tensor *running_var,
+                                                int32_t training, double momentum, double eps, gradus_tensor **result0,
+                                                gradus_tensor **result1, gradus_tensor **result2);
+
+/*
+ * (x - mean) / sqrt(var + eps) * weight + bias by channel of [N, C, …]. In training mean and variance are those of
+ * the input, and the running ones move towards them by momentum, the variance unbiased; else they are the running
+ * ones.
+ *   batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_batch_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                           const gradus_tensor *bias, const gradus_tensor *running_mean,
+                                           const gradus_tensor *running_var, int32_t training, double momentum,
+                                           double eps, int32_t cudnn_enabled, gradus_tensor **result);
+
+/*
+ * The gradients of batch_norm by input, weight and bias; those not asked for are none.
+ *   native_batch_norm_backward(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_native_batch_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
+                                                const gradus_tensor *input, const gradus_tensor *weight,
+                                                const gradus_tensor *running_mean, const gradus_tensor *running_var,
+                                                const gradus_tensor *save_mean, const gradus_tensor *save_invstd,
+                                                int32_t train, double eps, int32_t output_mask, gradus_tensor **result0,
+                                                gradus_tensor **result1, gradus_tensor **result2);
+
+/*
+ * batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their
+ * averages.
+ *   instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_instance_norm(gradus_context *ctx, const gradus_tensor *input,
+                                              const gradus_tensor *weight, const gradus_tensor *bias,
+                                              const gradus_tensor *running_mean, const gradus_tensor *running_var,
+                                              int32_t use_input_stats, double momentum, double eps,
+                                              int32_t cudnn_enabled, gradus_tensor **result);
+
+/*
+ * One step: h' = tanh(w_ih x + b_ih + w_hh h + b_hh).
+ *   rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rnn_tanh_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                                              const gradus_tensor *w_ih, const gradus_tensor *w_hh,
+                                              const gradus_tensor *b_ih, const gradus_tensor *b_hh,
+                                              gradus_tensor **result);
+
+/*
+ * One step: h' = relu(w_ih x + b_ih + w_hh h + b_hh).
+ *   rnn_relu_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rnn_relu_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                                              const gradus_tensor *w_ih, const gradus_tensor *w_hh,
+                                              const gradus_tensor *b_ih, const gradus_tensor *b_hh,
+                                              gradus_tensor **result);
+
+/*
+ * One step: of w_ih x + b_ih and w_hh h + b_hh, each in three parts, r and z are the sigmoids of sums, n = tanh(x_n +
+ * r h_n), h' = (1 - z) n + z h.
+ *   gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gru_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                                         const gradus_tensor *w_ih, const gradus_tensor *w_hh,
+                                         const gradus_tensor *b_ih, const gradus_tensor *b_hh, gradus_tensor **result);
+
+/*
+ * One step from (h, c): of w_ih x + b_ih + w_hh h + b_hh in four parts i, f, g, o, c' = sigmoid(f) c + sigmoid(i)
+ * tanh(g), h' = sigmoid(o) tanh(c').
+ *   lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lstm_cell(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *hx,
+                                          size_t hx_count, const gradus_tensor *w_ih, const gradus_tensor *w_hh,
+                                          const gradus_tensor *b_ih, const gradus_tensor *b_hh, gradus_tensor **result0,
+                                          gradus_tensor **result1);
+
+/*
+ * Layers of rnn_tanh_cell over an input [steps, batch, size], from the states hx [layers * directions, batch, size];
+ * gives the outputs of the last layer and the last states. params are by layer and direction w_ih, w_hh, and b_ih,
+ * b_hh with has_biases.
+ *   rnn_tanh(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rnn_tanh(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                                         gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
+                                         int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
+                                         int32_t batch_first, gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * Layers of rnn_relu_cell over an input [steps, batch, size], from the states hx [layers * directions, batch, size];
+ * gives the outputs of the last layer and the last states. params are by layer and direction w_ih, w_hh, and b_ih,
+ * b_hh with has_biases.
+ *   rnn_relu(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rnn_relu(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                                         gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
+                                         int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
+                                         int32_t batch_first, gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * Layers of gru_cell over an input [steps, batch, size], from the states hx [layers * directions, batch, size]; gives
+ * the outputs of the last layer and the last states. params are by layer and direction w_ih, w_hh, and b_ih, b_hh
+ * with has_biases.
+ *   gru(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gru(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                                    gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
+                                    int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
+                                    int32_t batch_first, gradus_tensor **result0, gradus_tensor **result1);
+
+/*
+ * Layers of lstm_cell over an input [steps, batch, size], from the states (h, c); gives the outputs of the last layer
+ * and the last h and c. params are by layer and direction w_ih, w_hh, then b_ih, b_hh with has_biases, then w_hr
+ * where h is smaller than c: it projects h.
+ *   lstm(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lstm(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *hx,
+                                     size_t hx_count, gradus_tensor *const *parameters, size_t parameters_count,
+                                     int32_t has_biases, int64_t num_layers, double dropout, int32_t train,
+                                     int32_t bidirectional, int32_t batch_first, gradus_tensor **result0,
+                                     gradus_tensor **result1, gradus_tensor **result2);
+
+/*
+ * softmax(scale query key' + mask) value, with scale 1 / sqrt(size) by default. A boolean mask says what may be seen,
+ * a number mask is added; a row that may see nothing gives zeros. With enable_gqa a head of key and value serves
+ * several heads of query.
+ *   scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_scaled_dot_product_attention(gradus_context *ctx, const gradus_tensor *query,
+                                                const gradus_tensor *key, const gradus_tensor *value,
+                                                const gradus_tensor *attn_mask, double dropout_p, int32_t is_causal,
+                                                const double *scale, int32_t enable_gqa, gradus_tensor **result);
+
+/*
+ * The sum along dim of x1 x2 over the product of their lengths, each of which counts at least eps.
+ *   cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cosine_similarity(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2,
+                                                int64_t dim, double eps, gradus_tensor **result);
+
+/*
+ * The p-norm of x1 - x2 + eps along the last dimension.
+ *   pairwise_distance(Tensor x1, Tensor x2, float p=2.0, float eps=1e-06, bool keepdim=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_pairwise_distance(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2,
+                                                double p, double eps, int32_t keepdim, gradus_tensor **result);
+
+/*
+ * The p-norms of the differences of all vectors of x1 [..., P, M] and x2 [..., R, M]: [..., P, R].
+ *   cdist(Tensor x1, Tensor x2, float p=2.0, int? compute_mode=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cdist(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2, double p,
+                                      const int64_t *compute_mode, gradus_tensor **result);
+
+/*
+ * The p-norms of the differences of all pairs of rows i < j, in order.
+ *   pdist(Tensor self, float p=2.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_pdist(gradus_context *ctx, const gradus_tensor *input, double p,
+                                      gradus_tensor **result);
 
 /*
  * The input with value around it: pad holds pairs (before, behind) from the last dimension on; a negative number cuts

@@ -2410,6 +2410,17 @@ inline Tensor bucketize(const Tensor& input, const Tensor& boundaries, bool out_
   return detail::one<Tensor>(op_, {input, boundaries, out_int32, right});
 }
 
+// The sum (mode 0), mean (1) or maximum (2) of the rows of weight at the indices of each bag, which begins at its offset; an ...
+inline std::tuple<Tensor, Tensor, Tensor, Tensor> embedding_bag(const Tensor& weight, const Tensor& indices,
+                                                const Tensor& offsets, bool scale_grad_by_freq = false,
+                                                int64_t mode = 0, bool sparse = false,
+                                                const Tensor& per_sample_weights = {}, bool include_last_offset = false,
+                                                std::optional<int64_t> padding_idx = {}) {
+  static const detail::Op op_("embedding_bag");
+  return detail::some<Tensor, 4>(op_, {weight, indices, offsets, scale_grad_by_freq, mode, sparse, per_sample_weights,
+                                       include_last_offset, padding_idx});
+}
+
 // self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with ...
 inline Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Operand& src,
                       std::optional<std::string_view> reduce = {}) {
@@ -3500,6 +3511,194 @@ inline Tensor avg_pool3d_backward(const Tensor& grad_output, const Tensor& input
   static const detail::Op op_("avg_pool3d_backward");
   return detail::one<Tensor>(op_, {grad_output, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
                                    divisor_override});
+}
+
+// layer_norm; and the mean and 1 / sqrt(var + eps) of each row.
+inline std::tuple<Tensor, Tensor, Tensor> native_layer_norm(const Tensor& input, const IntList& normalized_shape,
+                                                const Tensor& weight, const Tensor& bias, double eps) {
+  static const detail::Op op_("native_layer_norm");
+  return detail::some<Tensor, 3>(op_, {input, normalized_shape, weight, bias, eps});
+}
+
+// (x - mean) / sqrt(var + eps) * weight + bias, with mean and variance over the last dimensions, whose sizes are ...
+inline Tensor layer_norm(const Tensor& input, const IntList& normalized_shape, const Tensor& weight = {},
+                         const Tensor& bias = {}, double eps = 1e-05, bool cudnn_enable = true) {
+  static const detail::Op op_("layer_norm");
+  return detail::one<Tensor>(op_, {input, normalized_shape, weight, bias, eps, cudnn_enable});
+}
+
+// The gradients of layer_norm by input, weight and bias; those not asked for are none.
+inline std::tuple<Tensor, Tensor, Tensor> native_layer_norm_backward(const Tensor& grad_out, const Tensor& input,
+                                                const IntList& normalized_shape, const Tensor& mean, const Tensor& rstd,
+                                                const Tensor& weight, const Tensor& bias, bool output_mask) {
+  static const detail::Op op_("native_layer_norm_backward");
+  return detail::some<Tensor, 3>(op_, {grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mask});
+}
+
+// x / sqrt(mean(x^2) + eps) * weight, with the mean over the last dimensions, whose sizes are normalized_shape. eps is the ...
+inline Tensor rms_norm(const Tensor& input, const IntList& normalized_shape, const Tensor& weight = {},
+                       std::optional<double> eps = {}) {
+  static const detail::Op op_("rms_norm");
+  return detail::one<Tensor>(op_, {input, normalized_shape, weight, eps});
+}
+
+// group_norm of [N, C, HxW]; and the mean and 1 / sqrt(var + eps) of each group.
+inline std::tuple<Tensor, Tensor, Tensor> native_group_norm(const Tensor& input, const Tensor& weight,
+                                                const Tensor& bias, int64_t N, int64_t C, int64_t HxW, int64_t group,
+                                                double eps) {
+  static const detail::Op op_("native_group_norm");
+  return detail::some<Tensor, 3>(op_, {input, weight, bias, N, C, HxW, group, eps});
+}
+
+// (x - mean) / sqrt(var + eps) * weight + bias of [N, C, …], with mean and variance over groups of channels, weight and ...
+inline Tensor group_norm(const Tensor& input, int64_t num_groups, const Tensor& weight = {}, const Tensor& bias = {},
+                         double eps = 1e-05, bool cudnn_enabled = true) {
+  static const detail::Op op_("group_norm");
+  return detail::one<Tensor>(op_, {input, num_groups, weight, bias, eps, cudnn_enabled});
+}
+
+// The gradients of group_norm by input, weight and bias; those not asked for are none.
+inline std::tuple<Tensor, Tensor, Tensor> native_group_norm_backward(const Tensor& grad_out, const Tensor& input,
+                                                const Tensor& mean, const Tensor& rstd, const Tensor& weight, int64_t N,
+                                                int64_t C, int64_t HxW, int64_t group, bool output_mask) {
+  static const detail::Op op_("native_group_norm_backward");
+  return detail::some<Tensor, 3>(op_, {grad_out, input, mean, rstd, weight, N, C, HxW, group, output_mask});
+}
+
+// batch_norm; and the mean and 1 / sqrt(var + eps) of each channel, which without training are empty.
+inline std::tuple<Tensor, Tensor, Tensor> native_batch_norm(const Tensor& input, const Tensor& weight,
+                                                const Tensor& bias, const Tensor& running_mean,
+                                                const Tensor& running_var, bool training, double momentum,
+                                                double eps) {
+  static const detail::Op op_("native_batch_norm");
+  return detail::some<Tensor, 3>(op_, {input, weight, bias, running_mean, running_var, training, momentum, eps});
+}
+
+// (x - mean) / sqrt(var + eps) * weight + bias by channel of [N, C, …]. In training mean and variance are those of the ...
+inline Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
+                         const Tensor& running_var, bool training, double momentum, double eps, bool cudnn_enabled) {
+  static const detail::Op op_("batch_norm");
+  return detail::one<Tensor>(op_, {input, weight, bias, running_mean, running_var, training, momentum, eps,
+                                   cudnn_enabled});
+}
+
+// The gradients of batch_norm by input, weight and bias; those not asked for are none.
+inline std::tuple<Tensor, Tensor, Tensor> native_batch_norm_backward(const Tensor& grad_out, const Tensor& input,
+                                                const Tensor& weight, const Tensor& running_mean,
+                                                const Tensor& running_var, const Tensor& save_mean,
+                                                const Tensor& save_invstd, bool train, double eps, bool output_mask) {
+  static const detail::Op op_("native_batch_norm_backward");
+  return detail::some<Tensor, 3>(op_, {grad_out, input, weight, running_mean, running_var, save_mean, save_invstd,
+                                       train, eps, output_mask});
+}
+
+// batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their averages.
+inline Tensor instance_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
+                            const Tensor& running_var, bool use_input_stats, double momentum, double eps,
+                            bool cudnn_enabled) {
+  static const detail::Op op_("instance_norm");
+  return detail::one<Tensor>(op_, {input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps,
+                                   cudnn_enabled});
+}
+
+// One step: h' = tanh(w_ih x + b_ih + w_hh h + b_hh).
+inline Tensor rnn_tanh_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh,
+                            const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  static const detail::Op op_("rnn_tanh_cell");
+  return detail::one<Tensor>(op_, {input, hx, w_ih, w_hh, b_ih, b_hh});
+}
+
+// One step: h' = relu(w_ih x + b_ih + w_hh h + b_hh).
+inline Tensor rnn_relu_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh,
+                            const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  static const detail::Op op_("rnn_relu_cell");
+  return detail::one<Tensor>(op_, {input, hx, w_ih, w_hh, b_ih, b_hh});
+}
+
+// One step: of w_ih x + b_ih and w_hh h + b_hh, each in three parts, r and z are the sigmoids of sums, n = tanh(x_n + r h_n), ...
+inline Tensor gru_cell(const Tensor& input, const Tensor& hx, const Tensor& w_ih, const Tensor& w_hh,
+                       const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  static const detail::Op op_("gru_cell");
+  return detail::one<Tensor>(op_, {input, hx, w_ih, w_hh, b_ih, b_hh});
+}
+
+// One step from (h, c): of w_ih x + b_ih + w_hh h + b_hh in four parts i, f, g, o, c' = sigmoid(f) c + sigmoid(i) tanh(g), h' ...
+inline std::tuple<Tensor, Tensor> lstm_cell(const Tensor& input, const BasicTensorList<Tensor>& hx, const Tensor& w_ih,
+                                            const Tensor& w_hh, const Tensor& b_ih = {}, const Tensor& b_hh = {}) {
+  static const detail::Op op_("lstm_cell");
+  return detail::some<Tensor, 2>(op_, {input, hx, w_ih, w_hh, b_ih, b_hh});
+}
+
+// Layers of rnn_tanh_cell over an input [steps, batch, size], from the states hx [layers * directions, batch, size]; gives ...
+inline std::tuple<Tensor, Tensor> rnn_tanh(const Tensor& input, const Tensor& hx,
+                                           const BasicTensorList<Tensor>& parameters, bool has_biases,
+                                           int64_t num_layers, double dropout, bool train, bool bidirectional,
+                                           bool batch_first) {
+  static const detail::Op op_("rnn_tanh");
+  return detail::some<Tensor, 2>(op_, {input, hx, parameters, has_biases, num_layers, dropout, train, bidirectional,
+                                       batch_first});
+}
+
+// Layers of rnn_relu_cell over an input [steps, batch, size], from the states hx [layers * directions, batch, size]; gives ...
+inline std::tuple<Tensor, Tensor> rnn_relu(const Tensor& input, const Tensor& hx,
+                                           const BasicTensorList<Tensor>& parameters, bool has_biases,
+                                           int64_t num_layers, double dropout, bool train, bool bidirectional,
+                                           bool batch_first) {
+  static const detail::Op op_("rnn_relu");
+  return detail::some<Tensor, 2>(op_, {input, hx, parameters, has_biases, num_layers, dropout, train, bidirectional,
+                                       batch_first});
+}
+
+// Layers of gru_cell over an input [steps, batch, size], from the states hx [layers * directions, batch, size]; gives the ...
+inline std::tuple<Tensor, Tensor> gru(const Tensor& input, const Tensor& hx, const BasicTensorList<Tensor>& parameters,
+                                      bool has_biases, int64_t num_layers, double dropout, bool train,
+                                      bool bidirectional, bool batch_first) {
+  static const detail::Op op_("gru");
+  return detail::some<Tensor, 2>(op_, {input, hx, parameters, has_biases, num_layers, dropout, train, bidirectional,
+                                       batch_first});
+}
+
+// Layers of lstm_cell over an input [steps, batch, size], from the states (h, c); gives the outputs of the last layer and the ...
+inline std::tuple<Tensor, Tensor, Tensor> lstm(const Tensor& input, const BasicTensorList<Tensor>& hx,
+                                               const BasicTensorList<Tensor>& parameters, bool has_biases,
+                                               int64_t num_layers, double dropout, bool train, bool bidirectional,
+                                               bool batch_first) {
+  static const detail::Op op_("lstm");
+  return detail::some<Tensor, 3>(op_, {input, hx, parameters, has_biases, num_layers, dropout, train, bidirectional,
+                                       batch_first});
+}
+
+// softmax(scale query key' + mask) value, with scale 1 / sqrt(size) by default. A boolean mask says what may be seen, a ...
+inline Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                                           const Tensor& attn_mask = {}, double dropout_p = 0, bool is_causal = false,
+                                           std::optional<double> scale = {}, bool enable_gqa = false) {
+  static const detail::Op op_("scaled_dot_product_attention");
+  return detail::one<Tensor>(op_, {query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa});
+}
+
+// The sum along dim of x1 x2 over the product of their lengths, each of which counts at least eps.
+inline Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim = 1, double eps = 1e-08) {
+  static const detail::Op op_("cosine_similarity");
+  return detail::one<Tensor>(op_, {x1, x2, dim, eps});
+}
+
+// The p-norm of x1 - x2 + eps along the last dimension.
+inline Tensor pairwise_distance(const Tensor& x1, const Tensor& x2, double p = 2, double eps = 1e-06,
+                                bool keepdim = false) {
+  static const detail::Op op_("pairwise_distance");
+  return detail::one<Tensor>(op_, {x1, x2, p, eps, keepdim});
+}
+
+// The p-norms of the differences of all vectors of x1 [..., P, M] and x2 [..., R, M]: [..., P, R].
+inline Tensor cdist(const Tensor& x1, const Tensor& x2, double p = 2, std::optional<int64_t> compute_mode = {}) {
+  static const detail::Op op_("cdist");
+  return detail::one<Tensor>(op_, {x1, x2, p, compute_mode});
+}
+
+// The p-norms of the differences of all pairs of rows i < j, in order.
+inline Tensor pdist(const Tensor& input, double p = 2) {
+  static const detail::Op op_("pdist");
+  return detail::one<Tensor>(op_, {input, p});
 }
 
 // The input with value around it: pad holds pairs (before, behind) from the last dimension on; a negative number cuts off.
