@@ -222,7 +222,7 @@ inline Tensor linspace(Number start, Number end, int64_t steps, Dtype dtype = Dt
 inline Tensor eye(int64_t n, Dtype dtype = Dtype::none) { return call(eye_op, {n, Value(std::nullopt), dtype}); }
 
 // ---- copy.cpp: casts and copies
-extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, zero_op;
+extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, fill_tensor_op, zero_op;
 inline Tensor to(const Tensor& self, Dtype dtype) { return call(to_op, {self, dtype}); }
 inline Tensor contiguous(const Tensor& self) { return call(contiguous_op, {self}); }
 
