@@ -362,12 +362,12 @@ template <class T> class Methods {
     detail::one<T>(op_, {self()});
     return self();
   }
-  // Each element times itself.
+  // Each element times itself; booleans as integers.
   T square() const {
     static const detail::Op op_("square");
     return detail::one<T>(op_, {self()});
   }
-  // Each element times itself.
+  // Each element times itself; booleans as integers.
   const T& square_() const {
     static const detail::Op op_("square_");
     detail::one<T>(op_, {self()});
@@ -962,12 +962,12 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), values});
     return self();
   }
-  // self * 2^other.
+  // self * 2^other, of self's dtype where other holds integers.
   T ldexp(const Operand& other) const {
     static const detail::Op op_("ldexp");
     return detail::one<T>(op_, {self(), other});
   }
-  // self * 2^other.
+  // self * 2^other, of self's dtype where other holds integers.
   const T& ldexp_(const Operand& other) const {
     static const detail::Op op_("ldexp_");
     detail::one<T>(op_, {self(), other});
@@ -1463,7 +1463,7 @@ template <class T> class Methods {
     static const detail::Op op_("logcumsumexp");
     return detail::one<T>(op_, {self(), dim});
   }
-  // Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+  // Differences of neighbours along dim, n times over, after joining prepend and append to the ends; self for n = 0.
   T diff(int64_t n = 1, int64_t dim = -1, const T& prepend = {}, const T& append = {}) const {
     static const detail::Op op_("diff");
     return detail::one<T>(op_, {self(), n, dim, prepend, append});
@@ -2161,6 +2161,17 @@ template <class T> class Methods {
   // A tensor like self with every element the number.
   const T& fill_(Scalar value) const {
     static const detail::Op op_("fill_");
+    detail::one<T>(op_, {self(), value});
+    return self();
+  }
+  // A tensor like self with every element that of value, a tensor of no dimensions.
+  T fill_tensor(const T& value) const {
+    static const detail::Op op_("fill_tensor");
+    return detail::one<T>(op_, {self(), value});
+  }
+  // A tensor like self with every element that of value, a tensor of no dimensions.
+  const T& fill_tensor_(const T& value) const {
+    static const detail::Op op_("fill_tensor_");
     detail::one<T>(op_, {self(), value});
     return self();
   }

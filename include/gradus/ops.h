@@ -485,14 +485,14 @@ GRADUS_API gradus_status gradus_abs(gradus_context *ctx, const gradus_tensor *in
 GRADUS_API gradus_status gradus_abs_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
- * Each element times itself.
+ * Each element times itself; booleans as integers.
  *   square(Tensor self) -> Tensor
  * since:1
  */
 GRADUS_API gradus_status gradus_square(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
- * Each element times itself.
+ * Each element times itself; booleans as integers.
  *   square_(Tensor(a!) self) -> Tensor(a!)
  * since:1
  */
@@ -1423,7 +1423,7 @@ GRADUS_API gradus_status gradus_heaviside_(gradus_context *ctx, gradus_tensor *i
                                            gradus_tensor **result);
 
 /*
- * self * 2^other.
+ * self * 2^other, of self's dtype where other holds integers.
  *   ldexp(Tensor self, Tensor other) -> Tensor
  * since:1
  */
@@ -1435,7 +1435,7 @@ GRADUS_API gradus_status gradus_ldexp_scalar(gradus_context *ctx, const gradus_t
                                              gradus_tensor **result);
 
 /*
- * self * 2^other.
+ * self * 2^other, of self's dtype where other holds integers.
  *   ldexp_(Tensor(a!) self, Tensor other) -> Tensor(a!)
  * since:1
  */
@@ -2292,7 +2292,7 @@ GRADUS_API gradus_status gradus_logcumsumexp(gradus_context *ctx, const gradus_t
                                              gradus_tensor **result);
 
 /*
- * Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+ * Differences of neighbours along dim, n times over, after joining prepend and append to the ends; self for n = 0.
  *   diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor
  * since:1
  */
@@ -3619,6 +3619,22 @@ GRADUS_API gradus_status gradus_fill(gradus_context *ctx, const gradus_tensor *i
  * since:1
  */
 GRADUS_API gradus_status gradus_fill_(gradus_context *ctx, gradus_tensor *input, double value, gradus_tensor **result);
+
+/*
+ * A tensor like self with every element that of value, a tensor of no dimensions.
+ *   fill_tensor(Tensor self, Tensor value) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fill_tensor(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *value,
+                                            gradus_tensor **result);
+
+/*
+ * A tensor like self with every element that of value, a tensor of no dimensions.
+ *   fill_tensor_(Tensor(a!) self, Tensor value) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fill_tensor_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *value,
+                                             gradus_tensor **result);
 
 /*
  * A tensor like self with every element 0.

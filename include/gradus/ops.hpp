@@ -398,13 +398,13 @@ inline Tensor abs_(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
-// Each element times itself.
+// Each element times itself; booleans as integers.
 inline Tensor square(const Tensor& input) {
   static const detail::Op op_("square");
   return detail::one<Tensor>(op_, {input});
 }
 
-// Each element times itself.
+// Each element times itself; booleans as integers.
 inline Tensor square_(const Tensor& input) {
   static const detail::Op op_("square_");
   return detail::one<Tensor>(op_, {input});
@@ -1055,13 +1055,13 @@ inline Tensor heaviside_(const Operand& input, const Operand& values) {
   return detail::one<Tensor>(op_, {input, values});
 }
 
-// self * 2^other.
+// self * 2^other, of self's dtype where other holds integers.
 inline Tensor ldexp(const Tensor& input, const Operand& other) {
   static const detail::Op op_("ldexp");
   return detail::one<Tensor>(op_, {input, other});
 }
 
-// self * 2^other.
+// self * 2^other, of self's dtype where other holds integers.
 inline Tensor ldexp_(const Tensor& input, const Operand& other) {
   static const detail::Op op_("ldexp_");
   return detail::one<Tensor>(op_, {input, other});
@@ -1638,7 +1638,7 @@ inline Tensor logcumsumexp(const Tensor& input, int64_t dim) {
   return detail::one<Tensor>(op_, {input, dim});
 }
 
-// Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+// Differences of neighbours along dim, n times over, after joining prepend and append to the ends; self for n = 0.
 inline Tensor diff(const Tensor& input, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {},
                    const Tensor& append = {}) {
   static const detail::Op op_("diff");
@@ -2603,6 +2603,18 @@ inline Tensor fill(const Tensor& input, Scalar value) {
 // A tensor like self with every element the number.
 inline Tensor fill_(const Tensor& input, Scalar value) {
   static const detail::Op op_("fill_");
+  return detail::one<Tensor>(op_, {input, value});
+}
+
+// A tensor like self with every element that of value, a tensor of no dimensions.
+inline Tensor fill_tensor(const Tensor& input, const Tensor& value) {
+  static const detail::Op op_("fill_tensor");
+  return detail::one<Tensor>(op_, {input, value});
+}
+
+// A tensor like self with every element that of value, a tensor of no dimensions.
+inline Tensor fill_tensor_(const Tensor& input, const Tensor& value) {
+  static const detail::Op op_("fill_tensor_");
   return detail::one<Tensor>(op_, {input, value});
 }
 
