@@ -63,6 +63,15 @@ bool check_indices(int64_t* to, const int64_t* from, int64_t n, int64_t size, bo
   return true;
 }
 
+bool add_indices(int64_t* to, const int64_t* from, int64_t n, int64_t size, int64_t stride, int64_t& bad) {
+  for (int64_t i = 0; i < n; ++i) {
+    const int64_t k = from[i];
+    if (k < -size || k >= size) { bad = k; return false; }
+    to[i] += (k < 0 ? k + size : k) * stride;
+  }
+  return true;
+}
+
 void offsets(int64_t* out, SizesRef sizes, SizesRef strides) {
   int64_t n = 1;
   for (int64_t s : sizes) n *= s;

@@ -26,6 +26,9 @@ void read(char* to, const View& from, const Places& p);
 // to[i] = from[i], with size added to negative ones where they are allowed. False at the first that is out of range: it is put in bad.
 bool check_indices(int64_t* to, const int64_t* from, int64_t n, int64_t size, bool negative, int64_t& bad);
 
+// to[i] += from[i] * stride, with the same check and size added to negative indices.
+bool add_indices(int64_t* to, const int64_t* from, int64_t n, int64_t size, int64_t stride, int64_t& bad);
+
 // out[i] = the offset of the i-th element, in row-major order, of an array of these sizes and strides.
 void offsets(int64_t* out, SizesRef sizes, SizesRef strides);
 

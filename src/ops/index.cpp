@@ -27,6 +27,7 @@ Op gather_op{
     },
     .kernel = [](const Args& a, const Tensors& out) {
       const Tensor& self = a.tensor(0);
+      if (out[0].numel() == 0) return;
       const int64_t d = wrap_dim(a.integer(1), self.ndim(), "gather");
       const Tensor index = checked_index(a.tensor(2), self.ndim() == 0 ? 1 : self.size(d), false, "gather");
       read(out[0], self, along(self.layout(), d, index));
@@ -39,6 +40,7 @@ Op gather_op{
       s.add({s.rand({4}), Value(-1), s.values({3}, {1, 1, 0}, Dtype::i64)});
       s.add({s.rand({}), Value(0), s.values({}, {0}, Dtype::i64)});
       s.add({s.rand({2, 3}), Value(0), s.integers({0, 3}, 0, 1)});
+      s.add({s.rand({3}), Value(0), s.integers({2, 0}, 0, 1)});
       s.error({s.rand({2, 3}), Value(1), s.values({1, 1}, {3}, Dtype::i64)}, "index 3 is out of range for size 3");
       s.error({s.rand({2, 3}), Value(1), s.integers({3, 1}, 0, 1)}, "an index of shape [3, 1]");
       s.error({s.rand({2, 3}), Value(1), s.rand({2, 1})}, "indices must be int64 or int32");

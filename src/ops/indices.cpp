@@ -46,7 +46,8 @@ Tensor cast(const Tensor& t, Dtype dtype) {
 }  // namespace
 
 void check_index_dtype(const Tensor& index, std::string_view what) {
-  GRADUS_CHECK(index.dtype() == Dtype::i64 || index.dtype() == Dtype::i32, dtype, "{}: indices must be int64 or int32, not {}", what, name(index.dtype()));
+  const bool good = index.dtype() == Dtype::i64 || index.dtype() == Dtype::i32 || index.numel() == 0;   // no index is a bad one
+  GRADUS_CHECK(good, dtype, "{}: indices must be int64 or int32, not {}", what, name(index.dtype()));
 }
 
 void check_number(const Args& a, int position) {
@@ -69,6 +70,7 @@ void check_along(SizesRef self, int64_t dim, const Tensor& index, std::string_vi
   check_index_dtype(index, what);
   const auto n = static_cast<int64_t>(self.size());
   const int64_t d = wrap_dim(dim, n, what);
+  if (index.numel() == 0) return;                             // of any shape: it names nothing
   GRADUS_CHECK(std::max<int64_t>(n, 1) == std::max<int64_t>(index.ndim(), 1), shape, "{}: an index of {} dimensions for a tensor of {}", what, index.ndim(), n);
   if (n == 0 || index.ndim() == 0) return;
   for (int64_t i = 0; i < n; ++i)
@@ -153,7 +155,6 @@ Indexed IndexList::places(const Layout& l) const {
   const int64_t n = numel_of(index_);
   Tensor sum = empty(Dtype::i64, index_);
   kernels::fill(view_of(sum), Number(0));
-  const Tensor part = empty(Dtype::i64, index_);
   Sizes rest, rest_strides;
   for (size_t d = 0; d < l.sizes.size(); ++d) {
     if (!by_dim_[d]) {
@@ -161,8 +162,14 @@ Indexed IndexList::places(const Layout& l) const {
       rest_strides.push_back(l.strides[d]);
       continue;
     }
-    kernels::copy(view_of(part), view_of(checked_index(by_dim_[d], l.sizes[d], true, what_)));
-    for (int64_t i = 0; i < n; ++i) sum.data<int64_t>()[i] += part.data<int64_t>()[i] * l.strides[d];
+    Tensor index = by_dim_[d];
+    if (index.dtype() != Dtype::i64 || !index.contiguous() || !same(index.sizes(), index_)) {
+      index = empty(Dtype::i64, index_);
+      kernels::copy(view_of(index), view_of(by_dim_[d]));
+    }
+    int64_t bad = 0;
+    GRADUS_CHECK(kernels::add_indices(sum.data<int64_t>(), index.data<int64_t>(), n, l.sizes[d], l.strides[d], bad), index,
+                 "{}: index {} is out of range for size {}", what_, bad, l.sizes[d]);
   }
   Indexed at = together_ ? cut(l.sizes, l.strides, first_, last_) : cut(rest, rest_strides, 0, 0);
   at.places.count = n;

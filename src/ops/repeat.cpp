@@ -194,12 +194,10 @@ Op roll_op{
         GRADUS_CHECK(shifts.size() == 1, argument, "roll: {} shifts for no dims", shifts.size());
         return out.push_back(reshape(rolled(reshape(self, Sizes{self.numel()}), shifts[0], 0), self.sizes()));
       }
+      GRADUS_CHECK(self.ndim() > 0, index, "roll: dim {} of a scalar", dims[0]);
       GRADUS_CHECK(shifts.size() == dims.size(), argument, "roll: {} shifts for {} dims", shifts.size(), dims.size());
       Tensor x = self;
-      for (size_t i = 0; i < dims.size(); ++i) {
-        const int64_t d = wrap_dim(dims[i], self.ndim(), "roll");
-        x = self.ndim() == 0 ? call(clone_op, {x}) : rolled(x, shifts[i], d);
-      }
+      for (size_t i = 0; i < dims.size(); ++i) x = rolled(x, shifts[i], wrap_dim(dims[i], self.ndim(), "roll"));
       out.push_back(x);
     },
     .samples = [](Samples& s) {
@@ -207,6 +205,7 @@ Op roll_op{
       s.add({s.rand({2, 3}), s.list({1, -4}), s.list({0, -1})});
       s.add({s.rand({0, 3}), s.list({1}), s.list({0})});
       s.error({s.rand({2, 3}), s.list({1, 2}), s.list({0})}, "2 shifts for 1 dims");
+      s.error({s.rand({}), s.list({1}), s.list({0})}, "dim 0 of a scalar");
     },
 };
 

@@ -18,7 +18,7 @@ int64_t size_along(const Tensor& self, int64_t dim) { return self.ndim() == 0 ? 
 void check_scatter(const Args& a, Metas& out) {
   const Tensor &self = a.tensor(0), &index = a.tensor(2);
   check_along(self.sizes(), a.integer(1), index, name(a.op()));
-  if (a[3].tag == Tag::tensor) {
+  if (a[3].tag == Tag::tensor && index.numel() > 0) {
     const Tensor& src = a.tensor(3);
     GRADUS_CHECK(src.dtype() == self.dtype(), dtype, "{}: a source of {} for a tensor of {}", name(a.op()), name(src.dtype()), name(self.dtype()));
     bool fits = std::max<int64_t>(src.ndim(), 1) == std::max<int64_t>(index.ndim(), 1);
@@ -42,13 +42,16 @@ Tensor source_of(const Args& a, int position, const Tensor& index, Dtype dtype) 
   return alias(src, index.sizes(), src.strides(), src.offset());
 }
 
-Indexed scatter_places(const Args& a, const Tensor& out) {
+void scatter_with(const Args& a, const Tensor& out, Combine how) {
+  if (a.tensor(2).numel() == 0) return;
   const int64_t d = wrap_dim(a.integer(1), out.ndim(), name(a.op()));
-  return along(out.layout(), d, checked_index(a.tensor(2), size_along(out, d), false, name(a.op())));
+  const Tensor index = checked_index(a.tensor(2), size_along(out, d), false, name(a.op()));
+  write(out, source_of(a, 3, a.tensor(2), out.dtype()), along(out.layout(), d, index), how);
 }
 
 // g, which has the index's shape, as the gradient of a source that may be larger.
 Tensor fit_source(const Call& c, Tensor g) {
+  if (g.numel() == 0) return zeros(c.sizes(), g.dtype());
   if (c.sizes().size() != g.sizes().size()) return reshape(g, c.sizes());
   for (size_t d = 0; d < g.sizes().size(); ++d) {
     if (g.sizes()[d] == c.sizes()[d]) continue;
@@ -96,9 +99,7 @@ Op scatter_op{
       combine_of(a, 4);
       check_scatter(a, out);
     },
-    .kernel = [](const Args& a, const Tensors& out) {
-      write(out[0], source_of(a, 3, a.tensor(2), out[0].dtype()), scatter_places(a, out[0]), combine_of(a, 4));
-    },
+    .kernel = [](const Args& a, const Tensors& out) { scatter_with(a, out[0], combine_of(a, 4)); },
     .updates = true,
     .vjp = {[](const Call& c, const Tensor& g) -> Tensor {
               refuse_multiply(c);
@@ -132,6 +133,7 @@ Op scatter_winner_op{
     .shape = [](const Args& a, Metas& out) { out.push_back({Dtype::boolean, Sizes(a.tensor(0).sizes())}); },
     .kernel = [](const Args& a, const Tensors& out) {
       const SizesRef sizes = a.integers(2);
+      if (out[0].numel() == 0) return;
       const int64_t d = wrap_dim(a.integer(1), static_cast<int64_t>(sizes.size()), "_scatter_winner");
       const Tensor index = checked_index(a.tensor(0), sizes.empty() ? 1 : sizes[static_cast<size_t>(d)], true, "_scatter_winner");
       kernels::copy(view_of(out[0]), view_of(last_writers(sizes, along({Sizes(sizes), contiguous_strides(sizes), 0}, d, index))));
@@ -153,7 +155,7 @@ Op scatter_add_op{
     .schema = "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
     .doc = "self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.",
     .shape = check_scatter,
-    .kernel = [](const Args& a, const Tensors& out) { write(out[0], source_of(a, 3, a.tensor(2), out[0].dtype()), scatter_places(a, out[0]), Combine::add); },
+    .kernel = [](const Args& a, const Tensors& out) { scatter_with(a, out[0], Combine::add); },
     .updates = true,
     .vjp = {[](const Call&, const Tensor& g) { return g; }, nullptr, gather_gradient},
     .save = input(1),

@@ -27,8 +27,8 @@ void check_scatter_reduce(const Args& a, Metas& out) {
   const Tensor &self = a.tensor(0), &index = a.tensor(2), &src = a.tensor(3);
   check_along(self.sizes(), a.integer(1), index, "scatter_reduce");
   GRADUS_CHECK(src.dtype() == self.dtype(), dtype, "scatter_reduce: a source of {} for a tensor of {}", name(src.dtype()), name(self.dtype()));
-  bool fits = src.ndim() == index.ndim();
-  for (int64_t d = 0; fits && d < src.ndim(); ++d) fits = index.size(d) <= src.size(d);
+  bool fits = src.ndim() == index.ndim() || index.numel() == 0;
+  for (int64_t d = 0; fits && index.numel() > 0 && d < src.ndim(); ++d) fits = index.size(d) <= src.size(d);
   GRADUS_CHECK(fits, shape, "scatter_reduce: a source of shape {} for an index of shape {}", text(src.sizes()), text(index.sizes()));
   out.push_back(self.meta());
 }
@@ -95,6 +95,7 @@ void check_index_reduce(const Args& a, Metas& out) {
 void scatter_reduce_kernel(const Args& a, const Tensors& out) {
   const Reduce r = reduce_of(a);
   const Tensor& self = out[0];
+  if (a.tensor(2).numel() == 0) return;
   const Tensor index = index_of(a.op(), a.tensor(2), a.integer(1), a.tensor(3).sizes());
   const int64_t d = wrap_dim(a.integer(1), self.ndim(), name(a.op()));
   const Indexed at = along(self.layout(), d, checked_index(index, self.ndim() == 0 ? 1 : self.size(d), false, name(a.op())));
@@ -155,6 +156,7 @@ struct Rules {
 };
 
 Tensor pull_self(const Call& c, const Tensor& g) {
+  if (c.tensor(2).numel() == 0) return g;
   const Rules r(c, g);
   switch (reduce_of(c.args())) {
     case Reduce::sum: return r.cleared(g);
@@ -164,6 +166,7 @@ Tensor pull_self(const Call& c, const Tensor& g) {
   }
 }
 Tensor pull_src(const Call& c, const Tensor& g) {
+  if (c.tensor(2).numel() == 0) return zeros(c.sizes(), g.dtype());
   const Rules r(c, g);
   switch (reduce_of(c.args())) {
     case Reduce::sum: return r.padded(r.at(g));

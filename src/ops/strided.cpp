@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dispatch/evaluate.h"
+#include "graph/history.h"
 #include "kernels/copy.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
@@ -166,9 +167,12 @@ Op as_strided_op{
     .schema = "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
     .doc = "A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.",
     .compose = [](const Args& a, Tensors& out) {
+      // Memory outside of a view belongs to its base.
       const Tensor& self = a.tensor(0);
-      const int64_t offset = a.has(3) ? a.integer(3) - self.offset() : 0;
-      out.push_back(call(strided_view_op, {self, a.integers(1), a.integers(2), offset, self.strides()}));
+      const int64_t first = a.has(3) ? a.integer(3) : self.offset(), end = first + span_of(a.integers(1), a.integers(2));
+      const bool inside = first >= self.offset() && end <= self.offset() + span_of(self.sizes(), self.strides());
+      const Tensor& on = !inside && self.impl()->view ? self.impl()->autograd->base : self;
+      out.push_back(call(strided_view_op, {on, a.integers(1), a.integers(2), first - on.offset(), on.strides()}));
     },
     .samples = [](Samples& s) {
       s.add({s.rand({6}), s.list({2, 2}), s.list({3, 1})});

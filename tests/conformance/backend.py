@@ -5,6 +5,7 @@ import numpy as np
 
 import library as L
 
+ATEN_CODES = {0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 7: "float64", 11: "bool", 15: "bfloat16"}
 ATEN_NAMES = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32"}
 
 
@@ -115,6 +116,8 @@ class Backend:
             if name not in L.DTYPES:
                 raise NotServed("dtype " + name)
             return L.Value(kind=L.DTYPE, aux=L.DTYPES[name][0])
+        if kind == "dtype" and number:                                      # ATen's number of a dtype, where it is a default
+            return L.Value(kind=L.DTYPE, aux=L.DTYPES[ATEN_CODES[v]][0])
         if isinstance(v, list):
             return self._list(argument, v, keep)
         if not number:
