@@ -129,8 +129,10 @@ class Overloads:
         names = {a["schema_name"]: k for k, a in enumerate(op["arguments"])}
         scales = [k for k, a in enumerate(op["arguments"]) if a["schema_name"].startswith("scales")]
         places = []
-        for a in given:
-            if a.name in names and (claimed or a.type != "Tensor" or op["arguments"][names[a.name]]["type"] == "tensor"):
+        for i, a in enumerate(given):
+            if i == 0 and op["in_place"]:                                   # "self" of dropout_, "input" of dropout
+                places.append(0)
+            elif a.name in names and (claimed or a.type != "Tensor" or op["arguments"][names[a.name]]["type"] == "tensor"):
                 places.append(names[a.name])
             elif a.name == "scale_factors" and scales:                      # upsample_*.vec: one number per dim
                 places.append(("spread", scales))
