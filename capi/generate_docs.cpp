@@ -50,6 +50,7 @@ std::string dtypes(const Op& op) {
   std::string s = reals ? (op.result == ResultType::floating || integers ? "all" : "floating point") : "integers";
   if (op.no_bool) s += " but bool";
   if (op.result == ResultType::boolean) s += ", to bool";
+  if (op.result == ResultType::number) s += ", bool to int64";
   if (op.result == ResultType::floating) s += ", integers to float32";
   return s;
 }

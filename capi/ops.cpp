@@ -21,33 +21,35 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_hardsigmoid_, k_hardswish, k_hardswish_, k_hardshrink, k_hardshrink_, k_softshrink, k_softshrink_,
                   k_softsign, k_softsign_, k_gelu, k_gelu_, k_silu, k_silu_, k_elu, k_elu_, k_selu, k_selu_, k_celu,
                   k_celu_, k_softplus, k_softplus_, k_log_sigmoid, k_log_sigmoid_, k_mish, k_mish_, k_tanhshrink,
-                  k_tanhshrink_, k_add, k_add_, k_sub, k_sub_, k_rsub, k_mul, k_mul_, k_div, k_div_, k_floor_divide,
-                  k_floor_divide_, k_div_mode, k_div_mode_, k_fmod, k_fmod_, k_remainder, k_remainder_, k_pow, k_pow_,
-                  k_float_power, k_float_power_, k_maximum, k_maximum_, k_minimum, k_minimum_, k_fmax, k_fmax_, k_fmin,
-                  k_fmin_, k_atan2, k_atan2_, k_hypot, k_hypot_, k_copysign, k_copysign_, k_xlogy, k_xlogy_,
-                  k_special_xlog1py, k_special_xlog1py_, k_logaddexp, k_logaddexp_, k_logaddexp2, k_logaddexp2_,
-                  k_nextafter, k_nextafter_, k_heaviside, k_heaviside_, k_ldexp, k_ldexp_, k_bitwise_and,
+                  k_tanhshrink_, k_glu, k_add, k_add_, k_sub, k_sub_, k_rsub, k_mul, k_mul_, k_div, k_div_,
+                  k_floor_divide, k_floor_divide_, k_div_mode, k_div_mode_, k_fmod, k_fmod_, k_remainder, k_remainder_,
+                  k_pow, k_pow_, k_float_power, k_float_power_, k_maximum, k_maximum_, k_minimum, k_minimum_, k_fmax,
+                  k_fmax_, k_fmin, k_fmin_, k_atan2, k_atan2_, k_hypot, k_hypot_, k_copysign, k_copysign_, k_xlogy,
+                  k_xlogy_, k_special_xlog1py, k_special_xlog1py_, k_logaddexp, k_logaddexp_, k_logaddexp2,
+                  k_logaddexp2_, k_nextafter, k_nextafter_, k_heaviside, k_heaviside_, k_ldexp, k_ldexp_, k_bitwise_and,
                   k_bitwise_and_, k_bitwise_or, k_bitwise_or_, k_bitwise_xor, k_bitwise_xor_, k_bitwise_not,
                   k_bitwise_not_, k_bitwise_left_shift, k_bitwise_left_shift_, k_bitwise_right_shift,
                   k_bitwise_right_shift_, k_gcd, k_gcd_, k_lcm, k_lcm_, k_lt, k_lt_, k_gt, k_gt_, k_le, k_le_, k_ge,
                   k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_logical_and, k_logical_and_, k_logical_or, k_logical_or_,
                   k_logical_xor, k_logical_xor_, k_logical_not, k_logical_not_, k_isnan, k_isnan_, k_isinf, k_isinf_,
-                  k_isfinite, k_isfinite_, k_signbit, k_signbit_, k_isposinf, k_isneginf, k_isclose, k_where, k_where_,
-                  k_clamp_min, k_clamp_min_, k_clamp_max, k_clamp_max_, k_clamp, k_clamp_, k_addcmul, k_addcmul_,
-                  k_addcdiv, k_addcdiv_, k_lerp, k_lerp_, k_sum, k_nansum, k_mean, k_nanmean, k_prod, k_all, k_any,
-                  k_count_nonzero, k_var, k_std, k_var_mean, k_std_mean, k_amax, k_amin, k_max, k_min, k_aminmax,
-                  k_max_dim, k_min_dim, k_argmax, k_argmin, k_linalg_vector_norm, k_norm, k_softmax, k_log_softmax,
-                  k_logsumexp, k_cumsum, k_cumsum_, k_cumprod, k_cumprod_, k_cummax, k_cummin, k_logcumsumexp, k_diff,
-                  k_value_selecting_reduction_backward, k_sort, k_argsort, k_msort, k_topk, k_kthvalue, k_median,
-                  k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode, k_view, k_reshape, k_view_as, k_reshape_as,
-                  k_flatten, k_unflatten, k_ravel, k_atleast_1d, k_atleast_2d, k_atleast_3d, k_expand, k_expand_as,
-                  k_broadcast_to, k_alias, k_detach, k_t, k_mT, k_numpy_T, k_transpose, k_swapaxes, k_swapdims,
-                  k_permute, k_movedim, k_moveaxis, k_squeeze, k_unsqueeze, k_select, k_select_backward,
-                  k_select_scatter, k_select_scatter_, k_slice, k_slice_backward, k_slice_scatter, k_slice_scatter_,
-                  k_narrow, k_diagonal, k_diagonal_backward, k_diagonal_scatter, k_diagonal_scatter_, k_unfold,
-                  k_unfold_backward, k_split, k_split_with_sizes, k_chunk, k_unbind, k_tensor_split,
-                  k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit, k_vsplit_indices, k_dsplit,
-                  k_dsplit_indices, k_as_strided_scatter, k_as_strided, k_view_copy, k_t_copy, k_transpose_copy,
+                  k_isfinite, k_isfinite_, k_signbit, k_signbit_, k_isposinf, k_isneginf, k_isclose, k_allclose,
+                  k_equal, k_isreal, k_where, k_where_, k_clamp_min, k_clamp_min_, k_clamp_max, k_clamp_max_, k_clamp,
+                  k_clamp_, k_addcmul, k_addcmul_, k_addcdiv, k_addcdiv_, k_lerp, k_lerp_, k_sum, k_nansum, k_mean,
+                  k_nanmean, k_prod, k_all, k_any, k_count_nonzero, k_var, k_std, k_var_mean, k_std_mean, k_sum_to_size,
+                  k_amax, k_amin, k_max, k_min, k_aminmax, k_max_dim, k_min_dim, k_argmax, k_argmin,
+                  k_linalg_vector_norm, k_norm, k_softmax, k_log_softmax, k_logsumexp, k_cumsum, k_cumsum_, k_cumprod,
+                  k_cumprod_, k_cummax, k_cummin, k_logcumsumexp, k_diff, k_value_selecting_reduction_backward, k_sort,
+                  k_argsort, k_msort, k_topk, k_kthvalue, k_median, k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode,
+                  k_trapezoid, k_cumulative_trapezoid, k_quantile, k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm,
+                  k_renorm_, k_view, k_reshape, k_view_as, k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d,
+                  k_atleast_2d, k_atleast_3d, k_expand, k_expand_as, k_broadcast_to, k_alias, k_detach, k_t, k_mT,
+                  k_numpy_T, k_transpose, k_swapaxes, k_swapdims, k_permute, k_movedim, k_moveaxis, k_squeeze,
+                  k_unsqueeze, k_select, k_select_backward, k_select_scatter, k_select_scatter_, k_slice,
+                  k_slice_backward, k_slice_scatter, k_slice_scatter_, k_narrow, k_diagonal, k_diagonal_backward,
+                  k_diagonal_scatter, k_diagonal_scatter_, k_unfold, k_unfold_backward, k_split, k_split_with_sizes,
+                  k_chunk, k_unbind, k_tensor_split, k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit,
+                  k_vsplit_indices, k_dsplit, k_dsplit_indices, k_as_strided_scatter, k_as_strided, k_diag_embed,
+                  k_diag, k_diagflat, k_linalg_diagonal, k_trace, k_view_copy, k_t_copy, k_transpose_copy,
                   k_permute_copy, k_squeeze_copy, k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy,
                   k_narrow_copy, k_split_copy, k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy,
                   k_as_strided_copy, k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack, k_dstack,
@@ -55,20 +57,21 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu, k_triu_,
                   k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather, k_index_select,
                   k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere, k_nonzero_numpy,
-                  k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_embedding_bag,
-                  k_scatter, k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_,
-                  k_index_add, k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_scatter_reduce,
+                  k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_scatter,
+                  k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_, k_index_add,
+                  k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_scatter_reduce,
                   k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_, k_masked_scatter,
                   k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_clone, k_to, k_contiguous, k_copy, k_copy_,
-                  k_fill, k_fill_, k_zero, k_zero_, k_empty, k_zeros, k_ones, k_full, k_scalar_tensor, k_empty_like,
-                  k_zeros_like, k_ones_like, k_full_like, k_new_empty, k_new_zeros, k_new_ones, k_new_full, k_arange,
-                  k_range, k_linspace, k_logspace, k_eye, k_rand, k_randn, k_rand_like, k_randn_like, k_randint,
-                  k_randint_like, k_randperm, k_uniform, k_uniform_, k_normal, k_normal_, k_exponential, k_exponential_,
-                  k_log_normal, k_log_normal_, k_cauchy, k_cauchy_, k_geometric, k_geometric_, k_random, k_random_,
-                  k_bernoulli, k_bernoulli_, k_normal_around, k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul,
-                  k_linalg_matmul, k_addmm, k_addmm_, k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer,
-                  k_ger, k_inner, k_tensordot, k_kron, k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot,
-                  k_linalg_vecdot, k_einsum, k_mse_loss, k_l1_loss, k_smooth_l1_loss, k_huber_loss,
+                  k_fill, k_fill_, k_fill_tensor, k_fill_tensor_, k_zero, k_zero_, k_empty, k_zeros, k_ones, k_full,
+                  k_scalar_tensor, k_empty_like, k_zeros_like, k_ones_like, k_full_like, k_new_empty, k_new_zeros,
+                  k_new_ones, k_new_full, k_arange, k_range, k_linspace, k_logspace, k_eye, k_rand, k_randn,
+                  k_rand_like, k_randn_like, k_randint, k_randint_like, k_randperm, k_uniform, k_uniform_, k_normal,
+                  k_normal_, k_exponential, k_exponential_, k_log_normal, k_log_normal_, k_cauchy, k_cauchy_,
+                  k_geometric, k_geometric_, k_random, k_random_, k_bernoulli, k_bernoulli_, k_normal_around,
+                  k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul, k_linalg_matmul, k_addmm, k_addmm_,
+                  k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer, k_ger, k_inner, k_tensordot, k_kron,
+                  k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot, k_linalg_vecdot, k_linalg_cross, k_cross,
+                  k_linalg_vander, k_einsum, k_mse_loss, k_l1_loss, k_smooth_l1_loss, k_huber_loss,
                   k_binary_cross_entropy, k_binary_cross_entropy_with_logits, k_kl_div, k_soft_margin_loss,
                   k_hinge_embedding_loss, k_margin_ranking_loss, k_cosine_embedding_loss, k_triplet_margin_loss,
                   k_poisson_nll_loss, k_gaussian_nll_loss, k_multilabel_soft_margin_loss, k_nll_loss_forward,
@@ -82,19 +85,14 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_adaptive_max_pool3d, k_max_pool2d_with_indices_backward, k_max_pool3d_with_indices_backward,
                   k_adaptive_max_pool2d_backward, k_adaptive_max_pool3d_backward, k_max_unpool2d, k_max_unpool3d,
                   k_avg_pool1d, k_avg_pool2d, k_avg_pool3d, k_adaptive_avg_pool1d, k_adaptive_avg_pool2d,
-                  k_adaptive_avg_pool3d, k_avg_pool2d_backward, k_avg_pool3d_backward, k_native_layer_norm,
-                  k_layer_norm, k_native_layer_norm_backward, k_rms_norm, k_native_group_norm, k_group_norm,
-                  k_native_group_norm_backward, k_native_batch_norm, k_batch_norm, k_native_batch_norm_backward,
-                  k_instance_norm, k_rnn_tanh_cell, k_rnn_relu_cell, k_gru_cell, k_lstm_cell, k_rnn_tanh, k_rnn_relu,
-                  k_gru, k_lstm, k_scaled_dot_product_attention, k_cosine_similarity, k_pairwise_distance, k_cdist,
-                  k_pdist, k_constant_pad_nd, k_pad, k_reflection_pad1d, k_reflection_pad2d, k_reflection_pad3d,
-                  k_replication_pad1d, k_replication_pad2d, k_replication_pad3d, k_reflection_pad1d_backward,
-                  k_reflection_pad2d_backward, k_reflection_pad3d_backward, k_replication_pad1d_backward,
-                  k_replication_pad2d_backward, k_replication_pad3d_backward, k_upsample_nearest1d,
-                  k_upsample_nearest2d, k_upsample_nearest3d, k_upsample_linear1d, k_upsample_bilinear2d,
-                  k_upsample_trilinear3d, k_upsample_bicubic2d, k_upsample_nearest2d_backward,
-                  k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward, k_im2col, k_col2im, k_pixel_shuffle,
-                  k_pixel_unshuffle, k_channel_shuffle};
+                  k_adaptive_avg_pool3d, k_avg_pool2d_backward, k_avg_pool3d_backward, k_constant_pad_nd, k_pad,
+                  k_reflection_pad1d, k_reflection_pad2d, k_reflection_pad3d, k_replication_pad1d, k_replication_pad2d,
+                  k_replication_pad3d, k_reflection_pad1d_backward, k_reflection_pad2d_backward,
+                  k_reflection_pad3d_backward, k_replication_pad1d_backward, k_replication_pad2d_backward,
+                  k_replication_pad3d_backward, k_upsample_nearest1d, k_upsample_nearest2d, k_upsample_nearest3d,
+                  k_upsample_linear1d, k_upsample_bilinear2d, k_upsample_trilinear3d, k_upsample_bicubic2d,
+                  k_upsample_nearest2d_backward, k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward,
+                  k_im2col, k_col2im, k_pixel_shuffle, k_pixel_unshuffle, k_channel_shuffle};
 constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
                                       "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
                                       "asin", "asin_", "acos", "acos_", "atan", "atan_", "sinh", "sinh_", "cosh",
@@ -111,91 +109,88 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "hardshrink", "hardshrink_", "softshrink", "softshrink_", "softsign", "softsign_",
                                       "gelu", "gelu_", "silu", "silu_", "elu", "elu_", "selu", "selu_", "celu", "celu_",
                                       "softplus", "softplus_", "log_sigmoid", "log_sigmoid_", "mish", "mish_",
-                                      "tanhshrink", "tanhshrink_", "add", "add_", "sub", "sub_", "rsub", "mul", "mul_",
-                                      "div", "div_", "floor_divide", "floor_divide_", "div_mode", "div_mode_", "fmod",
-                                      "fmod_", "remainder", "remainder_", "pow", "pow_", "float_power", "float_power_",
-                                      "maximum", "maximum_", "minimum", "minimum_", "fmax", "fmax_", "fmin", "fmin_",
-                                      "atan2", "atan2_", "hypot", "hypot_", "copysign", "copysign_", "xlogy", "xlogy_",
-                                      "special_xlog1py", "special_xlog1py_", "logaddexp", "logaddexp_", "logaddexp2",
-                                      "logaddexp2_", "nextafter", "nextafter_", "heaviside", "heaviside_", "ldexp",
-                                      "ldexp_", "bitwise_and", "bitwise_and_", "bitwise_or", "bitwise_or_",
-                                      "bitwise_xor", "bitwise_xor_", "bitwise_not", "bitwise_not_",
+                                      "tanhshrink", "tanhshrink_", "glu", "add", "add_", "sub", "sub_", "rsub", "mul",
+                                      "mul_", "div", "div_", "floor_divide", "floor_divide_", "div_mode", "div_mode_",
+                                      "fmod", "fmod_", "remainder", "remainder_", "pow", "pow_", "float_power",
+                                      "float_power_", "maximum", "maximum_", "minimum", "minimum_", "fmax", "fmax_",
+                                      "fmin", "fmin_", "atan2", "atan2_", "hypot", "hypot_", "copysign", "copysign_",
+                                      "xlogy", "xlogy_", "special_xlog1py", "special_xlog1py_", "logaddexp",
+                                      "logaddexp_", "logaddexp2", "logaddexp2_", "nextafter", "nextafter_", "heaviside",
+                                      "heaviside_", "ldexp", "ldexp_", "bitwise_and", "bitwise_and_", "bitwise_or",
+                                      "bitwise_or_", "bitwise_xor", "bitwise_xor_", "bitwise_not", "bitwise_not_",
                                       "bitwise_left_shift", "bitwise_left_shift_", "bitwise_right_shift",
                                       "bitwise_right_shift_", "gcd", "gcd_", "lcm", "lcm_", "lt", "lt_", "gt", "gt_",
                                       "le", "le_", "ge", "ge_", "eq", "eq_", "ne", "ne_", "logical_and", "logical_and_",
                                       "logical_or", "logical_or_", "logical_xor", "logical_xor_", "logical_not",
                                       "logical_not_", "isnan", "isnan_", "isinf", "isinf_", "isfinite", "isfinite_",
-                                      "signbit", "signbit_", "isposinf", "isneginf", "isclose", "where", "where_",
-                                      "clamp_min", "clamp_min_", "clamp_max", "clamp_max_", "clamp", "clamp_",
-                                      "addcmul", "addcmul_", "addcdiv", "addcdiv_", "lerp", "lerp_", "sum", "nansum",
-                                      "mean", "nanmean", "prod", "all", "any", "count_nonzero", "var", "std",
-                                      "var_mean", "std_mean", "amax", "amin", "max", "min", "aminmax", "max_dim",
-                                      "min_dim", "argmax", "argmin", "linalg_vector_norm", "norm", "softmax",
-                                      "log_softmax", "logsumexp", "cumsum", "cumsum_", "cumprod", "cumprod_", "cummax",
-                                      "cummin", "logcumsumexp", "diff", "value_selecting_reduction_backward", "sort",
-                                      "argsort", "msort", "topk", "kthvalue", "median", "nanmedian", "median_dim",
-                                      "nanmedian_dim", "mode", "view", "reshape", "view_as", "reshape_as", "flatten",
-                                      "unflatten", "ravel", "atleast_1d", "atleast_2d", "atleast_3d", "expand",
-                                      "expand_as", "broadcast_to", "alias", "detach", "t", "mT", "numpy_T", "transpose",
-                                      "swapaxes", "swapdims", "permute", "movedim", "moveaxis", "squeeze", "unsqueeze",
-                                      "select", "select_backward", "select_scatter", "select_scatter_", "slice",
-                                      "slice_backward", "slice_scatter", "slice_scatter_", "narrow", "diagonal",
-                                      "diagonal_backward", "diagonal_scatter", "diagonal_scatter_", "unfold",
-                                      "unfold_backward", "split", "split_with_sizes", "chunk", "unbind", "tensor_split",
-                                      "tensor_split_indices", "hsplit", "hsplit_indices", "vsplit", "vsplit_indices",
-                                      "dsplit", "dsplit_indices", "as_strided_scatter", "as_strided", "view_copy",
-                                      "t_copy", "transpose_copy", "permute_copy", "squeeze_copy", "unsqueeze_copy",
-                                      "expand_copy", "select_copy", "slice_copy", "narrow_copy", "split_copy",
-                                      "split_with_sizes_copy", "unbind_copy", "diagonal_copy", "unfold_copy",
-                                      "as_strided_copy", "alias_copy", "detach_copy", "cat", "stack", "hstack",
-                                      "vstack", "dstack", "column_stack", "broadcast_tensors", "meshgrid",
-                                      "cartesian_prod", "block_diag", "repeat", "tile", "repeat_interleave",
+                                      "signbit", "signbit_", "isposinf", "isneginf", "isclose", "allclose", "equal",
+                                      "isreal", "where", "where_", "clamp_min", "clamp_min_", "clamp_max", "clamp_max_",
+                                      "clamp", "clamp_", "addcmul", "addcmul_", "addcdiv", "addcdiv_", "lerp", "lerp_",
+                                      "sum", "nansum", "mean", "nanmean", "prod", "all", "any", "count_nonzero", "var",
+                                      "std", "var_mean", "std_mean", "sum_to_size", "amax", "amin", "max", "min",
+                                      "aminmax", "max_dim", "min_dim", "argmax", "argmin", "linalg_vector_norm", "norm",
+                                      "softmax", "log_softmax", "logsumexp", "cumsum", "cumsum_", "cumprod", "cumprod_",
+                                      "cummax", "cummin", "logcumsumexp", "diff", "value_selecting_reduction_backward",
+                                      "sort", "argsort", "msort", "topk", "kthvalue", "median", "nanmedian",
+                                      "median_dim", "nanmedian_dim", "mode", "trapezoid", "cumulative_trapezoid",
+                                      "quantile", "nanquantile", "cov", "corrcoef", "dist", "renorm", "renorm_", "view",
+                                      "reshape", "view_as", "reshape_as", "flatten", "unflatten", "ravel", "atleast_1d",
+                                      "atleast_2d", "atleast_3d", "expand", "expand_as", "broadcast_to", "alias",
+                                      "detach", "t", "mT", "numpy_T", "transpose", "swapaxes", "swapdims", "permute",
+                                      "movedim", "moveaxis", "squeeze", "unsqueeze", "select", "select_backward",
+                                      "select_scatter", "select_scatter_", "slice", "slice_backward", "slice_scatter",
+                                      "slice_scatter_", "narrow", "diagonal", "diagonal_backward", "diagonal_scatter",
+                                      "diagonal_scatter_", "unfold", "unfold_backward", "split", "split_with_sizes",
+                                      "chunk", "unbind", "tensor_split", "tensor_split_indices", "hsplit",
+                                      "hsplit_indices", "vsplit", "vsplit_indices", "dsplit", "dsplit_indices",
+                                      "as_strided_scatter", "as_strided", "diag_embed", "diag", "diagflat",
+                                      "linalg_diagonal", "trace", "view_copy", "t_copy", "transpose_copy",
+                                      "permute_copy", "squeeze_copy", "unsqueeze_copy", "expand_copy", "select_copy",
+                                      "slice_copy", "narrow_copy", "split_copy", "split_with_sizes_copy", "unbind_copy",
+                                      "diagonal_copy", "unfold_copy", "as_strided_copy", "alias_copy", "detach_copy",
+                                      "cat", "stack", "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors",
+                                      "meshgrid", "cartesian_prod", "block_diag", "repeat", "tile", "repeat_interleave",
                                       "repeat_interleave_tensor", "repeat_indices", "tril", "tril_", "triu", "triu_",
                                       "tril_indices", "triu_indices", "roll", "flip", "fliplr", "flipud", "rot90",
                                       "gather", "index_select", "take", "take_along_dim", "index", "masked_select",
                                       "nonzero", "argwhere", "nonzero_numpy", "embedding", "embedding_dense_backward",
-                                      "one_hot", "searchsorted", "bucketize", "embedding_bag", "scatter", "scatter_",
-                                      "scatter_add", "scatter_add_", "index_put", "index_put_", "put", "put_",
-                                      "index_add", "index_add_", "index_copy", "index_copy_", "index_fill",
-                                      "index_fill_", "scatter_reduce", "scatter_reduce_", "index_reduce",
-                                      "index_reduce_", "masked_fill", "masked_fill_", "masked_scatter",
-                                      "masked_scatter_", "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous",
-                                      "copy", "copy_", "fill", "fill_", "zero", "zero_", "empty", "zeros", "ones",
-                                      "full", "scalar_tensor", "empty_like", "zeros_like", "ones_like", "full_like",
-                                      "new_empty", "new_zeros", "new_ones", "new_full", "arange", "range", "linspace",
-                                      "logspace", "eye", "rand", "randn", "rand_like", "randn_like", "randint",
-                                      "randint_like", "randperm", "uniform", "uniform_", "normal", "normal_",
+                                      "one_hot", "searchsorted", "bucketize", "scatter", "scatter_", "scatter_add",
+                                      "scatter_add_", "index_put", "index_put_", "put", "put_", "index_add",
+                                      "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_",
+                                      "scatter_reduce", "scatter_reduce_", "index_reduce", "index_reduce_",
+                                      "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_",
+                                      "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous", "copy", "copy_",
+                                      "fill", "fill_", "fill_tensor", "fill_tensor_", "zero", "zero_", "empty", "zeros",
+                                      "ones", "full", "scalar_tensor", "empty_like", "zeros_like", "ones_like",
+                                      "full_like", "new_empty", "new_zeros", "new_ones", "new_full", "arange", "range",
+                                      "linspace", "logspace", "eye", "rand", "randn", "rand_like", "randn_like",
+                                      "randint", "randint_like", "randperm", "uniform", "uniform_", "normal", "normal_",
                                       "exponential", "exponential_", "log_normal", "log_normal_", "cauchy", "cauchy_",
                                       "geometric", "geometric_", "random", "random_", "bernoulli", "bernoulli_",
                                       "normal_around", "multinomial", "mm", "bmm", "mv", "dot", "vdot", "matmul",
                                       "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv", "addmv_",
                                       "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_", "addbmm",
-                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "einsum", "mse_loss", "l1_loss",
-                                      "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
-                                      "binary_cross_entropy_with_logits", "kl_div", "soft_margin_loss",
-                                      "hinge_embedding_loss", "margin_ranking_loss", "cosine_embedding_loss",
-                                      "triplet_margin_loss", "poisson_nll_loss", "gaussian_nll_loss",
-                                      "multilabel_soft_margin_loss", "nll_loss_forward", "nll_loss_backward",
-                                      "nll_loss", "nll_loss2d", "nll_loss_nd", "cross_entropy_loss",
-                                      "multi_margin_loss", "native_dropout", "native_dropout_backward", "dropout",
-                                      "dropout_", "feature_dropout", "feature_dropout_", "alpha_dropout",
-                                      "alpha_dropout_", "feature_alpha_dropout", "feature_alpha_dropout_",
-                                      "convolution", "convolution_backward", "conv1d", "conv1d_padding", "conv2d",
-                                      "conv2d_padding", "conv3d", "conv3d_padding", "conv_transpose1d",
-                                      "conv_transpose2d", "conv_transpose3d", "max_pool1d_with_indices",
-                                      "max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool1d", "max_pool2d",
-                                      "max_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
-                                      "max_pool2d_with_indices_backward", "max_pool3d_with_indices_backward",
-                                      "adaptive_max_pool2d_backward", "adaptive_max_pool3d_backward", "max_unpool2d",
-                                      "max_unpool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d",
-                                      "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool2d_backward",
-                                      "avg_pool3d_backward", "native_layer_norm", "layer_norm",
-                                      "native_layer_norm_backward", "rms_norm", "native_group_norm", "group_norm",
-                                      "native_group_norm_backward", "native_batch_norm", "batch_norm",
-                                      "native_batch_norm_backward", "instance_norm", "rnn_tanh_cell", "rnn_relu_cell",
-                                      "gru_cell", "lstm_cell", "rnn_tanh", "rnn_relu", "gru", "lstm",
-                                      "scaled_dot_product_attention", "cosine_similarity", "pairwise_distance", "cdist",
-                                      "pdist", "constant_pad_nd", "pad", "reflection_pad1d", "reflection_pad2d",
+                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "linalg_cross", "cross",
+                                      "linalg_vander", "einsum", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
+                                      "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div",
+                                      "soft_margin_loss", "hinge_embedding_loss", "margin_ranking_loss",
+                                      "cosine_embedding_loss", "triplet_margin_loss", "poisson_nll_loss",
+                                      "gaussian_nll_loss", "multilabel_soft_margin_loss", "nll_loss_forward",
+                                      "nll_loss_backward", "nll_loss", "nll_loss2d", "nll_loss_nd",
+                                      "cross_entropy_loss", "multi_margin_loss", "native_dropout",
+                                      "native_dropout_backward", "dropout", "dropout_", "feature_dropout",
+                                      "feature_dropout_", "alpha_dropout", "alpha_dropout_", "feature_alpha_dropout",
+                                      "feature_alpha_dropout_", "convolution", "convolution_backward", "conv1d",
+                                      "conv1d_padding", "conv2d", "conv2d_padding", "conv3d", "conv3d_padding",
+                                      "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+                                      "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d_with_indices",
+                                      "max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool1d",
+                                      "adaptive_max_pool2d", "adaptive_max_pool3d", "max_pool2d_with_indices_backward",
+                                      "max_pool3d_with_indices_backward", "adaptive_max_pool2d_backward",
+                                      "adaptive_max_pool3d_backward", "max_unpool2d", "max_unpool3d", "avg_pool1d",
+                                      "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
+                                      "adaptive_avg_pool3d", "avg_pool2d_backward", "avg_pool3d_backward",
+                                      "constant_pad_nd", "pad", "reflection_pad1d", "reflection_pad2d",
                                       "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d",
                                       "reflection_pad1d_backward", "reflection_pad2d_backward",
                                       "reflection_pad3d_backward", "replication_pad1d_backward",
@@ -738,6 +733,10 @@ gradus_status gradus_tanhshrink(gradus_context *ctx, const gradus_tensor *input,
 gradus_status gradus_tanhshrink_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_some(ctx, k_tanhshrink_, "tanhshrink_", v_, {result});
+}
+gradus_status gradus_glu(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_one(ctx, k_glu, "glu", v_, result);
 }
 gradus_status gradus_add(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                          gradus_tensor **result) {
@@ -1430,6 +1429,20 @@ gradus_status gradus_isclose(gradus_context *ctx, const gradus_tensor *input, co
   const Value v_[] = {arg::given(input), arg::given(other), Value(rtol), Value(atol), arg::flag(equal_nan)};
   return call_one(ctx, k_isclose, "isclose", v_, result);
 }
+gradus_status gradus_allclose(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other, double rtol,
+                              double atol, int32_t equal_nan, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), Value(rtol), Value(atol), arg::flag(equal_nan)};
+  return call_one(ctx, k_allclose, "allclose", v_, result);
+}
+gradus_status gradus_equal(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_equal, "equal", v_, result);
+}
+gradus_status gradus_isreal(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_isreal, "isreal", v_, result);
+}
 gradus_status gradus_where(gradus_context *ctx, const gradus_tensor *condition, const gradus_tensor *input,
                            const gradus_tensor *other, gradus_tensor **result) {
   const Value v_[] = {arg::given(condition), arg::given(input), arg::given(other)};
@@ -1571,6 +1584,11 @@ gradus_status gradus_std_mean(gradus_context *ctx, const gradus_tensor *input, c
                               gradus_tensor **result1) {
   const Value v_[] = {arg::given(input), arg::list(dim, dim_count), arg::optional(correction), arg::flag(keepdim)};
   return call_some(ctx, k_std_mean, "std_mean", v_, {result0, result1});
+}
+gradus_status gradus_sum_to_size(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                 size_t size_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count)};
+  return call_one(ctx, k_sum_to_size, "sum_to_size", v_, result);
 }
 gradus_status gradus_amax(gradus_context *ctx, const gradus_tensor *input, const int64_t *dim, size_t dim_count,
                           int32_t keepdim, gradus_tensor **result) {
@@ -1738,6 +1756,68 @@ gradus_status gradus_mode(gradus_context *ctx, const gradus_tensor *input, int64
   const Value v_[] = {arg::given(input), Value(dim), arg::flag(keepdim)};
   return call_some(ctx, k_mode, "mode", v_, {values, indices});
 }
+gradus_status gradus_trapezoid(gradus_context *ctx, const gradus_tensor *y, const gradus_tensor *x, double dx,
+                               int64_t dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(y), arg::optional(x), arg::whole(dx), Value(dim)};
+  return call_one(ctx, k_trapezoid, "trapezoid", v_, result);
+}
+gradus_status gradus_cumulative_trapezoid(gradus_context *ctx, const gradus_tensor *y, const gradus_tensor *x,
+                                          double dx, int64_t dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(y), arg::optional(x), arg::whole(dx), Value(dim)};
+  return call_one(ctx, k_cumulative_trapezoid, "cumulative_trapezoid", v_, result);
+}
+gradus_status gradus_quantile(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *q,
+                              const int64_t *dim, int32_t keepdim, const char *interpolation,
+                              size_t interpolation_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(q), arg::optional(dim), arg::flag(keepdim),
+                      arg::text(interpolation, interpolation_length)};
+  return call_one(ctx, k_quantile, "quantile", v_, result);
+}
+gradus_status gradus_quantile_scalar(gradus_context *ctx, const gradus_tensor *input, double q, const int64_t *dim,
+                                     int32_t keepdim, const char *interpolation, size_t interpolation_length,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(q), arg::optional(dim), arg::flag(keepdim),
+                      arg::text(interpolation, interpolation_length)};
+  return call_one(ctx, k_quantile, "quantile", v_, result);
+}
+gradus_status gradus_nanquantile(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *q,
+                                 const int64_t *dim, int32_t keepdim, const char *interpolation,
+                                 size_t interpolation_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(q), arg::optional(dim), arg::flag(keepdim),
+                      arg::text(interpolation, interpolation_length)};
+  return call_one(ctx, k_nanquantile, "nanquantile", v_, result);
+}
+gradus_status gradus_nanquantile_scalar(gradus_context *ctx, const gradus_tensor *input, double q, const int64_t *dim,
+                                        int32_t keepdim, const char *interpolation, size_t interpolation_length,
+                                        gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(q), arg::optional(dim), arg::flag(keepdim),
+                      arg::text(interpolation, interpolation_length)};
+  return call_one(ctx, k_nanquantile, "nanquantile", v_, result);
+}
+gradus_status gradus_cov(gradus_context *ctx, const gradus_tensor *input, int64_t correction,
+                         const gradus_tensor *fweights, const gradus_tensor *aweights, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(correction), arg::optional(fweights), arg::optional(aweights)};
+  return call_one(ctx, k_cov, "cov", v_, result);
+}
+gradus_status gradus_corrcoef(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_corrcoef, "corrcoef", v_, result);
+}
+gradus_status gradus_dist(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other, double p,
+                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), arg::whole(p)};
+  return call_one(ctx, k_dist, "dist", v_, result);
+}
+gradus_status gradus_renorm(gradus_context *ctx, const gradus_tensor *input, double p, int64_t dim, double maxnorm,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), Value(dim), Value(maxnorm)};
+  return call_one(ctx, k_renorm, "renorm", v_, result);
+}
+gradus_status gradus_renorm_(gradus_context *ctx, gradus_tensor *input, double p, int64_t dim, double maxnorm,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p), Value(dim), Value(maxnorm)};
+  return call_some(ctx, k_renorm_, "renorm_", v_, {result});
+}
 gradus_status gradus_view(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                           gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::list(size, size_count)};
@@ -1811,11 +1891,11 @@ gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_t
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_t, "t", v_, result);
 }
-gradus_status gradus_mt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+gradus_status gradus_mT(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_mT, "mT", v_, result);
 }
-gradus_status gradus_numpy_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+gradus_status gradus_numpy_T(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_numpy_T, "numpy_T", v_, result);
 }
@@ -2019,6 +2099,29 @@ gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input,
   const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
                       arg::optional(storage_offset)};
   return call_one(ctx, k_as_strided, "as_strided", v_, result);
+}
+gradus_status gradus_diag_embed(gradus_context *ctx, const gradus_tensor *input, int64_t offset, int64_t dim1,
+                                int64_t dim2, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(offset), Value(dim1), Value(dim2)};
+  return call_one(ctx, k_diag_embed, "diag_embed", v_, result);
+}
+gradus_status gradus_diag(gradus_context *ctx, const gradus_tensor *input, int64_t diagonal, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(diagonal)};
+  return call_one(ctx, k_diag, "diag", v_, result);
+}
+gradus_status gradus_diagflat(gradus_context *ctx, const gradus_tensor *input, int64_t offset,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(offset)};
+  return call_one(ctx, k_diagflat, "diagflat", v_, result);
+}
+gradus_status gradus_linalg_diagonal(gradus_context *ctx, const gradus_tensor *A, int64_t offset, int64_t dim1,
+                                     int64_t dim2, gradus_tensor **result) {
+  const Value v_[] = {arg::given(A), Value(offset), Value(dim1), Value(dim2)};
+  return call_one(ctx, k_linalg_diagonal, "linalg_diagonal", v_, result);
+}
+gradus_status gradus_trace(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_trace, "trace", v_, result);
 }
 gradus_status gradus_view_copy(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                                gradus_tensor **result) {
@@ -2310,16 +2413,6 @@ gradus_status gradus_bucketize(gradus_context *ctx, const gradus_tensor *input, 
   const Value v_[] = {arg::given(input), arg::given(boundaries), arg::flag(out_int32), arg::flag(right)};
   return call_one(ctx, k_bucketize, "bucketize", v_, result);
 }
-gradus_status gradus_embedding_bag(gradus_context *ctx, const gradus_tensor *weight, const gradus_tensor *indices,
-                                   const gradus_tensor *offsets, int32_t scale_grad_by_freq, int64_t mode,
-                                   int32_t sparse, const gradus_tensor *per_sample_weights, int32_t include_last_offset,
-                                   const int64_t *padding_idx, gradus_tensor **result0, gradus_tensor **result1,
-                                   gradus_tensor **result2, gradus_tensor **result3) {
-  const Value v_[] = {arg::given(weight), arg::given(indices), arg::given(offsets), arg::flag(scale_grad_by_freq),
-                      Value(mode), arg::flag(sparse), arg::optional(per_sample_weights), arg::flag(include_last_offset),
-                      arg::optional(padding_idx)};
-  return call_some(ctx, k_embedding_bag, "embedding_bag", v_, {result0, result1, result2, result3});
-}
 gradus_status gradus_scatter(gradus_context *ctx, const gradus_tensor *input, int64_t dim, const gradus_tensor *index,
                              const gradus_tensor *src, const char *reduce, size_t reduce_length,
                              gradus_tensor **result) {
@@ -2515,6 +2608,16 @@ gradus_status gradus_fill(gradus_context *ctx, const gradus_tensor *input, doubl
 gradus_status gradus_fill_(gradus_context *ctx, gradus_tensor *input, double value, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(value)};
   return call_some(ctx, k_fill_, "fill_", v_, {result});
+}
+gradus_status gradus_fill_tensor(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *value,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(value)};
+  return call_one(ctx, k_fill_tensor, "fill_tensor", v_, result);
+}
+gradus_status gradus_fill_tensor_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *value,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(value)};
+  return call_some(ctx, k_fill_tensor_, "fill_tensor_", v_, {result});
 }
 gradus_status gradus_zero(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
@@ -2858,6 +2961,21 @@ gradus_status gradus_linalg_vecdot(gradus_context *ctx, const gradus_tensor *x, 
                                    gradus_tensor **result) {
   const Value v_[] = {arg::given(x), arg::given(y), Value(dim)};
   return call_one(ctx, k_linalg_vecdot, "linalg_vecdot", v_, result);
+}
+gradus_status gradus_linalg_cross(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                  int64_t dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), Value(dim)};
+  return call_one(ctx, k_linalg_cross, "linalg_cross", v_, result);
+}
+gradus_status gradus_cross(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                           const int64_t *dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), arg::optional(dim)};
+  return call_one(ctx, k_cross, "cross", v_, result);
+}
+gradus_status gradus_linalg_vander(gradus_context *ctx, const gradus_tensor *x, const int64_t *N,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(x), arg::optional(N)};
+  return call_one(ctx, k_linalg_vander, "linalg_vander", v_, result);
 }
 gradus_status gradus_einsum(gradus_context *ctx, const char *equation, size_t equation_length,
                             gradus_tensor *const *tensors, size_t tensors_count, const int64_t *path, size_t path_count,
@@ -3331,193 +3449,6 @@ gradus_status gradus_avg_pool3d_backward(gradus_context *ctx, const gradus_tenso
                       arg::list(stride, stride_count), arg::list(padding, padding_count), arg::flag(ceil_mode),
                       arg::flag(count_include_pad), arg::optional(divisor_override)};
   return call_one(ctx, k_avg_pool3d_backward, "avg_pool3d_backward", v_, result);
-}
-gradus_status gradus_native_layer_norm(gradus_context *ctx, const gradus_tensor *input, const int64_t *normalized_shape,
-                                       size_t normalized_shape_count, const gradus_tensor *weight,
-                                       const gradus_tensor *bias, double eps, gradus_tensor **result0,
-                                       gradus_tensor **result1, gradus_tensor **result2) {
-  const Value v_[] = {arg::given(input), arg::list(normalized_shape, normalized_shape_count), arg::optional(weight),
-                      arg::optional(bias), Value(eps)};
-  return call_some(ctx, k_native_layer_norm, "native_layer_norm", v_, {result0, result1, result2});
-}
-gradus_status gradus_layer_norm(gradus_context *ctx, const gradus_tensor *input, const int64_t *normalized_shape,
-                                size_t normalized_shape_count, const gradus_tensor *weight, const gradus_tensor *bias,
-                                double eps, int32_t cudnn_enable, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::list(normalized_shape, normalized_shape_count), arg::optional(weight),
-                      arg::optional(bias), Value(eps), arg::flag(cudnn_enable)};
-  return call_one(ctx, k_layer_norm, "layer_norm", v_, result);
-}
-gradus_status gradus_native_layer_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
-                                                const gradus_tensor *input, const int64_t *normalized_shape,
-                                                size_t normalized_shape_count, const gradus_tensor *mean,
-                                                const gradus_tensor *rstd, const gradus_tensor *weight,
-                                                const gradus_tensor *bias, int32_t output_mask, gradus_tensor **result0,
-                                                gradus_tensor **result1, gradus_tensor **result2) {
-  const Value v_[] = {arg::given(grad_out), arg::given(input), arg::list(normalized_shape, normalized_shape_count),
-                      arg::given(mean), arg::given(rstd), arg::optional(weight), arg::optional(bias),
-                      arg::flag(output_mask)};
-  return call_some(ctx, k_native_layer_norm_backward, "native_layer_norm_backward", v_, {result0, result1, result2});
-}
-gradus_status gradus_rms_norm(gradus_context *ctx, const gradus_tensor *input, const int64_t *normalized_shape,
-                              size_t normalized_shape_count, const gradus_tensor *weight, const double *eps,
-                              gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::list(normalized_shape, normalized_shape_count), arg::optional(weight),
-                      arg::optional(eps)};
-  return call_one(ctx, k_rms_norm, "rms_norm", v_, result);
-}
-gradus_status gradus_native_group_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
-                                       const gradus_tensor *bias, int64_t N, int64_t C, int64_t HxW, int64_t group,
-                                       double eps, gradus_tensor **result0, gradus_tensor **result1,
-                                       gradus_tensor **result2) {
-  const Value v_[] = {arg::given(input), arg::optional(weight), arg::optional(bias), Value(N), Value(C), Value(HxW),
-                      Value(group), Value(eps)};
-  return call_some(ctx, k_native_group_norm, "native_group_norm", v_, {result0, result1, result2});
-}
-gradus_status gradus_group_norm(gradus_context *ctx, const gradus_tensor *input, int64_t num_groups,
-                                const gradus_tensor *weight, const gradus_tensor *bias, double eps,
-                                int32_t cudnn_enabled, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), Value(num_groups), arg::optional(weight), arg::optional(bias), Value(eps),
-                      arg::flag(cudnn_enabled)};
-  return call_one(ctx, k_group_norm, "group_norm", v_, result);
-}
-gradus_status gradus_native_group_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
-                                                const gradus_tensor *input, const gradus_tensor *mean,
-                                                const gradus_tensor *rstd, const gradus_tensor *weight, int64_t N,
-                                                int64_t C, int64_t HxW, int64_t group, int32_t output_mask,
-                                                gradus_tensor **result0, gradus_tensor **result1,
-                                                gradus_tensor **result2) {
-  const Value v_[] = {arg::given(grad_out), arg::given(input), arg::given(mean), arg::given(rstd),
-                      arg::optional(weight), Value(N), Value(C), Value(HxW), Value(group), arg::flag(output_mask)};
-  return call_some(ctx, k_native_group_norm_backward, "native_group_norm_backward", v_, {result0, result1, result2});
-}
-gradus_status gradus_native_batch_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
-                                       const gradus_tensor *bias, const gradus_tensor *running_mean,
-                                       const gradus_tensor *running_var, int32_t training, double momentum, double eps,
-                                       gradus_tensor **result0, gradus_tensor **result1, gradus_tensor **result2) {
-  const Value v_[] = {arg::given(input), arg::optional(weight), arg::optional(bias), arg::optional(running_mean),
-                      arg::optional(running_var), arg::flag(training), Value(momentum), Value(eps)};
-  return call_some(ctx, k_native_batch_norm, "native_batch_norm", v_, {result0, result1, result2});
-}
-gradus_status gradus_batch_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
-                                const gradus_tensor *bias, const gradus_tensor *running_mean,
-                                const gradus_tensor *running_var, int32_t training, double momentum, double eps,
-                                int32_t cudnn_enabled, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::optional(weight), arg::optional(bias), arg::optional(running_mean),
-                      arg::optional(running_var), arg::flag(training), Value(momentum), Value(eps),
-                      arg::flag(cudnn_enabled)};
-  return call_one(ctx, k_batch_norm, "batch_norm", v_, result);
-}
-gradus_status gradus_native_batch_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
-                                                const gradus_tensor *input, const gradus_tensor *weight,
-                                                const gradus_tensor *running_mean, const gradus_tensor *running_var,
-                                                const gradus_tensor *save_mean, const gradus_tensor *save_invstd,
-                                                int32_t train, double eps, int32_t output_mask, gradus_tensor **result0,
-                                                gradus_tensor **result1, gradus_tensor **result2) {
-  const Value v_[] = {arg::given(grad_out), arg::given(input), arg::optional(weight), arg::optional(running_mean),
-                      arg::optional(running_var), arg::optional(save_mean), arg::optional(save_invstd),
-                      arg::flag(train), Value(eps), arg::flag(output_mask)};
-  return call_some(ctx, k_native_batch_norm_backward, "native_batch_norm_backward", v_, {result0, result1, result2});
-}
-gradus_status gradus_instance_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
-                                   const gradus_tensor *bias, const gradus_tensor *running_mean,
-                                   const gradus_tensor *running_var, int32_t use_input_stats, double momentum,
-                                   double eps, int32_t cudnn_enabled, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::optional(weight), arg::optional(bias), arg::optional(running_mean),
-                      arg::optional(running_var), arg::flag(use_input_stats), Value(momentum), Value(eps),
-                      arg::flag(cudnn_enabled)};
-  return call_one(ctx, k_instance_norm, "instance_norm", v_, result);
-}
-gradus_status gradus_rnn_tanh_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
-                                   const gradus_tensor *w_ih, const gradus_tensor *w_hh, const gradus_tensor *b_ih,
-                                   const gradus_tensor *b_hh, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::given(hx), arg::given(w_ih), arg::given(w_hh), arg::optional(b_ih),
-                      arg::optional(b_hh)};
-  return call_one(ctx, k_rnn_tanh_cell, "rnn_tanh_cell", v_, result);
-}
-gradus_status gradus_rnn_relu_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
-                                   const gradus_tensor *w_ih, const gradus_tensor *w_hh, const gradus_tensor *b_ih,
-                                   const gradus_tensor *b_hh, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::given(hx), arg::given(w_ih), arg::given(w_hh), arg::optional(b_ih),
-                      arg::optional(b_hh)};
-  return call_one(ctx, k_rnn_relu_cell, "rnn_relu_cell", v_, result);
-}
-gradus_status gradus_gru_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
-                              const gradus_tensor *w_ih, const gradus_tensor *w_hh, const gradus_tensor *b_ih,
-                              const gradus_tensor *b_hh, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::given(hx), arg::given(w_ih), arg::given(w_hh), arg::optional(b_ih),
-                      arg::optional(b_hh)};
-  return call_one(ctx, k_gru_cell, "gru_cell", v_, result);
-}
-gradus_status gradus_lstm_cell(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *hx,
-                               size_t hx_count, const gradus_tensor *w_ih, const gradus_tensor *w_hh,
-                               const gradus_tensor *b_ih, const gradus_tensor *b_hh, gradus_tensor **result0,
-                               gradus_tensor **result1) {
-  const Value v_[] = {arg::given(input), arg::list(hx, hx_count), arg::given(w_ih), arg::given(w_hh),
-                      arg::optional(b_ih), arg::optional(b_hh)};
-  return call_some(ctx, k_lstm_cell, "lstm_cell", v_, {result0, result1});
-}
-gradus_status gradus_rnn_tanh(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
-                              gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
-                              int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
-                              int32_t batch_first, gradus_tensor **result0, gradus_tensor **result1) {
-  const Value v_[] = {arg::given(input), arg::given(hx), arg::list(parameters, parameters_count), arg::flag(has_biases),
-                      Value(num_layers), Value(dropout), arg::flag(train), arg::flag(bidirectional),
-                      arg::flag(batch_first)};
-  return call_some(ctx, k_rnn_tanh, "rnn_tanh", v_, {result0, result1});
-}
-gradus_status gradus_rnn_relu(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
-                              gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
-                              int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
-                              int32_t batch_first, gradus_tensor **result0, gradus_tensor **result1) {
-  const Value v_[] = {arg::given(input), arg::given(hx), arg::list(parameters, parameters_count), arg::flag(has_biases),
-                      Value(num_layers), Value(dropout), arg::flag(train), arg::flag(bidirectional),
-                      arg::flag(batch_first)};
-  return call_some(ctx, k_rnn_relu, "rnn_relu", v_, {result0, result1});
-}
-gradus_status gradus_gru(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
-                         gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
-                         int64_t num_layers, double dropout, int32_t train, int32_t bidirectional, int32_t batch_first,
-                         gradus_tensor **result0, gradus_tensor **result1) {
-  const Value v_[] = {arg::given(input), arg::given(hx), arg::list(parameters, parameters_count), arg::flag(has_biases),
-                      Value(num_layers), Value(dropout), arg::flag(train), arg::flag(bidirectional),
-                      arg::flag(batch_first)};
-  return call_some(ctx, k_gru, "gru", v_, {result0, result1});
-}
-gradus_status gradus_lstm(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *hx, size_t hx_count,
-                          gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
-                          int64_t num_layers, double dropout, int32_t train, int32_t bidirectional, int32_t batch_first,
-                          gradus_tensor **result0, gradus_tensor **result1, gradus_tensor **result2) {
-  const Value v_[] = {arg::given(input), arg::list(hx, hx_count), arg::list(parameters, parameters_count),
-                      arg::flag(has_biases), Value(num_layers), Value(dropout), arg::flag(train),
-                      arg::flag(bidirectional), arg::flag(batch_first)};
-  return call_some(ctx, k_lstm, "lstm", v_, {result0, result1, result2});
-}
-gradus_status gradus_scaled_dot_product_attention(gradus_context *ctx, const gradus_tensor *query,
-                                                const gradus_tensor *key, const gradus_tensor *value,
-                                                const gradus_tensor *attn_mask, double dropout_p, int32_t is_causal,
-                                                const double *scale, int32_t enable_gqa, gradus_tensor **result) {
-  const Value v_[] = {arg::given(query), arg::given(key), arg::given(value), arg::optional(attn_mask), Value(dropout_p),
-                      arg::flag(is_causal), arg::optional(scale), arg::flag(enable_gqa)};
-  return call_one(ctx, k_scaled_dot_product_attention, "scaled_dot_product_attention", v_, result);
-}
-gradus_status gradus_cosine_similarity(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2,
-                                       int64_t dim, double eps, gradus_tensor **result) {
-  const Value v_[] = {arg::given(x1), arg::given(x2), Value(dim), Value(eps)};
-  return call_one(ctx, k_cosine_similarity, "cosine_similarity", v_, result);
-}
-gradus_status gradus_pairwise_distance(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2, double p,
-                                       double eps, int32_t keepdim, gradus_tensor **result) {
-  const Value v_[] = {arg::given(x1), arg::given(x2), Value(p), Value(eps), arg::flag(keepdim)};
-  return call_one(ctx, k_pairwise_distance, "pairwise_distance", v_, result);
-}
-gradus_status gradus_cdist(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2, double p,
-                           const int64_t *compute_mode, gradus_tensor **result) {
-  const Value v_[] = {arg::given(x1), arg::given(x2), Value(p), arg::optional(compute_mode)};
-  return call_one(ctx, k_cdist, "cdist", v_, result);
-}
-gradus_status gradus_pdist(gradus_context *ctx, const gradus_tensor *input, double p, gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), Value(p)};
-  return call_one(ctx, k_pdist, "pdist", v_, result);
 }
 gradus_status gradus_constant_pad_nd(gradus_context *ctx, const gradus_tensor *input, const int64_t *pad,
                                      size_t pad_count, double value, gradus_tensor **result) {

@@ -187,6 +187,11 @@ TEST_F(Elementwise, Promotes) {
   EXPECT_EQ(where(of(Dtype::boolean), of(Dtype::f16), 1.0).dtype(), Dtype::f16);
   EXPECT_EQ(where(of(Dtype::boolean), 1, 2).dtype(), Dtype::i64);
   EXPECT_EQ(logical_and(of(Dtype::i64), of(Dtype::f32)).dtype(), Dtype::boolean);
+  EXPECT_EQ(square(of(Dtype::boolean)).dtype(), Dtype::i64);
+  EXPECT_EQ(clamp_max(of(Dtype::boolean), of(Dtype::boolean)).dtype(), Dtype::boolean);
+  EXPECT_EQ(call(ldexp_op, {of(Dtype::f16), of(Dtype::u8)}).dtype(), Dtype::f16);
+  EXPECT_EQ(call(ldexp_op, {of(Dtype::i32), of(Dtype::u8)}).dtype(), Dtype::f32);
+  EXPECT_EQ(values(call(ldexp_op, {tensor({1}, {1}, Dtype::f64), tensor({1000}, {1}, Dtype::i64)})), (Doubles{0x1p1000}));
 }
 
 TEST_F(Elementwise, Refuses) {

@@ -166,17 +166,5 @@ TEST_F(Hooks, AWriteMakesABufferPartOfTheGraph) {
   EXPECT_EQ(values(grad_of(a)), (Doubles{18, 36}));
 }
 
-TEST_F(Hooks, AWriteBackIntoASavedTensorLeavesNoCycle) {     // the fixture counts what is left
-  const Tensor a = leaf({1, 2}, {2});
-  const Tensor y = mul(a, 1);
-  call_in_place(mul_op, {y, mul(y, y)});
-  const Tensor z = mul(a, 1), w = mul(z, z);
-  call_in_place(add_op, {z, 1});
-  call_in_place(mul_op, {z, w});
-  const Tensor buffer = tensor({1, 1}, {2});
-  call_in_place(add_op, {buffer, mul(buffer, a)});
-  expect_error(Status::in_place, "MulBackward0", [&] { backward(sum(buffer)); });
-}
-
 }  // namespace
 }  // namespace gradus

@@ -114,7 +114,7 @@ Tensors reference(const Attempt& a) {
 
 // Sums are taken in the order of memory, so other layouts round otherwise.
 const std::set<std::string> kInOrderOfMemory = {"sum", "nansum", "mean", "nanmean", "prod", "var", "std", "var_mean", "std_mean", "logsumexp", "norm", "linalg_vector_norm",
-                                                "einsum", "tensordot", "convolution_backward"};
+                                                "einsum", "tensordot", "convolution_backward", "sum_to_size", "dist", "cov", "corrcoef"};
 
 void same_from_other_memory(const Attempt& a, Report& r) {
   Tensors want, got;

@@ -362,12 +362,12 @@ template <class T> class Methods {
     detail::one<T>(op_, {self()});
     return self();
   }
-  // Each element times itself.
+  // Each element times itself; booleans as integers.
   T square() const {
     static const detail::Op op_("square");
     return detail::one<T>(op_, {self()});
   }
-  // Each element times itself.
+  // Each element times itself; booleans as integers.
   const T& square_() const {
     static const detail::Op op_("square_");
     detail::one<T>(op_, {self()});
@@ -704,6 +704,11 @@ template <class T> class Methods {
     detail::one<T>(op_, {self()});
     return self();
   }
+  // The first half along dim times the sigmoid of the second.
+  T glu(int64_t dim = -1) const {
+    static const detail::Op op_("glu");
+    return detail::one<T>(op_, {self(), dim});
+  }
   // self + alpha * other; or for booleans.
   T add(const Operand& other, Scalar alpha = 1) const {
     static const detail::Op op_("add");
@@ -962,12 +967,12 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), values});
     return self();
   }
-  // self * 2^other.
+  // self * 2^other, of self's dtype where other holds integers.
   T ldexp(const Operand& other) const {
     static const detail::Op op_("ldexp");
     return detail::one<T>(op_, {self(), other});
   }
-  // self * 2^other.
+  // self * 2^other, of self's dtype where other holds integers.
   const T& ldexp_(const Operand& other) const {
     static const detail::Op op_("ldexp_");
     detail::one<T>(op_, {self(), other});
@@ -1230,6 +1235,21 @@ template <class T> class Methods {
     static const detail::Op op_("isclose");
     return detail::one<T>(op_, {self(), other, rtol, atol, equal_nan});
   }
+  // Whether all elements are close by isclose.
+  T allclose(const T& other, double rtol = 1e-05, double atol = 1e-08, bool equal_nan = false) const {
+    static const detail::Op op_("allclose");
+    return detail::one<T>(op_, {self(), other, rtol, atol, equal_nan});
+  }
+  // Whether shapes and all elements are the same; a NaN is the same as nothing.
+  T equal(const T& other) const {
+    static const detail::Op op_("equal");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // True for each element, as there are no complex ones.
+  T isreal() const {
+    static const detail::Op op_("isreal");
+    return detail::one<T>(op_, {self()});
+  }
   // The larger of self and min; at equality the gradient is that of self.
   T clamp_min(const Operand& min) const {
     static const detail::Op op_("clamp_min");
@@ -1356,6 +1376,11 @@ template <class T> class Methods {
     static const detail::Op op_("std_mean");
     return detail::some<T, 2>(op_, {self(), dim, correction, keepdim});
   }
+  // self summed over the dimensions that expanding from size to its shape adds or enlarges.
+  T sum_to_size(const IntList& size) const {
+    static const detail::Op op_("sum_to_size");
+    return detail::one<T>(op_, {self(), size});
+  }
   // The largest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share the ...
   T amax(const IntList& dim = {}, bool keepdim = false) const {
     static const detail::Op op_("amax");
@@ -1463,7 +1488,7 @@ template <class T> class Methods {
     static const detail::Op op_("logcumsumexp");
     return detail::one<T>(op_, {self(), dim});
   }
-  // Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+  // Differences of neighbours along dim, n times over, after joining prepend and append to the ends; self for n = 0.
   T diff(int64_t n = 1, int64_t dim = -1, const T& prepend = {}, const T& append = {}) const {
     static const detail::Op op_("diff");
     return detail::one<T>(op_, {self(), n, dim, prepend, append});
@@ -1517,6 +1542,44 @@ template <class T> class Methods {
   std::tuple<T, T> mode(int64_t dim = -1, bool keepdim = false) const {
     static const detail::Op op_("mode");
     return detail::some<T, 2>(op_, {self(), dim, keepdim});
+  }
+  // The elements at the fractions q of the sorted row along dim, or of all. Rows of a vector q come first; a NaN in a row is ...
+  T quantile(const Operand& q, std::optional<int64_t> dim = {}, bool keepdim = false,
+             std::string_view interpolation = "linear") const {
+    static const detail::Op op_("quantile");
+    return detail::one<T>(op_, {self(), q, dim, keepdim, interpolation});
+  }
+  // quantile of the elements that are not NaN.
+  T nanquantile(const Operand& q, std::optional<int64_t> dim = {}, bool keepdim = false,
+                std::string_view interpolation = "linear") const {
+    static const detail::Op op_("nanquantile");
+    return detail::one<T>(op_, {self(), q, dim, keepdim, interpolation});
+  }
+  // The covariances of the rows of self, whose columns are observations with weights.
+  T cov(int64_t correction = 1, const T& fweights = {}, const T& aweights = {}) const {
+    static const detail::Op op_("cov");
+    return detail::one<T>(op_, {self(), correction, fweights, aweights});
+  }
+  // The correlations of the rows of self.
+  T corrcoef() const {
+    static const detail::Op op_("corrcoef");
+    return detail::one<T>(op_, {self()});
+  }
+  // The norm of order p of self - other.
+  T dist(const T& other, Scalar p = 2) const {
+    static const detail::Op op_("dist");
+    return detail::one<T>(op_, {self(), other, p});
+  }
+  // self with each part along dim whose norm of order p is above maxnorm scaled down to it.
+  T renorm(Scalar p, int64_t dim, Scalar maxnorm) const {
+    static const detail::Op op_("renorm");
+    return detail::one<T>(op_, {self(), p, dim, maxnorm});
+  }
+  // self with each part along dim whose norm of order p is above maxnorm scaled down to it.
+  const T& renorm_(Scalar p, int64_t dim, Scalar maxnorm) const {
+    static const detail::Op op_("renorm_");
+    detail::one<T>(op_, {self(), p, dim, maxnorm});
+    return self();
   }
   // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
   T view(const IntList& size) const {
@@ -1778,6 +1841,26 @@ template <class T> class Methods {
   T as_strided(const IntList& size, const IntList& stride, std::optional<int64_t> storage_offset = {}) const {
     static const detail::Op op_("as_strided");
     return detail::one<T>(op_, {self(), size, stride, storage_offset});
+  }
+  // Matrices of zeros in dim1 and dim2 with the last dimension of self on a diagonal.
+  T diag_embed(int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1) const {
+    static const detail::Op op_("diag_embed");
+    return detail::one<T>(op_, {self(), offset, dim1, dim2});
+  }
+  // A matrix with the vector self on a diagonal, or a copy of a diagonal of the matrix self.
+  T diag(int64_t diagonal = 0) const {
+    static const detail::Op op_("diag");
+    return detail::one<T>(op_, {self(), diagonal});
+  }
+  // A matrix of zeros with all elements of self on a diagonal.
+  T diagflat(int64_t offset = 0) const {
+    static const detail::Op op_("diagflat");
+    return detail::one<T>(op_, {self(), offset});
+  }
+  // The sum of the diagonal of a matrix.
+  T trace() const {
+    static const detail::Op op_("trace");
+    return detail::one<T>(op_, {self()});
   }
   // A copy of what view returns.
   T view_copy(const IntList& size) const {
@@ -2164,6 +2247,17 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), value});
     return self();
   }
+  // A tensor like self with every element that of value, a tensor of no dimensions.
+  T fill_tensor(const T& value) const {
+    static const detail::Op op_("fill_tensor");
+    return detail::one<T>(op_, {self(), value});
+  }
+  // A tensor like self with every element that of value, a tensor of no dimensions.
+  const T& fill_tensor_(const T& value) const {
+    static const detail::Op op_("fill_tensor_");
+    detail::one<T>(op_, {self(), value});
+    return self();
+  }
   // A tensor like self with every element 0.
   T zero() const {
     static const detail::Op op_("zero");
@@ -2437,6 +2531,16 @@ template <class T> class Methods {
     static const detail::Op op_("addbmm_");
     detail::one<T>(op_, {self(), batch1, batch2, beta, alpha});
     return self();
+  }
+  // The cross product of the vectors of three numbers along dim.
+  T linalg_cross(const T& other, int64_t dim = -1) const {
+    static const detail::Op op_("linalg_cross");
+    return detail::one<T>(op_, {self(), other, dim});
+  }
+  // linalg_cross, along the first dimension of size 3 where none is given.
+  T cross(const T& other, std::optional<int64_t> dim = {}) const {
+    static const detail::Op op_("cross");
+    return detail::one<T>(op_, {self(), other, dim});
   }
   // The squared difference.
   T mse_loss(const T& target, int64_t reduction = 1) const {

@@ -485,14 +485,14 @@ GRADUS_API gradus_status gradus_abs(gradus_context *ctx, const gradus_tensor *in
 GRADUS_API gradus_status gradus_abs_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
- * Each element times itself.
+ * Each element times itself; booleans as integers.
  *   square(Tensor self) -> Tensor
  * since:1
  */
 GRADUS_API gradus_status gradus_square(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
- * Each element times itself.
+ * Each element times itself; booleans as integers.
  *   square_(Tensor(a!) self) -> Tensor(a!)
  * since:1
  */
@@ -939,6 +939,14 @@ GRADUS_API gradus_status gradus_tanhshrink(gradus_context *ctx, const gradus_ten
  * since:1
  */
 GRADUS_API gradus_status gradus_tanhshrink_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The first half along dim times the sigmoid of the second.
+ *   glu(Tensor self, int dim=-1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_glu(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                    gradus_tensor **result);
 
 /*
  * self + alpha * other; or for booleans.
@@ -1423,7 +1431,7 @@ GRADUS_API gradus_status gradus_heaviside_(gradus_context *ctx, gradus_tensor *i
                                            gradus_tensor **result);
 
 /*
- * self * 2^other.
+ * self * 2^other, of self's dtype where other holds integers.
  *   ldexp(Tensor self, Tensor other) -> Tensor
  * since:1
  */
@@ -1435,7 +1443,7 @@ GRADUS_API gradus_status gradus_ldexp_scalar(gradus_context *ctx, const gradus_t
                                              gradus_tensor **result);
 
 /*
- * self * 2^other.
+ * self * 2^other, of self's dtype where other holds integers.
  *   ldexp_(Tensor(a!) self, Tensor other) -> Tensor(a!)
  * since:1
  */
@@ -1897,6 +1905,29 @@ GRADUS_API gradus_status gradus_isclose(gradus_context *ctx, const gradus_tensor
                                         double rtol, double atol, int32_t equal_nan, gradus_tensor **result);
 
 /*
+ * Whether all elements are close by isclose.
+ *   allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_allclose(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                         double rtol, double atol, int32_t equal_nan, gradus_tensor **result);
+
+/*
+ * Whether shapes and all elements are the same; a NaN is the same as nothing.
+ *   equal(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_equal(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                      gradus_tensor **result);
+
+/*
+ * True for each element, as there are no complex ones.
+ *   isreal(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isreal(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
  * self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.
  *   where(Tensor condition, Tensor self, Tensor other) -> Tensor
  * since:1
@@ -2119,6 +2150,14 @@ GRADUS_API gradus_status gradus_std_mean(gradus_context *ctx, const gradus_tenso
                                          gradus_tensor **result0, gradus_tensor **result1);
 
 /*
+ * self summed over the dimensions that expanding from size to its shape adds or enlarges.
+ *   sum_to_size(Tensor self, int[] size) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sum_to_size(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                            size_t size_count, gradus_tensor **result);
+
+/*
  * The largest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share
  * the gradient.
  *   amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor
@@ -2292,7 +2331,7 @@ GRADUS_API gradus_status gradus_logcumsumexp(gradus_context *ctx, const gradus_t
                                              gradus_tensor **result);
 
 /*
- * Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+ * Differences of neighbours along dim, n times over, after joining prepend and append to the ends; self for n = 0.
  *   diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor
  * since:1
  */
@@ -2386,6 +2425,92 @@ GRADUS_API gradus_status gradus_nanmedian_dim(gradus_context *ctx, const gradus_
  */
 GRADUS_API gradus_status gradus_mode(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t keepdim,
                                      gradus_tensor **values, gradus_tensor **indices);
+
+/*
+ * The integral of y along dim by trapezoids, at the places x or in steps of dx.
+ *   trapezoid(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_trapezoid(gradus_context *ctx, const gradus_tensor *y, const gradus_tensor *x,
+                                          double dx, int64_t dim, gradus_tensor **result);
+
+/*
+ * The integrals of y along dim up to each place but the first, by trapezoids.
+ *   cumulative_trapezoid(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cumulative_trapezoid(gradus_context *ctx, const gradus_tensor *y,
+                                                const gradus_tensor *x, double dx, int64_t dim,
+                                                gradus_tensor **result);
+
+/*
+ * The elements at the fractions q of the sorted row along dim, or of all. Rows of a vector q come first; a NaN in a
+ * row is its result.
+ *   quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_quantile(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *q,
+                                         const int64_t *dim, int32_t keepdim, const char *interpolation,
+                                         size_t interpolation_length, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_quantile_scalar(gradus_context *ctx, const gradus_tensor *input, double q,
+                                                const int64_t *dim, int32_t keepdim, const char *interpolation,
+                                                size_t interpolation_length, gradus_tensor **result);
+
+/*
+ * quantile of the elements that are not NaN.
+ *   nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nanquantile(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *q,
+                                            const int64_t *dim, int32_t keepdim, const char *interpolation,
+                                            size_t interpolation_length, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_nanquantile_scalar(gradus_context *ctx, const gradus_tensor *input, double q,
+                                                const int64_t *dim, int32_t keepdim, const char *interpolation,
+                                                size_t interpolation_length, gradus_tensor **result);
+
+/*
+ * The covariances of the rows of self, whose columns are observations with weights.
+ *   cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cov(gradus_context *ctx, const gradus_tensor *input, int64_t correction,
+                                    const gradus_tensor *fweights, const gradus_tensor *aweights,
+                                    gradus_tensor **result);
+
+/*
+ * The correlations of the rows of self.
+ *   corrcoef(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_corrcoef(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The norm of order p of self - other.
+ *   dist(Tensor self, Tensor other, Scalar p=2) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_dist(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                     double p, gradus_tensor **result);
+
+/*
+ * self with each part along dim whose norm of order p is above maxnorm scaled down to it.
+ *   renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_renorm(gradus_context *ctx, const gradus_tensor *input, double p, int64_t dim,
+                                       double maxnorm, gradus_tensor **result);
+
+/*
+ * self with each part along dim whose norm of order p is above maxnorm scaled down to it.
+ *   renorm_(Tensor(a!) self, Scalar p, int dim, Scalar maxnorm) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_renorm_(gradus_context *ctx, gradus_tensor *input, double p, int64_t dim,
+                                        double maxnorm, gradus_tensor **result);
 
 /*
  * The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
@@ -2837,6 +2962,45 @@ GRADUS_API gradus_status gradus_as_strided_scatter(gradus_context *ctx, const gr
 GRADUS_API gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
                                            size_t size_count, const int64_t *stride, size_t stride_count,
                                            const int64_t *storage_offset, gradus_tensor **result);
+
+/*
+ * Matrices of zeros in dim1 and dim2 with the last dimension of self on a diagonal.
+ *   diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diag_embed(gradus_context *ctx, const gradus_tensor *input, int64_t offset,
+                                           int64_t dim1, int64_t dim2, gradus_tensor **result);
+
+/*
+ * A matrix with the vector self on a diagonal, or a copy of a diagonal of the matrix self.
+ *   diag(Tensor self, int diagonal=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diag(gradus_context *ctx, const gradus_tensor *input, int64_t diagonal,
+                                     gradus_tensor **result);
+
+/*
+ * A matrix of zeros with all elements of self on a diagonal.
+ *   diagflat(Tensor self, int offset=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_diagflat(gradus_context *ctx, const gradus_tensor *input, int64_t offset,
+                                         gradus_tensor **result);
+
+/*
+ * The diagonals of matrices, which are the last two dimensions unless told otherwise.
+ *   linalg_diagonal(Tensor(a) A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_diagonal(gradus_context *ctx, const gradus_tensor *A, int64_t offset,
+                                                int64_t dim1, int64_t dim2, gradus_tensor **result);
+
+/*
+ * The sum of the diagonal of a matrix.
+ *   trace(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_trace(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
  * A copy of what view returns.
@@ -3636,6 +3800,22 @@ GRADUS_API gradus_status gradus_fill(gradus_context *ctx, const gradus_tensor *i
 GRADUS_API gradus_status gradus_fill_(gradus_context *ctx, gradus_tensor *input, double value, gradus_tensor **result);
 
 /*
+ * A tensor like self with every element that of value, a tensor of no dimensions.
+ *   fill_tensor(Tensor self, Tensor value) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fill_tensor(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *value,
+                                            gradus_tensor **result);
+
+/*
+ * A tensor like self with every element that of value, a tensor of no dimensions.
+ *   fill_tensor_(Tensor(a!) self, Tensor value) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_fill_tensor_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *value,
+                                             gradus_tensor **result);
+
+/*
  * A tensor like self with every element 0.
  *   zero(Tensor self) -> Tensor
  * since:1
@@ -4204,6 +4384,30 @@ GRADUS_API gradus_status gradus_linalg_multi_dot(gradus_context *ctx, gradus_ten
  */
 GRADUS_API gradus_status gradus_linalg_vecdot(gradus_context *ctx, const gradus_tensor *x, const gradus_tensor *y,
                                               int64_t dim, gradus_tensor **result);
+
+/*
+ * The cross product of the vectors of three numbers along dim.
+ *   linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_cross(gradus_context *ctx, const gradus_tensor *input,
+                                             const gradus_tensor *other, int64_t dim, gradus_tensor **result);
+
+/*
+ * linalg_cross, along the first dimension of size 3 where none is given.
+ *   cross(Tensor self, Tensor other, int? dim=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cross(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                      const int64_t *dim, gradus_tensor **result);
+
+/*
+ * The powers 0 to N - 1 of each element, N the size of the last dimension unless given.
+ *   linalg_vander(Tensor x, *, int? N=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_vander(gradus_context *ctx, const gradus_tensor *x, const int64_t *N,
+                                              gradus_tensor **result);
 
 /*
  * The product of all tensors, summed over the labels that the output lacks: "ij,jk->ik". A label repeated in one

@@ -398,13 +398,13 @@ inline Tensor abs_(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
-// Each element times itself.
+// Each element times itself; booleans as integers.
 inline Tensor square(const Tensor& input) {
   static const detail::Op op_("square");
   return detail::one<Tensor>(op_, {input});
 }
 
-// Each element times itself.
+// Each element times itself; booleans as integers.
 inline Tensor square_(const Tensor& input) {
   static const detail::Op op_("square_");
   return detail::one<Tensor>(op_, {input});
@@ -772,6 +772,12 @@ inline Tensor tanhshrink_(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
+// The first half along dim times the sigmoid of the second.
+inline Tensor glu(const Tensor& input, int64_t dim = -1) {
+  static const detail::Op op_("glu");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
 // self + alpha * other; or for booleans.
 inline Tensor add(const Operand& input, const Operand& other, Scalar alpha = 1) {
   static const detail::Op op_("add");
@@ -1055,13 +1061,13 @@ inline Tensor heaviside_(const Operand& input, const Operand& values) {
   return detail::one<Tensor>(op_, {input, values});
 }
 
-// self * 2^other.
+// self * 2^other, of self's dtype where other holds integers.
 inline Tensor ldexp(const Tensor& input, const Operand& other) {
   static const detail::Op op_("ldexp");
   return detail::one<Tensor>(op_, {input, other});
 }
 
-// self * 2^other.
+// self * 2^other, of self's dtype where other holds integers.
 inline Tensor ldexp_(const Tensor& input, const Operand& other) {
   static const detail::Op op_("ldexp_");
   return detail::one<Tensor>(op_, {input, other});
@@ -1350,6 +1356,25 @@ inline Tensor isclose(const Tensor& input, const Tensor& other, double rtol = 1e
   return detail::one<Tensor>(op_, {input, other, rtol, atol, equal_nan});
 }
 
+// Whether all elements are close by isclose.
+inline Tensor allclose(const Tensor& input, const Tensor& other, double rtol = 1e-05, double atol = 1e-08,
+                       bool equal_nan = false) {
+  static const detail::Op op_("allclose");
+  return detail::one<Tensor>(op_, {input, other, rtol, atol, equal_nan});
+}
+
+// Whether shapes and all elements are the same; a NaN is the same as nothing.
+inline Tensor equal(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("equal");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// True for each element, as there are no complex ones.
+inline Tensor isreal(const Tensor& input) {
+  static const detail::Op op_("isreal");
+  return detail::one<Tensor>(op_, {input});
+}
+
 // self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.
 inline Tensor where(const Operand& condition, const Operand& input, const Operand& other) {
   static const detail::Op op_("where");
@@ -1510,6 +1535,12 @@ inline std::tuple<Tensor, Tensor> std_mean(const Tensor& input, const IntList& d
   return detail::some<Tensor, 2>(op_, {input, dim, correction, keepdim});
 }
 
+// self summed over the dimensions that expanding from size to its shape adds or enlarges.
+inline Tensor sum_to_size(const Tensor& input, const IntList& size) {
+  static const detail::Op op_("sum_to_size");
+  return detail::one<Tensor>(op_, {input, size});
+}
+
 // The largest element over the dimensions in dim, over all when there are none; NaN if there is one. Equal ones share the ...
 inline Tensor amax(const Tensor& input, const IntList& dim = {}, bool keepdim = false) {
   static const detail::Op op_("amax");
@@ -1638,7 +1669,7 @@ inline Tensor logcumsumexp(const Tensor& input, int64_t dim) {
   return detail::one<Tensor>(op_, {input, dim});
 }
 
-// Differences of neighbours along dim, n times over, after joining prepend and append to the ends.
+// Differences of neighbours along dim, n times over, after joining prepend and append to the ends; self for n = 0.
 inline Tensor diff(const Tensor& input, int64_t n = 1, int64_t dim = -1, const Tensor& prepend = {},
                    const Tensor& append = {}) {
   static const detail::Op op_("diff");
@@ -1713,6 +1744,63 @@ inline std::tuple<Tensor, Tensor> nanmedian_dim(const Tensor& input, int64_t dim
 inline std::tuple<Tensor, Tensor> mode(const Tensor& input, int64_t dim = -1, bool keepdim = false) {
   static const detail::Op op_("mode");
   return detail::some<Tensor, 2>(op_, {input, dim, keepdim});
+}
+
+// The integral of y along dim by trapezoids, at the places x or in steps of dx.
+inline Tensor trapezoid(const Tensor& y, const Tensor& x = {}, Scalar dx = 1, int64_t dim = -1) {
+  static const detail::Op op_("trapezoid");
+  return detail::one<Tensor>(op_, {y, x, dx, dim});
+}
+
+// The integrals of y along dim up to each place but the first, by trapezoids.
+inline Tensor cumulative_trapezoid(const Tensor& y, const Tensor& x = {}, Scalar dx = 1, int64_t dim = -1) {
+  static const detail::Op op_("cumulative_trapezoid");
+  return detail::one<Tensor>(op_, {y, x, dx, dim});
+}
+
+// The elements at the fractions q of the sorted row along dim, or of all. Rows of a vector q come first; a NaN in a row is ...
+inline Tensor quantile(const Tensor& input, const Operand& q, std::optional<int64_t> dim = {}, bool keepdim = false,
+                       std::string_view interpolation = "linear") {
+  static const detail::Op op_("quantile");
+  return detail::one<Tensor>(op_, {input, q, dim, keepdim, interpolation});
+}
+
+// quantile of the elements that are not NaN.
+inline Tensor nanquantile(const Tensor& input, const Operand& q, std::optional<int64_t> dim = {}, bool keepdim = false,
+                          std::string_view interpolation = "linear") {
+  static const detail::Op op_("nanquantile");
+  return detail::one<Tensor>(op_, {input, q, dim, keepdim, interpolation});
+}
+
+// The covariances of the rows of self, whose columns are observations with weights.
+inline Tensor cov(const Tensor& input, int64_t correction = 1, const Tensor& fweights = {},
+                  const Tensor& aweights = {}) {
+  static const detail::Op op_("cov");
+  return detail::one<Tensor>(op_, {input, correction, fweights, aweights});
+}
+
+// The correlations of the rows of self.
+inline Tensor corrcoef(const Tensor& input) {
+  static const detail::Op op_("corrcoef");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The norm of order p of self - other.
+inline Tensor dist(const Tensor& input, const Tensor& other, Scalar p = 2) {
+  static const detail::Op op_("dist");
+  return detail::one<Tensor>(op_, {input, other, p});
+}
+
+// self with each part along dim whose norm of order p is above maxnorm scaled down to it.
+inline Tensor renorm(const Tensor& input, Scalar p, int64_t dim, Scalar maxnorm) {
+  static const detail::Op op_("renorm");
+  return detail::one<Tensor>(op_, {input, p, dim, maxnorm});
+}
+
+// self with each part along dim whose norm of order p is above maxnorm scaled down to it.
+inline Tensor renorm_(const Tensor& input, Scalar p, int64_t dim, Scalar maxnorm) {
+  static const detail::Op op_("renorm_");
+  return detail::one<Tensor>(op_, {input, p, dim, maxnorm});
 }
 
 // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
@@ -2053,6 +2141,36 @@ inline Tensor as_strided(const Tensor& input, const IntList& size, const IntList
                          std::optional<int64_t> storage_offset = {}) {
   static const detail::Op op_("as_strided");
   return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
+}
+
+// Matrices of zeros in dim1 and dim2 with the last dimension of self on a diagonal.
+inline Tensor diag_embed(const Tensor& input, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1) {
+  static const detail::Op op_("diag_embed");
+  return detail::one<Tensor>(op_, {input, offset, dim1, dim2});
+}
+
+// A matrix with the vector self on a diagonal, or a copy of a diagonal of the matrix self.
+inline Tensor diag(const Tensor& input, int64_t diagonal = 0) {
+  static const detail::Op op_("diag");
+  return detail::one<Tensor>(op_, {input, diagonal});
+}
+
+// A matrix of zeros with all elements of self on a diagonal.
+inline Tensor diagflat(const Tensor& input, int64_t offset = 0) {
+  static const detail::Op op_("diagflat");
+  return detail::one<Tensor>(op_, {input, offset});
+}
+
+// The diagonals of matrices, which are the last two dimensions unless told otherwise.
+inline Tensor linalg_diagonal(const Tensor& A, int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1) {
+  static const detail::Op op_("linalg_diagonal");
+  return detail::one<Tensor>(op_, {A, offset, dim1, dim2});
+}
+
+// The sum of the diagonal of a matrix.
+inline Tensor trace(const Tensor& input) {
+  static const detail::Op op_("trace");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // A copy of what view returns.
@@ -2617,6 +2735,18 @@ inline Tensor fill_(const Tensor& input, Scalar value) {
   return detail::one<Tensor>(op_, {input, value});
 }
 
+// A tensor like self with every element that of value, a tensor of no dimensions.
+inline Tensor fill_tensor(const Tensor& input, const Tensor& value) {
+  static const detail::Op op_("fill_tensor");
+  return detail::one<Tensor>(op_, {input, value});
+}
+
+// A tensor like self with every element that of value, a tensor of no dimensions.
+inline Tensor fill_tensor_(const Tensor& input, const Tensor& value) {
+  static const detail::Op op_("fill_tensor_");
+  return detail::one<Tensor>(op_, {input, value});
+}
+
 // A tensor like self with every element 0.
 inline Tensor zero(const Tensor& input) {
   static const detail::Op op_("zero");
@@ -3040,6 +3170,24 @@ inline Tensor linalg_multi_dot(const BasicTensorList<Tensor>& tensors) {
 inline Tensor linalg_vecdot(const Tensor& x, const Tensor& y, int64_t dim = -1) {
   static const detail::Op op_("linalg_vecdot");
   return detail::one<Tensor>(op_, {x, y, dim});
+}
+
+// The cross product of the vectors of three numbers along dim.
+inline Tensor linalg_cross(const Tensor& input, const Tensor& other, int64_t dim = -1) {
+  static const detail::Op op_("linalg_cross");
+  return detail::one<Tensor>(op_, {input, other, dim});
+}
+
+// linalg_cross, along the first dimension of size 3 where none is given.
+inline Tensor cross(const Tensor& input, const Tensor& other, std::optional<int64_t> dim = {}) {
+  static const detail::Op op_("cross");
+  return detail::one<Tensor>(op_, {input, other, dim});
+}
+
+// The powers 0 to N - 1 of each element, N the size of the last dimension unless given.
+inline Tensor linalg_vander(const Tensor& x, std::optional<int64_t> N = {}) {
+  static const detail::Op op_("linalg_vander");
+  return detail::one<Tensor>(op_, {x, N});
 }
 
 // The product of all tensors, summed over the labels that the output lacks: "ij,jk->ik". A label repeated in one subscript ...

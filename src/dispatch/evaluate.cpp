@@ -92,6 +92,7 @@ kernels::Formula formula_of(const Op& op, Dtype type, const void* attributes) {
 
 // The type that a formula computes in, and its result's.
 Dtype compute_type(const Op& op, Dtype promoted) {
+  if (op.result == ResultType::number && promoted == Dtype::boolean) return Dtype::i64;
   return op.result == ResultType::floating && is_integral(promoted) ? Dtype::f32 : promoted;
 }
 

@@ -41,7 +41,7 @@ struct FormulaInfo {
 };
 
 // The element type of a formula's result, from the promoted type of its inputs.
-enum class ResultType : uint8_t { same, floating, boolean };         // floating: integers become float32
+enum class ResultType : uint8_t { same, floating, boolean, number };   // floating: integers become float32; number: booleans int64
 
 // Which inputs and outputs the rules read; nothing else is kept.
 struct Save { unsigned bits = 0; };

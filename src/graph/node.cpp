@@ -95,22 +95,11 @@ void store_args(Node* n, const Args& args, char* at) {
   }
 }
 
-// What a node keeps of an input. A leaf that wants a gradient can't be written while recording, so it is kept itself; another
-// tensor might get this very node into its history by a later write, so an alias with its present history is kept: no cycle.
-Tensor keep(TensorImpl* t) {
-  if (t->requires_grad && !t->grad_fn) return Tensor::share(t);
-  Tensor kept = alias(reinterpret_cast<const Tensor&>(t));
-  if (t->grad_fn) set_history(kept.impl(), Ref<Node>::share(t->grad_fn), t->output_nr);
-  return kept;
-}
-
-void check_savable(const TensorImpl* t) {
-  GRADUS_CHECK(!t->inference, state, "a tensor made in inference mode can't be saved for backward: clone it first");
-}
-
-void save(Saved*& at, Tensor kept, int slot, bool is_output) {
-  *at++ = {kept.impl(), kept.storage().current(), static_cast<uint16_t>(slot), is_output};
-  kept.detach_handle();
+void save(Saved*& at, TensorImpl* t, int slot, bool is_output, Tensor hold = {}) {
+  if (!hold) hold = Tensor::share(t);
+  GRADUS_CHECK(!hold.impl()->inference, state, "a tensor made in inference mode can't be saved for backward: clone it first");
+  *at++ = {hold.impl(), hold.storage().current(), static_cast<uint16_t>(slot), is_output};
+  hold.detach_handle();
 }
 
 // A node with its edges empty and nothing saved yet.
@@ -162,8 +151,7 @@ Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outp
       newest = std::max(newest, n->edges()[flat].node->sequence);
     }
     if (t && (p.saves >> input & 1)) {
-      check_savable(t);
-      save(at, flat == 0 && instead_of_self ? instead_of_self : keep(t), static_cast<int>(flat), false);
+      save(at, t, static_cast<int>(flat), false, flat == 0 ? instead_of_self : Tensor());
       ++n->saved_count;
     }
     ++flat;
@@ -171,7 +159,7 @@ Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outp
   number(n.get(), newest);
   for (size_t k = 0; k < outputs.size(); ++k)
     if (p.saves >> (16 + k) & 1) {                            // an alias: the output itself would own its owner
-      save(at, alias(outputs[k]), static_cast<int>(k), true);
+      save(at, nullptr, static_cast<int>(k), true, alias(outputs[k]));
       ++n->saved_count;
     }
   char* metas = metas_of(n.get());
@@ -212,14 +200,13 @@ Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out) {
       newest = std::max(newest, n->edges()[k].node->sequence);
     }
     if (saves >> k & 1) {
-      check_savable(t);
-      save(at, keep(t), static_cast<int>(k), false);
+      save(at, t, static_cast<int>(k), false);
       ++n->saved_count;
     }
   }
   number(n.get(), newest);
   if (saves >> arity & 1) {
-    save(at, alias(out), 0, true);
+    save(at, nullptr, 0, true, alias(out));
     ++n->saved_count;
   }
   char* tail = store_meta(reinterpret_cast<char*>(at), out.impl());

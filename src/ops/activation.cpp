@@ -191,10 +191,27 @@ Op tanhshrink_op{
     .samples = on_interval<-3, 3>,
 };
 
+Op glu_op{
+    .schema = "glu(Tensor self, int dim=-1) -> Tensor",
+    .doc = "The first half along dim times the sigmoid of the second.",
+    .compose = [](const Args& a, Tensors& out) {
+      const Tensor& x = a.tensor(0);
+      GRADUS_CHECK(x.ndim() > 0, shape, "glu: a tensor of no dimensions");
+      const int64_t dim = wrap_dim(a.integer(1), x.ndim(), "glu"), n = x.size(dim);
+      GRADUS_CHECK(n % 2 == 0, shape, "glu: dim {} has the odd size {}", dim, n);
+      out.push_back(mul(narrow(x, dim, 0, n / 2), sigmoid(narrow(x, dim, n / 2, n / 2))));
+    },
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 4})});
+      s.add({s.rand({4, 3}), Value(0)});
+      s.error({s.rand({2, 3})}, "odd size 3");
+    },
+};
+
 static Op* const all[] = {
     &relu_op, &relu6_op, &threshold_op, &leaky_relu_op, &prelu_kernel_op, &prelu_op, &hardtanh_op, &hardsigmoid_op,
     &hardswish_op, &hardshrink_op, &softshrink_op, &softsign_op, &gelu_none_op, &gelu_tanh_op, &gelu_op, &silu_op,
-    &elu_op, &selu_op, &celu_op, &softplus_op, &log_sigmoid_op, &mish_op, &tanhshrink_op,
+    &elu_op, &selu_op, &celu_op, &softplus_op, &log_sigmoid_op, &mish_op, &tanhshrink_op, &glu_op,
 };
 const OpList activation_ops = all;
 

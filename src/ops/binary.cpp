@@ -32,6 +32,14 @@ void float_power(const Args& a, Tensors& out) {
   out.push_back(call(pow_op, {v[0], v[1]}));
 }
 
+void scale_by_power(const Args& a, Tensors& out) {
+  if (a[1].is_number()) return out.push_back(mul(a[0], std::exp2(a.real(1))));
+  if (a[0].is_number() || !is_floating(a.tensor(0).dtype()) || is_floating(a.tensor(1).dtype())) return out.push_back(mul(a[0], call(pow_op, {2.0, a[1]})));
+  const Tensor& self = a.tensor(0);
+  const Tensor power = call(pow_op, {2.0, to(a.tensor(1), self.dtype() == Dtype::f64 ? Dtype::f64 : Dtype::f32)});
+  out.push_back(to(mul(self, power), self.dtype()));
+}
+
 void with_alpha(Samples& s) {
   broadcasts(s);
   s.add({s.rand({2, 3}), s.rand({3}), Value(0.5)});
@@ -255,13 +263,10 @@ Op heaviside_op{
 };
 Op ldexp_op{
     .schema = "ldexp(Tensor self, Tensor other) -> Tensor",
-    .doc = "self * 2^other.",
+    .doc = "self * 2^other, of self's dtype where other holds integers.",
     .serves = "ldexp.Tensor",
     .takes_numbers = true,
-    .compose = [](const Args& a, Tensors& out) {
-      if (a[1].is_number()) out.push_back(mul(a[0], std::exp2(a.real(1))));
-      else out.push_back(mul(a[0], call(pow_op, {2.0, a[1]})));
-    },
+    .compose = scale_by_power,
     .in_place = true,
     .samples = broadcasts,
 };

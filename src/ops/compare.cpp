@@ -151,9 +151,42 @@ Op isclose_op{
     },
 };
 
+Op allclose_op{
+    .schema = "allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor",
+    .doc = "Whether all elements are close by isclose.",
+    .compose = [](const Args& a, Tensors& out) { out.push_back(call(all_op, {call(isclose_op, {a[0], a[1], a[2], a[3], a[4]})})); },
+    .samples = [](Samples& s) {
+      s.add({s.values({2}, {1, kInfinity}), s.values({2}, {1.000001, kInfinity})});
+      s.add({s.rand({2, 3}), s.rand({3})});
+      s.error({s.rand({2}), s.rand({2}), Value(-1.0)}, "negative");
+    },
+};
+Op equal_op{
+    .schema = "equal(Tensor self, Tensor other) -> Tensor",
+    .doc = "Whether shapes and all elements are the same; a NaN is the same as nothing.",
+    .compose = [](const Args& a, Tensors& out) {
+      const Tensor &x = a.tensor(0), &y = a.tensor(1);
+      GRADUS_CHECK(x.dtype() == y.dtype(), dtype, "equal: {} against {}", name(x.dtype()), name(y.dtype()));
+      out.push_back(same(x.sizes(), y.sizes()) ? call(all_op, {eq(x, y)}) : zeros({}, Dtype::boolean));
+    },
+    .samples = [](Samples& s) {
+      s.add({s.values({2}, {1, 2}), s.values({2}, {1, 2})});
+      s.add({s.values({2}, {1, kNan}), s.values({2}, {1, kNan})});
+      s.add({s.rand({2}), s.rand({2, 1})});
+      s.add({s.rand({0}), s.rand({0})});
+      s.error({s.rand({2}), s.integers({2}, 0, 2)}, "float64 against int64");
+    },
+};
+Op isreal_op{
+    .schema = "isreal(Tensor self) -> Tensor",
+    .doc = "True for each element, as there are no complex ones.",
+    .compose = [](const Args& a, Tensors& out) { out.push_back(ones(a.tensor(0).sizes(), Dtype::boolean)); },
+    .samples = specials,
+};
+
 static Op* const all[] = {
     &lt_op, &gt_op, &le_op, &ge_op, &eq_op, &ne_op, &logical_and_op, &logical_or_op, &logical_xor_op, &logical_not_op,
-    &isnan_op, &isinf_op, &isfinite_op, &signbit_op, &isposinf_op, &isneginf_op, &isclose_op,
+    &isnan_op, &isinf_op, &isfinite_op, &signbit_op, &isposinf_op, &isneginf_op, &isclose_op, &allclose_op, &equal_op, &isreal_op,
 };
 const OpList compare_ops = all;
 

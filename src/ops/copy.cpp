@@ -11,6 +11,7 @@ namespace {
 void like_self(const Args& a, Metas& out) { out.push_back(a.tensor(0).meta()); }
 void copy_self(const Args& a, const Tensors& out) { kernels::copy(view_of(out[0]), view_of(a.tensor(0))); }
 Tensor pass_on(const Call&, const Tensor& g) { return g; }
+Tensor nothing_left(const Call&, const Tensor& g) { return zeros(g.sizes(), g.dtype()); }   // of what was overwritten
 
 }  // namespace
 
@@ -84,7 +85,22 @@ Op fill_op{
     .shape = like_self,
     .kernel = [](const Args& a, const Tensors& out) { kernels::fill(view_of(out[0]), a.number(1)); },
     .updates = true,
+    .vjp = {nothing_left},
     .samples = [](Samples& s) { s.add({s.rand({2, 3}), Value(1.5)}); },
+};
+Op fill_tensor_op{
+    .schema = "fill_tensor(Tensor self, Tensor value) -> Tensor",
+    .doc = "A tensor like self with every element that of value, a tensor of no dimensions.",
+    .serves = "fill.Tensor",
+    .compose = [](const Args& a, Tensors& out) {
+      GRADUS_CHECK(a.tensor(1).ndim() == 0, shape, "fill_tensor: value has shape {}, not no dimensions", text(a.tensor(1).sizes()));
+      out.push_back(call(copy_op, {a.tensor(0), a.tensor(1)}));
+    },
+    .in_place = true,
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3}), s.rand({})});
+      s.error({s.rand({2, 3}), s.rand({1})}, "shape [1]");
+    },
 };
 
 Op zero_op{
@@ -93,10 +109,11 @@ Op zero_op{
     .shape = like_self,
     .kernel = [](const Args&, const Tensors& out) { kernels::fill(view_of(out[0]), Number(0)); },
     .updates = true,
+    .vjp = {nothing_left},
     .samples = on_interval<-2, 2>,
 };
 
-static Op* const all[] = {&clone_op, &to_op, &to_copy_op, &contiguous_op, &copy_op, &fill_op, &zero_op};
+static Op* const all[] = {&clone_op, &to_op, &to_copy_op, &contiguous_op, &copy_op, &fill_op, &fill_tensor_op, &zero_op};
 const OpList copy_ops = all;
 
 }  // namespace gradus

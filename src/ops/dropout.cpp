@@ -12,15 +12,20 @@
 namespace gradus {
 namespace {
 
+void check_probability(const Args& a) {
+  GRADUS_CHECK(a.real(1) >= 0 && a.real(1) <= 1, value, "{}: p {} is outside [0, 1]", name(a.op()), a.real(1));
+}
 void check_input(const Args& a, const Tensor& x) {
   GRADUS_CHECK(is_floating(x.dtype()), dtype, "{}: not defined for {}", name(a.op()), name(x.dtype()));
-  GRADUS_CHECK(a.real(1) >= 0 && a.real(1) <= 1, value, "{}: p {} is outside [0, 1]", name(a.op()), a.real(1));
+  check_probability(a);
 }
 Tensor row_major(const Tensor& t) { return t.contiguous() ? t : clone(t); }
 
-bool drops(const Args& a) {
+bool drops(const Args& a) {                                   // the input of any type comes back where nothing is dropped
+  check_probability(a);
+  if (!a.flag(2) || a.real(1) == 0 || a.tensor(0).numel() == 0) return false;
   check_input(a, a.tensor(0));
-  return a.flag(2) && a.real(1) > 0 && a.tensor(0).numel() > 0;
+  return true;
 }
 
 // Noise of one number per channel: [N, C, 1, 1 …].
@@ -35,7 +40,7 @@ Tensor channel_noise(const Args& a) {
 // Keeps mean and variance of what selu gives: dropped elements get selu's lower bound, then all are scaled and shifted.
 Tensor alpha_dropped(const Tensor& x, const Tensor& like_noise, double p) {
   constexpr double kBound = 1.7580993408473766;               // scale * alpha of selu
-  if (p == 1) return mul(x, 0.0);
+  if (p == 1) return mul(x, zeros(Sizes{}, x.dtype()));
   const Tensor kept = native_dropout(like_noise, p, true)[1];
   const double a = 1 / std::sqrt((kBound * kBound * p + 1) * (1 - p)), shift = kBound * a * p;
   const Tensor mask = to(kept, x.dtype());

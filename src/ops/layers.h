@@ -18,7 +18,7 @@ inline Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, Nu
 inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) { return call(linear_op, {input, weight, bias}); }
 
 // ---- products.cpp: products that are compositions
-extern Op outer_op, ger_op, inner_op, tensordot_op, kron_op, addr_op, addbmm_op, linalg_multi_dot_op, linalg_vecdot_op;
+extern Op outer_op, ger_op, inner_op, tensordot_op, kron_op, addr_op, addbmm_op, linalg_multi_dot_op, linalg_vecdot_op, linalg_cross_op, cross_op, linalg_vander_op;
 inline Tensor outer(const Tensor& self, const Tensor& vec2) { return call(outer_op, {self, vec2}); }
 inline Tensor inner(const Tensor& self, const Tensor& other) { return call(inner_op, {self, other}); }
 inline Tensor tensordot(const Tensor& self, const Tensor& other, SizesRef dims_self, SizesRef dims_other) { return call(tensordot_op, {self, other, dims_self, dims_other}); }

@@ -45,9 +45,12 @@ Tensor vector_distance(const Tensor& a, const Tensor& b, double p, double eps) {
 }
 
 // The one formula where the quadratic part ends at m = min(|d|, limit): no branch, hence no dead one.
+// Half floats go through float32: the two terms cancel.
 Tensor rounded_corner(const Tensor& size, double limit, double slope) {
-  const Tensor m = clamp_max(size, limit);
-  return add(mul(m, sub(mul(m, 0.5 / limit * slope), slope)), mul(size, slope));
+  const bool half = size_of(size.dtype()) == 2;
+  const Tensor x = half ? to(size, Dtype::f32) : size, m = clamp_max(x, limit);
+  const Tensor y = add(mul(m, sub(mul(m, 0.5 / limit * slope), slope)), mul(x, slope));
+  return half ? to(y, size.dtype()) : y;
 }
 
 // ---- binary cross entropy

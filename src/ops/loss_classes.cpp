@@ -292,7 +292,10 @@ Op multi_margin_loss_op{
     .schema = "multi_margin_loss(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? weight=None, int reduction=Mean) -> Tensor",
     .doc = "The mean over the wrong classes and the right one of max(0, margin - score of the right one + score)^p, which for the right one counts 0.",
     .compose = [](const Args& a, Tensors& out) {
-      const Tensor &x = a.tensor(0), &target = a.tensor(1);
+      Tensor x = a.tensor(0), target = a.tensor(1);
+      const Sizes cells_of(target.sizes());
+      if (x.ndim() == 0) x = reshape(x, Sizes{1});              // one score; and one class may come as [1]
+      if (x.ndim() == 1 && target.ndim() == 1 && target.numel() == 1) target = reshape(target, Sizes{});
       const double p = a.number(2).f, margin = a.number(3).f;
       check_reduction(a, 5);
       check_shapes(a, x, target, a.optional_tensor(4));
@@ -306,10 +309,12 @@ Op multi_margin_loss_op{
         const Tensor weights = expand(a.tensor(4), x.sizes());
         cells = mul(cells, neg(call(nll_loss_forward_op, {weights, target, std::nullopt, 0, INT64_MIN})));
       }
-      out.push_back(reduced(cells, a.integer(5)));
+      out.push_back(reduced(reshape(cells, cells_of), a.integer(5)));
     },
     .samples = [](Samples& s) {
       s.add({s.rand({3, 4}), classes_of(s, {3}, 4)});
+      s.add({s.rand({4}), classes_of(s, {1}, 4), Value(1), Value(1), Value(std::nullopt), Value(0)});
+      s.add({s.rand({}), classes_of(s, {}, 1)});
       s.add({s.rand({3, 4}), classes_of(s, {3}, 4), Value(2), Value(0.5), s.rand({4}, 0.5, 2), Value(0)});
       s.error({s.rand({3, 4}), classes_of(s, {3}, 4), Value(3)}, "p 3 is not 1 or 2");
     },

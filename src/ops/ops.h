@@ -115,7 +115,7 @@ inline Tensor operator-(const Tensor& a) { return neg(a); }
 
 // ---- compare.cpp: comparisons and logic
 extern Op lt_op, gt_op, le_op, ge_op, eq_op, ne_op, logical_and_op, logical_or_op, logical_xor_op, logical_not_op, isnan_op;
-extern Op isinf_op, isfinite_op, signbit_op, isposinf_op, isneginf_op, isclose_op;
+extern Op isinf_op, isfinite_op, signbit_op, isposinf_op, isneginf_op, isclose_op, allclose_op, equal_op, isreal_op;
 inline Tensor lt(const Value& self, const Value& other) { return call(lt_op, {self, other}); }
 inline Tensor gt(const Value& self, const Value& other) { return call(gt_op, {self, other}); }
 inline Tensor le(const Value& self, const Value& other) { return call(le_op, {self, other}); }
@@ -152,7 +152,7 @@ inline Tensor lerp(const Value& self, const Value& end, const Value& weight) { r
 
 extern Op sum_op;
 // ---- reduce.cpp: sums, products, counts, moments over dimensions
-extern Op sum_op, nansum_op, mean_op, nanmean_op, prod_op, all_op, any_op, count_nonzero_op, var_op, std_op, var_mean_op, std_mean_op;
+extern Op sum_op, nansum_op, mean_op, nanmean_op, prod_op, all_op, any_op, count_nonzero_op, var_op, std_op, var_mean_op, std_mean_op, sum_to_size_op;
 inline Tensor sum(const Tensor& self, SizesRef dim, bool keepdim = false, Dtype dtype = Dtype::none) { return call(sum_op, {self, dim, keepdim, dtype}); }
 inline Tensor sum(const Tensor& self) { return call(sum_op, {self}); }
 inline Tensor mean(const Tensor& self, SizesRef dim, bool keepdim = false, Dtype dtype = Dtype::none) { return call(mean_op, {self, dim, keepdim, dtype}); }
@@ -222,14 +222,14 @@ inline Tensor linspace(Number start, Number end, int64_t steps, Dtype dtype = Dt
 inline Tensor eye(int64_t n, Dtype dtype = Dtype::none) { return call(eye_op, {n, Value(std::nullopt), dtype}); }
 
 // ---- copy.cpp: casts and copies
-extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, zero_op;
+extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, fill_tensor_op, zero_op;
 inline Tensor to(const Tensor& self, Dtype dtype) { return call(to_op, {self, dtype}); }
 inline Tensor contiguous(const Tensor& self) { return call(contiguous_op, {self}); }
 
 // ---- activation.cpp: activation functions
 extern Op relu_op, relu6_op, threshold_op, leaky_relu_op, prelu_kernel_op, prelu_op, hardtanh_op, hardsigmoid_op, hardswish_op;
 extern Op hardshrink_op, softshrink_op, softsign_op, gelu_none_op, gelu_tanh_op, gelu_op, silu_op, elu_op, selu_op, celu_op;
-extern Op softplus_op, log_sigmoid_op, mish_op, tanhshrink_op;
+extern Op softplus_op, log_sigmoid_op, mish_op, tanhshrink_op, glu_op;
 inline Tensor relu(const Tensor& self) { return call(relu_op, {self}); }
 inline Tensor relu6(const Tensor& self) { return call(relu6_op, {self}); }
 inline Tensor hardsigmoid(const Tensor& self) { return call(hardsigmoid_op, {self}); }
@@ -269,6 +269,12 @@ inline Tensor cumsum(const Tensor& self, int64_t dim, Dtype dtype = Dtype::none)
 
 // ---- sort.cpp: order, and elements picked along a dimension
 extern Op value_selecting_reduction_backward_op, select_along_op, sort_op, argsort_op, msort_op, topk_op, kthvalue_op, median_op, median_dim_op, nanmedian_op, nanmedian_dim_op, mode_op;
+
+// ---- statistics.cpp: quantiles, covariances, trapezoids, distances
+extern Op trapezoid_op, cumulative_trapezoid_op, quantile_op, nanquantile_op, cov_op, corrcoef_op, dist_op, renorm_op;
+
+// ---- diagonals.cpp: matrices made of diagonals, and what is on them
+extern Op diag_embed_op, diag_op, diagflat_op, linalg_diagonal_op, trace_op;
 
 // ---- join.cpp: tensors put together
 extern Op cat_op, joined_op, stack_op, hstack_op, vstack_op, dstack_op, column_stack_op, broadcast_tensors_op, meshgrid_op, cartesian_prod_op, block_diag_op;

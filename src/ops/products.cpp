@@ -262,7 +262,62 @@ Op linalg_vecdot_op{
     },
 };
 
-static Op* const all[] = {&outer_op, &ger_op, &inner_op, &tensordot_op, &kron_op, &addr_op, &addbmm_op, &linalg_multi_dot_op, &linalg_vecdot_op};
+// Both cross products: of the three numbers along dim.
+static Tensor cross(const Args& a, int64_t dim) {
+  const Tensor &x = a.tensor(0), &y = a.tensor(1);
+  GRADUS_CHECK(x.ndim() == y.ndim() && x.ndim() > 0, shape, "{}: shapes {} and {} differ in their number of dimensions", name(a.op()), text(x.sizes()), text(y.sizes()));
+  const int64_t d = wrap_dim(dim, x.ndim(), name(a.op()));
+  GRADUS_CHECK(x.size(d) == 3 && y.size(d) == 3, shape, "{}: dim {} of shapes {} and {} is not of size 3", name(a.op()), d, text(x.sizes()), text(y.sizes()));
+  const auto turned = [&](const Tensor& t, int64_t by) { return call(roll_op, {t, by, d}); };
+  return sub(mul(turned(x, -1), turned(y, -2)), mul(turned(x, -2), turned(y, -1)));
+}
+Op linalg_cross_op{
+    .schema = "linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor",
+    .doc = "The cross product of the vectors of three numbers along dim.",
+    .compose = [](const Args& a, Tensors& out) { out.push_back(cross(a, a.integer(2))); },
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3}), s.rand({2, 3})});
+      s.add({s.rand({3, 2}), s.rand({3, 1}), Value(0)});
+      s.error({s.rand({2, 3}), s.rand({3})}, "number of dimensions");
+      s.error({s.rand({2}), s.rand({2})}, "not of size 3");
+    },
+};
+Op cross_op{
+    .schema = "cross(Tensor self, Tensor other, int? dim=None) -> Tensor",
+    .doc = "linalg_cross, along the first dimension of size 3 where none is given.",
+    .compose = [](const Args& a, Tensors& out) {
+      const SizesRef sizes = a.tensor(0).sizes();
+      int64_t dim = 0;
+      while (!a.has(2) && dim < a.tensor(0).ndim() && sizes[static_cast<size_t>(dim)] != 3) ++dim;
+      GRADUS_CHECK(a.has(2) || dim < a.tensor(0).ndim(), shape, "cross: no dimension of shape {} has size 3", text(sizes));
+      out.push_back(cross(a, a.has(2) ? a.integer(2) : dim));
+    },
+    .samples = [](Samples& s) { s.add({s.rand({2, 3, 3}), s.rand({2, 3, 3})}); s.error({s.rand({2}), s.rand({2})}, "no dimension"); },
+};
+Op linalg_vander_op{
+    .schema = "linalg_vander(Tensor x, *, int? N=None) -> Tensor",
+    .doc = "The powers 0 to N - 1 of each element, N the size of the last dimension unless given.",
+    .compose = [](const Args& a, Tensors& out) {
+      Tensor x = a.tensor(0).dtype() == Dtype::boolean ? to(a.tensor(0), Dtype::i64) : a.tensor(0);
+      if (x.ndim() == 0) x = reshape(x, Sizes{1});
+      const int64_t n = a.has(1) ? a.integer(1) : x.size(-1);
+      GRADUS_CHECK(n > 1, value, "linalg_vander: N = {} is less than 2", n);
+      Sizes sizes(x.sizes());
+      sizes.push_back(n - 1);
+      const Tensor powers = call(cumprod_op, {expand(unsqueeze(x, -1), sizes), -1});
+      sizes.back() = 1;
+      out.push_back(cat(Tensors{ones(sizes, powers.dtype()), powers}, -1));
+    },
+    .samples = [](Samples& s) {
+      s.add({s.rand({3})});
+      s.add({s.rand({2, 2}), Value(4)});
+      s.add({s.rand({}), Value(3)});
+      s.error({s.rand({3}), Value(1)}, "N = 1");
+    },
+};
+
+static Op* const all[] = {&outer_op, &ger_op, &inner_op, &tensordot_op, &kron_op, &addr_op, &addbmm_op, &linalg_multi_dot_op, &linalg_vecdot_op,
+                          &linalg_cross_op, &cross_op, &linalg_vander_op};
 const OpList product_ops = all;
 
 }  // namespace gradus

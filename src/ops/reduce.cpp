@@ -224,7 +224,7 @@ Op count_nonzero_op{
 Op var_op{
     .schema = "var(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
     .doc = "The variance over the dimensions in dim: the sum of squared distances from the mean, over the count less correction (1).",
-    .serves = "var.correction",
+    .serves = "var.correction var.dim",
     .shape = moments_shape<1>,
     .kernel = moments_kernel<Finish::none>,
     .vjp = {var_pull},
@@ -234,7 +234,7 @@ Op var_op{
 Op std_op{
     .schema = "std(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
     .doc = "The square root of the variance over the dimensions in dim; the gradient is 0 where it is 0.",
-    .serves = "std.correction",
+    .serves = "std.correction std.dim",
     .shape = moments_shape<1>,
     .kernel = moments_kernel<Finish::square_root>,
     .vjp = {[](const Call& c, const Tensor& g) { return var_pull(c, root_pull(c.output(), g)); }},
@@ -244,7 +244,7 @@ Op std_op{
 Op var_mean_op{
     .schema = "var_mean(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
     .doc = "Variance and mean over the dimensions in dim.",
-    .serves = "var_mean.correction",
+    .serves = "var_mean.correction var_mean.dim",
     .shape = moments_shape<2>,
     .kernel = moments_kernel<Finish::none>,
     .vjp = {[](const Call& c, const Tensor& g) { return add(var_pull(c, g), mean_part(c, c.grad(1))); }},
@@ -254,7 +254,7 @@ Op var_mean_op{
 Op std_mean_op{
     .schema = "std_mean(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
     .doc = "Standard deviation and mean over the dimensions in dim.",
-    .serves = "std_mean.correction",
+    .serves = "std_mean.correction std_mean.dim",
     .shape = moments_shape<2>,
     .kernel = moments_kernel<Finish::square_root>,
     .vjp = {[](const Call& c, const Tensor& g) { return add(var_pull(c, root_pull(c.output(), g)), mean_part(c, c.grad(1))); }},
@@ -262,7 +262,32 @@ Op std_mean_op{
     .samples = moments_samples,
 };
 
-static Op* const all[] = {&sum_op, &nansum_op, &mean_op, &nanmean_op, &prod_op, &all_op, &any_op, &count_nonzero_op, &var_op, &std_op, &var_mean_op, &std_mean_op};
+Op sum_to_size_op{
+    .schema = "sum_to_size(Tensor self, int[] size) -> Tensor",
+    .doc = "self summed over the dimensions that expanding from size to its shape adds or enlarges.",
+    .compose = [](const Args& a, Tensors& out) {
+      const Tensor& x = a.tensor(0);
+      const SizesRef size = a.integers(1);
+      const int64_t more = x.ndim() - static_cast<int64_t>(size.size());
+      bool fits = more >= 0;
+      Sizes dims;
+      for (int64_t d = 0; fits && d < x.ndim(); ++d) {
+        const int64_t want = d < more ? 1 : size[static_cast<size_t>(d - more)];
+        fits = d < more || want == x.size(d) || want == 1;
+        if (d < more || want != x.size(d)) dims.push_back(d);
+      }
+      GRADUS_CHECK(fits, shape, "sum_to_size: size {} does not expand to shape {}", text(size), text(x.sizes()));
+      out.push_back(dims.empty() ? x : reshape(sum(x, dims, true), size));
+    },
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3, 4}), s.list({3, 1})});
+      s.add({s.rand({2, 3}), s.list({2, 3})});
+      s.add({s.rand({2}), s.list({})});
+      s.error({s.rand({2, 3}), s.list({2})}, "size [2] does not expand to shape [2, 3]");
+    },
+};
+
+static Op* const all[] = {&sum_op, &nansum_op, &mean_op, &nanmean_op, &prod_op, &all_op, &any_op, &count_nonzero_op, &var_op, &std_op, &var_mean_op, &std_mean_op, &sum_to_size_op};
 const OpList reduce_ops = all;
 
 }  // namespace gradus

@@ -129,6 +129,7 @@ void diff_compose(const Args& a, Tensors& out) {
   GRADUS_CHECK(x.ndim() > 0, shape, "diff: a tensor of no dimensions");
   GRADUS_CHECK(a.integer(1) >= 0, value, "diff: n = {} is negative", a.integer(1));
   const int64_t dim = wrap_dim(a.integer(2), x.ndim(), "diff");
+  if (a.integer(1) == 0) return out.push_back(call(clone_op, {x}));   // nothing is joined either
   Tensors parts;
   if (const Tensor& before = a.optional_tensor(3)) parts.push_back(before);
   parts.push_back(x);
@@ -140,7 +141,7 @@ void diff_compose(const Args& a, Tensors& out) {
     const Tensor from = narrow(x, dim, 0, n - 1), next = narrow(x, dim, 1, n - 1);
     x = x.dtype() == Dtype::boolean ? ne(next, from) : sub(next, from);
   }
-  out.push_back(x.impl() == a.tensor(0).impl() ? call(clone_op, {x}) : x);
+  out.push_back(x.impl() == a.tensor(0).impl() ? call(clone_op, {x}) : x);   // size 0 along dim
 }
 
 }  // namespace
@@ -210,13 +211,14 @@ Op reverse_logcumsumexp_op{
 };
 Op diff_op{
     .schema = "diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor",
-    .doc = "Differences of neighbours along dim, n times over, after joining prepend and append to the ends.",
+    .doc = "Differences of neighbours along dim, n times over, after joining prepend and append to the ends; self for n = 0.",
     .compose = diff_compose,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 5})});
       s.add({s.rand({5, 2}), Value(2), Value(0)});
       s.add({s.rand({2, 3}), Value(1), Value(-1), s.rand({2, 1}), s.rand({2, 2})});
       s.add({s.rand({2}), Value(4)});
+      s.add({s.rand({2, 3}), Value(0), Value(-1), s.rand({2, 1})});
       s.error({s.rand({2, 3}), Value(1), Value(1), s.rand({3, 1})}, "can't be joined");
       s.error({s.rand({})}, "no dimensions");
     },

@@ -25,7 +25,7 @@ size_t place(int64_t dim) { return static_cast<size_t>(dim); }
 // ---- picking: an index of the shape with any size in place of dim's
 Sizes with_dim(SizesRef sizes, int64_t dim) {                 // of indices that lost dim
   Sizes s(sizes);
-  if (sizes.size() > 0 || dim > 0) s.insert(place(dim), 1);
+  s.insert(place(dim), 1);
   return s;
 }
 void check_index(const Tensor& index, SizesRef full, SizesRef sizes, int64_t dim, std::string_view what) {
@@ -92,6 +92,7 @@ Tensor share_whole(const Call& c, const Tensor& g) { return call(share_among_tie
 
 void dim_samples(Samples& s) {
   s.add({s.spread({2, 3}), Value(1)});
+  s.add({s.spread({5}), Value(0)});
   s.add({s.spread({4, 3, 2}), Value(0), Value(true)});
   s.add({s.values({2, 4}, {1, 3, 3, 1, 2, 2, 5, 2}, Dtype::i64), Value(-1)});
   s.add({s.spread({}), Value(0)});
@@ -141,6 +142,7 @@ Op value_selecting_reduction_backward_op{
       s.add({s.rand({2}), Value(1), s.integers({2}, 0, 3), s.list({2, 3}), Value(false)});
       s.add({s.rand({2, 4}), Value(1), s.integers({2, 4}, 0, 3), s.list({2, 3}), Value(true)});
       s.add({s.rand({}), Value(0), s.integers({}, 0, 1), s.list({}), Value(false)});
+      s.add({s.rand({}), Value(0), s.integers({}, 0, 3), s.list({3}), Value(false)});
       s.error({s.rand({2}), Value(1), s.values({2}, {0, 3}, Dtype::i64), s.list({2, 3}), Value(false)}, "index 3 is out of range for size 3");
       s.error({s.rand({2}), Value(0), s.integers({2}, 0, 2), s.list({2, 3}), Value(false)}, "indices of shape [2] for shape [2, 3]");
     },
@@ -168,6 +170,7 @@ Op select_along_op{
     .save = input(1),
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), Value(1), s.integers({2}, 0, 3), Value(false)});
+      s.add({s.rand({3}), Value(0), s.integers({}, 0, 3), Value(false)});
       s.add({s.rand({2, 3}), Value(0), s.integers({4, 3}, 0, 2), Value(true)});
       s.error({s.rand({2, 3}), Value(1), s.values({2}, {0, 3}, Dtype::i64), Value(false)}, "index 3 is out of range for size 3");
     },

@@ -59,7 +59,6 @@ Op clamp_min_op{
     .doc = "The larger of self and min; at equality the gradient is that of self.",
     .serves = "clamp_min.Tensor",
     .formula = formula<formulas::ClampMin>(),
-    .no_bool = true,
     .samples = broadcasts,
 };
 Op clamp_max_op{
@@ -67,7 +66,6 @@ Op clamp_max_op{
     .doc = "The smaller of self and max; at equality the gradient is that of self.",
     .serves = "clamp_max.Tensor",
     .formula = formula<formulas::ClampMax>(),
-    .no_bool = true,
     .samples = broadcasts,
 };
 Op clamp_op{

@@ -294,8 +294,9 @@ Op abs_op{
 };
 Op square_op{
     .schema = "square(Tensor self) -> Tensor",
-    .doc = "Each element times itself.",
+    .doc = "Each element times itself; booleans as integers.",
     .formula = formula<formulas::Square>(),
+    .result = ResultType::number,
     .samples = on_interval<-3, 3>,
 };
 Op sqrt_op{

@@ -85,6 +85,9 @@ class Backend:
             elif place[0] == "correction":
                 if value is not None:
                     values[place[1]] = self._value({"type": "number", "list": False}, int(value), keep)
+            elif place[0] == "spread":
+                for k, x in zip(place[1], value or []):
+                    values[k] = self._value(plan.op["arguments"][k], x, keep)
             elif place[0] == "default" and value != place[1] and value is not None:
                 raise L.GradusError(L.UNSUPPORTED, "the operation %s has no argument for %r" % (plan.op["name"], value))
         outs = [args[i] for i in plan.outs]
@@ -92,7 +95,7 @@ class Backend:
             values[plan.fills_dtype] = L.Value(kind=L.DTYPE, aux=outs[0].describe().dtype)
         results = self.library.invoke(plan.op["name"], values)
         if outs:
-            self._write_outs(results, outs)
+            self._write_outs(results, outs, [x for i, x in enumerate(args) if i not in plan.outs])
             results = outs
         return self._returned(results, plan.returns)
 
@@ -162,8 +165,13 @@ class Backend:
         return t
 
     # ---- out=: the library has no such forms; their rules are PyTorch's, carried out here
-    def _write_outs(self, results, outs):
+    def _write_outs(self, results, outs, others):
         for result, out in zip(results, outs):
+            inputs = [t for x in others for t in (x if isinstance(x, list) else [x]) if isinstance(t, L.Tensor)]
+            if any(out.describe().storage == t.describe().storage for t in inputs):
+                raise Refused("out= shares memory with an argument")
+            if any(n > 1 and step == 0 for n, step in zip(out.shape(), self.export(out)[2])):
+                raise Refused("out= is written in several places at once")
             from_name, to_name = (L.DTYPE_NAMES[t.describe().dtype] for t in (result, out))
             if not may_cast(from_name, to_name):
                 raise Refused("a result of %s can't be cast to %s" % (from_name, to_name))

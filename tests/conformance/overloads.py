@@ -127,10 +127,15 @@ class Overloads:
     @staticmethod
     def _places(op, given, claimed):
         names = {a["schema_name"]: k for k, a in enumerate(op["arguments"])}
+        scales = [k for k, a in enumerate(op["arguments"]) if a["schema_name"].startswith("scales")]
         places = []
-        for a in given:
-            if a.name in names:
+        for i, a in enumerate(given):
+            if i == 0 and op["in_place"]:                                   # "self" of dropout_, "input" of dropout
+                places.append(0)
+            elif a.name in names and (claimed or a.type != "Tensor" or op["arguments"][names[a.name]]["type"] == "tensor"):
                 places.append(names[a.name])
+            elif a.name == "scale_factors" and scales:                      # upsample_*.vec: one number per dim
+                places.append(("spread", scales))
             elif a.name == "unbiased" and "correction" in names:            # std.dim and its kin: unbiased is correction 1
                 places.append(("correction", names["correction"]))
             elif a.type.rstrip("?") in DROPPED or a.name in DROPPED_NAMES:
@@ -144,8 +149,11 @@ class Overloads:
             return places
         if not claimed:
             return None
-        positional = [i for i, a in enumerate(given) if not a.keyword]      # by position where the names differ
         free = [k for k, a in enumerate(op["arguments"]) if not a["keyword_only"]]
-        for i, k in zip(positional, free):
+        if None in places:                                                  # those without a namesake, by position among the rest
+            unnamed, free = [i for i, p in enumerate(places) if p is None], [k for k in free if k not in places]
+        else:
+            unnamed = [i for i, a in enumerate(given) if not a.keyword]
+        for i, k in zip(unnamed, free):
             places[i] = k
         return places if None not in places else None

@@ -5,7 +5,7 @@ import library as L
 from backend import NotServed, Refused
 
 KINDS = {"fwd": "forward", "inplace": "in-place", "out": "out", "promo": "promotion", "error": "error"}
-PARTS = {"grads": "gradient", "second": "second order"}
+PARTS = {"grads": "gradient", "second": "second-order"}
 
 
 def is_complex(sample):
@@ -25,7 +25,7 @@ def blamed(entry, sample):
     """The overloads a wrong value is put down to: those named like the entry, or else all of the sample."""
     found = sorted(set(overloads_of(sample)))
     own = {re.sub(r"\W+", "_", n).split("_with")[0] for n in [entry["name"], entry["aten_name"] or "", *entry["aliases"]]}
-    own |= {n.rsplit("nn_functional_", 1)[-1] for n in own}
+    own |= {n.rsplit("nn_functional_", 1)[-1] for n in own} | {entry["name"].rsplit(".", 1)[-1]}
     mine = [o for o in found if o[6:].split(".")[0].strip("_") in {n.strip("_") for n in own}]
     return mine or found
 
@@ -104,7 +104,7 @@ class Entry:
         if self.backend.runs >= 2 or "grads" not in parts:
             if "grads" in parts:                                            # the earlier steps agreed or were compared
                 self.attempt_without_second(sample, kind)
-            self.finish(sample, "second order", str(problem), guilty)
+            self.finish(sample, "second-order", str(problem), guilty)
         elif self.backend.in_grad:
             self.finish(sample, "gradient", str(problem), guilty)
             self.forward_alone(sample, kind)

@@ -4,22 +4,24 @@ import json
 import pathlib
 import re
 
-ORDER = ("forward", "gradient", "second order", "in-place", "out", "promotion", "error")
+ORDER = ("forward", "gradient", "second-order", "in-place", "out", "promotion", "error")
 
 
 class Deviations:
-    """deviations.md: rows of op | kind | samples | reason. Samples: *, numbers, ranges, or patterns of 'kind:tag:dtype'."""
+    """deviations.md: rows of ops | kinds | samples | reason. Samples: *, numbers, ranges, or patterns of 'kind:tag:dtype'."""
 
     def __init__(self, path):
         self.rows = []
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
-            if len(cells) == 4 and cells[0] != "op" and not set(cells[0]) <= set("-: "):
-                self.rows.append((cells[0].strip("`"), cells[1], cells[2].replace("`", "").replace(",", " ").split()))
+            if len(cells) == 4 and cells[0] != "ops" and not set(cells[0]) <= set("-: "):
+                self.rows.append([c.replace("`", "").replace(",", " ").split() for c in cells[:3]])
 
     def cover(self, failure):
-        return any(fnmatch.fnmatchcase(failure["op"], op) and kind in ("*", failure["kind"]) and
-                   any(self.matches(s, failure) for s in samples) for op, kind, samples in self.rows)
+        output = re.match(r"output (\d+): \d+ of", failure["message"])
+        kinds = {"*", failure["kind"], failure["kind"] + ":" + (output[1] if output else "")}
+        return any(any(fnmatch.fnmatchcase(failure["op"], op) for op in row[0]) and kinds & set(row[1]) and
+                   any(self.matches(s, failure) for s in row[2]) for row in self.rows)
 
     @staticmethod
     def matches(pattern, failure):

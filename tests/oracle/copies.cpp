@@ -19,6 +19,7 @@ Oracles copies() {
          return std::vector<Array>{out};
        }},
       {"fill", [](const Arguments& a) { return std::vector<Array>{Array(a.array(0).sizes, a.number(1))}; }},
+      {"fill_tensor", [](const Arguments& a) { return std::vector<Array>{Array(a.array(0).sizes, a.array(1).values[0])}; }},
       {"zero", [](const Arguments& a) { return std::vector<Array>{Array(a.array(0).sizes)}; }},
   };
 }

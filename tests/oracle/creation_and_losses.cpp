@@ -251,8 +251,10 @@ Result cross_entropy(const Arguments& a) {
   return {a.integer(3) == 0 ? out : one};
 }
 Result multi_margin(const Arguments& a) {
-  Scores s(a.array(0));
-  Array out(s.cell_sizes());
+  Array x = a.array(0);
+  if (x.sizes.empty()) x.sizes = {1};
+  Scores s(x);
+  Array out(a.array(1).sizes);
   for (int64_t i = 0; i < s.cells(); ++i) {
     const auto t = static_cast<int64_t>(a.array(1).values[static_cast<size_t>(i)]);
     const double w = a.has(4) ? a.array(4).values[static_cast<size_t>(t)] : 1;

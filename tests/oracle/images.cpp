@@ -43,7 +43,10 @@ Matrix padding(const std::string& mode, int64_t in, int64_t before, int64_t behi
     int64_t at = u;
     if (mode == "reflect") at = at < 0 ? -at : at >= in ? 2 * in - 2 - at : at;
     if (mode == "replicate") at = std::max<int64_t>(0, std::min(at, in - 1));
-    if (mode == "circular") at = ((at % in) + in) % in;
+    if (mode == "circular") {                                 // of what negative padding leaves
+      const int64_t first = std::max<int64_t>(0, -before), left = in - first - std::max<int64_t>(0, -behind);
+      at = first + (((at - first) % left) + left) % left;
+    }
     if (at >= 0 && at < in) m.back()[static_cast<size_t>(at)] = 1;
   }
   return m;

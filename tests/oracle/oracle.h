@@ -96,5 +96,6 @@ Oracles layers();
 Oracles convolutions();
 Oracles images();
 Oracles copies();
+Oracles statistics();
 
 }  // namespace gradus::oracle

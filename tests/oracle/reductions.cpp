@@ -246,6 +246,7 @@ template <bool largest> std::vector<Array> extreme_so_far(const Arguments& a) {
 std::vector<Array> differences(const Arguments& a) {
   const Array x = a.array(0);
   const int64_t dim = a.integer(2);
+  if (a.integer(1) == 0) return {x};
   const auto d = static_cast<size_t>(dim < 0 ? dim + static_cast<int64_t>(x.ndim()) : dim);
   Array whole = x;
   for (int side : {3, 4}) {
