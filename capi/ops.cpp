@@ -57,9 +57,9 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu, k_triu_,
                   k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather, k_index_select,
                   k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere, k_nonzero_numpy,
-                  k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_scatter,
-                  k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_, k_index_add,
-                  k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_scatter_reduce,
+                  k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_embedding_bag,
+                  k_scatter, k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_,
+                  k_index_add, k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_scatter_reduce,
                   k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_, k_masked_scatter,
                   k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_clone, k_to, k_contiguous, k_copy, k_copy_,
                   k_fill, k_fill_, k_fill_tensor, k_fill_tensor_, k_zero, k_zero_, k_empty, k_zeros, k_ones, k_full,
@@ -85,14 +85,19 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_adaptive_max_pool3d, k_max_pool2d_with_indices_backward, k_max_pool3d_with_indices_backward,
                   k_adaptive_max_pool2d_backward, k_adaptive_max_pool3d_backward, k_max_unpool2d, k_max_unpool3d,
                   k_avg_pool1d, k_avg_pool2d, k_avg_pool3d, k_adaptive_avg_pool1d, k_adaptive_avg_pool2d,
-                  k_adaptive_avg_pool3d, k_avg_pool2d_backward, k_avg_pool3d_backward, k_constant_pad_nd, k_pad,
-                  k_reflection_pad1d, k_reflection_pad2d, k_reflection_pad3d, k_replication_pad1d, k_replication_pad2d,
-                  k_replication_pad3d, k_reflection_pad1d_backward, k_reflection_pad2d_backward,
-                  k_reflection_pad3d_backward, k_replication_pad1d_backward, k_replication_pad2d_backward,
-                  k_replication_pad3d_backward, k_upsample_nearest1d, k_upsample_nearest2d, k_upsample_nearest3d,
-                  k_upsample_linear1d, k_upsample_bilinear2d, k_upsample_trilinear3d, k_upsample_bicubic2d,
-                  k_upsample_nearest2d_backward, k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward,
-                  k_im2col, k_col2im, k_pixel_shuffle, k_pixel_unshuffle, k_channel_shuffle};
+                  k_adaptive_avg_pool3d, k_avg_pool2d_backward, k_avg_pool3d_backward, k_native_layer_norm,
+                  k_layer_norm, k_native_layer_norm_backward, k_rms_norm, k_native_group_norm, k_group_norm,
+                  k_native_group_norm_backward, k_native_batch_norm, k_batch_norm, k_native_batch_norm_backward,
+                  k_instance_norm, k_rnn_tanh_cell, k_rnn_relu_cell, k_gru_cell, k_lstm_cell, k_rnn_tanh, k_rnn_relu,
+                  k_gru, k_lstm, k_scaled_dot_product_attention, k_cosine_similarity, k_pairwise_distance, k_cdist,
+                  k_pdist, k_constant_pad_nd, k_pad, k_reflection_pad1d, k_reflection_pad2d, k_reflection_pad3d,
+                  k_replication_pad1d, k_replication_pad2d, k_replication_pad3d, k_reflection_pad1d_backward,
+                  k_reflection_pad2d_backward, k_reflection_pad3d_backward, k_replication_pad1d_backward,
+                  k_replication_pad2d_backward, k_replication_pad3d_backward, k_upsample_nearest1d,
+                  k_upsample_nearest2d, k_upsample_nearest3d, k_upsample_linear1d, k_upsample_bilinear2d,
+                  k_upsample_trilinear3d, k_upsample_bicubic2d, k_upsample_nearest2d_backward,
+                  k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward, k_im2col, k_col2im, k_pixel_shuffle,
+                  k_pixel_unshuffle, k_channel_shuffle};
 constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
                                       "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
                                       "asin", "asin_", "acos", "acos_", "atan", "atan_", "sinh", "sinh_", "cosh",
@@ -154,23 +159,23 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "tril_indices", "triu_indices", "roll", "flip", "fliplr", "flipud", "rot90",
                                       "gather", "index_select", "take", "take_along_dim", "index", "masked_select",
                                       "nonzero", "argwhere", "nonzero_numpy", "embedding", "embedding_dense_backward",
-                                      "one_hot", "searchsorted", "bucketize", "scatter", "scatter_", "scatter_add",
-                                      "scatter_add_", "index_put", "index_put_", "put", "put_", "index_add",
-                                      "index_add_", "index_copy", "index_copy_", "index_fill", "index_fill_",
-                                      "scatter_reduce", "scatter_reduce_", "index_reduce", "index_reduce_",
-                                      "masked_fill", "masked_fill_", "masked_scatter", "masked_scatter_",
-                                      "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous", "copy", "copy_",
-                                      "fill", "fill_", "fill_tensor", "fill_tensor_", "zero", "zero_", "empty", "zeros",
-                                      "ones", "full", "scalar_tensor", "empty_like", "zeros_like", "ones_like",
-                                      "full_like", "new_empty", "new_zeros", "new_ones", "new_full", "arange", "range",
-                                      "linspace", "logspace", "eye", "rand", "randn", "rand_like", "randn_like",
-                                      "randint", "randint_like", "randperm", "uniform", "uniform_", "normal", "normal_",
-                                      "exponential", "exponential_", "log_normal", "log_normal_", "cauchy", "cauchy_",
-                                      "geometric", "geometric_", "random", "random_", "bernoulli", "bernoulli_",
-                                      "normal_around", "multinomial", "mm", "bmm", "mv", "dot", "vdot", "matmul",
-                                      "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv", "addmv_",
-                                      "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_", "addbmm",
-                                      "addbmm_", "linalg_multi_dot", "linalg_vecdot", "linalg_cross", "cross",
+                                      "one_hot", "searchsorted", "bucketize", "embedding_bag", "scatter", "scatter_",
+                                      "scatter_add", "scatter_add_", "index_put", "index_put_", "put", "put_",
+                                      "index_add", "index_add_", "index_copy", "index_copy_", "index_fill",
+                                      "index_fill_", "scatter_reduce", "scatter_reduce_", "index_reduce",
+                                      "index_reduce_", "masked_fill", "masked_fill_", "masked_scatter",
+                                      "masked_scatter_", "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous",
+                                      "copy", "copy_", "fill", "fill_", "fill_tensor", "fill_tensor_", "zero", "zero_",
+                                      "empty", "zeros", "ones", "full", "scalar_tensor", "empty_like", "zeros_like",
+                                      "ones_like", "full_like", "new_empty", "new_zeros", "new_ones", "new_full",
+                                      "arange", "range", "linspace", "logspace", "eye", "rand", "randn", "rand_like",
+                                      "randn_like", "randint", "randint_like", "randperm", "uniform", "uniform_",
+                                      "normal", "normal_", "exponential", "exponential_", "log_normal", "log_normal_",
+                                      "cauchy", "cauchy_", "geometric", "geometric_", "random", "random_", "bernoulli",
+                                      "bernoulli_", "normal_around", "multinomial", "mm", "bmm", "mv", "dot", "vdot",
+                                      "matmul", "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv",
+                                      "addmv_", "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_",
+                                      "addbmm", "addbmm_", "linalg_multi_dot", "linalg_vecdot", "linalg_cross", "cross",
                                       "linalg_vander", "einsum", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
                                       "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div",
                                       "soft_margin_loss", "hinge_embedding_loss", "margin_ranking_loss",
@@ -190,16 +195,21 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "adaptive_max_pool3d_backward", "max_unpool2d", "max_unpool3d", "avg_pool1d",
                                       "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d",
                                       "adaptive_avg_pool3d", "avg_pool2d_backward", "avg_pool3d_backward",
-                                      "constant_pad_nd", "pad", "reflection_pad1d", "reflection_pad2d",
-                                      "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d",
-                                      "reflection_pad1d_backward", "reflection_pad2d_backward",
-                                      "reflection_pad3d_backward", "replication_pad1d_backward",
-                                      "replication_pad2d_backward", "replication_pad3d_backward", "upsample_nearest1d",
-                                      "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d",
-                                      "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d",
-                                      "upsample_nearest2d_backward", "upsample_bilinear2d_backward",
-                                      "upsample_bicubic2d_backward", "im2col", "col2im", "pixel_shuffle",
-                                      "pixel_unshuffle", "channel_shuffle"};
+                                      "native_layer_norm", "layer_norm", "native_layer_norm_backward", "rms_norm",
+                                      "native_group_norm", "group_norm", "native_group_norm_backward",
+                                      "native_batch_norm", "batch_norm", "native_batch_norm_backward", "instance_norm",
+                                      "rnn_tanh_cell", "rnn_relu_cell", "gru_cell", "lstm_cell", "rnn_tanh", "rnn_relu",
+                                      "gru", "lstm", "scaled_dot_product_attention", "cosine_similarity",
+                                      "pairwise_distance", "cdist", "pdist", "constant_pad_nd", "pad",
+                                      "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
+                                      "replication_pad2d", "replication_pad3d", "reflection_pad1d_backward",
+                                      "reflection_pad2d_backward", "reflection_pad3d_backward",
+                                      "replication_pad1d_backward", "replication_pad2d_backward",
+                                      "replication_pad3d_backward", "upsample_nearest1d", "upsample_nearest2d",
+                                      "upsample_nearest3d", "upsample_linear1d", "upsample_bilinear2d",
+                                      "upsample_trilinear3d", "upsample_bicubic2d", "upsample_nearest2d_backward",
+                                      "upsample_bilinear2d_backward", "upsample_bicubic2d_backward", "im2col", "col2im",
+                                      "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"};
 }  // namespace
 
 const Op* gradus::capi::ops[std::size(names)] = {};
@@ -1891,11 +1901,11 @@ gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_t
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_t, "t", v_, result);
 }
-gradus_status gradus_mT(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+gradus_status gradus_mt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_mT, "mT", v_, result);
 }
-gradus_status gradus_numpy_T(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+gradus_status gradus_numpy_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_numpy_T, "numpy_T", v_, result);
 }
@@ -2412,6 +2422,16 @@ gradus_status gradus_bucketize(gradus_context *ctx, const gradus_tensor *input, 
                                int32_t out_int32, int32_t right, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(boundaries), arg::flag(out_int32), arg::flag(right)};
   return call_one(ctx, k_bucketize, "bucketize", v_, result);
+}
+gradus_status gradus_embedding_bag(gradus_context *ctx, const gradus_tensor *weight, const gradus_tensor *indices,
+                                   const gradus_tensor *offsets, int32_t scale_grad_by_freq, int64_t mode,
+                                   int32_t sparse, const gradus_tensor *per_sample_weights, int32_t include_last_offset,
+                                   const int64_t *padding_idx, gradus_tensor **result0, gradus_tensor **result1,
+                                   gradus_tensor **result2, gradus_tensor **result3) {
+  const Value v_[] = {arg::given(weight), arg::given(indices), arg::given(offsets), arg::flag(scale_grad_by_freq),
+                      Value(mode), arg::flag(sparse), arg::optional(per_sample_weights), arg::flag(include_last_offset),
+                      arg::optional(padding_idx)};
+  return call_some(ctx, k_embedding_bag, "embedding_bag", v_, {result0, result1, result2, result3});
 }
 gradus_status gradus_scatter(gradus_context *ctx, const gradus_tensor *input, int64_t dim, const gradus_tensor *index,
                              const gradus_tensor *src, const char *reduce, size_t reduce_length,
@@ -3449,6 +3469,193 @@ gradus_status gradus_avg_pool3d_backward(gradus_context *ctx, const gradus_tenso
                       arg::list(stride, stride_count), arg::list(padding, padding_count), arg::flag(ceil_mode),
                       arg::flag(count_include_pad), arg::optional(divisor_override)};
   return call_one(ctx, k_avg_pool3d_backward, "avg_pool3d_backward", v_, result);
+}
+gradus_status gradus_native_layer_norm(gradus_context *ctx, const gradus_tensor *input, const int64_t *normalized_shape,
+                                       size_t normalized_shape_count, const gradus_tensor *weight,
+                                       const gradus_tensor *bias, double eps, gradus_tensor **result0,
+                                       gradus_tensor **result1, gradus_tensor **result2) {
+  const Value v_[] = {arg::given(input), arg::list(normalized_shape, normalized_shape_count), arg::optional(weight),
+                      arg::optional(bias), Value(eps)};
+  return call_some(ctx, k_native_layer_norm, "native_layer_norm", v_, {result0, result1, result2});
+}
+gradus_status gradus_layer_norm(gradus_context *ctx, const gradus_tensor *input, const int64_t *normalized_shape,
+                                size_t normalized_shape_count, const gradus_tensor *weight, const gradus_tensor *bias,
+                                double eps, int32_t cudnn_enable, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(normalized_shape, normalized_shape_count), arg::optional(weight),
+                      arg::optional(bias), Value(eps), arg::flag(cudnn_enable)};
+  return call_one(ctx, k_layer_norm, "layer_norm", v_, result);
+}
+gradus_status gradus_native_layer_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
+                                                const gradus_tensor *input, const int64_t *normalized_shape,
+                                                size_t normalized_shape_count, const gradus_tensor *mean,
+                                                const gradus_tensor *rstd, const gradus_tensor *weight,
+                                                const gradus_tensor *bias, int32_t output_mask, gradus_tensor **result0,
+                                                gradus_tensor **result1, gradus_tensor **result2) {
+  const Value v_[] = {arg::given(grad_out), arg::given(input), arg::list(normalized_shape, normalized_shape_count),
+                      arg::given(mean), arg::given(rstd), arg::optional(weight), arg::optional(bias),
+                      arg::flag(output_mask)};
+  return call_some(ctx, k_native_layer_norm_backward, "native_layer_norm_backward", v_, {result0, result1, result2});
+}
+gradus_status gradus_rms_norm(gradus_context *ctx, const gradus_tensor *input, const int64_t *normalized_shape,
+                              size_t normalized_shape_count, const gradus_tensor *weight, const double *eps,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(normalized_shape, normalized_shape_count), arg::optional(weight),
+                      arg::optional(eps)};
+  return call_one(ctx, k_rms_norm, "rms_norm", v_, result);
+}
+gradus_status gradus_native_group_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                       const gradus_tensor *bias, int64_t N, int64_t C, int64_t HxW, int64_t group,
+                                       double eps, gradus_tensor **result0, gradus_tensor **result1,
+                                       gradus_tensor **result2) {
+  const Value v_[] = {arg::given(input), arg::optional(weight), arg::optional(bias), Value(N), Value(C), Value(HxW),
+                      Value(group), Value(eps)};
+  return call_some(ctx, k_native_group_norm, "native_group_norm", v_, {result0, result1, result2});
+}
+gradus_status gradus_group_norm(gradus_context *ctx, const gradus_tensor *input, int64_t num_groups,
+                                const gradus_tensor *weight, const gradus_tensor *bias, double eps,
+                                int32_t cudnn_enabled, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(num_groups), arg::optional(weight), arg::optional(bias), Value(eps),
+                      arg::flag(cudnn_enabled)};
+  return call_one(ctx, k_group_norm, "group_norm", v_, result);
+}
+gradus_status gradus_native_group_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
+                                                const gradus_tensor *input, const gradus_tensor *mean,
+                                                const gradus_tensor *rstd, const gradus_tensor *weight, int64_t N,
+                                                int64_t C, int64_t HxW, int64_t group, int32_t output_mask,
+                                                gradus_tensor **result0, gradus_tensor **result1,
+                                                gradus_tensor **result2) {
+  const Value v_[] = {arg::given(grad_out), arg::given(input), arg::given(mean), arg::given(rstd),
+                      arg::optional(weight), Value(N), Value(C), Value(HxW), Value(group), arg::flag(output_mask)};
+  return call_some(ctx, k_native_group_norm_backward, "native_group_norm_backward", v_, {result0, result1, result2});
+}
+gradus_status gradus_native_batch_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                       const gradus_tensor *bias, const gradus_tensor *running_mean,
+                                       const gradus_tensor *running_var, int32_t training, double momentum, double eps,
+                                       gradus_tensor **result0, gradus_tensor **result1, gradus_tensor **result2) {
+  const Value v_[] = {arg::given(input), arg::optional(weight), arg::optional(bias), arg::optional(running_mean),
+                      arg::optional(running_var), arg::flag(training), Value(momentum), Value(eps)};
+  return call_some(ctx, k_native_batch_norm, "native_batch_norm", v_, {result0, result1, result2});
+}
+gradus_status gradus_batch_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                const gradus_tensor *bias, const gradus_tensor *running_mean,
+                                const gradus_tensor *running_var, int32_t training, double momentum, double eps,
+                                int32_t cudnn_enabled, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(weight), arg::optional(bias), arg::optional(running_mean),
+                      arg::optional(running_var), arg::flag(training), Value(momentum), Value(eps),
+                      arg::flag(cudnn_enabled)};
+  return call_one(ctx, k_batch_norm, "batch_norm", v_, result);
+}
+gradus_status gradus_native_batch_norm_backward(gradus_context *ctx, const gradus_tensor *grad_out,
+                                                const gradus_tensor *input, const gradus_tensor *weight,
+                                                const gradus_tensor *running_mean, const gradus_tensor *running_var,
+                                                const gradus_tensor *save_mean, const gradus_tensor *save_invstd,
+                                                int32_t train, double eps, int32_t output_mask, gradus_tensor **result0,
+                                                gradus_tensor **result1, gradus_tensor **result2) {
+  const Value v_[] = {arg::given(grad_out), arg::given(input), arg::optional(weight), arg::optional(running_mean),
+                      arg::optional(running_var), arg::optional(save_mean), arg::optional(save_invstd),
+                      arg::flag(train), Value(eps), arg::flag(output_mask)};
+  return call_some(ctx, k_native_batch_norm_backward, "native_batch_norm_backward", v_, {result0, result1, result2});
+}
+gradus_status gradus_instance_norm(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weight,
+                                   const gradus_tensor *bias, const gradus_tensor *running_mean,
+                                   const gradus_tensor *running_var, int32_t use_input_stats, double momentum,
+                                   double eps, int32_t cudnn_enabled, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(weight), arg::optional(bias), arg::optional(running_mean),
+                      arg::optional(running_var), arg::flag(use_input_stats), Value(momentum), Value(eps),
+                      arg::flag(cudnn_enabled)};
+  return call_one(ctx, k_instance_norm, "instance_norm", v_, result);
+}
+gradus_status gradus_rnn_tanh_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                                   const gradus_tensor *w_ih, const gradus_tensor *w_hh, const gradus_tensor *b_ih,
+                                   const gradus_tensor *b_hh, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(hx), arg::given(w_ih), arg::given(w_hh), arg::optional(b_ih),
+                      arg::optional(b_hh)};
+  return call_one(ctx, k_rnn_tanh_cell, "rnn_tanh_cell", v_, result);
+}
+gradus_status gradus_rnn_relu_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                                   const gradus_tensor *w_ih, const gradus_tensor *w_hh, const gradus_tensor *b_ih,
+                                   const gradus_tensor *b_hh, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(hx), arg::given(w_ih), arg::given(w_hh), arg::optional(b_ih),
+                      arg::optional(b_hh)};
+  return call_one(ctx, k_rnn_relu_cell, "rnn_relu_cell", v_, result);
+}
+gradus_status gradus_gru_cell(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                              const gradus_tensor *w_ih, const gradus_tensor *w_hh, const gradus_tensor *b_ih,
+                              const gradus_tensor *b_hh, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(hx), arg::given(w_ih), arg::given(w_hh), arg::optional(b_ih),
+                      arg::optional(b_hh)};
+  return call_one(ctx, k_gru_cell, "gru_cell", v_, result);
+}
+gradus_status gradus_lstm_cell(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *hx,
+                               size_t hx_count, const gradus_tensor *w_ih, const gradus_tensor *w_hh,
+                               const gradus_tensor *b_ih, const gradus_tensor *b_hh, gradus_tensor **result0,
+                               gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::list(hx, hx_count), arg::given(w_ih), arg::given(w_hh),
+                      arg::optional(b_ih), arg::optional(b_hh)};
+  return call_some(ctx, k_lstm_cell, "lstm_cell", v_, {result0, result1});
+}
+gradus_status gradus_rnn_tanh(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                              gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
+                              int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
+                              int32_t batch_first, gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::given(hx), arg::list(parameters, parameters_count), arg::flag(has_biases),
+                      Value(num_layers), Value(dropout), arg::flag(train), arg::flag(bidirectional),
+                      arg::flag(batch_first)};
+  return call_some(ctx, k_rnn_tanh, "rnn_tanh", v_, {result0, result1});
+}
+gradus_status gradus_rnn_relu(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                              gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
+                              int64_t num_layers, double dropout, int32_t train, int32_t bidirectional,
+                              int32_t batch_first, gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::given(hx), arg::list(parameters, parameters_count), arg::flag(has_biases),
+                      Value(num_layers), Value(dropout), arg::flag(train), arg::flag(bidirectional),
+                      arg::flag(batch_first)};
+  return call_some(ctx, k_rnn_relu, "rnn_relu", v_, {result0, result1});
+}
+gradus_status gradus_gru(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *hx,
+                         gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
+                         int64_t num_layers, double dropout, int32_t train, int32_t bidirectional, int32_t batch_first,
+                         gradus_tensor **result0, gradus_tensor **result1) {
+  const Value v_[] = {arg::given(input), arg::given(hx), arg::list(parameters, parameters_count), arg::flag(has_biases),
+                      Value(num_layers), Value(dropout), arg::flag(train), arg::flag(bidirectional),
+                      arg::flag(batch_first)};
+  return call_some(ctx, k_gru, "gru", v_, {result0, result1});
+}
+gradus_status gradus_lstm(gradus_context *ctx, const gradus_tensor *input, gradus_tensor *const *hx, size_t hx_count,
+                          gradus_tensor *const *parameters, size_t parameters_count, int32_t has_biases,
+                          int64_t num_layers, double dropout, int32_t train, int32_t bidirectional, int32_t batch_first,
+                          gradus_tensor **result0, gradus_tensor **result1, gradus_tensor **result2) {
+  const Value v_[] = {arg::given(input), arg::list(hx, hx_count), arg::list(parameters, parameters_count),
+                      arg::flag(has_biases), Value(num_layers), Value(dropout), arg::flag(train),
+                      arg::flag(bidirectional), arg::flag(batch_first)};
+  return call_some(ctx, k_lstm, "lstm", v_, {result0, result1, result2});
+}
+gradus_status gradus_scaled_dot_product_attention(gradus_context *ctx, const gradus_tensor *query,
+                                                const gradus_tensor *key, const gradus_tensor *value,
+                                                const gradus_tensor *attn_mask, double dropout_p, int32_t is_causal,
+                                                const double *scale, int32_t enable_gqa, gradus_tensor **result) {
+  const Value v_[] = {arg::given(query), arg::given(key), arg::given(value), arg::optional(attn_mask), Value(dropout_p),
+                      arg::flag(is_causal), arg::optional(scale), arg::flag(enable_gqa)};
+  return call_one(ctx, k_scaled_dot_product_attention, "scaled_dot_product_attention", v_, result);
+}
+gradus_status gradus_cosine_similarity(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2,
+                                       int64_t dim, double eps, gradus_tensor **result) {
+  const Value v_[] = {arg::given(x1), arg::given(x2), Value(dim), Value(eps)};
+  return call_one(ctx, k_cosine_similarity, "cosine_similarity", v_, result);
+}
+gradus_status gradus_pairwise_distance(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2, double p,
+                                       double eps, int32_t keepdim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(x1), arg::given(x2), Value(p), Value(eps), arg::flag(keepdim)};
+  return call_one(ctx, k_pairwise_distance, "pairwise_distance", v_, result);
+}
+gradus_status gradus_cdist(gradus_context *ctx, const gradus_tensor *x1, const gradus_tensor *x2, double p,
+                           const int64_t *compute_mode, gradus_tensor **result) {
+  const Value v_[] = {arg::given(x1), arg::given(x2), Value(p), arg::optional(compute_mode)};
+  return call_one(ctx, k_cdist, "cdist", v_, result);
+}
+gradus_status gradus_pdist(gradus_context *ctx, const gradus_tensor *input, double p, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p)};
+  return call_one(ctx, k_pdist, "pdist", v_, result);
 }
 gradus_status gradus_constant_pad_nd(gradus_context *ctx, const gradus_tensor *input, const int64_t *pad,
                                      size_t pad_count, double value, gradus_tensor **result) {
