@@ -119,6 +119,16 @@ TEST_F(Layers, LstmOfManyStepsIsItsCellRepeated) {
   expect_close(squeeze(all[2], 0), state[1], 1e-12);
 }
 
+TEST_F(Layers, GradientsOfLstmGatesAreTheirComposition) {
+  const Tensor gates = random(Sizes{9, 4 * 37}), c = random(Sizes{9, 37}), gh = random(Sizes{9, 37}), gc = random(Sizes{9, 37});
+  const Tensors next = call_all(lstm_gates_op, {gates, c});
+  const Value arguments[] = {gh, gc, gates, c, next[1]};
+  Tensors got, want;
+  call(lstm_gates_backward_op, arguments, 5, got);
+  lstm_gates_backward_op.compose(Args(lstm_gates_backward_op, arguments), want);
+  for (size_t i = 0; i < 2; ++i) expect_close(got[i], want[i], 1e-13);
+}
+
 TEST_F(Layers, DropoutBetweenLayersOnlyInTraining) {
   const Tensor x = random(Sizes{5, 2, 3}), h = zeros(Sizes{2, 2, 3}, Dtype::f64);
   const Tensor w[] = {random(Sizes{9, 3}), random(Sizes{9, 3}), random(Sizes{9, 3}), random(Sizes{9, 3})};

@@ -48,6 +48,7 @@ std::vector<Family> families() {
       {"Normalization", normalize_kernel_ops},
       {"Normalization", normalize_ops},
       {"Normalization", batch_norm_ops},
+      {"Recurrent layers", lstm_gates_ops},
       {"Recurrent layers", rnn_ops},
       {"Attention", attention_ops},
       {"Distances", distance_ops},

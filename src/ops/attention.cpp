@@ -48,8 +48,7 @@ Tensor masked(const Tensor& scores, const Attention& t) {
 }
 
 // The result and the weights. A query that may see nothing gets zeros.
-void attend(const Args& a, const Attention& t, Tensors& out) {
-  check(a, t);
+void attend_in_full(const Args& a, const Attention& t, Tensors& out) {
   const Tensor k = t.grouped ? shared_heads(a, t.key, t.query) : t.key, v = t.grouped ? shared_heads(a, t.value, t.query) : t.value;
   const double scale = t.scale ? *t.scale : 1 / std::sqrt(static_cast<double>(t.query.size(-1)));
   const Tensor scores = matmul(mul(t.query, scale), transpose(k, -2, -1));
@@ -65,6 +64,17 @@ void attend(const Args& a, const Attention& t, Tensors& out) {
     out.push_back(matmul(kept, v));
     out.push_back(kept);
   }
+}
+
+// Half precision is computed in float: rounded scores would be seen in their exponentials.
+void attend(const Args& a, Attention t, Tensors& out) {
+  check(a, t);
+  const Dtype d = t.query.dtype();
+  if (d == Dtype::f32 || d == Dtype::f64) return attend_in_full(a, t, out);
+  for (Tensor* x : {&t.query, &t.key, &t.value}) *x = to(*x, Dtype::f32);
+  Tensors full;
+  attend_in_full(a, t, full);
+  for (const Tensor& x : full) out.push_back(to(x, d));
 }
 
 std::optional<double> number_at(const Args& a, int i) { return a.has(i) ? std::optional<double>(a.real(i)) : std::nullopt; }

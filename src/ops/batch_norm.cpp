@@ -87,6 +87,11 @@ void batch_norm_of(const Args& a, const Positions& p, bool training, double mome
 // (input, weight, bias, running_mean, running_var, training, momentum, eps, …)
 void native_batch_norm(const Args& a, Tensors& out) { batch_norm_of(a, {1, 2, 3, 4}, a.flag(5), a.real(6), a.real(7), out); }
 void batch_norm(const Args& a, Tensors& out) {
+  const Tensor& x = a.tensor(0);
+  if (x.numel() == 0 && x.ndim() < 2) {                       // PyTorch asks nothing of an empty input; here it may lack channels
+    check_floating(a, x);
+    return out.push_back(call(clone_op, {x}));
+  }
   Tensors all;
   native_batch_norm(a, all);
   out.push_back(all[0]);

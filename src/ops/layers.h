@@ -91,8 +91,8 @@ inline Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor
   return call(batch_norm_op, {input, weight, bias, running_mean, running_var, training, momentum, eps, true});
 }
 
-// ---- rnn.cpp: recurrent cells and layers
-extern Op rnn_tanh_cell_op, rnn_relu_cell_op, gru_cell_op, lstm_cell_op, rnn_tanh_op, rnn_relu_op, gru_op, lstm_op;
+// ---- lstm_gates.cpp, rnn.cpp: recurrent cells and layers
+extern Op lstm_gates_op, lstm_gates_backward_op, rnn_tanh_cell_op, rnn_relu_cell_op, gru_cell_op, lstm_cell_op, rnn_tanh_op, rnn_relu_op, gru_op, lstm_op;
 
 // ---- attention.cpp: attention
 extern Op scaled_dot_product_attention_op, scaled_dot_product_attention_math_op;

@@ -47,6 +47,7 @@ extern const OpList average_pool_ops;
 extern const OpList normalize_kernel_ops;
 extern const OpList normalize_ops;
 extern const OpList batch_norm_ops;
+extern const OpList lstm_gates_ops;
 extern const OpList rnn_ops;
 extern const OpList attention_ops;
 extern const OpList distance_ops;

@@ -20,11 +20,18 @@ Tensor sum_of(const Tensor& a, const Tensor& b) { return a && b ? add(a, b) : a 
 Tensor input_gates(CellKind kind, const Tensor& x, const Weights& w) { return linear(x, w.w_ih, kind == CellKind::gru ? w.b_ih : sum_of(w.b_ih, w.b_hh)); }
 
 // Gates i, f, g, o: c' = sigmoid(f) c + sigmoid(i) tanh(g), h' = sigmoid(o) tanh(c').
+State gated(const Tensor& gates, const Tensor& c0) {
+  if (gates.dtype() == c0.dtype() && (gates.dtype() == Dtype::f32 || gates.dtype() == Dtype::f64)) {
+    const Tensors next = call_all(lstm_gates_op, {gates, c0});
+    return {next[0], next[1]};
+  }
+  const Tensors gate = chunk(gates, 4, 1);
+  const Tensor c = addcmul(mul(sigmoid(gate[1]), c0), sigmoid(gate[0]), tanh(gate[2]));
+  return {mul(sigmoid(gate[3]), tanh(c)), c};
+}
 State lstm_step(const Tensor& x_gates, const State& s, const Weights& w) {
-  const Tensors gate = chunk(addmm(x_gates, s.h, t(w.w_hh)), 4, 1);
-  const Tensor c = addcmul(mul(sigmoid(gate[1]), s.c), sigmoid(gate[0]), tanh(gate[2]));
-  const Tensor h = mul(sigmoid(gate[3]), tanh(c));
-  return {w.w_hr ? mm(h, t(w.w_hr)) : h, c};
+  const State next = gated(addmm(x_gates, s.h, t(w.w_hh)), s.c);
+  return {w.w_hr ? mm(next.h, t(w.w_hr)) : next.h, next.c};
 }
 // Gates r, z, n: n = tanh(x_n + r h_n), h' = n + z (h - n).
 State gru_step(const Tensor& x_gates, const State& s, const Weights& w) {
