@@ -23,7 +23,7 @@ run "The tutorial in C++ (examples/tutorial.cpp)" tutorial_cpp
 if [ -f "$data/optdigits.tra" ]; then
   run "A network learns to read handwritten digits (examples/train_digits)" train_digits "$data"
 else
-  run "A network learns to write (examples/train_text)" train_text
+  run "A network learns to write (examples/train_text)" train_text --text "$root"
 fi
 
 printf '\n---- Pictures\n'
