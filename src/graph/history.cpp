@@ -139,7 +139,7 @@ static bool wants_leaf(const TensorImpl* t) { return t->requires_grad && !t->gra
 
 void check_in_place(const Op& op, TensorImpl* self, bool records) {
   GRADUS_CHECK(!self->storage->read_only, state, "{}: the tensor's memory is read-only", name(op));
-  GRADUS_CHECK(is_non_overlapping(self->sizes(), self->strides()), state,
+  GRADUS_CHECK(self->contiguous || is_non_overlapping(self->sizes(), self->strides()), state,
                "{}: elements of the written tensor of shape {} and strides {} share memory: clone it first", name(op), text(self->sizes()),
                text(self->strides()));
   GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", name(op));

@@ -23,7 +23,7 @@ struct Space {
 Space collapse(const View& to, const View& from) {
   int order[kMaxDims];
   std::iota(order, order + to.ndim, 0);
-  std::stable_sort(order, order + to.ndim, [&](int a, int b) { return to.strides[a] > to.strides[b]; });
+  std::sort(order, order + to.ndim, [&](int a, int b) { return to.strides[a] != to.strides[b] ? to.strides[a] > to.strides[b] : a < b; });
   Space s{1, {1}, {0}, {0}};
   for (int at = 0; at < to.ndim; ++at) {
     const int i = order[at], j = i - (to.ndim - from.ndim);

@@ -73,7 +73,7 @@ struct Space {
 Space collapse(const View& out, const Operand* in, int n) {
   int order[kMaxDims];
   for (int i = 0; i < out.ndim; ++i) order[i] = i;
-  std::stable_sort(order, order + out.ndim, [&](int a, int b) { return out.strides[a] > out.strides[b]; });
+  std::sort(order, order + out.ndim, [&](int a, int b) { return out.strides[a] != out.strides[b] ? out.strides[a] > out.strides[b] : a < b; });
   Space s;
   for (int at = 0; at < out.ndim; ++at) {
     const int i = order[at];

@@ -60,8 +60,9 @@ static Sizes by_stride(SizesRef sizes, SizesRef strides) {
   Sizes order;
   for (size_t i = 0; i < sizes.size(); ++i)
     if (sizes[i] != 1) order.push_back(static_cast<int64_t>(i));
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return strides[static_cast<size_t>(a)] < strides[static_cast<size_t>(b)];
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    const int64_t x = strides[static_cast<size_t>(a)], y = strides[static_cast<size_t>(b)];
+    return x != y ? x < y : a < b;
   });
   return order;
 }
