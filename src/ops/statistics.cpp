@@ -64,7 +64,7 @@ Tensor between(const Tensor& sorted, const Tensor& place, std::string_view how) 
   return how == "midpoint" ? lerp(low, high, 0.5) : lerp(low, high, sub(place, below));
 }
 template <bool skip_nan> void quantile(const Args& a, Tensors& out) {
-  GRADUS_CHECK(a[0].tag == Tag::tensor, argument, "{}: argument 'self' must be a tensor", name(a.op()));   // q may be a number
+  GRADUS_CHECK(!a[0].is_number(), argument, "{}: self is a number", name(a.op()));
   Tensor x = a.tensor(0);
   const std::string_view how = a.text(4);
   GRADUS_CHECK(x.dtype() == Dtype::f32 || x.dtype() == Dtype::f64, dtype, "{}: not defined for {}", name(a.op()), name(x.dtype()));
