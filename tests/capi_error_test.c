@@ -29,6 +29,7 @@ static void handles(void) {
   FAILS(gradus_sin(ctx, a, NULL), GRADUS_E_NULL, "result");
   FAILS(gradus_node_variable(ctx, (gradus_node *)a, &y), GRADUS_E_HANDLE, "node|tensor");
   FAILS(gradus_tensor_grad_fn(ctx, NULL, &node), GRADUS_E_NULL, "tensor");
+  FAILS(gradus_context_fail(ctx, GRADUS_E_STATE, 0, NULL, 0), GRADUS_E_STATE, "");
   CHECK(node == NULL);
   FAILS(gradus_backward(ctx, &a, 0, NULL, NULL), GRADUS_E_VALUE, "no outputs");
   FAILS(gradus_backward(ctx, NULL, 1, NULL, NULL), GRADUS_E_NULL, "outputs");
