@@ -10,7 +10,7 @@ void write_error(Context& c, gradus_status status, std::string_view message, con
   size_t n = std::min(message.size(), sizeof e.message - 1);
   if (n < message.size())
     while (n > 0 && (static_cast<unsigned char>(message[n]) & 0xc0) == 0x80) --n;            // not inside a character
-  std::memmove(e.message, message.data(), n);                 // the text may be the record's own
+  if (n > 0) std::memmove(e.message, message.data(), n);      // the text may be the record's own, or null
   e.message[n] = 0;
   e.length = static_cast<uint32_t>(n);
   e.status = status;

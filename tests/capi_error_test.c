@@ -29,6 +29,7 @@ static void handles(void) {
   FAILS(gradus_sin(ctx, a, NULL), GRADUS_E_NULL, "result");
   FAILS(gradus_node_variable(ctx, (gradus_node *)a, &y), GRADUS_E_HANDLE, "node|tensor");
   FAILS(gradus_tensor_grad_fn(ctx, NULL, &node), GRADUS_E_NULL, "tensor");
+  FAILS(gradus_context_fail(ctx, GRADUS_E_STATE, 0, NULL, 0), GRADUS_E_STATE, "");
   CHECK(node == NULL);
   FAILS(gradus_backward(ctx, &a, 0, NULL, NULL), GRADUS_E_VALUE, "no outputs");
   FAILS(gradus_backward(ctx, NULL, 1, NULL, NULL), GRADUS_E_NULL, "outputs");
@@ -43,9 +44,11 @@ static void handles(void) {
   info.struct_size = 0;
   CHECK(gradus_tensor_describe(a, &info) == GRADUS_E_ARGUMENT);
 
-  gradus_release(a); /* and once more what is dead: seen, as the memory is kept by the library */
-  FAILS(gradus_sin(ctx, a, &y), GRADUS_E_HANDLE, "input|released");
   gradus_release(a);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  FAILS(gradus_sin(ctx, a, &y), GRADUS_E_HANDLE, "input|released"); /* seen, as the memory is kept by the library */
+  gradus_release(a);
+#endif
   gradus_release((void *)(uintptr_t)gradus_op_find("sin", 3));
   gradus_release(ctx);
   CHECK(gradus_context_describe(none, NULL) == GRADUS_E_NULL);

@@ -33,9 +33,9 @@ bool is_default(const Value& v, const Value& fallback, const Argument& a) {
   if (a.type == Type::tensor) return !v.is_number();
   if (a.type == Type::other) return true;
   if (v.tag != fallback.tag || v.aux != fallback.aux || v.length != fallback.length) return false;
-  if (v.tag == Tag::integers || v.tag == Tag::reals) return std::memcmp(v.p, fallback.p, 8 * v.length) == 0;
-  if (v.tag == Tag::text) return std::memcmp(v.p, fallback.p, v.length) == 0;
-  return v.i == fallback.i;
+  const bool text = v.tag == Tag::text;
+  if (!text && v.tag != Tag::integers && v.tag != Tag::reals) return v.i == fallback.i;
+  return v.length == 0 || std::memcmp(v.p, fallback.p, text ? v.length : 8 * v.length) == 0;   // empty ones may be null
 }
 
 // Which saves the wanted inputs of a call ask for: bit k input k, bit 16 + k output k.
