@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "autograd/grad.h"
+#include "gradus/gradus.h"
 
 namespace gradus::suite {
 
@@ -54,6 +55,20 @@ Tensors Attempt::run(const Op& form) const {
   return with_arguments([&](const std::vector<Value>& v) {
     Tensors out;
     call(form, v.data(), static_cast<int>(v.size()), out);
+    return out;
+  });
+}
+
+Tensors Attempt::run_in_c() const {
+  return with_arguments([&](const std::vector<Value>& v) {
+    std::vector<gradus_value> results(64);
+    size_t count = 0;
+    auto* c = reinterpret_cast<gradus_context*>(&context());
+    const gradus_op* handle = gradus_op_find(gradus::name(op).data(), gradus::name(op).size());
+    const gradus_status s = gradus_invoke(c, handle, reinterpret_cast<const gradus_value*>(v.data()), v.size(), results.data(), results.size(), &count);
+    GRADUS_CHECK(s == GRADUS_OK, internal, "gradus_invoke: status {:#x}: {}", s, context().error.message);
+    Tensors out;
+    for (size_t i = 0; i < count; ++i) out.push_back(Tensor::adopt(reinterpret_cast<TensorImpl*>(results[i].u.tensor)));
     return out;
   });
 }

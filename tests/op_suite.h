@@ -27,6 +27,7 @@ struct Attempt {
   Attempt cast(Dtype to) const;                               // its float64 inputs as another dtype
   Tensors run() const { return run(op); }
   Tensors run(const Op& form) const;                          // random ops draw the same numbers every time
+  Tensors run_in_c() const;                                   // the same through gradus_invoke
   Tensors compose() const;
   std::vector<oracle::Array> ask(oracle::Oracle) const;
   bool writes_first() const { return op.info->in_place && sample.arguments[0].tag == Tag::tensor; }

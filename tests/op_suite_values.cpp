@@ -219,5 +219,15 @@ TEST_F(Suite, Threads) {
   });
 }
 
+TEST_F(Suite, TheCallFromCIsTheSame) {
+  each("capi", good, {}, [](const Attempt& a, Report& r) {
+    const Tensors want = a.run(), got = a.run_in_c();
+    r.check();
+    if (got.size() != want.size()) return r.fail("{} results in C, {} in C++", got.size(), want.size());
+    for (size_t i = 0; i < got.size(); ++i)
+      if (auto d = differ_in_bits(got[i], want[i])) r.fail("result {} in C: {}", i, *d);
+  });
+}
+
 }  // namespace
 }  // namespace gradus::suite
