@@ -97,7 +97,11 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_upsample_nearest2d, k_upsample_nearest3d, k_upsample_linear1d, k_upsample_bilinear2d,
                   k_upsample_trilinear3d, k_upsample_bicubic2d, k_upsample_nearest2d_backward,
                   k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward, k_im2col, k_col2im, k_pixel_shuffle,
-                  k_pixel_unshuffle, k_channel_shuffle};
+                  k_pixel_unshuffle, k_channel_shuffle, k_sigmoid_backward, k_tanh_backward, k_threshold_backward,
+                  k_silu_backward, k_gelu_backward, k_leaky_relu_backward, k_elu_backward, k_softplus_backward,
+                  k_hardtanh_backward, k_log_sigmoid_forward, k_log_sigmoid_backward, k_mse_loss_backward,
+                  k_smooth_l1_loss_backward, k_huber_loss_backward, k_binary_cross_entropy_backward,
+                  k_embedding_backward, k_gather_backward, k_index_select_backward};
 constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
                                       "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
                                       "asin", "asin_", "acos", "acos_", "atan", "atan_", "sinh", "sinh_", "cosh",
@@ -209,7 +213,12 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "upsample_nearest3d", "upsample_linear1d", "upsample_bilinear2d",
                                       "upsample_trilinear3d", "upsample_bicubic2d", "upsample_nearest2d_backward",
                                       "upsample_bilinear2d_backward", "upsample_bicubic2d_backward", "im2col", "col2im",
-                                      "pixel_shuffle", "pixel_unshuffle", "channel_shuffle"};
+                                      "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "sigmoid_backward",
+                                      "tanh_backward", "threshold_backward", "silu_backward", "gelu_backward",
+                                      "leaky_relu_backward", "elu_backward", "softplus_backward", "hardtanh_backward",
+                                      "log_sigmoid_forward", "log_sigmoid_backward", "mse_loss_backward",
+                                      "smooth_l1_loss_backward", "huber_loss_backward", "binary_cross_entropy_backward",
+                                      "embedding_backward", "gather_backward", "index_select_backward"};
 }  // namespace
 
 const Op* gradus::capi::ops[std::size(names)] = {};
@@ -3841,4 +3850,110 @@ gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradus_tensor *i
                                      gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(groups)};
   return call_one(ctx, k_channel_shuffle, "channel_shuffle", v_, result);
+}
+gradus_status gradus_sigmoid_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                      const gradus_tensor *output, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(output)};
+  return call_one(ctx, k_sigmoid_backward, "sigmoid_backward", v_, result);
+}
+gradus_status gradus_tanh_backward(gradus_context *ctx, const gradus_tensor *grad_output, const gradus_tensor *output,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(output)};
+  return call_one(ctx, k_tanh_backward, "tanh_backward", v_, result);
+}
+gradus_status gradus_threshold_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                        const gradus_tensor *input, double threshold, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), Value(threshold)};
+  return call_one(ctx, k_threshold_backward, "threshold_backward", v_, result);
+}
+gradus_status gradus_silu_backward(gradus_context *ctx, const gradus_tensor *grad_output, const gradus_tensor *input,
+                                   gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input)};
+  return call_one(ctx, k_silu_backward, "silu_backward", v_, result);
+}
+gradus_status gradus_gelu_backward(gradus_context *ctx, const gradus_tensor *grad_output, const gradus_tensor *input,
+                                   const char *approximate, size_t approximate_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::text(approximate, approximate_length)};
+  return call_one(ctx, k_gelu_backward, "gelu_backward", v_, result);
+}
+gradus_status gradus_leaky_relu_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                         const gradus_tensor *input, double negative_slope, int32_t self_is_result,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), Value(negative_slope), arg::flag(self_is_result)};
+  return call_one(ctx, k_leaky_relu_backward, "leaky_relu_backward", v_, result);
+}
+gradus_status gradus_elu_backward(gradus_context *ctx, const gradus_tensor *grad_output, double alpha, double scale,
+                                  double input_scale, int32_t is_result, const gradus_tensor *self_or_result,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), Value(alpha), Value(scale), Value(input_scale), arg::flag(is_result),
+                      arg::given(self_or_result)};
+  return call_one(ctx, k_elu_backward, "elu_backward", v_, result);
+}
+gradus_status gradus_softplus_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                       const gradus_tensor *input, double beta, double threshold,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), Value(beta), Value(threshold)};
+  return call_one(ctx, k_softplus_backward, "softplus_backward", v_, result);
+}
+gradus_status gradus_hardtanh_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                       const gradus_tensor *input, double min_val, double max_val,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), Value(min_val), Value(max_val)};
+  return call_one(ctx, k_hardtanh_backward, "hardtanh_backward", v_, result);
+}
+gradus_status gradus_log_sigmoid_forward(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **output,
+                                         gradus_tensor **buffer) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_log_sigmoid_forward, "log_sigmoid_forward", v_, {output, buffer});
+}
+gradus_status gradus_log_sigmoid_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                          const gradus_tensor *input, const gradus_tensor *buffer,
+                                          gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(buffer)};
+  return call_one(ctx, k_log_sigmoid_backward, "log_sigmoid_backward", v_, result);
+}
+gradus_status gradus_mse_loss_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                       const gradus_tensor *input, const gradus_tensor *target, int64_t reduction,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(target), Value(reduction)};
+  return call_one(ctx, k_mse_loss_backward, "mse_loss_backward", v_, result);
+}
+gradus_status gradus_smooth_l1_loss_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                             const gradus_tensor *input, const gradus_tensor *target, int64_t reduction,
+                                             double beta, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(target), Value(reduction), Value(beta)};
+  return call_one(ctx, k_smooth_l1_loss_backward, "smooth_l1_loss_backward", v_, result);
+}
+gradus_status gradus_huber_loss_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                         const gradus_tensor *input, const gradus_tensor *target, int64_t reduction,
+                                         double delta, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(target), Value(reduction), Value(delta)};
+  return call_one(ctx, k_huber_loss_backward, "huber_loss_backward", v_, result);
+}
+gradus_status gradus_binary_cross_entropy_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *target,
+                                                const gradus_tensor *weight, int64_t reduction,
+                                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad_output), arg::given(input), arg::given(target), arg::optional(weight),
+                      Value(reduction)};
+  return call_one(ctx, k_binary_cross_entropy_backward, "binary_cross_entropy_backward", v_, result);
+}
+gradus_status gradus_embedding_backward(gradus_context *ctx, const gradus_tensor *grad, const gradus_tensor *indices,
+                                        int64_t num_weights, int64_t padding_idx, int32_t scale_grad_by_freq,
+                                        int32_t sparse, gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad), arg::given(indices), Value(num_weights), Value(padding_idx),
+                      arg::flag(scale_grad_by_freq), arg::flag(sparse)};
+  return call_one(ctx, k_embedding_backward, "embedding_backward", v_, result);
+}
+gradus_status gradus_gather_backward(gradus_context *ctx, const gradus_tensor *grad, const gradus_tensor *input,
+                                     int64_t dim, const gradus_tensor *index, int32_t sparse_grad,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad), arg::given(input), Value(dim), arg::given(index), arg::flag(sparse_grad)};
+  return call_one(ctx, k_gather_backward, "gather_backward", v_, result);
+}
+gradus_status gradus_index_select_backward(gradus_context *ctx, const gradus_tensor *grad, const int64_t *self_sizes,
+                                           size_t self_sizes_count, int64_t dim, const gradus_tensor *index,
+                                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(grad), arg::list(self_sizes, self_sizes_count), Value(dim), arg::given(index)};
+  return call_one(ctx, k_index_select_backward, "index_select_backward", v_, result);
 }

@@ -2831,6 +2831,11 @@ template <class T> class Methods {
     static const detail::Op op_("channel_shuffle");
     return detail::one<T>(op_, {self(), groups});
   }
+  // log_sigmoid, and exp(-|x|) as the buffer that PyTorch's backward asks for.
+  std::tuple<T, T> log_sigmoid_forward() const {
+    static const detail::Op op_("log_sigmoid_forward");
+    return detail::some<T, 2>(op_, {self()});
+  }
 
  private:
   const T& self() const { return static_cast<const T&>(*this); }

@@ -5609,6 +5609,165 @@ GRADUS_API gradus_status gradus_pixel_unshuffle(gradus_context *ctx, const gradu
 GRADUS_API gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradus_tensor *input, int64_t groups,
                                                 gradus_tensor **result);
 
+/*
+ * grad_output * y (1 - y), y the value of sigmoid.
+ *   sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sigmoid_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *output, gradus_tensor **result);
+
+/*
+ * grad_output * (1 - y^2), y the value of tanh.
+ *   tanh_backward(Tensor grad_output, Tensor output) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tanh_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                              const gradus_tensor *output, gradus_tensor **result);
+
+/*
+ * grad_output where self is above the threshold, 0 elsewhere.
+ *   threshold_backward(Tensor grad_output, Tensor self, Scalar threshold) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_threshold_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, double threshold, gradus_tensor **result);
+
+/*
+ * grad_output * the slope of silu at self.
+ *   silu_backward(Tensor grad_output, Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_silu_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                              const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * grad_output * the slope of gelu at self.
+ *   gelu_backward(Tensor grad_output, Tensor self, *, str approximate='none') -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gelu_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                              const gradus_tensor *input, const char *approximate,
+                                              size_t approximate_length, gradus_tensor **result);
+
+/*
+ * grad_output where self is positive, negative_slope times it elsewhere; the result of leaky_relu serves as self
+ * where its slope is positive.
+ *   leaky_relu_backward(Tensor grad_output, Tensor self, Scalar negative_slope, bool self_is_result) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_leaky_relu_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, double negative_slope,
+                                                int32_t self_is_result, gradus_tensor **result);
+
+/*
+ * grad_output * the slope of elu, from its input or its result.
+ *   elu_backward(Tensor grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result, Tensor self_or_result) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_elu_backward(gradus_context *ctx, const gradus_tensor *grad_output, double alpha,
+                                             double scale, double input_scale, int32_t is_result,
+                                             const gradus_tensor *self_or_result, gradus_tensor **result);
+
+/*
+ * grad_output * the slope of softplus at self.
+ *   softplus_backward(Tensor grad_output, Tensor self, Scalar beta, Scalar threshold) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_softplus_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, double beta, double threshold,
+                                                gradus_tensor **result);
+
+/*
+ * grad_output where self is between the bounds, 0 elsewhere.
+ *   hardtanh_backward(Tensor grad_output, Tensor self, Scalar min_val, Scalar max_val) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_hardtanh_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, double min_val, double max_val,
+                                                gradus_tensor **result);
+
+/*
+ * log_sigmoid, and exp(-|x|) as the buffer that PyTorch's backward asks for.
+ *   log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log_sigmoid_forward(gradus_context *ctx, const gradus_tensor *input,
+                                                gradus_tensor **output, gradus_tensor **buffer);
+
+/*
+ * grad_output * sigmoid(-self); the buffer is not needed.
+ *   log_sigmoid_backward(Tensor grad_output, Tensor self, Tensor buffer) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_log_sigmoid_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *buffer,
+                                                gradus_tensor **result);
+
+/*
+ * 2 (self - target) grad_output, divided by the number of elements for the mean.
+ *   mse_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mse_loss_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *target,
+                                                int64_t reduction, gradus_tensor **result);
+
+/*
+ * (self - target) / beta cut to [-1, 1], times grad_output; divided by the number of elements for the mean.
+ *   smooth_l1_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction, float beta) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_smooth_l1_loss_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *target,
+                                                int64_t reduction, double beta, gradus_tensor **result);
+
+/*
+ * self - target cut to [-delta, delta], times grad_output; divided by the number of elements for the mean.
+ *   huber_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction, float delta) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_huber_loss_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *target,
+                                                int64_t reduction, double delta, gradus_tensor **result);
+
+/*
+ * weight (self - target) / (self (1 - self)) grad_output; divided by the number of elements for the mean.
+ *   binary_cross_entropy_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_binary_cross_entropy_backward(gradus_context *ctx, const gradus_tensor *grad_output,
+                                                const gradus_tensor *input, const gradus_tensor *target,
+                                                const gradus_tensor *weight, int64_t reduction,
+                                                gradus_tensor **result);
+
+/*
+ * The gradient of the table of an embedding, dense.
+ *   embedding_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq, bool sparse) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_embedding_backward(gradus_context *ctx, const gradus_tensor *grad,
+                                                const gradus_tensor *indices, int64_t num_weights, int64_t padding_idx,
+                                                int32_t scale_grad_by_freq, int32_t sparse, gradus_tensor **result);
+
+/*
+ * The gradient of gather's input: grad added to where it was read.
+ *   gather_backward(Tensor grad, Tensor self, int dim, Tensor index, bool sparse_grad) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_gather_backward(gradus_context *ctx, const gradus_tensor *grad,
+                                                const gradus_tensor *input, int64_t dim, const gradus_tensor *index,
+                                                int32_t sparse_grad, gradus_tensor **result);
+
+/*
+ * The gradient of index_select's input: grad added to where it was read.
+ *   index_select_backward(Tensor grad, int[] self_sizes, int dim, Tensor index) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_index_select_backward(gradus_context *ctx, const gradus_tensor *grad,
+                                                const int64_t *self_sizes, size_t self_sizes_count, int64_t dim,
+                                                const gradus_tensor *index, gradus_tensor **result);
+
 #ifdef __cplusplus
 }
 #endif

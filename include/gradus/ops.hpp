@@ -4041,6 +4041,122 @@ inline Tensor channel_shuffle(const Tensor& input, int64_t groups) {
   return detail::one<Tensor>(op_, {input, groups});
 }
 
+// grad_output * y (1 - y), y the value of sigmoid.
+inline Tensor sigmoid_backward(const Tensor& grad_output, const Tensor& output) {
+  static const detail::Op op_("sigmoid_backward");
+  return detail::one<Tensor>(op_, {grad_output, output});
+}
+
+// grad_output * (1 - y^2), y the value of tanh.
+inline Tensor tanh_backward(const Tensor& grad_output, const Tensor& output) {
+  static const detail::Op op_("tanh_backward");
+  return detail::one<Tensor>(op_, {grad_output, output});
+}
+
+// grad_output where self is above the threshold, 0 elsewhere.
+inline Tensor threshold_backward(const Tensor& grad_output, const Tensor& input, Scalar threshold) {
+  static const detail::Op op_("threshold_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, threshold});
+}
+
+// grad_output * the slope of silu at self.
+inline Tensor silu_backward(const Tensor& grad_output, const Tensor& input) {
+  static const detail::Op op_("silu_backward");
+  return detail::one<Tensor>(op_, {grad_output, input});
+}
+
+// grad_output * the slope of gelu at self.
+inline Tensor gelu_backward(const Tensor& grad_output, const Tensor& input, std::string_view approximate = "none") {
+  static const detail::Op op_("gelu_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, approximate});
+}
+
+// grad_output where self is positive, negative_slope times it elsewhere; the result of leaky_relu serves as self where its ...
+inline Tensor leaky_relu_backward(const Tensor& grad_output, const Tensor& input, Scalar negative_slope,
+                                  bool self_is_result) {
+  static const detail::Op op_("leaky_relu_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, negative_slope, self_is_result});
+}
+
+// grad_output * the slope of elu, from its input or its result.
+inline Tensor elu_backward(const Tensor& grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result,
+                           const Tensor& self_or_result) {
+  static const detail::Op op_("elu_backward");
+  return detail::one<Tensor>(op_, {grad_output, alpha, scale, input_scale, is_result, self_or_result});
+}
+
+// grad_output * the slope of softplus at self.
+inline Tensor softplus_backward(const Tensor& grad_output, const Tensor& input, Scalar beta, Scalar threshold) {
+  static const detail::Op op_("softplus_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, beta, threshold});
+}
+
+// grad_output where self is between the bounds, 0 elsewhere.
+inline Tensor hardtanh_backward(const Tensor& grad_output, const Tensor& input, Scalar min_val, Scalar max_val) {
+  static const detail::Op op_("hardtanh_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, min_val, max_val});
+}
+
+// log_sigmoid, and exp(-|x|) as the buffer that PyTorch's backward asks for.
+inline std::tuple<Tensor, Tensor> log_sigmoid_forward(const Tensor& input) {
+  static const detail::Op op_("log_sigmoid_forward");
+  return detail::some<Tensor, 2>(op_, {input});
+}
+
+// grad_output * sigmoid(-self); the buffer is not needed.
+inline Tensor log_sigmoid_backward(const Tensor& grad_output, const Tensor& input, const Tensor& buffer) {
+  static const detail::Op op_("log_sigmoid_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, buffer});
+}
+
+// 2 (self - target) grad_output, divided by the number of elements for the mean.
+inline Tensor mse_loss_backward(const Tensor& grad_output, const Tensor& input, const Tensor& target,
+                                int64_t reduction) {
+  static const detail::Op op_("mse_loss_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, target, reduction});
+}
+
+// (self - target) / beta cut to [-1, 1], times grad_output; divided by the number of elements for the mean.
+inline Tensor smooth_l1_loss_backward(const Tensor& grad_output, const Tensor& input, const Tensor& target,
+                                      int64_t reduction, double beta) {
+  static const detail::Op op_("smooth_l1_loss_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, target, reduction, beta});
+}
+
+// self - target cut to [-delta, delta], times grad_output; divided by the number of elements for the mean.
+inline Tensor huber_loss_backward(const Tensor& grad_output, const Tensor& input, const Tensor& target,
+                                  int64_t reduction, double delta) {
+  static const detail::Op op_("huber_loss_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, target, reduction, delta});
+}
+
+// weight (self - target) / (self (1 - self)) grad_output; divided by the number of elements for the mean.
+inline Tensor binary_cross_entropy_backward(const Tensor& grad_output, const Tensor& input, const Tensor& target,
+                                            const Tensor& weight = {}, int64_t reduction = 1) {
+  static const detail::Op op_("binary_cross_entropy_backward");
+  return detail::one<Tensor>(op_, {grad_output, input, target, weight, reduction});
+}
+
+// The gradient of the table of an embedding, dense.
+inline Tensor embedding_backward(const Tensor& grad, const Tensor& indices, int64_t num_weights, int64_t padding_idx,
+                                 bool scale_grad_by_freq, bool sparse) {
+  static const detail::Op op_("embedding_backward");
+  return detail::one<Tensor>(op_, {grad, indices, num_weights, padding_idx, scale_grad_by_freq, sparse});
+}
+
+// The gradient of gather's input: grad added to where it was read.
+inline Tensor gather_backward(const Tensor& grad, const Tensor& input, int64_t dim, const Tensor& index,
+                              bool sparse_grad) {
+  static const detail::Op op_("gather_backward");
+  return detail::one<Tensor>(op_, {grad, input, dim, index, sparse_grad});
+}
+
+// The gradient of index_select's input: grad added to where it was read.
+inline Tensor index_select_backward(const Tensor& grad, const IntList& self_sizes, int64_t dim, const Tensor& index) {
+  static const detail::Op op_("index_select_backward");
+  return detail::one<Tensor>(op_, {grad, self_sizes, dim, index});
+}
+
 }  // namespace v1
 }  // namespace gradus
 #endif

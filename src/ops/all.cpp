@@ -56,6 +56,7 @@ std::vector<Family> families() {
       {"Padding and resampling", resample_ops},
       {"Padding and resampling", fold_ops},
       {"Linear algebra", linalg_ops},
+      {"Backward ops by name", backward_ops},
   };
 }
 

@@ -75,7 +75,15 @@ template <class F> F with_attributes(const Number* a) {
   }
 }
 
-// g * slope_i in differentiable ops.
+// g * slope in differentiable ops; a mask's 0 stays 0 whatever g is.
+template <class F> Tensor times_slope(const Tensor& g, const Term& slope) {
+  if (!slope.tensor && slope.number.f == 0) return zeros(g.sizes(), g.dtype());
+  if (!slope.tensor) return slope.number.f == 1 ? g : mul(g, slope.number);
+  const Tensor product = mul(g, slope.tensor);
+  return is_mask<F>() ? where(eq(slope.tensor, 0), 0.0, product) : product;
+}
+
+// g * slope_i of a recorded call.
 template <class F, int arity, int i> Tensor pull(const Call& c, const Tensor& g) {
   constexpr unsigned reads = probe<arity, i>(F{}).reads;
   Number attributes[4];
@@ -85,11 +93,7 @@ template <class F, int arity, int i> Tensor pull(const Call& c, const Tensor& g)
   for (int k = 0; k < arity; ++k)
     if (reads >> k & 1) v[k] = c.args()[k].is_number() ? Term(c.args().number(k)) : Term(c.tensor(k));
   if constexpr (reads >> arity & 1) v[arity] = Term(c.output());
-  const Term slope = slope_of<arity, i>(with_attributes<F>(attributes), v);
-  if (!slope.tensor && slope.number.f == 0) return zeros(g.sizes(), g.dtype());
-  if (!slope.tensor) return slope.number.f == 1 ? g : mul(g, slope.number);
-  const Tensor product = mul(g, slope.tensor);
-  return is_mask<F>() ? where(eq(slope.tensor, 0), 0.0, product) : product;
+  return times_slope<F>(g, slope_of<arity, i>(with_attributes<F>(attributes), v));
 }
 
 template <class F, int arity, int i> constexpr FormulaInfo::Slope make_slope() {

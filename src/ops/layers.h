@@ -126,4 +126,9 @@ inline Tensor pixel_unshuffle(const Tensor& self, int64_t downscale_factor) { re
 
 // ---- linalg.cpp: linear algebra
 
+// ---- backward.cpp: PyTorch's backward ops by name
+extern Op sigmoid_backward_op, tanh_backward_op, threshold_backward_op, silu_backward_op, gelu_backward_op, leaky_relu_backward_op, elu_backward_op,
+    softplus_backward_op, hardtanh_backward_op, log_sigmoid_forward_op, log_sigmoid_backward_op, mse_loss_backward_op, smooth_l1_loss_backward_op,
+    huber_loss_backward_op, binary_cross_entropy_backward_op, embedding_backward_op, gather_backward_op, index_select_backward_op;
+
 }  // namespace gradus

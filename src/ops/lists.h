@@ -55,6 +55,7 @@ extern const OpList pad_ops;
 extern const OpList resample_ops;
 extern const OpList fold_ops;
 extern const OpList linalg_ops;
+extern const OpList backward_ops;
 
 OpList view_copy_ops();                                       // made from the views'
 void define_all_ops();                                        // completes the registry; the first context does it
