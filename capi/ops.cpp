@@ -16,32 +16,36 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_sinc_, k_polygamma, k_logit, k_logit_, k_deg2rad, k_deg2rad_, k_rad2deg, k_rad2deg_, k_neg, k_neg_,
                   k_abs, k_abs_, k_square, k_square_, k_sqrt, k_sqrt_, k_rsqrt, k_rsqrt_, k_reciprocal, k_reciprocal_,
                   k_sign, k_sign_, k_floor, k_floor_, k_ceil, k_ceil_, k_trunc, k_trunc_, k_frac, k_frac_, k_round,
-                  k_round_, k_positive, k_nan_to_num, k_nan_to_num_, k_relu, k_relu_, k_relu6, k_relu6_, k_threshold,
-                  k_threshold_, k_leaky_relu, k_leaky_relu_, k_prelu, k_hardtanh, k_hardtanh_, k_hardsigmoid,
-                  k_hardsigmoid_, k_hardswish, k_hardswish_, k_hardshrink, k_hardshrink_, k_softshrink, k_softshrink_,
-                  k_softsign, k_softsign_, k_gelu, k_gelu_, k_silu, k_silu_, k_elu, k_elu_, k_selu, k_selu_, k_celu,
-                  k_celu_, k_softplus, k_softplus_, k_log_sigmoid, k_log_sigmoid_, k_mish, k_mish_, k_tanhshrink,
-                  k_tanhshrink_, k_glu, k_add, k_add_, k_sub, k_sub_, k_rsub, k_mul, k_mul_, k_div, k_div_,
-                  k_floor_divide, k_floor_divide_, k_div_mode, k_div_mode_, k_fmod, k_fmod_, k_remainder, k_remainder_,
-                  k_pow, k_pow_, k_float_power, k_float_power_, k_maximum, k_maximum_, k_minimum, k_minimum_, k_fmax,
-                  k_fmax_, k_fmin, k_fmin_, k_atan2, k_atan2_, k_hypot, k_hypot_, k_copysign, k_copysign_, k_xlogy,
-                  k_xlogy_, k_special_xlog1py, k_special_xlog1py_, k_logaddexp, k_logaddexp_, k_logaddexp2,
-                  k_logaddexp2_, k_nextafter, k_nextafter_, k_heaviside, k_heaviside_, k_ldexp, k_ldexp_, k_bitwise_and,
-                  k_bitwise_and_, k_bitwise_or, k_bitwise_or_, k_bitwise_xor, k_bitwise_xor_, k_bitwise_not,
-                  k_bitwise_not_, k_bitwise_left_shift, k_bitwise_left_shift_, k_bitwise_right_shift,
-                  k_bitwise_right_shift_, k_gcd, k_gcd_, k_lcm, k_lcm_, k_lt, k_lt_, k_gt, k_gt_, k_le, k_le_, k_ge,
-                  k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_logical_and, k_logical_and_, k_logical_or, k_logical_or_,
-                  k_logical_xor, k_logical_xor_, k_logical_not, k_logical_not_, k_isnan, k_isnan_, k_isinf, k_isinf_,
-                  k_isfinite, k_isfinite_, k_signbit, k_signbit_, k_isposinf, k_isneginf, k_isclose, k_allclose,
-                  k_equal, k_isreal, k_where, k_where_, k_clamp_min, k_clamp_min_, k_clamp_max, k_clamp_max_, k_clamp,
-                  k_clamp_, k_addcmul, k_addcmul_, k_addcdiv, k_addcdiv_, k_lerp, k_lerp_, k_sum, k_nansum, k_mean,
-                  k_nanmean, k_prod, k_all, k_any, k_count_nonzero, k_var, k_std, k_var_mean, k_std_mean, k_sum_to_size,
-                  k_amax, k_amin, k_max, k_min, k_aminmax, k_max_dim, k_min_dim, k_argmax, k_argmin,
-                  k_linalg_vector_norm, k_norm, k_softmax, k_log_softmax, k_logsumexp, k_cumsum, k_cumsum_, k_cumprod,
-                  k_cumprod_, k_cummax, k_cummin, k_logcumsumexp, k_diff, k_value_selecting_reduction_backward, k_sort,
-                  k_argsort, k_msort, k_topk, k_kthvalue, k_median, k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode,
-                  k_trapezoid, k_cumulative_trapezoid, k_quantile, k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm,
-                  k_renorm_, k_view, k_reshape, k_view_as, k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d,
+                  k_round_, k_positive, k_nan_to_num, k_nan_to_num_, k_i0, k_i0_, k_special_i0e, k_special_i0e_,
+                  k_special_i1, k_special_i1_, k_special_i1e, k_special_i1e_, k_special_erfcx, k_special_erfcx_,
+                  k_special_ndtri, k_special_ndtri_, k_special_log_ndtr, k_special_log_ndtr_, k_special_entr,
+                  k_special_entr_, k_special_zeta, k_igamma, k_igamma_, k_igammac, k_igammac_, k_mvlgamma, k_mvlgamma_,
+                  k_relu, k_relu_, k_relu6, k_relu6_, k_threshold, k_threshold_, k_leaky_relu, k_leaky_relu_, k_prelu,
+                  k_hardtanh, k_hardtanh_, k_hardsigmoid, k_hardsigmoid_, k_hardswish, k_hardswish_, k_hardshrink,
+                  k_hardshrink_, k_softshrink, k_softshrink_, k_softsign, k_softsign_, k_gelu, k_gelu_, k_silu, k_silu_,
+                  k_elu, k_elu_, k_selu, k_selu_, k_celu, k_celu_, k_softplus, k_softplus_, k_log_sigmoid,
+                  k_log_sigmoid_, k_mish, k_mish_, k_tanhshrink, k_tanhshrink_, k_glu, k_add, k_add_, k_sub, k_sub_,
+                  k_rsub, k_mul, k_mul_, k_div, k_div_, k_floor_divide, k_floor_divide_, k_div_mode, k_div_mode_,
+                  k_fmod, k_fmod_, k_remainder, k_remainder_, k_pow, k_pow_, k_float_power, k_float_power_, k_maximum,
+                  k_maximum_, k_minimum, k_minimum_, k_fmax, k_fmax_, k_fmin, k_fmin_, k_atan2, k_atan2_, k_hypot,
+                  k_hypot_, k_copysign, k_copysign_, k_xlogy, k_xlogy_, k_special_xlog1py, k_special_xlog1py_,
+                  k_logaddexp, k_logaddexp_, k_logaddexp2, k_logaddexp2_, k_nextafter, k_nextafter_, k_heaviside,
+                  k_heaviside_, k_ldexp, k_ldexp_, k_bitwise_and, k_bitwise_and_, k_bitwise_or, k_bitwise_or_,
+                  k_bitwise_xor, k_bitwise_xor_, k_bitwise_not, k_bitwise_not_, k_bitwise_left_shift,
+                  k_bitwise_left_shift_, k_bitwise_right_shift, k_bitwise_right_shift_, k_gcd, k_gcd_, k_lcm, k_lcm_,
+                  k_lt, k_lt_, k_gt, k_gt_, k_le, k_le_, k_ge, k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_logical_and,
+                  k_logical_and_, k_logical_or, k_logical_or_, k_logical_xor, k_logical_xor_, k_logical_not,
+                  k_logical_not_, k_isnan, k_isnan_, k_isinf, k_isinf_, k_isfinite, k_isfinite_, k_signbit, k_signbit_,
+                  k_isposinf, k_isneginf, k_isclose, k_allclose, k_equal, k_isreal, k_where, k_where_, k_clamp_min,
+                  k_clamp_min_, k_clamp_max, k_clamp_max_, k_clamp, k_clamp_, k_addcmul, k_addcmul_, k_addcdiv,
+                  k_addcdiv_, k_lerp, k_lerp_, k_sum, k_nansum, k_mean, k_nanmean, k_prod, k_all, k_any,
+                  k_count_nonzero, k_var, k_std, k_var_mean, k_std_mean, k_sum_to_size, k_amax, k_amin, k_max, k_min,
+                  k_aminmax, k_max_dim, k_min_dim, k_argmax, k_argmin, k_linalg_vector_norm, k_norm, k_softmax,
+                  k_log_softmax, k_logsumexp, k_cumsum, k_cumsum_, k_cumprod, k_cumprod_, k_cummax, k_cummin,
+                  k_logcumsumexp, k_diff, k_value_selecting_reduction_backward, k_sort, k_argsort, k_msort, k_topk,
+                  k_kthvalue, k_median, k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode, k_trapezoid,
+                  k_cumulative_trapezoid, k_quantile, k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm, k_renorm_,
+                  k_view, k_reshape, k_view_as, k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d,
                   k_atleast_2d, k_atleast_3d, k_expand, k_expand_as, k_broadcast_to, k_alias, k_detach, k_t, k_mT,
                   k_numpy_T, k_transpose, k_swapaxes, k_swapdims, k_permute, k_movedim, k_moveaxis, k_squeeze,
                   k_unsqueeze, k_select, k_select_backward, k_select_scatter, k_select_scatter_, k_slice,
@@ -112,21 +116,26 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "rad2deg_", "neg", "neg_", "abs", "abs_", "square", "square_", "sqrt", "sqrt_",
                                       "rsqrt", "rsqrt_", "reciprocal", "reciprocal_", "sign", "sign_", "floor",
                                       "floor_", "ceil", "ceil_", "trunc", "trunc_", "frac", "frac_", "round", "round_",
-                                      "positive", "nan_to_num", "nan_to_num_", "relu", "relu_", "relu6", "relu6_",
-                                      "threshold", "threshold_", "leaky_relu", "leaky_relu_", "prelu", "hardtanh",
-                                      "hardtanh_", "hardsigmoid", "hardsigmoid_", "hardswish", "hardswish_",
-                                      "hardshrink", "hardshrink_", "softshrink", "softshrink_", "softsign", "softsign_",
-                                      "gelu", "gelu_", "silu", "silu_", "elu", "elu_", "selu", "selu_", "celu", "celu_",
-                                      "softplus", "softplus_", "log_sigmoid", "log_sigmoid_", "mish", "mish_",
-                                      "tanhshrink", "tanhshrink_", "glu", "add", "add_", "sub", "sub_", "rsub", "mul",
-                                      "mul_", "div", "div_", "floor_divide", "floor_divide_", "div_mode", "div_mode_",
-                                      "fmod", "fmod_", "remainder", "remainder_", "pow", "pow_", "float_power",
-                                      "float_power_", "maximum", "maximum_", "minimum", "minimum_", "fmax", "fmax_",
-                                      "fmin", "fmin_", "atan2", "atan2_", "hypot", "hypot_", "copysign", "copysign_",
-                                      "xlogy", "xlogy_", "special_xlog1py", "special_xlog1py_", "logaddexp",
-                                      "logaddexp_", "logaddexp2", "logaddexp2_", "nextafter", "nextafter_", "heaviside",
-                                      "heaviside_", "ldexp", "ldexp_", "bitwise_and", "bitwise_and_", "bitwise_or",
-                                      "bitwise_or_", "bitwise_xor", "bitwise_xor_", "bitwise_not", "bitwise_not_",
+                                      "positive", "nan_to_num", "nan_to_num_", "i0", "i0_", "special_i0e",
+                                      "special_i0e_", "special_i1", "special_i1_", "special_i1e", "special_i1e_",
+                                      "special_erfcx", "special_erfcx_", "special_ndtri", "special_ndtri_",
+                                      "special_log_ndtr", "special_log_ndtr_", "special_entr", "special_entr_",
+                                      "special_zeta", "igamma", "igamma_", "igammac", "igammac_", "mvlgamma",
+                                      "mvlgamma_", "relu", "relu_", "relu6", "relu6_", "threshold", "threshold_",
+                                      "leaky_relu", "leaky_relu_", "prelu", "hardtanh", "hardtanh_", "hardsigmoid",
+                                      "hardsigmoid_", "hardswish", "hardswish_", "hardshrink", "hardshrink_",
+                                      "softshrink", "softshrink_", "softsign", "softsign_", "gelu", "gelu_", "silu",
+                                      "silu_", "elu", "elu_", "selu", "selu_", "celu", "celu_", "softplus", "softplus_",
+                                      "log_sigmoid", "log_sigmoid_", "mish", "mish_", "tanhshrink", "tanhshrink_",
+                                      "glu", "add", "add_", "sub", "sub_", "rsub", "mul", "mul_", "div", "div_",
+                                      "floor_divide", "floor_divide_", "div_mode", "div_mode_", "fmod", "fmod_",
+                                      "remainder", "remainder_", "pow", "pow_", "float_power", "float_power_",
+                                      "maximum", "maximum_", "minimum", "minimum_", "fmax", "fmax_", "fmin", "fmin_",
+                                      "atan2", "atan2_", "hypot", "hypot_", "copysign", "copysign_", "xlogy", "xlogy_",
+                                      "special_xlog1py", "special_xlog1py_", "logaddexp", "logaddexp_", "logaddexp2",
+                                      "logaddexp2_", "nextafter", "nextafter_", "heaviside", "heaviside_", "ldexp",
+                                      "ldexp_", "bitwise_and", "bitwise_and_", "bitwise_or", "bitwise_or_",
+                                      "bitwise_xor", "bitwise_xor_", "bitwise_not", "bitwise_not_",
                                       "bitwise_left_shift", "bitwise_left_shift_", "bitwise_right_shift",
                                       "bitwise_right_shift_", "gcd", "gcd_", "lcm", "lcm_", "lt", "lt_", "gt", "gt_",
                                       "le", "le_", "ge", "ge_", "eq", "eq_", "ne", "ne_", "logical_and", "logical_and_",
@@ -581,6 +590,108 @@ gradus_status gradus_nan_to_num_(gradus_context *ctx, gradus_tensor *input, cons
                                  const double *neginf, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::optional(nan), arg::optional(posinf), arg::optional(neginf)};
   return call_some(ctx, k_nan_to_num_, "nan_to_num_", v_, {result});
+}
+gradus_status gradus_i0(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_i0, "i0", v_, result);
+}
+gradus_status gradus_i0_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_i0_, "i0_", v_, {result});
+}
+gradus_status gradus_special_i0e(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_special_i0e, "special_i0e", v_, result);
+}
+gradus_status gradus_special_i0e_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_special_i0e_, "special_i0e_", v_, {result});
+}
+gradus_status gradus_special_i1(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_special_i1, "special_i1", v_, result);
+}
+gradus_status gradus_special_i1_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_special_i1_, "special_i1_", v_, {result});
+}
+gradus_status gradus_special_i1e(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_special_i1e, "special_i1e", v_, result);
+}
+gradus_status gradus_special_i1e_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_special_i1e_, "special_i1e_", v_, {result});
+}
+gradus_status gradus_special_erfcx(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_special_erfcx, "special_erfcx", v_, result);
+}
+gradus_status gradus_special_erfcx_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_special_erfcx_, "special_erfcx_", v_, {result});
+}
+gradus_status gradus_special_ndtri(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_special_ndtri, "special_ndtri", v_, result);
+}
+gradus_status gradus_special_ndtri_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_special_ndtri_, "special_ndtri_", v_, {result});
+}
+gradus_status gradus_special_log_ndtr(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_special_log_ndtr, "special_log_ndtr", v_, result);
+}
+gradus_status gradus_special_log_ndtr_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_special_log_ndtr_, "special_log_ndtr_", v_, {result});
+}
+gradus_status gradus_special_entr(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_special_entr, "special_entr", v_, result);
+}
+gradus_status gradus_special_entr_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_special_entr_, "special_entr_", v_, {result});
+}
+gradus_status gradus_special_zeta(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_special_zeta, "special_zeta", v_, result);
+}
+gradus_status gradus_special_zeta_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_special_zeta, "special_zeta", v_, result);
+}
+gradus_status gradus_igamma(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_igamma, "igamma", v_, result);
+}
+gradus_status gradus_igamma_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_igamma_, "igamma_", v_, {result});
+}
+gradus_status gradus_igammac(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_igammac, "igammac", v_, result);
+}
+gradus_status gradus_igammac_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_igammac_, "igammac_", v_, {result});
+}
+gradus_status gradus_mvlgamma(gradus_context *ctx, const gradus_tensor *input, int64_t p, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p)};
+  return call_one(ctx, k_mvlgamma, "mvlgamma", v_, result);
+}
+gradus_status gradus_mvlgamma_(gradus_context *ctx, gradus_tensor *input, int64_t p, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(p)};
+  return call_some(ctx, k_mvlgamma_, "mvlgamma_", v_, {result});
 }
 gradus_status gradus_relu(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};

@@ -142,6 +142,21 @@ TEST_F(Elementwise, SpecialValues) {
   expect_same(values(round(tensor({1.25, -3.14159}, {2}), 1)), {1.2, -3.1}, "round to a decimal");
 }
 
+TEST_F(Elementwise, SpecialValuesOfRareFunctions) {
+  const Tensor x = tensor({kNaN, kInf, -kInf, 0, 1.7976931348623157e308}, {5});
+  const auto of = [](const Op& op, const Tensor& t) { return values(call(op, {t})); };
+  expect_same(of(i0_op, x), {kNaN, kInf, kInf, 1, kInf}, "i0");
+  expect_same(of(special_i0e_op, x), {kNaN, 0, 0, 1, 0}, "i0e");
+  expect_same(of(special_i1_op, x), {kNaN, kInf, -kInf, 0, kInf}, "i1");
+  expect_same(of(special_erfcx_op, x), {kNaN, 0, kInf, 1, 0.5641895835477563 / 1.7976931348623157e308}, "erfcx");
+  expect_same(of(special_log_ndtr_op, x), {kNaN, -0.0, -kInf, -std::log(2.0), -0.0}, "log_ndtr");
+  expect_same(of(special_ndtri_op, tensor({kNaN, 0, 1, -0.1, 1.1, 1e-300}, {6})), {kNaN, -kInf, kInf, kNaN, kNaN, -37.047096299361199}, "ndtri");
+  expect_same(values(call(igamma_op, {tensor({0, 0, 2, kInf, 3}, {5}), tensor({1, 0, kInf, 2, -1}, {5})})), {1, kNaN, 1, 0, kNaN}, "igamma");
+  expect_same(values(call(igammac_op, {tensor({0, 0, 2, kInf, 3}, {5}), tensor({1, 0, kInf, 2, -1}, {5})})), {0, kNaN, 0, 1, kNaN}, "igammac");
+  expect_same(values(call(special_zeta_op, {2.0, tensor({1, -1, kInf, kNaN}, {4})})), {M_PI * M_PI / 6, kInf, 0, kNaN}, "zeta");
+  expect_error(Status::unsupported, "no gradient by the first argument", [&] { call(igamma_op, {leaf({1}, {1}), tensor({1}, {1})}); });
+}
+
 TEST_F(Elementwise, Integers) {
   const Tensor u8 = tensor({250, 3}, {2}, Dtype::u8), i32 = tensor({-7, 7}, {2}, Dtype::i32);
   expect_same(values(add(u8, 10)), {4, 13}, "add wraps");

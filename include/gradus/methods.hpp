@@ -490,6 +490,132 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), nan, posinf, neginf});
     return self();
   }
+  // The modified Bessel function of the first kind of order 0.
+  T i0() const {
+    static const detail::Op op_("i0");
+    return detail::one<T>(op_, {self()});
+  }
+  // The modified Bessel function of the first kind of order 0.
+  const T& i0_() const {
+    static const detail::Op op_("i0_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // i0 times e to the power of -|x|.
+  T special_i0e() const {
+    static const detail::Op op_("special_i0e");
+    return detail::one<T>(op_, {self()});
+  }
+  // i0 times e to the power of -|x|.
+  const T& special_i0e_() const {
+    static const detail::Op op_("special_i0e_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The modified Bessel function of the first kind of order 1.
+  T special_i1() const {
+    static const detail::Op op_("special_i1");
+    return detail::one<T>(op_, {self()});
+  }
+  // The modified Bessel function of the first kind of order 1.
+  const T& special_i1_() const {
+    static const detail::Op op_("special_i1_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // special_i1 times e to the power of -|x|.
+  T special_i1e() const {
+    static const detail::Op op_("special_i1e");
+    return detail::one<T>(op_, {self()});
+  }
+  // special_i1 times e to the power of -|x|.
+  const T& special_i1e_() const {
+    static const detail::Op op_("special_i1e_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // e^(x^2) erfc(x), which stays in range where erfc does not.
+  T special_erfcx() const {
+    static const detail::Op op_("special_erfcx");
+    return detail::one<T>(op_, {self()});
+  }
+  // e^(x^2) erfc(x), which stays in range where erfc does not.
+  const T& special_erfcx_() const {
+    static const detail::Op op_("special_erfcx_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The number below which a standard normal variable lies with probability self; NaN outside [0, 1].
+  T special_ndtri() const {
+    static const detail::Op op_("special_ndtri");
+    return detail::one<T>(op_, {self()});
+  }
+  // The number below which a standard normal variable lies with probability self; NaN outside [0, 1].
+  const T& special_ndtri_() const {
+    static const detail::Op op_("special_ndtri_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The logarithm of the normal distribution function.
+  T special_log_ndtr() const {
+    static const detail::Op op_("special_log_ndtr");
+    return detail::one<T>(op_, {self()});
+  }
+  // The logarithm of the normal distribution function.
+  const T& special_log_ndtr_() const {
+    static const detail::Op op_("special_log_ndtr_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // -x log x for each element: 0 at 0, -inf below.
+  T special_entr() const {
+    static const detail::Op op_("special_entr");
+    return detail::one<T>(op_, {self()});
+  }
+  // -x log x for each element: 0 at 0, -inf below.
+  const T& special_entr_() const {
+    static const detail::Op op_("special_entr_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The sum of (other + k)^-self over all k >= 0: the Hurwitz zeta function. The gradient is by other alone.
+  T special_zeta(const Operand& other) const {
+    static const detail::Op op_("special_zeta");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The integral of t^(self - 1) e^-t from 0 to other over the whole integral. The gradient is by other alone.
+  T igamma(const T& other) const {
+    static const detail::Op op_("igamma");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The integral of t^(self - 1) e^-t from 0 to other over the whole integral. The gradient is by other alone.
+  const T& igamma_(const T& other) const {
+    static const detail::Op op_("igamma_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // 1 - igamma, with all digits where that is small.
+  T igammac(const T& other) const {
+    static const detail::Op op_("igammac");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // 1 - igamma, with all digits where that is small.
+  const T& igammac_(const T& other) const {
+    static const detail::Op op_("igammac_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The logarithm of the multivariate gamma function of dimension p.
+  T mvlgamma(int64_t p) const {
+    static const detail::Op op_("mvlgamma");
+    return detail::one<T>(op_, {self(), p});
+  }
+  // The logarithm of the multivariate gamma function of dimension p.
+  const T& mvlgamma_(int64_t p) const {
+    static const detail::Op op_("mvlgamma_");
+    detail::one<T>(op_, {self(), p});
+    return self();
+  }
   // max(x, 0) for each element; the gradient at 0 is 0.
   T relu() const {
     static const detail::Op op_("relu");

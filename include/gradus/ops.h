@@ -650,6 +650,179 @@ GRADUS_API gradus_status gradus_nan_to_num_(gradus_context *ctx, gradus_tensor *
                                             const double *posinf, const double *neginf, gradus_tensor **result);
 
 /*
+ * The modified Bessel function of the first kind of order 0.
+ *   i0(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_i0(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The modified Bessel function of the first kind of order 0.
+ *   i0_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_i0_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * i0 times e to the power of -|x|.
+ *   special_i0e(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_i0e(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * i0 times e to the power of -|x|.
+ *   special_i0e_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_i0e_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The modified Bessel function of the first kind of order 1.
+ *   special_i1(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_i1(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The modified Bessel function of the first kind of order 1.
+ *   special_i1_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_i1_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * special_i1 times e to the power of -|x|.
+ *   special_i1e(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_i1e(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * special_i1 times e to the power of -|x|.
+ *   special_i1e_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_i1e_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * e^(x^2) erfc(x), which stays in range where erfc does not.
+ *   special_erfcx(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_erfcx(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * e^(x^2) erfc(x), which stays in range where erfc does not.
+ *   special_erfcx_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_erfcx_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The number below which a standard normal variable lies with probability self; NaN outside [0, 1].
+ *   special_ndtri(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_ndtri(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The number below which a standard normal variable lies with probability self; NaN outside [0, 1].
+ *   special_ndtri_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_ndtri_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The logarithm of the normal distribution function.
+ *   special_log_ndtr(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_log_ndtr(gradus_context *ctx, const gradus_tensor *input,
+                                                gradus_tensor **result);
+
+/*
+ * The logarithm of the normal distribution function.
+ *   special_log_ndtr_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_log_ndtr_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * -x log x for each element: 0 at 0, -inf below.
+ *   special_entr(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_entr(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * -x log x for each element: 0 at 0, -inf below.
+ *   special_entr_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_entr_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The sum of (other + k)^-self over all k >= 0: the Hurwitz zeta function. The gradient is by other alone.
+ *   special_zeta(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_special_zeta(gradus_context *ctx, const gradus_tensor *input,
+                                             const gradus_tensor *other, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_special_zeta_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * The integral of t^(self - 1) e^-t from 0 to other over the whole integral. The gradient is by other alone.
+ *   igamma(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_igamma(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                       gradus_tensor **result);
+
+/*
+ * The integral of t^(self - 1) e^-t from 0 to other over the whole integral. The gradient is by other alone.
+ *   igamma_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_igamma_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                        gradus_tensor **result);
+
+/*
+ * 1 - igamma, with all digits where that is small.
+ *   igammac(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_igammac(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                        gradus_tensor **result);
+
+/*
+ * 1 - igamma, with all digits where that is small.
+ *   igammac_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_igammac_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                         gradus_tensor **result);
+
+/*
+ * The logarithm of the multivariate gamma function of dimension p.
+ *   mvlgamma(Tensor self, int p) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mvlgamma(gradus_context *ctx, const gradus_tensor *input, int64_t p,
+                                         gradus_tensor **result);
+
+/*
+ * The logarithm of the multivariate gamma function of dimension p.
+ *   mvlgamma_(Tensor(a!) self, int p) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mvlgamma_(gradus_context *ctx, gradus_tensor *input, int64_t p,
+                                          gradus_tensor **result);
+
+/*
  * max(x, 0) for each element; the gradient at 0 is 0.
  *   relu(Tensor self) -> Tensor
  * since:1

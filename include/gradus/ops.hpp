@@ -538,6 +538,144 @@ inline Tensor nan_to_num_(const Tensor& input, std::optional<double> nan = {}, s
   return detail::one<Tensor>(op_, {input, nan, posinf, neginf});
 }
 
+// The modified Bessel function of the first kind of order 0.
+inline Tensor i0(const Tensor& input) {
+  static const detail::Op op_("i0");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The modified Bessel function of the first kind of order 0.
+inline Tensor i0_(const Tensor& input) {
+  static const detail::Op op_("i0_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// i0 times e to the power of -|x|.
+inline Tensor special_i0e(const Tensor& input) {
+  static const detail::Op op_("special_i0e");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// i0 times e to the power of -|x|.
+inline Tensor special_i0e_(const Tensor& input) {
+  static const detail::Op op_("special_i0e_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The modified Bessel function of the first kind of order 1.
+inline Tensor special_i1(const Tensor& input) {
+  static const detail::Op op_("special_i1");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The modified Bessel function of the first kind of order 1.
+inline Tensor special_i1_(const Tensor& input) {
+  static const detail::Op op_("special_i1_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// special_i1 times e to the power of -|x|.
+inline Tensor special_i1e(const Tensor& input) {
+  static const detail::Op op_("special_i1e");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// special_i1 times e to the power of -|x|.
+inline Tensor special_i1e_(const Tensor& input) {
+  static const detail::Op op_("special_i1e_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// e^(x^2) erfc(x), which stays in range where erfc does not.
+inline Tensor special_erfcx(const Tensor& input) {
+  static const detail::Op op_("special_erfcx");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// e^(x^2) erfc(x), which stays in range where erfc does not.
+inline Tensor special_erfcx_(const Tensor& input) {
+  static const detail::Op op_("special_erfcx_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The number below which a standard normal variable lies with probability self; NaN outside [0, 1].
+inline Tensor special_ndtri(const Tensor& input) {
+  static const detail::Op op_("special_ndtri");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The number below which a standard normal variable lies with probability self; NaN outside [0, 1].
+inline Tensor special_ndtri_(const Tensor& input) {
+  static const detail::Op op_("special_ndtri_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The logarithm of the normal distribution function.
+inline Tensor special_log_ndtr(const Tensor& input) {
+  static const detail::Op op_("special_log_ndtr");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The logarithm of the normal distribution function.
+inline Tensor special_log_ndtr_(const Tensor& input) {
+  static const detail::Op op_("special_log_ndtr_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// -x log x for each element: 0 at 0, -inf below.
+inline Tensor special_entr(const Tensor& input) {
+  static const detail::Op op_("special_entr");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// -x log x for each element: 0 at 0, -inf below.
+inline Tensor special_entr_(const Tensor& input) {
+  static const detail::Op op_("special_entr_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The sum of (other + k)^-self over all k >= 0: the Hurwitz zeta function. The gradient is by other alone.
+inline Tensor special_zeta(const Tensor& input, const Operand& other) {
+  static const detail::Op op_("special_zeta");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The integral of t^(self - 1) e^-t from 0 to other over the whole integral. The gradient is by other alone.
+inline Tensor igamma(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("igamma");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The integral of t^(self - 1) e^-t from 0 to other over the whole integral. The gradient is by other alone.
+inline Tensor igamma_(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("igamma_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// 1 - igamma, with all digits where that is small.
+inline Tensor igammac(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("igammac");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// 1 - igamma, with all digits where that is small.
+inline Tensor igammac_(const Tensor& input, const Tensor& other) {
+  static const detail::Op op_("igammac_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The logarithm of the multivariate gamma function of dimension p.
+inline Tensor mvlgamma(const Tensor& input, int64_t p) {
+  static const detail::Op op_("mvlgamma");
+  return detail::one<Tensor>(op_, {input, p});
+}
+
+// The logarithm of the multivariate gamma function of dimension p.
+inline Tensor mvlgamma_(const Tensor& input, int64_t p) {
+  static const detail::Op op_("mvlgamma_");
+  return detail::one<Tensor>(op_, {input, p});
+}
+
 // max(x, 0) for each element; the gradient at 0 is 0.
 inline Tensor relu(const Tensor& input) {
   static const detail::Op op_("relu");

@@ -6,6 +6,7 @@ namespace gradus {
 std::vector<Family> families() {
   return {
       {"Elementwise, one tensor", unary_ops},
+      {"Special functions", special_ops},
       {"Activations", activation_ops},
       {"Elementwise, two tensors", binary_ops},
       {"Comparisons and logic", compare_ops},

@@ -13,6 +13,7 @@ namespace formulas {
 #include "kernels/formulas/binary.h"
 #include "kernels/formulas/compare.h"
 #include "kernels/formulas/ternary.h"
+#include "kernels/formulas/special.h"
 }  // namespace formulas
 
 // One table of compiled kernels per list of formulas.
@@ -30,6 +31,8 @@ const FormulaKernels* binary_math_kernels();
 const FormulaKernels* division_kernels();
 const FormulaKernels* comparison_kernels();
 const FormulaKernels* ternary_kernels();
+const FormulaKernels* special_kernels();
+const FormulaKernels* special_pairs_kernels();
 
 namespace detail {
 
@@ -52,7 +55,9 @@ using AllFamilies = Families<
     Family<formulas::BinaryMath, binary_math_kernels>,
     Family<formulas::Division, division_kernels>,
     Family<formulas::Comparison, comparison_kernels>,
-    Family<formulas::Ternary, ternary_kernels>>;
+    Family<formulas::Ternary, ternary_kernels>,
+    Family<formulas::Special, special_kernels>,
+    Family<formulas::SpecialPairs, special_pairs_kernels>>;
 
 // Which family a formula belongs to.
 struct Place {

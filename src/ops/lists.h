@@ -6,6 +6,7 @@ namespace gradus {
 
 using OpList = std::span<Op* const>;
 extern const OpList unary_ops;
+extern const OpList special_ops;
 extern const OpList activation_ops;
 extern const OpList binary_ops;
 extern const OpList compare_ops;

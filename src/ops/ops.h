@@ -62,6 +62,10 @@ inline Tensor nan_to_num(const Tensor& self, std::optional<double> nan = {}, std
   return call(nan_to_num_op, {self, nan, posinf, neginf});
 }
 
+// ---- special.cpp: rare special functions
+extern Op i0_op, special_i0e_op, special_i1_op, special_i1e_op, special_erfcx_op, special_ndtri_op, special_log_ndtr_op, special_entr_op;
+extern Op zeta_op, gamma_p_op, gamma_q_op, special_zeta_op, igamma_op, igammac_op, mvlgamma_op;
+
 // ---- binary.cpp: two tensors, or a tensor and a number, with broadcasting
 extern Op add_op, sub_op, rsub_op, mul_op, div_op, floor_divide_op, trunc_divide_op, div_mode_op, fmod_op, remainder_op;
 extern Op pow_op, float_power_op, maximum_op, minimum_op, fmax_op, fmin_op, atan2_op, hypot_op, copysign_op, xlogy_op;

@@ -84,6 +84,16 @@ GRADUS_TERM_FUNCTION(sigmoid) GRADUS_TERM_FUNCTION(erf) GRADUS_TERM_FUNCTION(erf
 GRADUS_TERM_FUNCTION(lgamma) GRADUS_TERM_FUNCTION(digamma) GRADUS_TERM_FUNCTION(sqrt) GRADUS_TERM_FUNCTION(abs)
 GRADUS_TERM_FUNCTION(sign) GRADUS_TERM_FUNCTION(floor) GRADUS_TERM_FUNCTION(ceil) GRADUS_TERM_FUNCTION(trunc)
 #undef GRADUS_TERM_FUNCTION
+inline Term bessel_i0(const Term& a) { return terms::apply(i0_op, a); }
+inline Term bessel_i0e(const Term& a) { return terms::apply(special_i0e_op, a); }
+inline Term bessel_i1(const Term& a) { return terms::apply(special_i1_op, a); }
+inline Term bessel_i1e(const Term& a) { return terms::apply(special_i1e_op, a); }
+inline Term erfcx(const Term& a) { return terms::apply(special_erfcx_op, a); }
+inline Term ndtri(const Term& a) { return terms::apply(special_ndtri_op, a); }
+inline Term log_ndtr(const Term& a) { return terms::apply(special_log_ndtr_op, a); }
+inline Term zeta(const Term& a, const Term& b) { return terms::apply(zeta_op, a, b); }
+inline Term gamma_p(const Term& a, const Term& b) { return terms::apply(gamma_p_op, a, b); }
+inline Term gamma_q(const Term& a, const Term& b) { return terms::apply(gamma_q_op, a, b); }
 inline Term normal_cdf(const Term& a) { return terms::apply(special_ndtr_op, a); }
 inline Term round(const Term& a) { return terms::apply(round_op, a); }
 inline Term polygamma(const Term& a, Number n) { return call(polygamma_of_op, {a.value(), Value(n)}); }

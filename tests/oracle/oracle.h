@@ -97,5 +97,6 @@ Oracles convolutions();
 Oracles images();
 Oracles copies();
 Oracles statistics();
+Oracles special();
 
 }  // namespace gradus::oracle

@@ -69,11 +69,13 @@ GRADUS_PROBE1(atan) GRADUS_PROBE1(sinh) GRADUS_PROBE1(cosh) GRADUS_PROBE1(tanh) 
 GRADUS_PROBE1(atanh) GRADUS_PROBE1(sigmoid) GRADUS_PROBE1(erf) GRADUS_PROBE1(erfc) GRADUS_PROBE1(erfinv)
 GRADUS_PROBE1(normal_cdf) GRADUS_PROBE1(lgamma) GRADUS_PROBE1(digamma) GRADUS_PROBE1(sqrt) GRADUS_PROBE1(abs)
 GRADUS_PROBE1(sign) GRADUS_PROBE1(floor) GRADUS_PROBE1(ceil) GRADUS_PROBE1(round) GRADUS_PROBE1(trunc)
-GRADUS_PROBE1(is_nan) GRADUS_PROBE1(is_inf) GRADUS_PROBE1(is_finite) GRADUS_PROBE1(sign_bit)
+GRADUS_PROBE1(bessel_i0) GRADUS_PROBE1(bessel_i0e) GRADUS_PROBE1(bessel_i1) GRADUS_PROBE1(bessel_i1e) GRADUS_PROBE1(erfcx)
+GRADUS_PROBE1(ndtri) GRADUS_PROBE1(log_ndtr) GRADUS_PROBE1(is_nan) GRADUS_PROBE1(is_inf) GRADUS_PROBE1(is_finite) GRADUS_PROBE1(sign_bit)
 #undef GRADUS_PROBE1
 #define GRADUS_PROBE2(f) constexpr Probe f(Probe a, Probe b) { return Probe::of(a.reads | b.reads, a.c); }
 GRADUS_PROBE2(pow) GRADUS_PROBE2(atan2) GRADUS_PROBE2(hypot) GRADUS_PROBE2(minimum) GRADUS_PROBE2(maximum)
 GRADUS_PROBE2(copysign) GRADUS_PROBE2(floor_divide) GRADUS_PROBE2(trunc_divide) GRADUS_PROBE2(fmod) GRADUS_PROBE2(remainder)
+GRADUS_PROBE2(zeta) GRADUS_PROBE2(gamma_p) GRADUS_PROBE2(gamma_q)
 #undef GRADUS_PROBE2
 constexpr Probe polygamma(Probe a, Number) { return a; }
 
