@@ -67,7 +67,7 @@ struct Digamma   { GRADUS_VALUE { return digamma(x); }    GRADUS_SLOPE { return 
 struct Polygamma {
   Number n;
   GRADUS_VALUE_WITH { return polygamma(x, n); }
-  GRADUS_SLOPE_WITH { return polygamma(x, Number(n.i + 1)); }
+  GRADUS_SLOPE_WITH { return polygamma(x, Number(n.i + (n.i < INT64_MAX))); }
 };
 using UnarySpecial = List<Erf, Erfc, Erfinv, NormalCdf, Lgamma, Digamma, Polygamma>;
 
