@@ -138,7 +138,7 @@ struct Round {                                                // ties to even; i
   GRADUS_VALUE_WITH {
     if constexpr (requires { x / x; }) {
       double power = 1;
-      for (int64_t k = 0; k < (decimals.i < 0 ? -decimals.i : decimals.i) && k < 400; ++k) power *= 10;
+      for (int64_t k = 0; k < 400 && (decimals.i < 0 ? -k > decimals.i : k < decimals.i); ++k) power *= 10;
       if (decimals.i > 0) return round(x * power) / power;
       if (decimals.i < 0) return round(x / power) * power;
     }
