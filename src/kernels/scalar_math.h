@@ -59,19 +59,19 @@ template <class T> T digamma(T x) {
   return static_cast<T>(digamma_positive(1 - wide) - pi / std::tan(pi * part));
 }
 
-// The Hurwitz zeta function: the sum of (q + k)^-s over k >= 0, for integer s >= 2 and q > 0, by Euler and Maclaurin.
-inline double hurwitz_zeta(int64_t s, double q) {
-  const auto power = [s](double x) { return std::pow(x, static_cast<double>(-s)); };
+// The Hurwitz zeta function: the sum of (q + k)^-s over k >= 0, for s >= 2 and q > 0, by Euler and Maclaurin.
+inline double hurwitz_zeta(double s, double q) {
+  const auto power = [s](double x) { return std::pow(x, -s); };
   double sum = 0;
   for (; q < 12; q += 1) sum += power(q);
-  const double p = static_cast<double>(s), last = power(q);
+  const double last = power(q);
   if (last == 0) return sum;                                  // all that follows is smaller still
   // Bernoulli number 2j over (2j)!
   constexpr double b[] = {1 / 12.0, -1 / 720.0, 1 / 30240.0, -1 / 1209600.0, 1 / 47900160.0, -691 / 1307674368000.0, 1 / 74724249600.0};
-  double term = p * last / q, rest = last * q / (p - 1) + 0.5 * last;
+  double term = s * last / q, rest = last * q / (s - 1) + 0.5 * last;
   for (int j = 0; j < 7; ++j) {
     rest += b[j] * term;
-    term *= (p + 2 * j + 1) * (p + 2 * j + 2) / (q * q);
+    term *= (s + 2 * j + 1) * (s + 2 * j + 2) / (q * q);
   }
   return sum + rest;
 }
@@ -80,8 +80,8 @@ inline double hurwitz_zeta(int64_t s, double q) {
 inline double polygamma(int64_t n, double x) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   if (n == 0) return digamma(x);
-  const int64_t s = n + 1;
-  const double sign = n % 2 ? 1 : -1, parity = s % 2 ? -1 : 1, factorial = std::exp(lgamma(static_cast<double>(s)));
+  const double s = static_cast<double>(n) + 1;                // n + 1 of the largest n is no int64
+  const double sign = n % 2 ? 1 : -1, parity = -sign, factorial = std::exp(lgamma(s));
   if (std::isnan(x)) return x;
   if (x == infinity) return sign * 0.0;
   if (x > 0) return sign * factorial * hurwitz_zeta(s, x);

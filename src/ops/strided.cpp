@@ -1,6 +1,7 @@
 // Regions of a tensor seen as memory: what writing through a view, and as_strided, come to. A region (size, stride, offset) is
 // meant relative to the first element of a tensor whose strides are base_stride; a tensor laid out otherwise, such as a
 // gradient, is first brought into that geometry.
+#include <algorithm>
 #include <cstring>
 
 #include "dispatch/evaluate.h"
@@ -97,7 +98,8 @@ Op strided_view_op{
     .view = [](const Args& a, Layouts& out) {
       const Region r(a, 1);
       r.check(a.tensor(0), "as_strided");
-      out.push_back({Sizes(r.size), Sizes(r.stride), a.tensor(0).offset() + r.offset});
+      const bool empty = std::find(r.size.begin(), r.size.end(), 0) != r.size.end();                  // it lies nowhere: its offset is unchecked
+      out.push_back({Sizes(r.size), Sizes(r.stride), a.tensor(0).offset() + (empty ? 0 : r.offset)});
     },
     .vjp = {[](const Call& c, const Tensor& g) {
       return call(strided_backward_op, {g, c.sizes(), c.integers(1), c.integers(2), c.integer(3), c.integers(4)});
@@ -169,8 +171,10 @@ Op as_strided_op{
     .compose = [](const Args& a, Tensors& out) {
       // Memory outside of a view belongs to its base.
       const Tensor& self = a.tensor(0);
-      const int64_t first = a.has(3) ? a.integer(3) : self.offset(), end = first + span_of(a.integers(1), a.integers(2));
-      const bool inside = first >= self.offset() && end <= self.offset() + span_of(self.sizes(), self.strides());
+      const int64_t first = a.has(3) ? a.integer(3) : self.offset();
+      GRADUS_CHECK(first >= 0, value, "as_strided: negative offset {}", first);
+      const int64_t beyond = first - self.offset(), room = span_of(self.sizes(), self.strides()) - span_of(a.integers(1), a.integers(2));
+      const bool inside = beyond >= 0 && beyond <= room;
       const Tensor& on = !inside && self.impl()->view ? self.impl()->autograd->base : self;
       out.push_back(call(strided_view_op, {on, a.integers(1), a.integers(2), first - on.offset(), on.strides()}));
     },
@@ -178,6 +182,9 @@ Op as_strided_op{
       s.add({s.rand({6}), s.list({2, 2}), s.list({3, 1})});
       s.add({s.rand({6}), s.list({2, 3}), s.list({1, 1}), Value(1)});          // a window over overlapping places
       s.error({s.rand({6}), s.list({7}), s.list({1})}, "beyond the 6 elements");
+      s.error({s.rand({6}), s.list({2, 2}), s.list({1})}, "2 sizes with 1 strides");
+      s.error({s.rand({6}), s.list({2}), s.list({1}), Value(INT64_MAX)}, "beyond the 6 elements");
+      s.error({s.rand({6}), s.list({2}), s.list({1}), Value(INT64_MIN)}, "negative offset");
     },
 };
 
@@ -186,6 +193,7 @@ Op as_strided_scatter_op{
     .doc = "self with the elements that as_strided names replaced by src.",
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
+      GRADUS_CHECK(!a.has(4) || a.integer(4) >= 0, value, "as_strided_scatter: negative offset {}", a.integer(4));
       const int64_t offset = a.has(4) ? a.integer(4) - self.offset() : 0;
       out.push_back(call(strided_put_op, {self, a[1], a.integers(2), a.integers(3), offset, self.strides(), false}));
     },

@@ -45,14 +45,16 @@ bool is_contiguous(SizesRef sizes, SizesRef strides) {
 }
 
 int64_t span_of(SizesRef sizes, SizesRef strides) {
-  int64_t last = 0;
+  GRADUS_CHECK(sizes.size() == strides.size(), shape, "{} sizes with {} strides", sizes.size(), strides.size());
+  int64_t span = 1;
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] == 0) return 0;
+    GRADUS_CHECK(sizes[i] > 0, shape, "negative size in {}", text(sizes));
     GRADUS_CHECK(strides[i] >= 0, shape, "negative stride in {}", text(strides));
-    GRADUS_CHECK(!__builtin_add_overflow(last, multiply(sizes[i] - 1, strides[i]), &last), shape, "sizes {} with strides {} overflow",
+    GRADUS_CHECK(!__builtin_add_overflow(span, multiply(sizes[i] - 1, strides[i]), &span), shape, "sizes {} with strides {} overflow",
                  text(sizes), text(strides));
   }
-  return last + 1;
+  return span;
 }
 
 // Dims of more than one element, by growing stride.

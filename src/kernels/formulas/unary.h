@@ -67,7 +67,7 @@ struct Digamma   { GRADUS_VALUE { return digamma(x); }    GRADUS_SLOPE { return 
 struct Polygamma {
   Number n;
   GRADUS_VALUE_WITH { return polygamma(x, n); }
-  GRADUS_SLOPE_WITH { return polygamma(x, Number(n.i + 1)); }
+  GRADUS_SLOPE_WITH { return polygamma(x, Number(n.i + (n.i < INT64_MAX))); }
 };
 using UnarySpecial = List<Erf, Erfc, Erfinv, NormalCdf, Lgamma, Digamma, Polygamma>;
 
@@ -138,7 +138,7 @@ struct Round {                                                // ties to even; i
   GRADUS_VALUE_WITH {
     if constexpr (requires { x / x; }) {
       double power = 1;
-      for (int64_t k = 0; k < (decimals.i < 0 ? -decimals.i : decimals.i) && k < 400; ++k) power *= 10;
+      for (int64_t k = 0; k < 400 && (decimals.i < 0 ? -k > decimals.i : k < decimals.i); ++k) power *= 10;
       if (decimals.i > 0) return round(x * power) / power;
       if (decimals.i < 0) return round(x / power) * power;
     }
