@@ -48,11 +48,13 @@ ImageMaps pad_map(const Args& a, SizesRef sizes, std::string_view mode, SizesRef
   const size_t n = pad.size() / 2;
   ImageMaps m(sizes, n);
   for (size_t d = 0; d < n; ++d) {
-    const int64_t before = pad[2 * (n - 1 - d)], behind = pad[2 * (n - 1 - d) + 1], in = sizes[sizes.size() - n + d], out = in + before + behind;
+    const int64_t before = pad[2 * (n - 1 - d)], behind = pad[2 * (n - 1 - d) + 1], in = sizes[sizes.size() - n + d];
+    GRADUS_CHECK(std::min(before, behind) >= -INT32_MAX, value, "{}: padding {} and {} of a dimension of size {}", name(a.op()), before, behind, in);
     const bool circular = mode == "circular";                 // a dimension is cut first, and what is left goes round
     const int64_t first = circular ? std::max<int64_t>(-before, 0) : 0, left = circular ? in - first - std::max<int64_t>(-behind, 0) : in;
     const int64_t most = std::max(before, behind), limit = mode == "reflect" ? in - 1 : circular ? left : INT32_MAX;
-    GRADUS_CHECK(in > 0 && most <= limit && std::min(before, behind) >= -INT32_MAX, value, "{}: padding {} and {} in mode {} of a dimension of size {}", name(a.op()), before, behind, mode, in);
+    GRADUS_CHECK(in > 0 && most <= limit, value, "{}: padding {} and {} in mode {} of a dimension of size {}", name(a.op()), before, behind, mode, in);
+    const int64_t out = in + before + behind;
     GRADUS_CHECK(out >= 1, shape, "{}: padding {} and {} leaves nothing of a dimension of size {}", name(a.op()), before, behind, in);
     m.start(d, in, out, 1, false);
     for (int64_t o = 0; o < out; ++o) m.add(d, first + source_of(mode, o - before - first, left));
