@@ -16,6 +16,7 @@ Sizes padded_sizes(const Args& a, const Tensor& x, SizesRef pad) {
   for (size_t i = 0; i < pad.size() / 2; ++i) {
     int64_t& s = sizes[sizes.size() - 1 - i];
     int64_t bigger;
+    GRADUS_CHECK(pad[2 * i] >= -INT64_MAX / 2, shape, "{}: padding {} of dimension {}", name(a.op()), pad[2 * i], sizes.size() - 1 - i);
     GRADUS_CHECK(!__builtin_add_overflow(pad[2 * i], pad[2 * i + 1], &bigger) && !__builtin_add_overflow(s, bigger, &bigger) && bigger >= 0, shape,
                  "{}: padding {} and {} of dimension {} of {} leaves no size", name(a.op()), pad[2 * i], pad[2 * i + 1], sizes.size() - 1 - i, text(x.sizes()));
     s = bigger;
@@ -70,8 +71,11 @@ void check_pad(const Args& a) {
 Sizes unpadded(const Args& a) {
   const SizesRef pad = a.integers(2);
   Sizes sizes(a.tensor(0).sizes());
-  for (size_t i = 0; i < pad.size() / 2; ++i) sizes[sizes.size() - 1 - i] -= pad[2 * i] + pad[2 * i + 1];
-  for (int64_t s : sizes) GRADUS_CHECK(s >= 0, shape, "{}: padding {} for a gradient of shape {}", name(a.op()), text(pad), text(a.tensor(0).sizes()));
+  for (size_t i = 0; i < pad.size(); ++i) {
+    int64_t& s = sizes[sizes.size() - 1 - i / 2];
+    GRADUS_CHECK(!__builtin_sub_overflow(s, pad[i], &s) && (i % 2 == 0 || s >= 0), shape, "{}: padding {} for a gradient of shape {}", name(a.op()), text(pad),
+                 text(a.tensor(0).sizes()));
+  }
   return sizes;
 }
 Tensor pad_image(const Tensor& x, std::string_view mode, SizesRef pad) { return call(pad_image_op, {x, mode, pad}); }
