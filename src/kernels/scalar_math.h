@@ -81,7 +81,7 @@ inline double polygamma(int64_t n, double x) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   if (n == 0) return digamma(x);
   const double s = static_cast<double>(n) + 1;                // n + 1 of the largest n is no int64
-  const double sign = n % 2 ? 1 : -1, parity = -sign, factorial = std::exp(lgamma(s));
+  const double sign = n % 2 ? 1 : -1, parity = sign, factorial = std::exp(lgamma(s));
   if (std::isnan(x)) return x;
   if (x == infinity) return sign * 0.0;
   if (x > 0) return sign * factorial * hurwitz_zeta(s, x);

@@ -16,6 +16,7 @@ Sizes padded_sizes(const Args& a, const Tensor& x, SizesRef pad) {
   for (size_t i = 0; i < pad.size() / 2; ++i) {
     int64_t& s = sizes[sizes.size() - 1 - i];
     int64_t bigger;
+    GRADUS_CHECK(pad[2 * i] >= -INT64_MAX / 2, shape, "{}: padding {} of dimension {}", name(a.op()), pad[2 * i], sizes.size() - 1 - i);
     GRADUS_CHECK(!__builtin_add_overflow(pad[2 * i], pad[2 * i + 1], &bigger) && !__builtin_add_overflow(s, bigger, &bigger) && bigger >= 0, shape,
                  "{}: padding {} and {} of dimension {} of {} leaves no size", name(a.op()), pad[2 * i], pad[2 * i + 1], sizes.size() - 1 - i, text(x.sizes()));
     s = bigger;
@@ -48,11 +49,13 @@ ImageMaps pad_map(const Args& a, SizesRef sizes, std::string_view mode, SizesRef
   const size_t n = pad.size() / 2;
   ImageMaps m(sizes, n);
   for (size_t d = 0; d < n; ++d) {
-    const int64_t before = pad[2 * (n - 1 - d)], behind = pad[2 * (n - 1 - d) + 1], in = sizes[sizes.size() - n + d], out = in + before + behind;
+    const int64_t before = pad[2 * (n - 1 - d)], behind = pad[2 * (n - 1 - d) + 1], in = sizes[sizes.size() - n + d];
+    GRADUS_CHECK(std::min(before, behind) >= -INT32_MAX, value, "{}: padding {} and {} of a dimension of size {}", name(a.op()), before, behind, in);
     const bool circular = mode == "circular";                 // a dimension is cut first, and what is left goes round
     const int64_t first = circular ? std::max<int64_t>(-before, 0) : 0, left = circular ? in - first - std::max<int64_t>(-behind, 0) : in;
     const int64_t most = std::max(before, behind), limit = mode == "reflect" ? in - 1 : circular ? left : INT32_MAX;
-    GRADUS_CHECK(in > 0 && most <= limit && std::min(before, behind) >= -INT32_MAX, value, "{}: padding {} and {} in mode {} of a dimension of size {}", name(a.op()), before, behind, mode, in);
+    GRADUS_CHECK(in > 0 && most <= limit, value, "{}: padding {} and {} in mode {} of a dimension of size {}", name(a.op()), before, behind, mode, in);
+    const int64_t out = in + before + behind;
     GRADUS_CHECK(out >= 1, shape, "{}: padding {} and {} leaves nothing of a dimension of size {}", name(a.op()), before, behind, in);
     m.start(d, in, out, 1, false);
     for (int64_t o = 0; o < out; ++o) m.add(d, first + source_of(mode, o - before - first, left));
@@ -68,8 +71,11 @@ void check_pad(const Args& a) {
 Sizes unpadded(const Args& a) {
   const SizesRef pad = a.integers(2);
   Sizes sizes(a.tensor(0).sizes());
-  for (size_t i = 0; i < pad.size() / 2; ++i) sizes[sizes.size() - 1 - i] -= pad[2 * i] + pad[2 * i + 1];
-  for (int64_t s : sizes) GRADUS_CHECK(s >= 0, shape, "{}: padding {} for a gradient of shape {}", name(a.op()), text(pad), text(a.tensor(0).sizes()));
+  for (size_t i = 0; i < pad.size(); ++i) {
+    int64_t& s = sizes[sizes.size() - 1 - i / 2];
+    GRADUS_CHECK(!__builtin_sub_overflow(s, pad[i], &s) && (i % 2 == 0 || s >= 0), shape, "{}: padding {} for a gradient of shape {}", name(a.op()), text(pad),
+                 text(a.tensor(0).sizes()));
+  }
   return sizes;
 }
 Tensor pad_image(const Tensor& x, std::string_view mode, SizesRef pad) { return call(pad_image_op, {x, mode, pad}); }
