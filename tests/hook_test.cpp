@@ -110,6 +110,39 @@ TEST_F(Hooks, ARetainedGradientOfANonLeaf) {
   expect_error(Status::state, "retain_grad", [&] { retain_grad(tensor({1}, {1}).impl()); });
 }
 
+TEST_F(Hooks, ARetainedGradientFollowsTheNewestVersion) {
+  const Tensor a = leaf({1, 2}, {2});
+  const Tensor y = mul(a, 3);
+  retain_grad(y.impl());
+  call_in_place(mul_op, {y, 5});
+  backward(sum(mul(y, 7)));
+  EXPECT_EQ(values(grad_of(y)), (Doubles{7, 7}));
+}
+
+TEST_F(Hooks, AWrittenTensorThatDiedRetainsNothing) {
+  const Tensor a = leaf({1, 2}, {2});
+  Tensor y = mul(a, 3);
+  retain_grad(y.impl());
+  call_in_place(mul_op, {y, 5});
+  const Tensor s = sum(y);
+  y = Tensor();
+  backward(s);
+  EXPECT_EQ(values(grad_of(a)), (Doubles{15, 15}));
+}
+
+TEST_F(Hooks, ADetachedTensorStillGetsTheGradientItAskedFor) {
+  const Tensor a = leaf({1, 2}, {2});
+  Tensor y = mul(a, 3);
+  const Tensor s = sum(y);
+  retain_grad(y.impl());
+  detach_in_place(y.impl());
+  backward(s, {.retain_graph = true});
+  EXPECT_EQ(values(grad_of(y)), (Doubles{1, 1}));
+  y = Tensor();
+  backward(s);
+  EXPECT_EQ(values(grad_of(a)), (Doubles{6, 6}));
+}
+
 TEST_F(Hooks, NothingIsRecordedWithoutGradMode) {
   const Tensor a = leaf({1, 2}, {2});
   {

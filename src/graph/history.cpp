@@ -53,11 +53,17 @@ static Node* sink_of(TensorImpl* leaf) {
   return n;
 }
 
+// A pass may be walking the list: entries are emptied, not erased.
+static void drop_retained(const TensorImpl* t) {
+  Node* n = std::exchange(t->autograd->retained_by, nullptr);
+  if (!n) return;
+  for (Retained& r : n->extra->retained)
+    if (r.tensor == t) r.tensor = nullptr;
+}
+
 void free_autograd(TensorImpl* t) {
   AutogradMeta* m = t->autograd;
-  if (m->retains_grad && t->grad_fn && t->grad_fn->extra)
-    for (Retained& r : t->grad_fn->extra->retained)
-      if (r.tensor == t) r.tensor = nullptr;
+  drop_retained(t);
   if (Node* n = m->sink.load(std::memory_order_acquire)) free_sink(n);
   const uint8_t size_class = m->size_class;
   m->~AutogradMeta();
@@ -188,10 +194,13 @@ void retain_grad(TensorImpl* t) {
   GRADUS_CHECK(needs_grad(t), state, "retain_grad: the tensor does not require grad");
   Node* n = grad_fn(t);
   if (!n) return;                                             // a leaf keeps its gradient anyway
-  AutogradMeta& m = autograd_meta(t);
-  if (m.retains_grad) return;
-  extra_of(n).retained.push_back({t->output_nr, t});
-  m.retains_grad = true;
+  if (!autograd_meta(t).retained_by) move_retained(t, n, t->output_nr);
+}
+
+void move_retained(TensorImpl* t, Node* to, uint32_t nr) {
+  drop_retained(t);
+  extra_of(to).retained.push_back({nr, t});
+  t->autograd->retained_by = to;
 }
 
 uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook) {

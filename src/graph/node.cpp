@@ -215,6 +215,7 @@ Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out) {
 }
 
 void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr) {
+  if (t->autograd && t->autograd->retained_by) move_retained(t, n.get(), nr);
   if (Node* before = std::exchange(t->grad_fn, n.detach())) release(before);
   t->output_nr = nr;
   t->requires_grad = false;
@@ -266,7 +267,7 @@ void free_node(Node* n) {
     release_saved(d);
     if (d->extra) {
       for (const Retained& r : d->extra->retained)
-        if (r.tensor) r.tensor->autograd->retains_grad = false;
+        if (r.tensor) r.tensor->autograd->retained_by = nullptr;
       delete d->extra;
     }
     count_live(Live::nodes, -1);
