@@ -1,6 +1,8 @@
 // Hooks, kept gradients, recording modes, and what they refuse.
 #include "fixture.h"
 
+#include <memory>
+
 #include "graph/history.h"
 
 namespace gradus {
@@ -141,6 +143,20 @@ TEST_F(Hooks, ADetachedTensorStillGetsTheGradientItAskedFor) {
   y = Tensor();
   backward(s);
   EXPECT_EQ(values(grad_of(a)), (Doubles{6, 6}));
+}
+
+TEST_F(Hooks, AHookThatDiesMayRemoveAnother) {
+  const Tensor a = leaf({1}, {1});
+  uint64_t second = 0;
+  std::vector<int> ran;
+  const std::shared_ptr<void> last(nullptr, [&](void*) { EXPECT_TRUE(remove_hook(a.impl(), second)); });
+  const uint64_t first = add_hook(a.impl(), [&, held = last](const Tensor&) { ran.push_back(1); return Tensor(); });
+  second = add_hook(a.impl(), [&](const Tensor&) { ran.push_back(2); return Tensor(); });
+  add_hook(a.impl(), [&](const Tensor&) { ran.push_back(3); return Tensor(); });
+  const_cast<std::shared_ptr<void>&>(last).reset();
+  EXPECT_TRUE(remove_hook(a.impl(), first));
+  backward(sum(a));
+  EXPECT_EQ(ran, (std::vector<int>{3}));
 }
 
 TEST_F(Hooks, NothingIsRecordedWithoutGradMode) {

@@ -1,5 +1,6 @@
 #include "graph/history.h"
 
+#include <algorithm>
 #include <new>
 
 #include "base/context.h"
@@ -216,7 +217,11 @@ bool remove_hook(TensorImpl* t, uint64_t id) {
   const Ref<Node> n = Ref<Node>::adopt(history(t).node);
   if (!n->extra) return false;
   auto& hooks = n->extra->hooks[t->grad_fn ? t->output_nr : 0];
-  return std::erase_if(hooks, [id](const Hook& h) { return h.id == id; }) > 0;
+  const auto at = std::find_if(hooks.begin(), hooks.end(), [id](const Hook& h) { return h.id == id; });
+  if (at == hooks.end()) return false;
+  const Hook removed = std::move(*at);                        // dies after the list is whole again: it may run the host's code
+  hooks.erase(at);
+  return true;
 }
 
 void set_grad(TensorImpl* t, const Tensor& g) {
