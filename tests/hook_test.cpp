@@ -159,6 +159,20 @@ TEST_F(Hooks, AHookThatDiesMayRemoveAnother) {
   EXPECT_EQ(ran, (std::vector<int>{3}));
 }
 
+TEST_F(Hooks, AHooksForeignMemoryIsNeitherWrittenNorKept) {
+  const Tensor a = leaf({1, 2}, {2});
+  double memory[] = {10, 20};
+  add_hook(a.impl(), [&](const Tensor&) {
+    const int64_t sizes[] = {2}, strides[] = {1};
+    return over_storage(wrap_storage(memory, sizeof memory, nullptr, nullptr), Dtype::f64, sizes, strides, 0);
+  });
+  backward(sum(a));
+  memory[0] = -1;
+  backward(sum(a));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{9, 40}));
+  EXPECT_EQ(memory[0], -1);
+}
+
 TEST_F(Hooks, NothingIsRecordedWithoutGradMode) {
   const Tensor a = leaf({1, 2}, {2});
   {

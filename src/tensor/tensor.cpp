@@ -72,6 +72,7 @@ Storage* wrap_storage(void* data, int64_t bytes, void (*destroy)(void*), void* u
   Storage* s = new (head.data) Storage;
   s->size_class = head.size_class;
   s->bytes = bytes;
+  s->wrapped = true;
   s->data = static_cast<char*>(data);
   s->destroy = destroy;
   s->user = user;
@@ -81,7 +82,7 @@ Storage* wrap_storage(void* data, int64_t bytes, void (*destroy)(void*), void* u
 
 void free_storage(Storage* s) {
   if (s->separate) give_block(s->data, s->data_class);
-  else if (s->data != reinterpret_cast<char*>(s + 1)) {
+  if (s->wrapped) {
     count_live(Live::foreign_blocks, -1);
     if (s->destroy) s->destroy(s->user);
   }
