@@ -173,6 +173,22 @@ TEST_F(Hooks, AHooksForeignMemoryIsNeitherWrittenNorKept) {
   EXPECT_EQ(memory[0], -1);
 }
 
+TEST_F(Hooks, AGradientInReadOnlyMemoryIsNotWritten) {
+  const Tensor a = leaf({1, 2}, {2}), g = tensor({10, 20}, {2});
+  g.storage().read_only = true;
+  set_grad(a.impl(), g);
+  backward(sum(a));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{11, 21}));
+  EXPECT_EQ(values(g), (Doubles{10, 20}));
+}
+
+TEST_F(Hooks, AnExpandedGradientIsAddedToElementByElement) {
+  const Tensor a = leaf({1, 2}, {2});
+  set_grad(a.impl(), expand(tensor({10}, {1}), Sizes{2}));
+  backward(sum(mul(a, tensor({1, 2}, {2}))));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{11, 12}));
+}
+
 TEST_F(Hooks, NothingIsRecordedWithoutGradMode) {
   const Tensor a = leaf({1, 2}, {2});
   {

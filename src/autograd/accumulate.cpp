@@ -28,6 +28,9 @@ Tensor copy_in_layout_of(const Tensor& g, const TensorImpl* leaf) {
   return t;
 }
 
+// A gradient that the user has set may be read-only, or one element seen many times.
+bool is_writable(const Tensor& t) { return !t.storage().read_only && (t.contiguous() || is_non_overlapping(t.sizes(), t.strides())); }
+
 class Lock {                                                  // two engines may add to one leaf
  public:
   explicit Lock(std::atomic_flag& f) : f_(f) { while (f_.test_and_set(std::memory_order_acquire)) sched_yield(); }
@@ -62,6 +65,10 @@ void accumulate_grad(TensorImpl* leaf, Tensor g) {
   }
   if (!m.grad) {
     m.grad = sole(g) && has_layout_of(g, leaf) ? std::move(g) : copy_in_layout_of(g, leaf);
+    return;
+  }
+  if (!is_writable(m.grad)) {
+    m.grad = add(m.grad, g);
     return;
   }
   add_in_place(m.grad, g);
