@@ -189,6 +189,16 @@ TEST_F(Hooks, AnExpandedGradientIsAddedToElementByElement) {
   EXPECT_EQ(values(grad_of(a)), (Doubles{11, 12}));
 }
 
+TEST_F(Hooks, ARecordedGradientKeepsItsHistory) {
+  const Tensor a = leaf({3}, {1});
+  backward(sum(mul(a, mul(a, a))), {.create_graph = true});
+  ASSERT_TRUE(needs_grad(grad_of(a).impl()));
+  const Tensor g = grad_of(a);
+  set_grad(a.impl(), Tensor());
+  backward(sum(g));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{18}));
+}
+
 TEST_F(Hooks, NothingIsRecordedWithoutGradMode) {
   const Tensor a = leaf({1, 2}, {2});
   {

@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "dispatch/evaluate.h"
+#include "graph/call.h"
 #include "graph/history.h"
 #include "kernels/copy.h"
 #include "ops/ops.h"
@@ -60,7 +61,7 @@ void accumulate_grad(TensorImpl* leaf, Tensor g) {
   AutogradMeta& m = autograd_meta(leaf);
   const Lock lock(m.accumulating);
   if (context().grad_mode) {                                  // create_graph: the gradient keeps its history
-    m.grad = m.grad ? add(m.grad, g) : clone(g);
+    m.grad = m.grad ? add(m.grad, g) : call(clone_op, {g});
     return;
   }
   if (!m.grad) {
