@@ -25,7 +25,6 @@ size_t tail_bytes(const Value& v) {
   switch (v.tag) {
     case Tag::integers: case Tag::reals: return 8 * v.length;
     case Tag::text: return (v.length + 7) / 8 * 8;
-    case Tag::tensors: return 0;
     default: return 0;
   }
 }
