@@ -225,6 +225,26 @@ TEST_F(Hooks, ATensorOfInferenceModeStaysOutOfGraphs) {
   EXPECT_EQ(values(add(a, t)), (Doubles{3, 6}));              // nothing to save
 }
 
+TEST_F(Hooks, ARefusedWriteLeavesItsTensorAsItWas) {
+  const Tensor a = leaf({1, 2}, {2}), y = mul(a, 2);
+  context_.inference_mode = true;
+  const Tensor t = tensor({3, 3}, {2});
+  context_.inference_mode = false;
+  expect_error(Status::state, "saved for backward", [&] { call_in_place(mul_op, {y, t}); });
+  EXPECT_EQ(values(y), (Doubles{2, 4}));
+}
+
+TEST_F(Hooks, InferenceModeWritesWithoutRecording) {
+  const Tensor a = leaf({1, 2}, {2}), y = mul(a, 2);
+  const Node* before = grad_fn(y.impl());
+  context_.inference_mode = true;
+  call_in_place(add_op, {a, 1});
+  call_in_place(add_op, {y, 1});
+  context_.inference_mode = false;
+  EXPECT_EQ(grad_fn(y.impl()), before);
+  EXPECT_EQ(values(a), (Doubles{2, 3}));
+}
+
 TEST_F(Hooks, ViewsThatCannotBeWrittenThrough) {
   const Tensor a = leaf({1, 2, 3, 4}, {4});
   expect_error(Status::state, "view of a leaf that requires grad", [&] { call_in_place(add_op, {view(a, Sizes{2, 2}), 1}); });

@@ -150,7 +150,7 @@ void check_in_place(const Op& op, TensorImpl* self, bool records) {
                "{}: elements of the written tensor of shape {} and strides {} share memory: clone it first", name(op), text(self->sizes()),
                text(self->strides()));
   GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", name(op));
-  if (!context().grad_mode) return;
+  if (!context().grad_mode || context().inference_mode) return;
   GRADUS_CHECK(!wants_leaf(self), state, "{}: a leaf that requires grad is being changed in place", name(op));
   if (!self->view) return;
   GRADUS_CHECK(!wants_leaf(self->autograd->base.impl()), state, "{}: a view of a leaf that requires grad is being changed in place", name(op));

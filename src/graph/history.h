@@ -34,6 +34,7 @@ void record_view(const Tensor& view, const Tensor& of, bool multiple);
 // After a write: the tensor's history becomes the node; a view hands the change to its base.
 void rebase(TensorImpl* t, const Ref<Node>& n);
 void check_in_place(const Op& op, TensorImpl* self, bool records);
+void check_saves(const Op& op, const Args& args);             // what recording would refuse to save, before a write (node.cpp)
 Tensor detach(const Tensor& t);
 void detach_in_place(TensorImpl* t);
 void retain_grad(TensorImpl* t);

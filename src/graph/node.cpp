@@ -94,9 +94,13 @@ void store_args(Node* n, const Args& args, char* at) {
   }
 }
 
+void check_savable(const TensorImpl* t) {
+  GRADUS_CHECK(!t->inference, state, "a tensor made in inference mode can't be saved for backward: clone it first");
+}
+
 void save(Saved*& at, TensorImpl* t, int slot, bool is_output, Tensor hold = {}) {
   if (!hold) hold = Tensor::share(t);
-  GRADUS_CHECK(!hold.impl()->inference, state, "a tensor made in inference mode can't be saved for backward: clone it first");
+  check_savable(hold.impl());
   *at++ = {hold.impl(), hold.storage().current(), static_cast<uint16_t>(slot), is_output};
   hold.detach_handle();
 }
@@ -211,6 +215,13 @@ Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out) {
   char* tail = store_meta(reinterpret_cast<char*>(at), out.impl());
   if (has_args) store_args(n.get(), args, tail);
   return n;
+}
+
+void check_saves(const Op& op, const Args& args) {
+  const Plan p = plan_of(op, args, {});
+  for_each_input(op, args, [&](int, int input, int, TensorImpl* t) {
+    if (t && (p.saves >> input & 1)) check_savable(t);
+  });
 }
 
 void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr) {
