@@ -1,6 +1,8 @@
 // Hooks, kept gradients, recording modes, and what they refuse.
 #include "fixture.h"
 
+#include <memory>
+
 #include "graph/history.h"
 
 namespace gradus {
@@ -110,6 +112,93 @@ TEST_F(Hooks, ARetainedGradientOfANonLeaf) {
   expect_error(Status::state, "retain_grad", [&] { retain_grad(tensor({1}, {1}).impl()); });
 }
 
+TEST_F(Hooks, ARetainedGradientFollowsTheNewestVersion) {
+  const Tensor a = leaf({1, 2}, {2});
+  const Tensor y = mul(a, 3);
+  retain_grad(y.impl());
+  call_in_place(mul_op, {y, 5});
+  backward(sum(mul(y, 7)));
+  EXPECT_EQ(values(grad_of(y)), (Doubles{7, 7}));
+}
+
+TEST_F(Hooks, AWrittenTensorThatDiedRetainsNothing) {
+  const Tensor a = leaf({1, 2}, {2});
+  Tensor y = mul(a, 3);
+  retain_grad(y.impl());
+  call_in_place(mul_op, {y, 5});
+  const Tensor s = sum(y);
+  y = Tensor();
+  backward(s);
+  EXPECT_EQ(values(grad_of(a)), (Doubles{15, 15}));
+}
+
+TEST_F(Hooks, ADetachedTensorStillGetsTheGradientItAskedFor) {
+  const Tensor a = leaf({1, 2}, {2});
+  Tensor y = mul(a, 3);
+  const Tensor s = sum(y);
+  retain_grad(y.impl());
+  detach_in_place(y.impl());
+  backward(s, {.retain_graph = true});
+  EXPECT_EQ(values(grad_of(y)), (Doubles{1, 1}));
+  y = Tensor();
+  backward(s);
+  EXPECT_EQ(values(grad_of(a)), (Doubles{6, 6}));
+}
+
+TEST_F(Hooks, AHookThatDiesMayRemoveAnother) {
+  const Tensor a = leaf({1}, {1});
+  uint64_t second = 0;
+  std::vector<int> ran;
+  const std::shared_ptr<void> last(nullptr, [&](void*) { EXPECT_TRUE(remove_hook(a.impl(), second)); });
+  const uint64_t first = add_hook(a.impl(), [&, held = last](const Tensor&) { ran.push_back(1); return Tensor(); });
+  second = add_hook(a.impl(), [&](const Tensor&) { ran.push_back(2); return Tensor(); });
+  add_hook(a.impl(), [&](const Tensor&) { ran.push_back(3); return Tensor(); });
+  const_cast<std::shared_ptr<void>&>(last).reset();
+  EXPECT_TRUE(remove_hook(a.impl(), first));
+  backward(sum(a));
+  EXPECT_EQ(ran, (std::vector<int>{3}));
+}
+
+TEST_F(Hooks, AHooksForeignMemoryIsNeitherWrittenNorKept) {
+  const Tensor a = leaf({1, 2}, {2});
+  double memory[] = {10, 20};
+  add_hook(a.impl(), [&](const Tensor&) {
+    const int64_t sizes[] = {2}, strides[] = {1};
+    return over_storage(wrap_storage(memory, sizeof memory, nullptr, nullptr), Dtype::f64, sizes, strides, 0);
+  });
+  backward(sum(a));
+  memory[0] = -1;
+  backward(sum(a));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{9, 40}));
+  EXPECT_EQ(memory[0], -1);
+}
+
+TEST_F(Hooks, AGradientInReadOnlyMemoryIsNotWritten) {
+  const Tensor a = leaf({1, 2}, {2}), g = tensor({10, 20}, {2});
+  g.storage().read_only = true;
+  set_grad(a.impl(), g);
+  backward(sum(a));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{11, 21}));
+  EXPECT_EQ(values(g), (Doubles{10, 20}));
+}
+
+TEST_F(Hooks, AnExpandedGradientIsAddedToElementByElement) {
+  const Tensor a = leaf({1, 2}, {2});
+  set_grad(a.impl(), expand(tensor({10}, {1}), Sizes{2}));
+  backward(sum(mul(a, tensor({1, 2}, {2}))));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{11, 12}));
+}
+
+TEST_F(Hooks, ARecordedGradientKeepsItsHistory) {
+  const Tensor a = leaf({3}, {1});
+  backward(sum(mul(a, mul(a, a))), {.create_graph = true});
+  ASSERT_TRUE(needs_grad(grad_of(a).impl()));
+  const Tensor g = grad_of(a);
+  set_grad(a.impl(), Tensor());
+  backward(sum(g));
+  EXPECT_EQ(values(grad_of(a)), (Doubles{18}));
+}
+
 TEST_F(Hooks, NothingIsRecordedWithoutGradMode) {
   const Tensor a = leaf({1, 2}, {2});
   {
@@ -134,6 +223,26 @@ TEST_F(Hooks, ATensorOfInferenceModeStaysOutOfGraphs) {
   expect_error(Status::state, "saved for backward", [&] { mul(a, t); });
   expect_error(Status::state, "can't be changed outside", [&] { call_in_place(add_op, {t, 1}); });
   EXPECT_EQ(values(add(a, t)), (Doubles{3, 6}));              // nothing to save
+}
+
+TEST_F(Hooks, ARefusedWriteLeavesItsTensorAsItWas) {
+  const Tensor a = leaf({1, 2}, {2}), y = mul(a, 2);
+  context_.inference_mode = true;
+  const Tensor t = tensor({3, 3}, {2});
+  context_.inference_mode = false;
+  expect_error(Status::state, "saved for backward", [&] { call_in_place(mul_op, {y, t}); });
+  EXPECT_EQ(values(y), (Doubles{2, 4}));
+}
+
+TEST_F(Hooks, InferenceModeWritesWithoutRecording) {
+  const Tensor a = leaf({1, 2}, {2}), y = mul(a, 2);
+  const Node* before = grad_fn(y.impl());
+  context_.inference_mode = true;
+  call_in_place(add_op, {a, 1});
+  call_in_place(add_op, {y, 1});
+  context_.inference_mode = false;
+  EXPECT_EQ(grad_fn(y.impl()), before);
+  EXPECT_EQ(values(a), (Doubles{2, 3}));
 }
 
 TEST_F(Hooks, ViewsThatCannotBeWrittenThrough) {

@@ -125,6 +125,39 @@ TEST_F(Threads, AForkedChildComputes) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
+
+TEST_F(Threads, AForkDuringAnotherThreadsAllocationLeavesMemoryUsable) {
+  std::atomic<bool> stop{false};
+  std::thread busy([&] { while (!stop) { const Scratch large(1 << 16); } });
+  int failed = 0;
+  for (int i = 0; i < 200 && failed == 0; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(5);                                               // a lock left held would never come free
+      { const Scratch large(1 << 16); }
+      _exit(0);
+    }
+    int status = 0;
+    if (waitpid(child, &status, 0) != child || status != 0) ++failed;
+  }
+  stop = true;
+  busy.join();
+  EXPECT_EQ(failed, 0);
+}
+#endif
+
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+TEST_F(Threads, ARefusedBlockIsNoPeak) {
+  const uint64_t before = memory_use().peak_bytes;
+  constexpr size_t huge = size_t{1} << 46;
+  try {
+    const Scratch large(huge);
+    GTEST_SKIP() << "the system promises any amount of memory";
+  } catch (const Error& e) {
+    EXPECT_EQ(static_cast<int>(e.status()), static_cast<int>(Status::memory));
+  }
+  EXPECT_LT(memory_use().peak_bytes, before + huge / 2);
+}
 #endif
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "dispatch/evaluate.h"
+#include "graph/call.h"
 #include "graph/history.h"
 #include "kernels/copy.h"
 #include "ops/ops.h"
@@ -27,6 +28,9 @@ Tensor copy_in_layout_of(const Tensor& g, const TensorImpl* leaf) {
   kernels::copy(view_of(t), view_of(g));
   return t;
 }
+
+// A gradient that the user has set may be read-only, or one element seen many times.
+bool is_writable(const Tensor& t) { return !t.storage().read_only && (t.contiguous() || is_non_overlapping(t.sizes(), t.strides())); }
 
 class Lock {                                                  // two engines may add to one leaf
  public:
@@ -57,11 +61,15 @@ void accumulate_grad(TensorImpl* leaf, Tensor g) {
   AutogradMeta& m = autograd_meta(leaf);
   const Lock lock(m.accumulating);
   if (context().grad_mode) {                                  // create_graph: the gradient keeps its history
-    m.grad = m.grad ? add(m.grad, g) : clone(g);
+    m.grad = m.grad ? add(m.grad, g) : call(clone_op, {g});
     return;
   }
   if (!m.grad) {
     m.grad = sole(g) && has_layout_of(g, leaf) ? std::move(g) : copy_in_layout_of(g, leaf);
+    return;
+  }
+  if (!is_writable(m.grad)) {
+    m.grad = add(m.grad, g);
     return;
   }
   add_in_place(m.grad, g);

@@ -24,7 +24,6 @@ uint32_t Run::slot_of(Node* n) {
     const auto at = side_.find(n);
     if (at != side_.end()) return at->second;
   }
-  if (owner == nullptr && n->owner.compare_exchange_strong(owner, this, std::memory_order_acq_rel)) owner = this;
   uint32_t i;
   if (free_.empty()) {
     i = static_cast<uint32_t>(slots_.size());
@@ -35,6 +34,8 @@ uint32_t Run::slot_of(Node* n) {
   }
   slots_[i].node = Ref<Node>::share(n);
   slots_[i].others.resize(n->output_count - 1u);
+  // Claimed when the slot holds it: whatever fails from here on, the destructor lets go of it.
+  if (owner == nullptr && n->owner.compare_exchange_strong(owner, this, std::memory_order_acq_rel)) owner = this;
   if (owner == this) n->slot = i; else side_[n] = i;
   heap_.push_back({n->sequence, i});
   std::push_heap(heap_.begin(), heap_.end(), [](const Ready& a, const Ready& b) { return a.sequence < b.sequence; });
@@ -89,11 +90,10 @@ void Run::run() {
     const uint32_t i = heap_.back().slot;
     heap_.pop_back();
     Slot s = std::move(slots_[i]);                            // complete: summed over all uses
-    slots_[i] = Slot();
-    free_.push_back(i);
     Node* n = s.node.get();
     if (n->owner.load(std::memory_order_relaxed) == this) n->owner.store(nullptr, std::memory_order_release);
     else side_.erase(n);
+    free_.push_back(i);
     process(n, s);
   }
 }

@@ -29,10 +29,6 @@ const FormulaKernels& scaling() {                             // mul's row: g * 
   return *k;
 }
 
-}  // namespace
-
-namespace {
-
 // What the slope reads, as operands behind g. Tensors are the node's saved ones, numbers its arguments.
 struct Reads {
   int count = 0;

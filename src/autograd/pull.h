@@ -4,7 +4,7 @@
 
 namespace gradus {
 
-// g may be overwritten when `reuse` says so. When *buffer is a gradient of the right kind that nobody else sees, the result
+// g may be overwritten or moved away when this is its `last` use. When *buffer is a gradient of the right kind that nobody else sees, the result
 // is added to it in the same pass, and null is returned.
 Tensor pull_formula(Node* n, int input, Tensor& g, bool last, Tensor* buffer, const OutputMeta& target);
 

@@ -49,7 +49,12 @@ struct Store {
 };
 Store& store() {
   alignas(Store) static char place[sizeof(Store)];
-  static Store* s = new (place) Store;
+  static Store* s = [] {
+    auto* made = new (place) Store;
+    // A child must not inherit the lock from a thread that it does not have.
+    pthread_atfork([] { store().lock.lock(); }, [] { store().lock.unlock(); }, [] { store().lock.unlock(); });
+    return made;
+  }();
   return *s;
 }
 
@@ -111,20 +116,22 @@ void note_peak(Store& s, int64_t live) {
 
 void* take_large(size_t bytes, int k) {
   Store& s = store();
-  note_peak(s, s.live.fetch_add(static_cast<int64_t>(bytes_of(k)), std::memory_order_relaxed) + static_cast<int64_t>(bytes_of(k)));
+  const size_t size = bytes_of(k);
+  const auto taken = [&](void* p) {
+    const auto change = static_cast<int64_t>(size);
+    note_peak(s, s.live.fetch_add(change, std::memory_order_relaxed) + change);
+    return p;
+  };
   {
     const std::lock_guard hold(s.lock);
-    if (void* b = s.lists[k].pop()) { s.kept -= bytes_of(k); return b; }
+    if (void* b = s.lists[k].pop()) { s.kept -= size; return taken(b); }
   }
-  const size_t size = bytes_of(k), align = size >= kHuge ? kHuge : 64;
-  void* p = size < bytes ? nullptr : std::aligned_alloc(align, (size + align - 1) / align * align);
-  if (!p) { trim_memory(); p = size < bytes ? nullptr : std::aligned_alloc(align, (size + align - 1) / align * align); }
-  if (!p) {
-    s.live.fetch_sub(static_cast<int64_t>(size), std::memory_order_relaxed);
-    no_memory(bytes);
-  }
+  const size_t align = size >= kHuge ? kHuge : 64, whole = (size + align - 1) / align * align;
+  void* p = std::aligned_alloc(align, whole);
+  if (!p) { trim_memory(); p = std::aligned_alloc(align, whole); }
+  if (!p) no_memory(bytes);
   if (size >= kHuge) madvise(p, size / kHuge * kHuge, MADV_HUGEPAGE);
-  return p;
+  return taken(p);
 }
 void give_large(void* p, int k) {                             // kept while no more than was once in use
   Store& s = store();
@@ -201,13 +208,14 @@ void give_own(void* p) {
 
 // ---- threads
 Thread* start_thread() {
-  static const pthread_key_t key = [] {
-    pthread_key_t k;
-    return pthread_key_create(&k, flush) == 0 ? k : pthread_key_t{};
-  }();
+  struct AtExit {
+    pthread_key_t key{};
+    bool made = pthread_key_create(&key, flush) == 0;         // without one, records of ended threads stay
+  };
+  static const AtExit at_exit;
   auto* c = new (std::nothrow) Thread;
   if (!c) no_memory(sizeof(Thread));
-  pthread_setspecific(key, c);
+  if (at_exit.made) pthread_setspecific(at_exit.key, c);
   Store& s = store();
   const std::lock_guard hold(s.lock);
   c->next = s.threads;

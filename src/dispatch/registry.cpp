@@ -73,6 +73,8 @@ void add_in_place(Registry& r, const Op& op) {
 void complete_registry(OpLists lists) {
   Registry& r = registry();
   std::call_once(r.once, [&] {
+    r.ops.clear();                                            // of an attempt that ran out of memory
+    r.by_name.clear();
     for (const auto list : lists)
       for (Op* op : list) {
         add(r, *op);

@@ -82,13 +82,16 @@ void call_in_place(const Op& op, Value* values, Tensors& out) {
   const Args args(op, values);
   TensorImpl* self = values[0].t;
   const bool base_wants = self->view && self->autograd->base.impl()->wants_grad();
-  const bool records = context().grad_mode && (base_wants || any_needs_grad(op, args)) && is_differentiable(self->dtype);
+  const bool records = context().grad_mode && !context().inference_mode && (base_wants || any_needs_grad(op, args)) && is_differentiable(self->dtype);
   check_in_place(op, self, records);
   if (op.compose && (!op.kernel || (records && !has_own_rule(op)))) {
     compose_in_place(op, values, records);
   } else {
     Tensors copies;
-    if (records) separate_inputs(op, values, copies);
+    if (records) {
+      check_saves(op, args);
+      separate_inputs(op, values, copies);
+    }
     const Tensor before = records ? copy_if_read(op, args) : Tensor();
     if (records) {
       // The edges are those of the inputs as they were; saved outputs and versions those after the write.

@@ -1,5 +1,6 @@
 #include "graph/history.h"
 
+#include <algorithm>
 #include <new>
 
 #include "base/context.h"
@@ -53,11 +54,17 @@ static Node* sink_of(TensorImpl* leaf) {
   return n;
 }
 
+// A pass may be walking the list: entries are emptied, not erased.
+static void drop_retained(const TensorImpl* t) {
+  Node* n = std::exchange(t->autograd->retained_by, nullptr);
+  if (!n) return;
+  for (Retained& r : n->extra->retained)
+    if (r.tensor == t) r.tensor = nullptr;
+}
+
 void free_autograd(TensorImpl* t) {
   AutogradMeta* m = t->autograd;
-  if (m->retains_grad && t->grad_fn && t->grad_fn->extra)
-    for (Retained& r : t->grad_fn->extra->retained)
-      if (r.tensor == t) r.tensor = nullptr;
+  drop_retained(t);
   if (Node* n = m->sink.load(std::memory_order_acquire)) free_sink(n);
   const uint8_t size_class = m->size_class;
   m->~AutogradMeta();
@@ -143,7 +150,7 @@ void check_in_place(const Op& op, TensorImpl* self, bool records) {
                "{}: elements of the written tensor of shape {} and strides {} share memory: clone it first", name(op), text(self->sizes()),
                text(self->strides()));
   GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", name(op));
-  if (!context().grad_mode) return;
+  if (!context().grad_mode || context().inference_mode) return;
   GRADUS_CHECK(!wants_leaf(self), state, "{}: a leaf that requires grad is being changed in place", name(op));
   if (!self->view) return;
   GRADUS_CHECK(!wants_leaf(self->autograd->base.impl()), state, "{}: a view of a leaf that requires grad is being changed in place", name(op));
@@ -188,10 +195,13 @@ void retain_grad(TensorImpl* t) {
   GRADUS_CHECK(needs_grad(t), state, "retain_grad: the tensor does not require grad");
   Node* n = grad_fn(t);
   if (!n) return;                                             // a leaf keeps its gradient anyway
-  AutogradMeta& m = autograd_meta(t);
-  if (m.retains_grad) return;
-  extra_of(n).retained.push_back({t->output_nr, t});
-  m.retains_grad = true;
+  if (!autograd_meta(t).retained_by) move_retained(t, n, t->output_nr);
+}
+
+void move_retained(TensorImpl* t, Node* to, uint32_t nr) {
+  drop_retained(t);
+  extra_of(to).retained.push_back({nr, t});
+  t->autograd->retained_by = to;
 }
 
 uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook) {
@@ -207,7 +217,11 @@ bool remove_hook(TensorImpl* t, uint64_t id) {
   const Ref<Node> n = Ref<Node>::adopt(history(t).node);
   if (!n->extra) return false;
   auto& hooks = n->extra->hooks[t->grad_fn ? t->output_nr : 0];
-  return std::erase_if(hooks, [id](const Hook& h) { return h.id == id; }) > 0;
+  const auto at = std::find_if(hooks.begin(), hooks.end(), [id](const Hook& h) { return h.id == id; });
+  if (at == hooks.end()) return false;
+  const Hook removed = std::move(*at);                        // dies after the list is whole again: it may run the host's code
+  hooks.erase(at);
+  return true;
 }
 
 void set_grad(TensorImpl* t, const Tensor& g) {

@@ -14,7 +14,7 @@ struct AutogradMeta {
   Tensor base;                                                // of a view: the root that owns the storage
   uint32_t seen_version = 0;                                  // of a view: the version its history belongs to
   ViewKind kind = ViewKind::ordinary;
-  bool retains_grad = false;
+  Node* retained_by = nullptr;                                // gives it its gradient though it is no leaf; clears this when it dies
   uint8_t size_class = 0;
   uint64_t next_hook = 1;
 };
@@ -34,9 +34,12 @@ void record_view(const Tensor& view, const Tensor& of, bool multiple);
 // After a write: the tensor's history becomes the node; a view hands the change to its base.
 void rebase(TensorImpl* t, const Ref<Node>& n);
 void check_in_place(const Op& op, TensorImpl* self, bool records);
+void check_saves(const Op& op, const Args& args);             // what recording would refuse to save, before a write (node.cpp)
 Tensor detach(const Tensor& t);
 void detach_in_place(TensorImpl* t);
 void retain_grad(TensorImpl* t);
+// A kept gradient is that of the newest version: the node that made it gives it.
+void move_retained(TensorImpl* t, Node* to, uint32_t nr);
 uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook);
 bool remove_hook(TensorImpl* t, uint64_t id);
 void set_grad(TensorImpl* t, const Tensor& grad);             // null clears

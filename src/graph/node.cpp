@@ -25,7 +25,6 @@ size_t tail_bytes(const Value& v) {
   switch (v.tag) {
     case Tag::integers: case Tag::reals: return 8 * v.length;
     case Tag::text: return (v.length + 7) / 8 * 8;
-    case Tag::tensors: return 0;
     default: return 0;
   }
 }
@@ -95,9 +94,13 @@ void store_args(Node* n, const Args& args, char* at) {
   }
 }
 
+void check_savable(const TensorImpl* t) {
+  GRADUS_CHECK(!t->inference, state, "a tensor made in inference mode can't be saved for backward: clone it first");
+}
+
 void save(Saved*& at, TensorImpl* t, int slot, bool is_output, Tensor hold = {}) {
   if (!hold) hold = Tensor::share(t);
-  GRADUS_CHECK(!hold.impl()->inference, state, "a tensor made in inference mode can't be saved for backward: clone it first");
+  check_savable(hold.impl());
   *at++ = {hold.impl(), hold.storage().current(), static_cast<uint16_t>(slot), is_output};
   hold.detach_handle();
 }
@@ -214,7 +217,15 @@ Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out) {
   return n;
 }
 
+void check_saves(const Op& op, const Args& args) {
+  const Plan p = plan_of(op, args, {});
+  for_each_input(op, args, [&](int, int input, int, TensorImpl* t) {
+    if (t && (p.saves >> input & 1)) check_savable(t);
+  });
+}
+
 void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr) {
+  if (t->autograd && t->autograd->retained_by) move_retained(t, n.get(), nr);
   if (Node* before = std::exchange(t->grad_fn, n.detach())) release(before);
   t->output_nr = nr;
   t->requires_grad = false;
@@ -266,7 +277,7 @@ void free_node(Node* n) {
     release_saved(d);
     if (d->extra) {
       for (const Retained& r : d->extra->retained)
-        if (r.tensor) r.tensor->autograd->retains_grad = false;
+        if (r.tensor) r.tensor->autograd->retained_by = nullptr;
       delete d->extra;
     }
     count_live(Live::nodes, -1);

@@ -94,7 +94,6 @@ class Unpacked {
   Value values_[kMaxArguments];
   SmallVector<Tensor, 2> outputs_;
   SmallVector<Tensor, 4> lists_;                              // members of Tensor[] arguments
-  SmallVector<Tensor, 4> held_;
 };
 void release_saved(Node* n);
 

@@ -13,7 +13,6 @@ namespace {
 constexpr int64_t kInline = 1024;                             // data up to this size share the header's block
 
 TensorImpl* new_impl(Storage* storage, Dtype dtype, int ndim) {
-  GRADUS_CHECK(ndim <= kMaxDims, shape, "{} dimensions, more than {}", ndim, kMaxDims);
   Block b;
   try {
     b = take_block(sizeof(TensorImpl) + 2 * sizeof(int64_t) * static_cast<size_t>(ndim));
@@ -72,6 +71,7 @@ Storage* wrap_storage(void* data, int64_t bytes, void (*destroy)(void*), void* u
   Storage* s = new (head.data) Storage;
   s->size_class = head.size_class;
   s->bytes = bytes;
+  s->wrapped = true;
   s->data = static_cast<char*>(data);
   s->destroy = destroy;
   s->user = user;
@@ -81,7 +81,7 @@ Storage* wrap_storage(void* data, int64_t bytes, void (*destroy)(void*), void* u
 
 void free_storage(Storage* s) {
   if (s->separate) give_block(s->data, s->data_class);
-  else if (s->data != reinterpret_cast<char*>(s + 1)) {
+  if (s->wrapped) {
     count_live(Live::foreign_blocks, -1);
     if (s->destroy) s->destroy(s->user);
   }
@@ -122,6 +122,7 @@ Tensor empty_like(const TensorImpl* like) {
 
 Tensor empty_strided(Dtype dtype, SizesRef sizes, SizesRef strides) {
   GRADUS_CHECK(sizes.size() == strides.size(), shape, "{} sizes with {} strides", sizes.size(), strides.size());
+  numel_of(sizes);                                            // no negative ones, whose span would be nonsense
   return over_storage(new_storage(multiply(span_of(sizes, strides), size_of(dtype))), dtype, sizes, strides, 0);
 }
 

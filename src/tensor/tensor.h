@@ -16,10 +16,10 @@ struct alignas(64) Storage {
   Count refs;
   std::atomic<uint32_t> version{0};
   uint8_t size_class = 0, data_class = 0;                     // of this block, and of the data's where that is another
-  bool separate = false, read_only = false;
+  bool separate = false, wrapped = false, read_only = false;  // wrapped: the data is somebody else's
   int64_t bytes = 0;
   char* data = nullptr;
-  void (*destroy)(void* user) = nullptr;                      // of memory that is not ours
+  void (*destroy)(void* user) = nullptr;                      // of wrapped memory; may be null
   void* user = nullptr;
 
   uint32_t current() const { return version.load(std::memory_order_relaxed); }
