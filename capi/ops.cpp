@@ -45,32 +45,33 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_logcumsumexp, k_diff, k_value_selecting_reduction_backward, k_sort, k_argsort, k_msort, k_topk,
                   k_kthvalue, k_median, k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode, k_trapezoid,
                   k_cumulative_trapezoid, k_quantile, k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm, k_renorm_,
-                  k_view, k_reshape, k_view_as, k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d,
-                  k_atleast_2d, k_atleast_3d, k_expand, k_expand_as, k_broadcast_to, k_alias, k_detach, k_t, k_mT,
-                  k_numpy_T, k_transpose, k_swapaxes, k_swapdims, k_permute, k_movedim, k_moveaxis, k_squeeze,
-                  k_unsqueeze, k_select, k_select_backward, k_select_scatter, k_select_scatter_, k_slice,
-                  k_slice_backward, k_slice_scatter, k_slice_scatter_, k_narrow, k_diagonal, k_diagonal_backward,
-                  k_diagonal_scatter, k_diagonal_scatter_, k_unfold, k_unfold_backward, k_split, k_split_with_sizes,
-                  k_chunk, k_unbind, k_tensor_split, k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit,
-                  k_vsplit_indices, k_dsplit, k_dsplit_indices, k_as_strided_scatter, k_as_strided, k_diag_embed,
-                  k_diag, k_diagflat, k_linalg_diagonal, k_trace, k_view_copy, k_t_copy, k_transpose_copy,
-                  k_permute_copy, k_squeeze_copy, k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy,
-                  k_narrow_copy, k_split_copy, k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy,
-                  k_as_strided_copy, k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack, k_dstack,
-                  k_column_stack, k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat, k_tile,
-                  k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu, k_triu_,
-                  k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather, k_index_select,
-                  k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere, k_nonzero_numpy,
-                  k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_embedding_bag,
-                  k_scatter, k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_,
-                  k_index_add, k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_scatter_reduce,
-                  k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_, k_masked_scatter,
-                  k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_clone, k_to, k_contiguous, k_copy, k_copy_,
-                  k_fill, k_fill_, k_fill_tensor, k_fill_tensor_, k_zero, k_zero_, k_empty, k_zeros, k_ones, k_full,
-                  k_scalar_tensor, k_empty_like, k_zeros_like, k_ones_like, k_full_like, k_new_empty, k_new_zeros,
-                  k_new_ones, k_new_full, k_arange, k_range, k_linspace, k_logspace, k_eye, k_rand, k_randn,
-                  k_rand_like, k_randn_like, k_randint, k_randint_like, k_randperm, k_uniform, k_uniform_, k_normal,
-                  k_normal_, k_exponential, k_exponential_, k_log_normal, k_log_normal_, k_cauchy, k_cauchy_,
+                  k_unique, k_unique_dim, k_unique_consecutive, k_bincount, k_histc, k_isin, k_combinations, k_view,
+                  k_reshape, k_view_as, k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d, k_atleast_2d,
+                  k_atleast_3d, k_expand, k_expand_as, k_broadcast_to, k_alias, k_detach, k_t, k_mT, k_numpy_T,
+                  k_transpose, k_swapaxes, k_swapdims, k_permute, k_movedim, k_moveaxis, k_squeeze, k_unsqueeze,
+                  k_select, k_select_backward, k_select_scatter, k_select_scatter_, k_slice, k_slice_backward,
+                  k_slice_scatter, k_slice_scatter_, k_narrow, k_diagonal, k_diagonal_backward, k_diagonal_scatter,
+                  k_diagonal_scatter_, k_unfold, k_unfold_backward, k_split, k_unsafe_split, k_unsafe_chunk,
+                  k_split_with_sizes, k_chunk, k_unbind, k_tensor_split, k_tensor_split_indices, k_hsplit,
+                  k_hsplit_indices, k_vsplit, k_vsplit_indices, k_dsplit, k_dsplit_indices, k_as_strided_scatter,
+                  k_as_strided, k_diag_embed, k_diag, k_diagflat, k_linalg_diagonal, k_trace, k_view_copy, k_t_copy,
+                  k_transpose_copy, k_permute_copy, k_squeeze_copy, k_unsqueeze_copy, k_expand_copy, k_select_copy,
+                  k_slice_copy, k_narrow_copy, k_split_copy, k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy,
+                  k_unfold_copy, k_as_strided_copy, k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack,
+                  k_dstack, k_column_stack, k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat,
+                  k_tile, k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu,
+                  k_triu_, k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather,
+                  k_index_select, k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere,
+                  k_nonzero_numpy, k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize,
+                  k_embedding_bag, k_scatter, k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_,
+                  k_put, k_put_, k_index_add, k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_,
+                  k_scatter_reduce, k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_,
+                  k_masked_scatter, k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_clone, k_to, k_contiguous,
+                  k_copy, k_copy_, k_fill, k_fill_, k_fill_tensor, k_fill_tensor_, k_zero, k_zero_, k_empty, k_zeros,
+                  k_ones, k_full, k_scalar_tensor, k_empty_like, k_zeros_like, k_ones_like, k_full_like, k_new_empty,
+                  k_new_zeros, k_new_ones, k_new_full, k_arange, k_range, k_linspace, k_logspace, k_eye, k_rand,
+                  k_randn, k_rand_like, k_randn_like, k_randint, k_randint_like, k_randperm, k_uniform, k_uniform_,
+                  k_normal, k_normal_, k_exponential, k_exponential_, k_log_normal, k_log_normal_, k_cauchy, k_cauchy_,
                   k_geometric, k_geometric_, k_random, k_random_, k_bernoulli, k_bernoulli_, k_normal_around,
                   k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul, k_linalg_matmul, k_addmm, k_addmm_,
                   k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer, k_ger, k_inner, k_tensordot, k_kron,
@@ -151,14 +152,16 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "cummax", "cummin", "logcumsumexp", "diff", "value_selecting_reduction_backward",
                                       "sort", "argsort", "msort", "topk", "kthvalue", "median", "nanmedian",
                                       "median_dim", "nanmedian_dim", "mode", "trapezoid", "cumulative_trapezoid",
-                                      "quantile", "nanquantile", "cov", "corrcoef", "dist", "renorm", "renorm_", "view",
-                                      "reshape", "view_as", "reshape_as", "flatten", "unflatten", "ravel", "atleast_1d",
-                                      "atleast_2d", "atleast_3d", "expand", "expand_as", "broadcast_to", "alias",
-                                      "detach", "t", "mT", "numpy_T", "transpose", "swapaxes", "swapdims", "permute",
-                                      "movedim", "moveaxis", "squeeze", "unsqueeze", "select", "select_backward",
-                                      "select_scatter", "select_scatter_", "slice", "slice_backward", "slice_scatter",
-                                      "slice_scatter_", "narrow", "diagonal", "diagonal_backward", "diagonal_scatter",
-                                      "diagonal_scatter_", "unfold", "unfold_backward", "split", "split_with_sizes",
+                                      "quantile", "nanquantile", "cov", "corrcoef", "dist", "renorm", "renorm_",
+                                      "unique", "unique_dim", "unique_consecutive", "bincount", "histc", "isin",
+                                      "combinations", "view", "reshape", "view_as", "reshape_as", "flatten",
+                                      "unflatten", "ravel", "atleast_1d", "atleast_2d", "atleast_3d", "expand",
+                                      "expand_as", "broadcast_to", "alias", "detach", "t", "mT", "numpy_T", "transpose",
+                                      "swapaxes", "swapdims", "permute", "movedim", "moveaxis", "squeeze", "unsqueeze",
+                                      "select", "select_backward", "select_scatter", "select_scatter_", "slice",
+                                      "slice_backward", "slice_scatter", "slice_scatter_", "narrow", "diagonal",
+                                      "diagonal_backward", "diagonal_scatter", "diagonal_scatter_", "unfold",
+                                      "unfold_backward", "split", "unsafe_split", "unsafe_chunk", "split_with_sizes",
                                       "chunk", "unbind", "tensor_split", "tensor_split_indices", "hsplit",
                                       "hsplit_indices", "vsplit", "vsplit_indices", "dsplit", "dsplit_indices",
                                       "as_strided_scatter", "as_strided", "diag_embed", "diag", "diagflat",
@@ -1948,6 +1951,45 @@ gradus_status gradus_renorm_(gradus_context *ctx, gradus_tensor *input, double p
   const Value v_[] = {arg::given(input), Value(p), Value(dim), Value(maxnorm)};
   return call_some(ctx, k_renorm_, "renorm_", v_, {result});
 }
+gradus_status gradus_unique(gradus_context *ctx, const gradus_tensor *input, int32_t sorted, int32_t return_inverse,
+                            int32_t return_counts, gradus_tensor **result0, gradus_tensor **result1,
+                            gradus_tensor **result2) {
+  const Value v_[] = {arg::given(input), arg::flag(sorted), arg::flag(return_inverse), arg::flag(return_counts)};
+  return call_some(ctx, k_unique, "unique", v_, {result0, result1, result2});
+}
+gradus_status gradus_unique_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t sorted,
+                                int32_t return_inverse, int32_t return_counts, gradus_tensor **result0,
+                                gradus_tensor **result1, gradus_tensor **result2) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::flag(sorted), arg::flag(return_inverse),
+                      arg::flag(return_counts)};
+  return call_some(ctx, k_unique_dim, "unique_dim", v_, {result0, result1, result2});
+}
+gradus_status gradus_unique_consecutive(gradus_context *ctx, const gradus_tensor *input, int32_t return_inverse,
+                                        int32_t return_counts, const int64_t *dim, gradus_tensor **result0,
+                                        gradus_tensor **result1, gradus_tensor **result2) {
+  const Value v_[] = {arg::given(input), arg::flag(return_inverse), arg::flag(return_counts), arg::optional(dim)};
+  return call_some(ctx, k_unique_consecutive, "unique_consecutive", v_, {result0, result1, result2});
+}
+gradus_status gradus_bincount(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weights,
+                              int64_t minlength, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(weights), Value(minlength)};
+  return call_one(ctx, k_bincount, "bincount", v_, result);
+}
+gradus_status gradus_histc(gradus_context *ctx, const gradus_tensor *input, int64_t bins, double min, double max,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(bins), arg::whole(min), arg::whole(max)};
+  return call_one(ctx, k_histc, "histc", v_, result);
+}
+gradus_status gradus_isin(gradus_context *ctx, const gradus_tensor *elements, const gradus_tensor *test_elements,
+                          int32_t assume_unique, int32_t invert, gradus_tensor **result) {
+  const Value v_[] = {arg::given(elements), arg::given(test_elements), arg::flag(assume_unique), arg::flag(invert)};
+  return call_one(ctx, k_isin, "isin", v_, result);
+}
+gradus_status gradus_combinations(gradus_context *ctx, const gradus_tensor *input, int64_t r, int32_t with_replacement,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(r), arg::flag(with_replacement)};
+  return call_one(ctx, k_combinations, "combinations", v_, result);
+}
 gradus_status gradus_view(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
                           gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::list(size, size_count)};
@@ -2158,6 +2200,16 @@ gradus_status gradus_split(gradus_context *ctx, const gradus_tensor *input, int6
                            gradus_tensor **results, size_t capacity, size_t *count) {
   const Value v_[] = {arg::given(input), Value(split_size), Value(dim)};
   return call_list(ctx, k_split, "split", v_, results, capacity, count);
+}
+gradus_status gradus_unsafe_split(gradus_context *ctx, const gradus_tensor *input, int64_t split_size, int64_t dim,
+                                  gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(split_size), Value(dim)};
+  return call_list(ctx, k_unsafe_split, "unsafe_split", v_, results, capacity, count);
+}
+gradus_status gradus_unsafe_chunk(gradus_context *ctx, const gradus_tensor *input, int64_t chunks, int64_t dim,
+                                  gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), Value(chunks), Value(dim)};
+  return call_list(ctx, k_unsafe_chunk, "unsafe_chunk", v_, results, capacity, count);
 }
 gradus_status gradus_split_with_sizes(gradus_context *ctx, const gradus_tensor *input, const int64_t *split_sizes,
                                       size_t split_sizes_count, int64_t dim, gradus_tensor **results, size_t capacity,

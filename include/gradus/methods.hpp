@@ -1707,6 +1707,38 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), p, dim, maxnorm});
     return self();
   }
+  // The different elements in order; for each element of self which one it is; and how often each occurs. What is not asked for ...
+  std::tuple<T, T, T> unique(bool sorted = true, bool return_inverse = false, bool return_counts = false) const {
+    static const detail::Op op_("unique");
+    return detail::some<T, 3>(op_, {self(), sorted, return_inverse, return_counts});
+  }
+  // The different parts along dim in the order of their elements; for each part which one it is; and how often each occurs.
+  std::tuple<T, T, T> unique_dim(int64_t dim, bool sorted = true, bool return_inverse = false,
+                                 bool return_counts = false) const {
+    static const detail::Op op_("unique_dim");
+    return detail::some<T, 3>(op_, {self(), dim, sorted, return_inverse, return_counts});
+  }
+  // self with each run of equal elements, or of equal parts along dim, made one; for each element its run; and the lengths of ...
+  std::tuple<T, T, T> unique_consecutive(bool return_inverse = false, bool return_counts = false,
+                                         std::optional<int64_t> dim = {}) const {
+    static const detail::Op op_("unique_consecutive");
+    return detail::some<T, 3>(op_, {self(), return_inverse, return_counts, dim});
+  }
+  // How often each number from 0 to the largest occurs in a vector of integers, or the sum of the weights there.
+  T bincount(const T& weights = {}, int64_t minlength = 0) const {
+    static const detail::Op op_("bincount");
+    return detail::one<T>(op_, {self(), weights, minlength});
+  }
+  // How many elements lie in each of so many equal bins from min to max, or over the range of the elements where these are equal.
+  T histc(int64_t bins = 100, Scalar min = 0, Scalar max = 0) const {
+    static const detail::Op op_("histc");
+    return detail::one<T>(op_, {self(), bins, min, max});
+  }
+  // All choices of r elements of a vector in their order, one row each.
+  T combinations(int64_t r = 2, bool with_replacement = false) const {
+    static const detail::Op op_("combinations");
+    return detail::one<T>(op_, {self(), r, with_replacement});
+  }
   // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
   T view(const IntList& size) const {
     static const detail::Op op_("view");
@@ -1901,6 +1933,16 @@ template <class T> class Methods {
   std::vector<T> split(int64_t split_size, int64_t dim = 0) const {
     static const detail::Op op_("split");
     return detail::many<T>(op_, {self(), split_size, dim});
+  }
+  // split into copies, which may be written in place.
+  std::vector<T> unsafe_split(int64_t split_size, int64_t dim = 0) const {
+    static const detail::Op op_("unsafe_split");
+    return detail::many<T>(op_, {self(), split_size, dim});
+  }
+  // chunk into copies, which may be written in place.
+  std::vector<T> unsafe_chunk(int64_t chunks, int64_t dim = 0) const {
+    static const detail::Op op_("unsafe_chunk");
+    return detail::many<T>(op_, {self(), chunks, dim});
   }
   // Parts of the given sizes along a dimension. The parts may not be written in place while recording.
   std::vector<T> split_with_sizes(const IntList& split_sizes, int64_t dim = 0) const {

@@ -2686,6 +2686,71 @@ GRADUS_API gradus_status gradus_renorm_(gradus_context *ctx, gradus_tensor *inpu
                                         double maxnorm, gradus_tensor **result);
 
 /*
+ * The different elements in order; for each element of self which one it is; and how often each occurs. What is not
+ * asked for is empty.
+ *   unique(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unique(gradus_context *ctx, const gradus_tensor *input, int32_t sorted,
+                                       int32_t return_inverse, int32_t return_counts, gradus_tensor **result0,
+                                       gradus_tensor **result1, gradus_tensor **result2);
+
+/*
+ * The different parts along dim in the order of their elements; for each part which one it is; and how often each
+ * occurs.
+ *   unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unique_dim(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int32_t sorted,
+                                           int32_t return_inverse, int32_t return_counts, gradus_tensor **result0,
+                                           gradus_tensor **result1, gradus_tensor **result2);
+
+/*
+ * self with each run of equal elements, or of equal parts along dim, made one; for each element its run; and the
+ * lengths of the runs.
+ *   unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> (Tensor, Tensor, Tensor)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unique_consecutive(gradus_context *ctx, const gradus_tensor *input,
+                                                int32_t return_inverse, int32_t return_counts, const int64_t *dim,
+                                                gradus_tensor **result0, gradus_tensor **result1,
+                                                gradus_tensor **result2);
+
+/*
+ * How often each number from 0 to the largest occurs in a vector of integers, or the sum of the weights there.
+ *   bincount(Tensor self, Tensor? weights=None, int minlength=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bincount(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *weights,
+                                         int64_t minlength, gradus_tensor **result);
+
+/*
+ * How many elements lie in each of so many equal bins from min to max, or over the range of the elements where these
+ * are equal.
+ *   histc(Tensor self, int bins=100, Scalar min=0, Scalar max=0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_histc(gradus_context *ctx, const gradus_tensor *input, int64_t bins, double min,
+                                      double max, gradus_tensor **result);
+
+/*
+ * Whether each element is among the test elements, or with invert whether it is not.
+ *   isin(Tensor elements, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_isin(gradus_context *ctx, const gradus_tensor *elements,
+                                     const gradus_tensor *test_elements, int32_t assume_unique, int32_t invert,
+                                     gradus_tensor **result);
+
+/*
+ * All choices of r elements of a vector in their order, one row each.
+ *   combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_combinations(gradus_context *ctx, const gradus_tensor *input, int64_t r,
+                                             int32_t with_replacement, gradus_tensor **result);
+
+/*
  * The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
  *   view(Tensor(a) self, int[] size) -> Tensor(a)
  * since:1
@@ -3023,6 +3088,22 @@ GRADUS_API gradus_status gradus_unfold_backward(gradus_context *ctx, const gradu
  */
 GRADUS_API gradus_status gradus_split(gradus_context *ctx, const gradus_tensor *input, int64_t split_size, int64_t dim,
                                       gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * split into copies, which may be written in place.
+ *   unsafe_split(Tensor self, int split_size, int dim=0) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unsafe_split(gradus_context *ctx, const gradus_tensor *input, int64_t split_size,
+                                             int64_t dim, gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * chunk into copies, which may be written in place.
+ *   unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unsafe_chunk(gradus_context *ctx, const gradus_tensor *input, int64_t chunks,
+                                             int64_t dim, gradus_tensor **results, size_t capacity, size_t *count);
 
 /*
  * Parts of the given sizes along a dimension. The parts may not be written in place while recording.

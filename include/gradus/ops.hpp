@@ -1941,6 +1941,52 @@ inline Tensor renorm_(const Tensor& input, Scalar p, int64_t dim, Scalar maxnorm
   return detail::one<Tensor>(op_, {input, p, dim, maxnorm});
 }
 
+// The different elements in order; for each element of self which one it is; and how often each occurs. What is not asked for ...
+inline std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& input, bool sorted = true, bool return_inverse = false,
+                                                bool return_counts = false) {
+  static const detail::Op op_("unique");
+  return detail::some<Tensor, 3>(op_, {input, sorted, return_inverse, return_counts});
+}
+
+// The different parts along dim in the order of their elements; for each part which one it is; and how often each occurs.
+inline std::tuple<Tensor, Tensor, Tensor> unique_dim(const Tensor& input, int64_t dim, bool sorted = true,
+                                                bool return_inverse = false, bool return_counts = false) {
+  static const detail::Op op_("unique_dim");
+  return detail::some<Tensor, 3>(op_, {input, dim, sorted, return_inverse, return_counts});
+}
+
+// self with each run of equal elements, or of equal parts along dim, made one; for each element its run; and the lengths of ...
+inline std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& input, bool return_inverse = false,
+                                                bool return_counts = false, std::optional<int64_t> dim = {}) {
+  static const detail::Op op_("unique_consecutive");
+  return detail::some<Tensor, 3>(op_, {input, return_inverse, return_counts, dim});
+}
+
+// How often each number from 0 to the largest occurs in a vector of integers, or the sum of the weights there.
+inline Tensor bincount(const Tensor& input, const Tensor& weights = {}, int64_t minlength = 0) {
+  static const detail::Op op_("bincount");
+  return detail::one<Tensor>(op_, {input, weights, minlength});
+}
+
+// How many elements lie in each of so many equal bins from min to max, or over the range of the elements where these are equal.
+inline Tensor histc(const Tensor& input, int64_t bins = 100, Scalar min = 0, Scalar max = 0) {
+  static const detail::Op op_("histc");
+  return detail::one<Tensor>(op_, {input, bins, min, max});
+}
+
+// Whether each element is among the test elements, or with invert whether it is not.
+inline Tensor isin(const Tensor& elements, const Tensor& test_elements, bool assume_unique = false,
+                   bool invert = false) {
+  static const detail::Op op_("isin");
+  return detail::one<Tensor>(op_, {elements, test_elements, assume_unique, invert});
+}
+
+// All choices of r elements of a vector in their order, one row each.
+inline Tensor combinations(const Tensor& input, int64_t r = 2, bool with_replacement = false) {
+  static const detail::Op op_("combinations");
+  return detail::one<Tensor>(op_, {input, r, with_replacement});
+}
+
 // The same elements in another shape, without a copy; one size may be -1. An error if the strides do not allow it.
 inline Tensor view(const Tensor& input, const IntList& size) {
   static const detail::Op op_("view");
@@ -2199,6 +2245,18 @@ inline Tensor unfold_backward(const Tensor& grad_in, const IntList& input_sizes,
 inline std::vector<Tensor> split(const Tensor& input, int64_t split_size, int64_t dim = 0) {
   static const detail::Op op_("split");
   return detail::many<Tensor>(op_, {input, split_size, dim});
+}
+
+// split into copies, which may be written in place.
+inline std::vector<Tensor> unsafe_split(const Tensor& input, int64_t split_size, int64_t dim = 0) {
+  static const detail::Op op_("unsafe_split");
+  return detail::many<Tensor>(op_, {input, split_size, dim});
+}
+
+// chunk into copies, which may be written in place.
+inline std::vector<Tensor> unsafe_chunk(const Tensor& input, int64_t chunks, int64_t dim = 0) {
+  static const detail::Op op_("unsafe_chunk");
+  return detail::many<Tensor>(op_, {input, chunks, dim});
 }
 
 // Parts of the given sizes along a dimension. The parts may not be written in place while recording.

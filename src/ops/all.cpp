@@ -18,6 +18,7 @@ std::vector<Family> families() {
       {"Scans", scan_ops},
       {"Sorting and selection", sort_ops},
       {"Statistics", statistics_ops},
+      {"Counting", counting_ops},
       {"Views", view_ops},
       {"Views", view_dims_ops},
       {"Views", view_region_ops},

@@ -33,6 +33,7 @@ extern const OpList scatter_reduce_ops;
 extern const OpList masked_ops;
 extern const OpList diagonal_ops;
 extern const OpList statistics_ops;
+extern const OpList counting_ops;
 extern const OpList copy_ops;
 extern const OpList create_ops;
 extern const OpList random_ops;

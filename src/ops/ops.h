@@ -201,7 +201,7 @@ inline Tensor narrow(const Tensor& self, int64_t dim, int64_t start, int64_t len
 inline Tensor diagonal(const Tensor& self, int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) { return call(diagonal_op, {self, offset, dim1, dim2}); }
 
 // ---- view_split.cpp: several parts at once
-extern Op split_op, split_with_sizes_op, chunk_op, unbind_op, tensor_split_op, tensor_split_indices_op, hsplit_op, hsplit_indices_op, vsplit_op,
+extern Op split_op, unsafe_split_op, unsafe_chunk_op, split_with_sizes_op, chunk_op, unbind_op, tensor_split_op, tensor_split_indices_op, hsplit_op, hsplit_indices_op, vsplit_op,
     vsplit_indices_op, dsplit_op, dsplit_indices_op;
 inline Tensors split(const Tensor& self, int64_t split_size, int64_t dim = 0) { return call_all(split_op, {self, split_size, dim}); }
 inline Tensors split_with_sizes(const Tensor& self, SizesRef split_sizes, int64_t dim = 0) { return call_all(split_with_sizes_op, {self, split_sizes, dim}); }
@@ -276,6 +276,9 @@ extern Op value_selecting_reduction_backward_op, select_along_op, sort_op, argso
 
 // ---- statistics.cpp: quantiles, covariances, trapezoids, distances
 extern Op trapezoid_op, cumulative_trapezoid_op, quantile_op, nanquantile_op, cov_op, corrcoef_op, dist_op, renorm_op;
+
+// ---- counting.cpp: unique elements, bins, membership
+extern Op unique_op, unique_dim_op, unique_consecutive_op, bincount_op, histc_op, isin_op, combinations_op;
 
 // ---- diagonals.cpp: matrices made of diagonals, and what is on them
 extern Op diag_embed_op, diag_op, diagflat_op, linalg_diagonal_op, trace_op;

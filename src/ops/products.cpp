@@ -239,6 +239,7 @@ Op addbmm_op{
 Op linalg_multi_dot_op{
     .schema = "linalg_multi_dot(Tensor[] tensors) -> Tensor",
     .doc = "The product of a chain of matrices in the cheapest order; the first and the last may be vectors.",
+    .serves = "linalg_multi_dot chain_matmul",
     .compose = multi_dot,
     .samples = [](Samples& s) {
       s.add({s.tensors({s.rand({2, 3}), s.rand({3, 4}), s.rand({4, 2})})});

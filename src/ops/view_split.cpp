@@ -97,6 +97,19 @@ Op split_op{
     },
 };
 
+Op unsafe_split_op{
+    .schema = "unsafe_split(Tensor self, int split_size, int dim=0) -> Tensor[]",
+    .doc = "split into copies, which may be written in place.",
+    .serves = "unsafe_split.Tensor",
+    .compose = [](const Args& a, Tensors& out) { for (const Tensor& t : split(a.tensor(0), a.integer(1), a.integer(2))) out.push_back(call(clone_op, {t})); },
+    .samples = [](Samples& s) { s.add({s.rand({5, 2}), Value(2)}); s.error({s.rand({4}), Value(0)}, "split size 0"); },
+};
+Op unsafe_chunk_op{
+    .schema = "unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]",
+    .doc = "chunk into copies, which may be written in place.",
+    .compose = [](const Args& a, Tensors& out) { for (const Tensor& t : chunk(a.tensor(0), a.integer(1), a.integer(2))) out.push_back(call(clone_op, {t})); },
+    .samples = [](Samples& s) { s.add({s.rand({2, 5}), Value(2), Value(1)}); s.error({s.rand({4}), Value(0)}, "chunk"); },
+};
 Op split_with_sizes_op{
     .schema = "split_with_sizes(Tensor(a) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
     .doc = "Parts of the given sizes along a dimension. The parts may not be written in place while recording.",
@@ -235,7 +248,7 @@ Op dsplit_indices_op{
     .samples = index_samples,
 };
 
-static Op* const all[] = {&split_op, &split_with_sizes_op, &chunk_op, &unbind_op, &tensor_split_op, &tensor_split_indices_op, &hsplit_op,
+static Op* const all[] = {&split_op, &unsafe_split_op, &unsafe_chunk_op, &split_with_sizes_op, &chunk_op, &unbind_op, &tensor_split_op, &tensor_split_indices_op, &hsplit_op,
                           &hsplit_indices_op, &vsplit_op, &vsplit_indices_op, &dsplit_op, &dsplit_indices_op};
 const OpList view_split_ops = all;
 

@@ -56,7 +56,7 @@ Array Arguments::from(const Tensor& t) {
 const Oracle* find(const std::string& op) {
   static const Oracles all = [] {
     Oracles joined;
-    for (Oracles (*table)() : {elementwise, reductions, views_and_indices, products, creation_and_losses, layers, convolutions, images, copies, statistics, special})
+    for (Oracles (*table)() : {elementwise, reductions, views_and_indices, products, creation_and_losses, layers, convolutions, images, copies, statistics, special, counting})
       joined.merge(table());
     return joined;
   }();

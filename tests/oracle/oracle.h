@@ -98,5 +98,6 @@ Oracles images();
 Oracles copies();
 Oracles statistics();
 Oracles special();
+Oracles counting();
 
 }  // namespace gradus::oracle

@@ -256,6 +256,7 @@ Oracles views_and_indices() {
     all[name] = [](const Arguments& a) { return std::vector{swapped(a.array(0), a.integer(1), a.integer(2))}; };
   all.merge(joins_and_reads());
   all.merge(writes_at_indices());
+  for (const char* parts : {"split", "chunk"}) all["unsafe_" + std::string(parts)] = all.at(parts);
   for (const char* view : {"view", "_reshape_alias", "t", "transpose", "permute", "squeeze", "unsqueeze", "expand", "select", "slice", "narrow", "split",
                            "split_with_sizes", "unbind", "diagonal", "unfold", "as_strided", "alias", "detach"})
     all[std::string(view) + "_copy"] = all.at(view);
