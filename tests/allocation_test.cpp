@@ -50,6 +50,13 @@ TEST_F(Allocation, ABackwardOfAnyLengthTakesNoMoreThanAFew) {
   EXPECT_LE(mallocs(10, step), 10 * 16);                      // the run's own tables
 }
 
+TEST_F(Allocation, KeptBlocksOfOtherSizesMakeRoom) {         // or every result of a new size would be paid for in page faults
+  for (const int64_t n : {int64_t{1} << 20, int64_t{5} << 20}) {
+    const Tensor a = ones(Sizes{n}, Dtype::f32), b = ones(Sizes{n}, Dtype::f32);
+    EXPECT_EQ(mallocs(10, [&] { mul(a, b); }), 0) << n;
+  }
+}
+
 }  // namespace
 }  // namespace gradus
 #endif

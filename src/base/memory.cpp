@@ -133,18 +133,23 @@ void* take_large(size_t bytes, int k) {
   if (size >= kHuge) madvise(p, size / kHuge * kHuge, MADV_HUGEPAGE);
   return taken(p);
 }
-void give_large(void* p, int k) {                             // kept while no more than was once in use
+// Kept while no more is in use and kept together than was once in use; blocks of other sizes make room, they are older.
+void give_large(void* p, int k) {
   Store& s = store();
-  const int64_t live = s.live.fetch_sub(static_cast<int64_t>(bytes_of(k)), std::memory_order_relaxed) - static_cast<int64_t>(bytes_of(k));
-  {
-    const std::lock_guard hold(s.lock);
-    if (live + static_cast<int64_t>(s.kept + bytes_of(k)) <= s.peak.load(std::memory_order_relaxed)) {
-      s.kept += bytes_of(k);
-      s.lists[k].push(p);
-      return;
+  const auto size = static_cast<int64_t>(bytes_of(k));
+  const int64_t live = s.live.fetch_sub(size, std::memory_order_relaxed) - size;
+  const std::lock_guard hold(s.lock);
+  const auto over = [&] { return live + static_cast<int64_t>(s.kept) + size > s.peak.load(std::memory_order_relaxed); };
+  for (int c = kClasses - 1; c >= 0 && bytes_of(c) > kSlabBlock && over(); --c)
+    while (c != k && over()) {
+      void* other = s.lists[c].pop();
+      if (!other) break;
+      s.kept -= bytes_of(c);
+      std::free(other);
     }
-  }
-  std::free(p);
+  if (over()) return std::free(p);
+  s.kept += static_cast<uint64_t>(size);
+  s.lists[k].push(p);
 }
 
 }  // namespace

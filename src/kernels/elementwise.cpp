@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kBlock = 256;                               // elements that are converted at a time
 constexpr int64_t kLightGrain = 16384, kHeavyGrain = 4096;    // elements of a part: some microseconds of work
+constexpr int64_t kStreamGrain = 262144;                      // long enough for the prefetcher
 
 // The last-level cache that this processor sees. sysconf reports the whole socket's on some virtual machines, sysfs does not.
 int64_t last_level_cache() {
@@ -204,7 +205,8 @@ void elementwise_flat(StripFn run, Strip& s, int n, int64_t size, bool light) {
   int64_t touched = s.n * size;
   for (int k = 0; k < n; ++k) touched += s.repeat[k] ? 0 : s.n * size;
   s.stream = touched > stream_bytes() && reinterpret_cast<uintptr_t>(s.out) % 64 == 0;
-  parallel_for(s.n, grain, [&](int64_t begin, int64_t end) {
+  if (thread_count() == 1) return run(s);                     // the same bits in one piece, and unbroken streams of memory
+  parallel_for(s.n, s.stream ? kStreamGrain : grain, [&](int64_t begin, int64_t end) {
     Strip part = s;
     part.n = end - begin;
     part.out = static_cast<char*>(s.out) + begin * size;
