@@ -98,6 +98,8 @@ Op strided_view_op{
     .view = [](const Args& a, Layouts& out) {
       const Region r(a, 1);
       r.check(a.tensor(0), "as_strided");
+      GRADUS_CHECK(same(r.base_stride, a.tensor(0).strides()), value, "_strided_view: base_stride {} are not the tensor's strides {}", text(r.base_stride),
+                   text(a.tensor(0).strides()));
       const bool empty = std::find(r.size.begin(), r.size.end(), 0) != r.size.end();                  // it lies nowhere: its offset is unchecked
       out.push_back({Sizes(r.size), Sizes(r.stride), a.tensor(0).offset() + (empty ? 0 : r.offset)});
     },
