@@ -19,9 +19,9 @@ typedef struct gradus_context_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_CTX_* */
   int32_t  threads;              /* for one call; 0: as many as the machine gives this process */
-  int32_t  log_level;            /* 0: silent */
+  int32_t  log_level;            /* 0: silent. Kept for later levels: the library logs nothing at level 1 */
   uint64_t seed;                 /* of random numbers; 0: from the operating system */
-  gradus_log_fn       log;       /* [null ok] */
+  gradus_log_fn       log;       /* [null ok] not called at level 1 */
   gradus_alloc_fn     alloc;     /* [null ok] both or none; memory outlives the context, and so does user then */
   gradus_free_fn      dealloc;
   gradus_interrupt_fn interrupt; /* [null ok] */
