@@ -47,13 +47,23 @@ Context* make_context(const gradus_context_options& o) {
   return c;
 }
 
-void release_context(Context* c) {
-  if (!c->refs.down()) return;
+}  // namespace
+
+void gradus::capi::free_context(Context* c) {
   c->kind = Kind::dead;
+  if (c->saved_hooks) release(c->saved_hooks);
   if (c->allocator) release(c->allocator);
   if (c->destroy) c->destroy(c->user);
   count_live(Live::contexts, -1);
   delete c;
+}
+
+namespace {
+
+void release_context(Context* c) {
+  if (!c->refs.down()) return;
+  if (c->busy.load(std::memory_order_relaxed) == t_thread) c->released = true;   // from a callback: its call goes on to the end
+  else free_context(c);
 }
 
 gradus_status set_mode(gradus_context* ctx, const char* where, bool Context::*mode, int32_t on, int32_t* previous) {

@@ -53,6 +53,7 @@ std::span<const Tensor> tensors(gradus_tensor* const* list, size_t count, const 
 gradus_status caught(Context& c, const char* where) noexcept;  // inside a catch: the exception as status and record
 void write_error(Context& c, gradus_status status, std::string_view message, const char* where, int argument, int64_t user_code) noexcept;
 Thread* thread_or_null() noexcept;
+void free_context(Context* c);
 
 // Runs f(context) as one call of the context. Another thread's call gets BUSY; a callback of this one may come in again.
 template <class F> gradus_status guard(gradus_context* context, const char* where, F&& f) noexcept {
@@ -76,7 +77,10 @@ template <class F> gradus_status guard(gradus_context* context, const char* wher
   }
   me->context = outer;
   me->allocator = outer ? outer->allocator : nullptr;
-  if (!before) c.busy.store(nullptr, std::memory_order_release);
+  if (!before) {
+    c.busy.store(nullptr, std::memory_order_release);
+    if (c.released) [[unlikely]] free_context(&c);
+  }
   return status;
 }
 // A call that makes one object: *result is null unless it succeeds.

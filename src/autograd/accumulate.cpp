@@ -59,9 +59,10 @@ void add_into(Tensor& buffer, Tensor g) {
 
 void accumulate_grad(TensorImpl* leaf, Tensor g) {
   AutogradMeta& m = autograd_meta(leaf);
+  Tensor replaced;                                            // dies after the lock: its end may run the host's code
   const Lock lock(m.accumulating);
   if (context().grad_mode) {                                  // create_graph: the gradient keeps its history
-    m.grad = m.grad ? add(m.grad, g) : call(clone_op, {g});
+    replaced = std::exchange(m.grad, m.grad ? add(m.grad, g) : call(clone_op, {g}));
     return;
   }
   if (!m.grad) {
@@ -69,7 +70,7 @@ void accumulate_grad(TensorImpl* leaf, Tensor g) {
     return;
   }
   if (!is_writable(m.grad)) {
-    m.grad = add(m.grad, g);
+    replaced = std::exchange(m.grad, add(m.grad, g));
     return;
   }
   add_in_place(m.grad, g);

@@ -50,6 +50,11 @@ Tensor* Run::buffer_of(const Edge& e) {
 
 void Run::deliver(const Edge& to, Tensor g) { add_into(slots_[slot_of(to.node)].at(to.nr), std::move(g)); }
 
+void Run::seed(const Edge& to, Tensor g) {
+  roots_.push_back(Ref<Node>::share(to.node));
+  deliver(to, std::move(g));
+}
+
 void Run::only(std::span<const Edge> roots, std::span<const Edge> targets, Tensors* results) {
   restricted_ = true;
   results_ = results;
@@ -80,9 +85,24 @@ void Run::only(std::span<const Edge> roots, std::span<const Edge> targets, Tenso
   }
 }
 
+namespace {
+class RunScope {                                              // the innermost pass of the context
+ public:
+  explicit RunScope(Run* run) : context_(context()), before_(std::exchange(context_.run, run)) {}
+  ~RunScope() { context_.run = before_; }
+  RunScope(const RunScope&) = delete;
+  RunScope& operator=(const RunScope&) = delete;
+
+ private:
+  Context& context_;
+  Run* before_;
+};
+}  // namespace
+
 void Run::run() {
   Context& c = context();
   const GradMode mode(options_.create_graph);
+  const RunScope scope(this);
   for (uint32_t step = 0; !heap_.empty(); ++step) {
     GRADUS_CHECK(!c.cancelled.load(std::memory_order_relaxed), cancelled, "backward: cancelled");
     if (c.interrupt && step % 64 == 0) GRADUS_CHECK(c.interrupt(c.user) == 0, cancelled, "backward: cancelled by the host");
@@ -94,41 +114,82 @@ void Run::run() {
     if (n->owner.load(std::memory_order_relaxed) == this) n->owner.store(nullptr, std::memory_order_release);
     else side_.erase(n);
     free_.push_back(i);
+    current_ = n;
     process(n, s);
+  }
+  current_ = nullptr;
+  for (size_t i = 0; i < at_end_.size(); ++i) {               // one may add others
+    const std::function<void()> f = std::move(at_end_[i]);
+    f();
   }
 }
 
+bool Run::reaches(const Node* n) {
+  if (restricted_) return needed_.count(n) > 0;
+  if (reachable_.empty()) {
+    std::vector<const Node*> stack;
+    const auto visit = [&](const Node* to) { if (to && reachable_.insert(to).second) stack.push_back(to); };
+    for (const Ref<Node>& r : roots_) visit(r.get());
+    while (!stack.empty()) {
+      const Node* at = stack.back();
+      stack.pop_back();
+      for (uint32_t i = 0; i < at->edge_count; ++i) visit(at->edges()[i].node);
+    }
+  }
+  return reachable_.count(n) > 0;
+}
+
 void Run::process(Node* n, Slot& s) {
-  if (n->extra) run_hooks(n, s);
-  if (restricted_) capture(n, s);
-  if (n->is_sink()) {
-    if (accumulates_ && !restricted_ && n->leaf->requires_grad) accumulate_grad(n->leaf, std::move(s.first));
+  if (n->extra) run_tensor_hooks(n, s);
+  if (n->is_sink() && accumulates_) {
+    if (n->leaf->requires_grad && (!restricted_ || targets_.count(n))) accumulate(n, std::move(s.first));
     return;
   }
+  if (restricted_) capture(n, s);
   bool any = false;
   for (uint32_t i = 0; i < n->edge_count && !any; ++i) any = wanted(n->edges()[i]);
   if (!any) return;
-  if (n->op->formula && !options_.create_graph) pull_formula_node(n, std::move(s.first));
+  const bool plain = !n->packed && (!n->extra || (n->extra->before.empty() && n->extra->after.empty()));
+  if (n->op->formula && plain && !options_.create_graph) pull_formula_node(n, std::move(s.first));
   else pull_node(n, s);
   if (!options_.retain_graph && !options_.create_graph) release_saved(n);
 }
 
-void Run::run_hooks(Node* n, Slot& s) {
+static void check_hook(const Tensor& g, const Node* n, uint32_t nr) {
+  if (!g) return;
+  const OutputMeta want = output_meta(n, nr);
+  GRADUS_CHECK(same(g.sizes(), want.sizes), shape, "hook: it returned a gradient of shape {} for a tensor of shape {}", text(g.sizes()), text(want.sizes));
+  GRADUS_CHECK(g.dtype() == want.dtype, dtype, "hook: it returned a gradient of {} for a tensor of {}", name(g.dtype()), name(want.dtype));
+}
+
+void Run::run_tensor_hooks(Node* n, Slot& s) {
   for (uint32_t nr = 0; nr < n->output_count; ++nr) {
     Tensor& g = s.at(nr);
     if (!g) continue;
-    const std::vector<Hook> hooks = n->extra->hooks[nr];      // a hook may remove itself or others
-    for (const Hook& h : hooks) {
+    const std::vector<TensorHook> hooks = n->extra->hooks[nr];   // a hook may remove itself or others
+    for (const TensorHook& h : hooks) {
       Tensor changed = h.run(g);
-      if (!changed) continue;
-      const OutputMeta want = output_meta(n, nr);
-      GRADUS_CHECK(same(changed.sizes(), want.sizes), shape, "hook: it returned a gradient of shape {} for a tensor of shape {}", text(changed.sizes()), text(want.sizes));
-      GRADUS_CHECK(changed.dtype() == want.dtype, dtype, "hook: it returned a gradient of {} for a tensor of {}", name(changed.dtype()), name(want.dtype));
-      g = std::move(changed);
+      check_hook(changed, n, nr);
+      if (changed) g = std::move(changed);
     }
   }
-  for (const Retained& r : n->extra->retained)
-    if (r.tensor && s.at(r.nr)) accumulate_grad(r.tensor, s.at(r.nr));
+  for (size_t i = 0; i < n->extra->retained.size(); ++i)
+    if (const Retained r = n->extra->retained[i]; r.tensor && s.at(r.nr)) accumulate_grad(r.tensor, s.at(r.nr));
+}
+
+void Run::accumulate(Node* sink, Tensor g) {
+  if (!sink->extra || (sink->extra->before.empty() && sink->extra->accumulated.empty() && sink->extra->after.empty())) return accumulate_grad(sink->leaf, std::move(g));
+  Tensors incoming{g};
+  const std::vector<NodeHook> before = sink->extra->before, after = sink->extra->after;
+  for (const NodeHook& h : before) {
+    h.run(incoming, {});
+    check_hook(incoming[0], sink, 0);
+  }
+  if (incoming[0]) accumulate_grad(sink->leaf, incoming[0]);
+  const std::vector<LeafHook> accumulated = sink->extra->accumulated;
+  for (const LeafHook& h : accumulated) h.run(Tensor::share(sink->leaf));
+  Tensors none;
+  for (const NodeHook& h : after) h.run(none, incoming);
 }
 
 void Run::capture(Node* n, Slot& s) {
@@ -151,25 +212,39 @@ void Run::pull_formula_node(Node* n, Tensor g) {
 }
 
 void Run::pull_node(Node* n, Slot& s) {
+  Tensors incoming, gradients(n->edge_count);
+  for (uint32_t nr = 0; nr < n->output_count; ++nr) incoming.push_back(std::move(s.at(nr)));
+  std::vector<NodeHook> after;
+  if (n->extra) {
+    const std::vector<NodeHook> before = n->extra->before;
+    for (const NodeHook& h : before) {
+      h.run(incoming, {});
+      for (uint32_t nr = 0; nr < n->output_count; ++nr) check_hook(incoming[nr], n, nr);
+    }
+  }
+  if (n->extra && n->extra->host) n->extra->host->pull(n, gradients, incoming);
+  else pull_rules(n, incoming, gradients);
+  if (n->extra) after = n->extra->after;                      // also those that a rule has added
+  for (const NodeHook& h : after) h.run(gradients, incoming);
+  for (uint32_t i = 0; i < n->edge_count; ++i) {
+    const Edge& e = n->edges()[i];
+    if (wanted(e) && gradients[i]) deliver(e, project(std::move(gradients[i]), output_meta(e.node, e.nr), n));
+  }
+}
+
+// A gradient that nothing sent: zeros that take no memory but one element's.
+static Tensor missing_gradient(const OutputMeta& m) { return expand(zeros(SizesRef(), m.dtype), m.sizes); }
+
+void Run::pull_rules(Node* n, const Tensors& incoming, Tensors& gradients) {
   const Op& op = *n->op;
-  Tensors gradients;
-  for (uint32_t nr = 0; nr < n->output_count; ++nr) {         // rules never see a missing gradient
+  Tensors whole;                                              // rules never see a missing one
+  for (uint32_t nr = 0; nr < n->output_count; ++nr) {
     const OutputMeta m = output_meta(n, nr);
-    gradients.push_back(s.at(nr) || !is_differentiable(m.dtype) ? std::move(s.at(nr)) : zeros(m.sizes, m.dtype));
+    whole.push_back(incoming[nr] || !is_differentiable(m.dtype) ? incoming[nr] : missing_gradient(m));
   }
   const Unpacked saved(n);
-  Call c(n, saved, gradients);
-  const auto send = [&](uint32_t flat, Tensor g) {
-    const Edge& e = n->edges()[flat];
-    if (g) deliver(e, project(std::move(g), output_meta(e.node, e.nr), n));
-  };
-  if (op.vjp_all) {
-    Tensors all(n->edge_count);
-    op.vjp_all(c, all);
-    for (uint32_t i = 0; i < n->edge_count; ++i)
-      if (wanted(n->edges()[i])) send(i, std::move(all[i]));
-    return;
-  }
+  Call c(n, saved, whole);
+  if (op.vjp_all) return op.vjp_all(c, gradients);
   const int lists = static_cast<int>(n->edge_count) - op.info->schema.inputs + 1;   // members of the one Tensor[] argument
   uint32_t flat = 0;
   for (const Argument& a : op.info->schema.arguments) {
@@ -177,8 +252,8 @@ void Run::pull_node(Node* n, Slot& s) {
     for (int m = 0; m < (a.list ? lists : 1); ++m, ++flat) {
       if (!wanted(n->edges()[flat])) continue;
       c.ask(static_cast<int>(flat), m);
-      if (op.formula) send(flat, op.formula->slope[a.input].pull(c, gradients[0]));
-      else if (op.vjp[a.input]) send(flat, op.vjp[a.input](c, gradients[0]));
+      if (op.formula) gradients[flat] = op.formula->slope[a.input].pull(c, whole[0]);
+      else if (op.vjp[a.input]) gradients[flat] = op.vjp[a.input](c, whole[0]);
     }
   }
 }

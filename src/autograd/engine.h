@@ -19,8 +19,14 @@ class Run {
 
   // Restricts the pass to what leads from the roots to these histories, whose gradients go to results[i].
   void only(std::span<const Edge> roots, std::span<const Edge> targets, Tensors* results);
-  void seed(const Edge& to, Tensor g) { deliver(to, std::move(g)); }
+  void seed(const Edge& to, Tensor g);
   void run();
+
+  // For callbacks, while it runs (Context::run).
+  Node* node() const { return current_; }                     // the one whose rule or hooks run; null in callbacks at the end
+  bool reaches(const Node* n);                                // whether a gradient of it is on its way, was, or will be
+  void at_end(std::function<void()> f) { at_end_.push_back(std::move(f)); }
+  std::shared_ptr<void>& scratch(const void* owner) { return scratch_[owner]; }   // of a hook, for this pass
 
  private:
   struct Slot {                                               // the gradients collected for one node
@@ -34,10 +40,12 @@ class Run {
   uint32_t slot_of(Node* n);
   void deliver(const Edge& to, Tensor g);
   void process(Node* n, Slot& s);
-  void run_hooks(Node* n, Slot& s);
+  void run_tensor_hooks(Node* n, Slot& s);
   void capture(Node* n, Slot& s);
+  void accumulate(Node* sink, Tensor g);
   void pull_formula_node(Node* n, Tensor g);
   void pull_node(Node* n, Slot& s);
+  void pull_rules(Node* n, const Tensors& incoming, Tensors& gradients);
   bool wanted(const Edge& e) const { return e.node && (!restricted_ || needed_.count(e.node)); }
   Tensor* buffer_of(const Edge& e);
 
@@ -51,6 +59,11 @@ class Run {
   std::vector<uint32_t> free_;
   std::vector<Ready> heap_;                                   // newest first
   std::unordered_map<const Node*, uint32_t> side_;            // nodes that another run collects for at the same time
+  Node* current_ = nullptr;
+  std::vector<Ref<Node>> roots_;
+  std::unordered_set<const Node*> reachable_;                 // found at the first question
+  std::vector<std::function<void()>> at_end_;
+  std::unordered_map<const void*, std::shared_ptr<void>> scratch_;
 };
 
 }  // namespace gradus

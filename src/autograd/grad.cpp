@@ -1,5 +1,7 @@
 #include "autograd/grad.h"
 
+#include <unordered_set>
+
 #include "autograd/accumulate.h"
 #include "autograd/engine.h"
 #include "base/context.h"
@@ -9,95 +11,115 @@
 namespace gradus {
 namespace {
 
-class Roots {                                                 // where the pass starts, with the seeds
+class Edges {                                                 // owned places in the graph
  public:
-  Roots(std::span<const Tensor> outputs, std::span<const Tensor> seeds, std::string_view what) {
-    GRADUS_CHECK(!outputs.empty(), value, "{}: no outputs given", what);
-    GRADUS_CHECK(seeds.empty() || seeds.size() == outputs.size(), value, "{}: {} gradients for {} outputs", what, seeds.size(), outputs.size());
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      const Tensor& t = outputs[i];
-      GRADUS_CHECK(needs_grad(t.impl()), state, "{}: output {} does not require grad and has no history", what, i);
-      seeds_.push_back(seed(t, seeds.empty() ? Tensor() : seeds[i], i, what));
-      edges_.push_back(history(t.impl()));
-    }
-  }
-  ~Roots() { for (const Edge& e : edges_) release(e.node); }
-  Roots(const Roots&) = delete;
-  Roots& operator=(const Roots&) = delete;
-
-  std::span<const Edge> edges() const { return edges_; }
-  void start(Run& run) {
-    for (size_t i = 0; i < edges_.size(); ++i) run.seed(edges_[i], seeds_[i]);
-  }
-
- private:
-  static Tensor seed(const Tensor& t, const Tensor& given, size_t i, std::string_view what) {
-    if (!given) {
-      GRADUS_CHECK(t.numel() == 1 && !is_complex(t.dtype()), shape,
-                   "{}: a gradient can be implied only for a real output of one element; output {} has shape {}", what, i, text(t.sizes()));
-      return ones(t.sizes(), t.dtype());
-    }
-    GRADUS_CHECK(same(given.sizes(), t.sizes()), shape, "{}: gradient {} has shape {}, its output {}", what, i, text(given.sizes()), text(t.sizes()));
-    GRADUS_CHECK(is_differentiable(given.dtype()) && is_complex(given.dtype()) == is_complex(t.dtype()), dtype, "{}: gradient {} has dtype {}, its output {}",
-                 what, i, name(given.dtype()), name(t.dtype()));
-    return given.dtype() == t.dtype() ? given : to(given, t.dtype());
-  }
-
-  std::vector<Edge> edges_;
-  std::vector<Tensor> seeds_;
-};
-
-class Targets {                                               // the histories of the inputs asked for
- public:
-  Targets(std::span<const Tensor> inputs, std::string_view what) {
-    GRADUS_CHECK(!inputs.empty(), value, "{}: no inputs given", what);
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      GRADUS_CHECK(needs_grad(inputs[i].impl()), state, "{}: input {} does not require grad", what, i);
-      edges_.push_back(history(inputs[i].impl()));
-    }
-  }
-  ~Targets() { for (const Edge& e : edges_) release(e.node); }
-  Targets(const Targets&) = delete;
-  Targets& operator=(const Targets&) = delete;
-  std::span<const Edge> edges() const { return edges_; }
+  Edges() = default;
+  ~Edges() { for (const Edge& e : edges_) release(e.node); }
+  Edges(const Edges&) = delete;
+  Edges& operator=(const Edges&) = delete;
+  void add(Edge owned) { edges_.push_back(owned); }           // room was made
+  void reserve(size_t n) { edges_.reserve(n); }
+  std::span<const Edge> get() const { return edges_; }
 
  private:
   std::vector<Edge> edges_;
 };
+
+void edges_of(std::span<const Tensor> tensors, std::string_view what, const char* role, Edges& to) {
+  GRADUS_CHECK(!tensors.empty(), value, "{}: no {}s given", what, role);
+  to.reserve(tensors.size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    GRADUS_CHECK(needs_grad(tensors[i].impl()), state, "{}: {} {} does not require grad", what, role, i);
+    to.add(history(tensors[i].impl()));
+  }
+}
+
+Tensor seed_of(const OutputMeta& of, const Tensor& given, size_t i, std::string_view what) {
+  if (!given) {
+    GRADUS_CHECK(numel_of(of.sizes) == 1 && !is_complex(of.dtype), shape,
+                 "{}: a gradient can be implied only for a real output of one element; output {} has shape {}", what, i, text(of.sizes));
+    return ones(of.sizes, of.dtype);
+  }
+  GRADUS_CHECK(same(given.sizes(), of.sizes), shape, "{}: gradient {} has shape {}, its output {}", what, i, text(given.sizes()), text(of.sizes));
+  GRADUS_CHECK(is_differentiable(given.dtype()) && is_complex(given.dtype()) == is_complex(of.dtype), dtype, "{}: gradient {} has dtype {}, its output {}",
+               what, i, name(given.dtype()), name(of.dtype));
+  return given.dtype() == of.dtype ? given : to(given, of.dtype);
+}
+
+void start(Run& run, std::span<const Edge> outputs, std::span<const Tensor> seeds, std::string_view what) {
+  GRADUS_CHECK(!outputs.empty(), value, "{}: no outputs given", what);
+  GRADUS_CHECK(seeds.empty() || seeds.size() == outputs.size(), value, "{}: {} gradients for {} outputs", what, seeds.size(), outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    run.seed(outputs[i], seed_of(output_meta(outputs[i].node, outputs[i].nr), seeds.empty() ? Tensor() : seeds[i], i, what));
+}
 
 }  // namespace
 
 void backward(std::span<const Tensor> outputs, std::span<const Tensor> seeds, const GradOptions& options, std::span<const Tensor> inputs) {
-  Roots roots(outputs, seeds, "backward");
+  Edges from;
+  edges_of(outputs, "backward", "output", from);
+  backward(from.get(), seeds, options, inputs);
+}
+
+void backward(std::span<const Edge> outputs, std::span<const Tensor> seeds, const GradOptions& options, std::span<const Tensor> inputs) {
   Run run(options, true);
   if (inputs.empty()) {
-    roots.start(run);
+    start(run, outputs, seeds, "backward");
     return run.run();
   }
-  const Targets targets(inputs, "backward");
+  Edges targets;
+  edges_of(inputs, "backward", "input", targets);
   Tensors results(inputs.size());
-  run.only(roots.edges(), targets.edges(), &results);
-  roots.start(run);
+  run.only(outputs, targets.get(), &results);
+  start(run, outputs, seeds, "backward");
   run.run();
   const GradMode mode(options.create_graph);
-  for (size_t i = 0; i < inputs.size(); ++i)
-    if (results[i]) accumulate_grad(inputs[i].impl(), results[i]);
+  for (size_t i = 0; i < inputs.size(); ++i) {                // leaves have theirs, and those that retain it
+    TensorImpl* t = inputs[i].impl();
+    if (results[i] && !(t->autograd && t->autograd->retained_by)) accumulate_grad(t, results[i]);
+  }
 }
 
 Tensors grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs, std::span<const Tensor> seeds, const GradOptions& options) {
-  Roots roots(outputs, seeds, "grad");
-  const Targets targets(inputs, "grad");
+  Edges from, targets;
+  edges_of(outputs, "grad", "output", from);
+  edges_of(inputs, "grad", "input", targets);
+  return grad(from.get(), targets.get(), seeds, options);
+}
+
+Tensors grad(std::span<const Edge> outputs, std::span<const Edge> inputs, std::span<const Tensor> seeds, const GradOptions& options) {
+  GRADUS_CHECK(!inputs.empty(), value, "grad: no inputs given");
   Tensors results(inputs.size());
   Run run(options, false);
-  run.only(roots.edges(), targets.edges(), &results);
-  roots.start(run);
+  run.only(outputs, inputs, &results);
+  start(run, outputs, seeds, "grad");
   run.run();
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (results[i]) continue;
     GRADUS_CHECK(options.allow_unused || options.materialize, state, "grad: input {} was not used in the outputs: pass allow_unused to get none", i);
-    if (options.materialize) results[i] = zeros(inputs[i].sizes(), inputs[i].dtype());
+    const OutputMeta m = output_meta(inputs[i].node, inputs[i].nr);
+    if (options.materialize) results[i] = zeros(m.sizes, m.dtype);
   }
   return results;
+}
+
+void free_graph(std::span<const Edge> from, std::span<const Edge> kept) {
+  std::unordered_set<Node*> seen;
+  std::vector<Node*> stack;
+  const auto walk = [&](std::span<const Edge> starts, auto&& each) {
+    const auto visit = [&](Node* n) { if (n && seen.insert(n).second) stack.push_back(n); };
+    for (const Edge& e : starts) visit(e.node);
+    while (!stack.empty()) {
+      Node* n = stack.back();
+      stack.pop_back();
+      each(n);
+      for (uint32_t i = 0; i < n->edge_count; ++i) visit(n->edges()[i].node);
+    }
+  };
+  walk(kept, [](Node*) {});
+  std::vector<Ref<Node>> gone;                                // held: what they saved may own others
+  walk(from, [&](Node* n) { if (!n->is_sink()) gone.push_back(Ref<Node>::share(n)); });
+  for (const Ref<Node>& n : gone) release_saved(n.get());
 }
 
 }  // namespace gradus

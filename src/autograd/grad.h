@@ -3,7 +3,7 @@
 #include <span>
 
 #include "tensor/tensor.h"
-#include "dispatch/op.h"
+#include "graph/node.h"
 
 namespace gradus {
 
@@ -19,5 +19,17 @@ struct GradOptions {
 void backward(std::span<const Tensor> outputs, std::span<const Tensor> seeds, const GradOptions& options = {}, std::span<const Tensor> inputs = {});
 // Returns the gradients of `inputs` and leaves every .grad alone.
 Tensors grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs, std::span<const Tensor> seeds, const GradOptions& options = {});
+
+// The same with places in the graph instead of tensors, which may be gone by then. An edge is one output of a node.
+void backward(std::span<const Edge> outputs, std::span<const Tensor> seeds, const GradOptions& options, std::span<const Tensor> inputs = {});
+Tensors grad(std::span<const Edge> outputs, std::span<const Edge> inputs, std::span<const Tensor> seeds, const GradOptions& options = {});
+
+// Runs f once after every pass that reaches one of the tensors (any: at the first gradient) or all that it reaches: gradients in
+// the order of the tensors, null where none came. Its hooks are removed with remove_hook; ids has one per tensor.
+using MultiHook = std::function<void(const Tensors& gradients)>;
+std::vector<uint64_t> add_multi_hook(std::span<const Tensor> tensors, bool any, MultiHook f);
+
+// Frees what the nodes behind these have saved, as a backward pass would: all but what `kept` still need.
+void free_graph(std::span<const Edge> from, std::span<const Edge> kept);
 
 }  // namespace gradus

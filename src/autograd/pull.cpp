@@ -12,15 +12,9 @@ constexpr double kNeutral = -0.0;                             // the true neutra
 
 const Tensor& saved_tensor(const Node* node, uint32_t slot, bool is_output) {
   auto* n = const_cast<Node*>(node);
-  GRADUS_CHECK(!n->freed, graph_freed, "{}: its saved values were freed by an earlier backward: pass retain_graph to keep them", node_name(n));
-  for (uint32_t i = 0; i < n->saved_count; ++i) {
-    const Saved& s = n->saved()[i];
-    if (s.slot != slot || s.is_output != is_output) continue;
-    const uint32_t now = s.tensor->storage->current();
-    GRADUS_CHECK(now == s.version, in_place, "{}: a saved tensor of shape {} was changed in place: it is at version {}, expected {}",
-                 node_name(n), text(s.tensor->sizes()), now, s.version);
-    return reinterpret_cast<const Tensor&>(s.tensor);
-  }
+  check_not_freed(n);
+  for (uint32_t i = 0; i < n->saved_count; ++i)
+    if (const Saved& s = n->saved()[i]; s.slot == slot && s.is_output == is_output) return plain_tensor(n, s);
   fail(Status::internal, "{}: value {} was not saved", node_name(n), slot);
 }
 

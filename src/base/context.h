@@ -25,6 +25,9 @@ struct ErrorRecord {
   char message[1024] = {};
 };
 
+class SavedHooks;                                             // graph/saved.h
+class Run;                                                    // autograd/engine.h
+
 struct Context : Object {
   Context() : Object{Kind::context, {}} {}
 
@@ -34,6 +37,8 @@ struct Context : Object {
   Allocator* allocator = nullptr;
   Generator generator;
   uint64_t sequence = 0;                                      // of graph nodes
+  SavedHooks* saved_hooks = nullptr;                          // owned: the innermost in force
+  Run* run = nullptr;                                         // the backward pass that is running, the innermost
   int32_t (*interrupt)(void* user) = nullptr;
   void (*log)(void* user, int32_t level, const char* text, size_t length) = nullptr;
   int32_t log_level = 0;
@@ -41,6 +46,7 @@ struct Context : Object {
   void (*destroy)(void* user) = nullptr;
   std::atomic<bool> cancelled{false};
   std::atomic<Thread*> busy{nullptr};                         // the thread that is inside a call
+  bool released = false;                                      // by a callback: it goes when the call is over
   ErrorRecord error;
 };
 

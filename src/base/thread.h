@@ -53,7 +53,7 @@ struct Thread {
 };
 
 // Initial-exec: 8 bytes of the static TLS block, no call to find it.
-extern thread_local Thread* t_thread [[gnu::tls_model("initial-exec")]];
+extern constinit thread_local Thread* t_thread [[gnu::tls_model("initial-exec")]];
 Thread* start_thread();                                       // makes the record at a thread's first need
 inline Thread& this_thread() {
   if (Thread* t = t_thread) [[likely]] return *t;

@@ -1,5 +1,8 @@
 #include "graph/call.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "base/context.h"
 #include "dispatch/evaluate.h"
 #include "dispatch/registry.h"
@@ -66,16 +69,58 @@ void compose_in_place(const Op& op, Value* values, bool records) {
 
 // The other tensors of the call that share the written storage, replaced by copies while recording: what the rules read must
 // be what the op read.
-void separate_inputs(const Op& op, Value* values, Tensors& copies) {
-  const Storage* written = values[0].t->storage;
-  const auto& arguments = op.info->schema.arguments;
-  for (size_t i = 1; i < arguments.size(); ++i) {
-    if (values[i].tag != Tag::tensor || values[i].t->storage != written) continue;
-    const Tensor t = Tensor::share(values[i].t);
-    static const Op* clone_op = find_op("clone");
-    copies.push_back(call(*clone_op, {Value(t)}));
-    values[i] = Value(copies.back());
+class Separated {
+ public:
+  Separated(const Op& op, Value* values) : written_(values[0].t->storage) {
+    for (size_t i = 1; i < op.info->schema.arguments.size(); ++i) {
+      if (values[i].tag == Tag::tensor) {
+        if (!shares(values[i].t)) continue;
+        kept_.push_back(copy(values[i].t));
+        values[i] = Value(kept_.back());
+      } else if (values[i].tag == Tag::tensors) {
+        separate_list(values[i]);
+      }
+    }
   }
+
+ private:
+  bool shares(const TensorImpl* t) const { return t && t->storage == written_; }
+  static Tensor copy(TensorImpl* t) {
+    static const Op* clone_op = find_op("clone");
+    return call(*clone_op, {Value(t)});
+  }
+  void separate_list(Value& v) {
+    const auto list = v.list();
+    if (std::none_of(list.begin(), list.end(), [this](const Tensor& t) { return shares(t.impl()); })) return;
+    list_.assign(list.begin(), list.end());                   // a call has one list at most
+    for (Tensor& t : list_)
+      if (shares(t.impl())) t = copy(t.impl());
+    v = Value(std::span<const Tensor>(list_));
+  }
+
+  const Storage* written_;
+  Tensors kept_;
+  std::vector<Tensor> list_;
+};
+
+// The edges are those of the inputs as they were; saved outputs and versions those after the write.
+void write(const Op& op, Value* values, bool records) {
+  const Args args(op, values);
+  TensorImpl* self = values[0].t;
+  if (!records) {
+    evaluate_in_place(op, args);
+    return self->storage->bump(op.info->index);
+  }
+  const Edge old = history(self);                             // a stale view gets its history first
+  if (old.node) release(old.node);
+  const Separated separated(op, values);
+  const Tensor before = copy_if_read(op, args), shared = Tensor::share(self);
+  const Ref<Node> n = make_node(op, args, {&shared, 1}, true, before);
+  Rewrite rewrite(self, n);
+  evaluate_in_place(op, args);
+  self->storage->bump(op.info->index);
+  rewrite.commit();
+  pack_outputs(n.get());
 }
 
 void call_in_place(const Op& op, Value* values, Tensors& out) {
@@ -87,25 +132,7 @@ void call_in_place(const Op& op, Value* values, Tensors& out) {
   if (op.compose && (!op.kernel || (records && !has_own_rule(op)))) {
     compose_in_place(op, values, records);
   } else {
-    Tensors copies;
-    if (records) {
-      check_saves(op, args);
-      separate_inputs(op, values, copies);
-    }
-    const Tensor before = records ? copy_if_read(op, args) : Tensor();
-    if (records) {
-      // The edges are those of the inputs as they were; saved outputs and versions those after the write.
-      const Edge old = history(self);
-      if (old.node) release(old.node);
-    }
-    evaluate_in_place(op, args);
-    const uint32_t stale = self->storage->current();
-    self->storage->bump();
-    if (records) {
-      if (self->view && self->autograd->seen_version == stale) self->autograd->seen_version = stale + 1;   // its history is still the old one
-      const Tensor shared = Tensor::share(self);
-      rebase(self, make_node(op, args, {&shared, 1}, before));
-    }
+    write(op, values, records);
   }
   out.push_back(Tensor::share(self));
 }
@@ -166,7 +193,7 @@ void call(const Op& op, const Value* values, int n, Tensors& out) {
   const bool records = c.grad_mode && any_needs_grad(op, args);
   if (records && op.compose && !has_own_rule(op)) return op.compose(args, out);
   evaluate(op, args, out);
-  if (op.view && !c.inference_mode)
+  if (op.view)
     for (const Tensor& t : out) record_view(t, args.tensor(0), op.multi_view);
   if (records && op.info->differentiable && !c.inference_mode) record(op, args, out);
 }

@@ -31,7 +31,7 @@ static Node* make_sink(TensorImpl* leaf) {
   n->slot = n->edge_count = n->saved_count = 0;
   n->output_count = 1;
   n->size_class = b.size_class;
-  n->freed = n->has_args = false;
+  n->freed = n->has_args = n->packed = false;
   n->extra = nullptr;
   n->leaf = leaf;
   count_live(Live::nodes, 1);
@@ -123,22 +123,42 @@ void record_view(const Tensor& view, const Tensor& of, bool multiple) {
   const AutogradMeta* parent = of.impl()->view ? of.impl()->autograd : nullptr;
   m.base = parent ? parent->base : of;
   m.seen_version = v->storage->current();
-  m.kind = multiple ? ViewKind::multiple : context().grad_mode ? ViewKind::ordinary : ViewKind::no_grad;
+  const Context& c = context();
+  m.kind = multiple ? ViewKind::multiple : c.inference_mode ? ViewKind::inference : c.grad_mode ? ViewKind::ordinary : ViewKind::no_grad;
   if (parent) m.kind = std::max(m.kind, parent->kind);        // the strictest origin wins along a chain
   v->view = true;
 }
 
-void rebase(TensorImpl* t, const Ref<Node>& n) {
-  if (!t->view) return set_history(t, n, 0);
-  TensorImpl* base = t->autograd->base.impl();
-  const InBase at(t, base);
-  // The base is now its old self with the view's place filled from the new value.
-  const Tensor value = alias(Tensor::share(t));
-  set_history(value.impl(), n, 0);
-  const Value v[] = {Value(t->autograd->base), Value(value), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride), Value(false)};
-  const Tensor self = Tensor::share(base);
-  set_history(base, make_node(strided_put(), Args(strided_put(), v), {&self, 1}), 0);
-  follow_base(t);
+// Kept gradients move to the new node: room for that.
+static void reserve_retained(const TensorImpl* t, Node* n) {
+  if (t->autograd && t->autograd->retained_by) extra_of(n).retained.reserve(extra_of(n).retained.size() + 1);
+}
+
+Rewrite::Rewrite(TensorImpl* t, Ref<Node> n, uint32_t nr) : tensor_(t), node_(std::move(n)), nr_(nr) {
+  if (!t->view) {
+    reserve_retained(t, node_.get());
+    return;
+  }
+  const Tensor &base = t->autograd->base, self = Tensor::share(t);
+  const InBase at(t, base.impl());
+  // The base becomes its old self with the view's place filled from the new value, and the view that place of the new base.
+  const Tensor value = alias(self);
+  set_history(value.impl(), node_, nr);
+  const Value put[] = {Value(base), Value(value), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride), Value(false)};
+  base_node_ = make_node(strided_put(), Args(strided_put(), put), {&base, 1});
+  const Tensor new_base = alias(base);
+  set_history(new_base.impl(), base_node_, 0);
+  const Value view[] = {Value(new_base), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride)};
+  view_node_ = make_node(strided_view(), Args(strided_view(), view), {&self, 1});
+  reserve_retained(base.impl(), base_node_.get());
+  reserve_retained(t, view_node_.get());
+}
+
+void Rewrite::commit() noexcept {
+  if (!view_node_) return set_history(tensor_, node_, nr_);
+  set_history(tensor_->autograd->base.impl(), base_node_, 0);
+  set_history(tensor_, view_node_, 0);
+  tensor_->autograd->seen_version = tensor_->storage->current();
 }
 
 // ---- rules for the user
@@ -183,14 +203,6 @@ void detach_in_place(TensorImpl* t) {
   t->requires_grad = false;
 }
 
-static NodeExtra& extra_of(Node* n) {
-  if (!n->extra) {
-    n->extra = new NodeExtra;
-    n->extra->hooks.resize(n->output_count);
-  }
-  return *n->extra;
-}
-
 void retain_grad(TensorImpl* t) {
   GRADUS_CHECK(needs_grad(t), state, "retain_grad: the tensor does not require grad");
   Node* n = grad_fn(t);
@@ -207,21 +219,60 @@ void move_retained(TensorImpl* t, Node* to, uint32_t nr) {
 uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook) {
   GRADUS_CHECK(needs_grad(t), state, "hook: the tensor does not require grad");
   const Ref<Node> n = Ref<Node>::adopt(history(t).node);
-  const uint64_t id = autograd_meta(t).next_hook++;
-  extra_of(n.get()).hooks[t->grad_fn ? t->output_nr : 0].push_back({id, std::move(hook)});
-  return id;
+  NodeExtra& extra = extra_of(n.get());
+  AutogradMeta& m = autograd_meta(t);
+  m.hooked.push_back({extra.next_hook, n->is_sink() ? Ref<Node>() : n});
+  try {
+    extra.hooks[n->is_sink() ? 0 : t->output_nr].push_back({extra.next_hook, std::move(hook)});
+  } catch (...) {
+    m.hooked.pop_back();
+    throw;
+  }
+  return extra.next_hook++;
+}
+
+// The removed hook dies after the list is whole again: it may run the host's code.
+template <class H> static bool remove_from(std::vector<H>& hooks, uint64_t id) {
+  const auto at = std::find_if(hooks.begin(), hooks.end(), [id](const H& h) { return h.id == id; });
+  if (at == hooks.end()) return false;
+  const H removed = std::move(*at);
+  hooks.erase(at);
+  return true;
 }
 
 bool remove_hook(TensorImpl* t, uint64_t id) {
-  if (!t->autograd || !needs_grad(t)) return false;
-  const Ref<Node> n = Ref<Node>::adopt(history(t).node);
+  if (!t->autograd) return false;
+  auto& hooked = t->autograd->hooked;
+  for (size_t i = 0; i < hooked.size(); ++i) {
+    if (hooked[i].id != id) continue;
+    const Ref<Node> other = hooked[i].node;
+    Node* n = other ? other.get() : t->autograd->sink.load(std::memory_order_acquire);
+    if (!n || !remove_node_hook(n, id)) continue;
+    hooked.erase(hooked.begin() + static_cast<std::ptrdiff_t>(i));
+    return true;
+  }
+  return false;
+}
+
+uint64_t add_node_hook(Node* n, When when, std::function<void(Tensors&, const Tensors&)> hook) {
+  NodeExtra& extra = extra_of(n);
+  (when == When::before ? extra.before : extra.after).push_back({extra.next_hook, std::move(hook)});
+  return extra.next_hook++;
+}
+
+uint64_t add_leaf_hook(TensorImpl* t, std::function<void(const Tensor&)> hook) {
+  GRADUS_CHECK(t->requires_grad && !t->grad_fn, state, "hook: only a leaf that requires grad accumulates a gradient");
+  NodeExtra& extra = extra_of(sink_of(t));
+  extra.accumulated.push_back({extra.next_hook, std::move(hook)});
+  autograd_meta(t).hooked.push_back({extra.next_hook, {}});
+  return extra.next_hook++;
+}
+
+bool remove_node_hook(Node* n, uint64_t id) {
   if (!n->extra) return false;
-  auto& hooks = n->extra->hooks[t->grad_fn ? t->output_nr : 0];
-  const auto at = std::find_if(hooks.begin(), hooks.end(), [id](const Hook& h) { return h.id == id; });
-  if (at == hooks.end()) return false;
-  const Hook removed = std::move(*at);                        // dies after the list is whole again: it may run the host's code
-  hooks.erase(at);
-  return true;
+  for (auto& hooks : n->extra->hooks)
+    if (remove_from(hooks, id)) return true;
+  return remove_from(n->extra->before, id) || remove_from(n->extra->after, id) || remove_from(n->extra->accumulated, id);
 }
 
 void set_grad(TensorImpl* t, const Tensor& g) {

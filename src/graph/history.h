@@ -16,7 +16,8 @@ struct AutogradMeta {
   ViewKind kind = ViewKind::ordinary;
   Node* retained_by = nullptr;                                // gives it its gradient though it is no leaf; clears this when it dies
   uint8_t size_class = 0;
-  uint64_t next_hook = 1;
+  struct Hooked { uint64_t id; Ref<Node> node; };             // null: the leaf's own sink
+  std::vector<Hooked> hooked;                                 // where its hooks are: histories it had when they were added
 };
 
 AutogradMeta& autograd_meta(TensorImpl* t);                   // made when there is none
@@ -31,17 +32,32 @@ Node* grad_fn(TensorImpl* t);                                 // null for a leaf
 
 void set_requires_grad(TensorImpl* t, bool on);
 void record_view(const Tensor& view, const Tensor& of, bool multiple);
-// After a write: the tensor's history becomes the node; a view hands the change to its base.
-void rebase(TensorImpl* t, const Ref<Node>& n);
+// The history of a tensor that is about to be written, made beforehand so that nothing can fail once the write is done. The
+// node's output nr becomes the tensor; a view hands the change to its base.
+class Rewrite {
+ public:
+  Rewrite(TensorImpl* t, Ref<Node> n, uint32_t nr = 0);
+  void commit() noexcept;                                     // after the write and the new version
+
+ private:
+  TensorImpl* tensor_;
+  Ref<Node> node_, view_node_;                                // of the value; of a view's place in its base
+  Ref<Node> base_node_;
+  uint32_t nr_;
+};
 void check_in_place(const Op& op, TensorImpl* self, bool records);
-void check_saves(const Op& op, const Args& args);             // what recording would refuse to save, before a write (node.cpp)
 Tensor detach(const Tensor& t);
 void detach_in_place(TensorImpl* t);
 void retain_grad(TensorImpl* t);
 // A kept gradient is that of the newest version: the node that made it gives it.
 void move_retained(TensorImpl* t, Node* to, uint32_t nr);
+// Of the history that the tensor has now. Ids are for removal, by the tensor or the node they were added to.
 uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook);
 bool remove_hook(TensorImpl* t, uint64_t id);
+enum class When { before, after };
+uint64_t add_node_hook(Node* n, When when, std::function<void(Tensors& gradients, const Tensors& incoming)> hook);
+uint64_t add_leaf_hook(TensorImpl* t, std::function<void(const Tensor& leaf)> hook);
+bool remove_node_hook(Node* n, uint64_t id);
 void set_grad(TensorImpl* t, const Tensor& grad);             // null clears
 
 }  // namespace gradus

@@ -6,6 +6,7 @@
 
 #include "base/context.h"
 #include "base/live.h"
+#include "dispatch/registry.h"
 #include "graph/history.h"
 
 namespace gradus {
@@ -94,17 +95,6 @@ void store_args(Node* n, const Args& args, char* at) {
   }
 }
 
-void check_savable(const TensorImpl* t) {
-  GRADUS_CHECK(!t->inference, state, "a tensor made in inference mode can't be saved for backward: clone it first");
-}
-
-void save(Saved*& at, TensorImpl* t, int slot, bool is_output, Tensor hold = {}) {
-  if (!hold) hold = Tensor::share(t);
-  check_savable(hold.impl());
-  *at++ = {hold.impl(), hold.storage().current(), static_cast<uint16_t>(slot), is_output};
-  hold.detach_handle();
-}
-
 // A node with its edges empty and nothing saved yet.
 Ref<Node> new_node(const Op& op, size_t bytes, uint32_t edges, size_t outputs, bool has_args) {
   const Block block = take_block(bytes);
@@ -118,7 +108,7 @@ Ref<Node> new_node(const Op& op, size_t bytes, uint32_t edges, size_t outputs, b
   n->saved_count = 0;
   n->output_count = static_cast<uint16_t>(outputs);
   n->size_class = block.size_class;
-  n->freed = false;
+  n->freed = n->packed = false;
   n->has_args = has_args;
   n->extra = nullptr;
   n->args = nullptr;
@@ -134,6 +124,12 @@ char* store_meta(char* at, const TensorImpl* t) {
   return reinterpret_cast<char*>(m->sizes() + t->ndim);
 }
 
+void save(Node* n, Saved*& at, Tensor value, uint32_t slot, bool is_output, bool write_ahead) {
+  keep(*at, *n->op, std::move(value), slot, is_output, write_ahead);
+  n->packed |= at++->is_packed;
+  ++n->saved_count;
+}
+
 // Newer than all that it depends on.
 void number(Node* n, uint64_t newest_input) {
   Context& c = context();
@@ -142,7 +138,7 @@ void number(Node* n, uint64_t newest_input) {
 
 }  // namespace
 
-Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outputs, const Tensor& instead_of_self) {
+Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outputs, bool write_ahead, const Tensor& instead_of_self) {
   const Plan p = plan_of(op, args, outputs);
   Ref<Node> n = new_node(op, p.bytes(), p.edges, outputs.size(), p.has_args);
   uint64_t newest = 0;
@@ -153,18 +149,12 @@ Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outp
       n->edges()[flat] = history(t);
       newest = std::max(newest, n->edges()[flat].node->sequence);
     }
-    if (t && (p.saves >> input & 1)) {
-      save(at, t, static_cast<int>(flat), false, flat == 0 ? instead_of_self : Tensor());
-      ++n->saved_count;
-    }
+    if (t && (p.saves >> input & 1)) save(n.get(), at, flat == 0 && instead_of_self ? instead_of_self : Tensor::share(t), flat, false, false);
     ++flat;
   });
   number(n.get(), newest);
   for (size_t k = 0; k < outputs.size(); ++k)
-    if (p.saves >> (16 + k) & 1) {                            // an alias: the output itself would own its owner
-      save(at, nullptr, static_cast<int>(k), true, alias(outputs[k]));
-      ++n->saved_count;
-    }
+    if (p.saves >> (16 + k) & 1) save(n.get(), at, alias(outputs[k]), static_cast<uint32_t>(k), true, write_ahead);   // itself, it would own its owner
   char* metas = metas_of(n.get());
   for (const Tensor& t : outputs) metas = store_meta(metas, t.impl());
   if (p.has_args) store_args(n.get(), args, metas);
@@ -202,26 +192,76 @@ Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out) {
       n->edges()[k] = history(t);
       newest = std::max(newest, n->edges()[k].node->sequence);
     }
-    if (saves >> k & 1) {
-      save(at, t, static_cast<int>(k), false);
-      ++n->saved_count;
-    }
+    if (saves >> k & 1) save(n.get(), at, Tensor::share(t), k, false, false);
   }
   number(n.get(), newest);
-  if (saves >> arity & 1) {
-    save(at, nullptr, 0, true, alias(out));
-    ++n->saved_count;
-  }
+  if (saves >> arity & 1) save(n.get(), at, alias(out), 0, true, false);
   char* tail = store_meta(reinterpret_cast<char*>(at), out.impl());
   if (has_args) store_args(n.get(), args, tail);
   return n;
 }
 
-void check_saves(const Op& op, const Args& args) {
-  const Plan p = plan_of(op, args, {});
-  for_each_input(op, args, [&](int, int input, int, TensorImpl* t) {
-    if (t && (p.saves >> input & 1)) check_savable(t);
-  });
+void pack_outputs(Node* n) {
+  if (!context().saved_hooks) return;
+  for (uint32_t i = 0; i < n->saved_count; ++i) {
+    Saved& s = n->saved()[i];
+    if (!s.is_output) continue;
+    pack_saved(s, *n->op);
+    n->packed |= s.is_packed;
+  }
+}
+
+// What nodes that are no op of the registry point at.
+static const Op& host_op() {
+  static const Op* made = [] {
+    auto info = std::make_unique<OpInfo>();
+    auto op = std::make_unique<Op>();
+    op->schema = "host_function(Tensor?[] inputs) -> Tensor[]";
+    info->schema = parse_schema(op->schema);
+    info->name = info->schema.name;
+    info->op = op.get();
+    info->differentiable = true;
+    info->rules = 1;
+    op->info = info.release();
+    return op.release();
+  }();
+  return *made;
+}
+
+Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
+  size_t metas = 0;
+  for (const Tensor& t : outputs) metas += sizeof(StoredMeta) + 8 * static_cast<size_t>(t.ndim());
+  const auto edges = static_cast<uint32_t>(inputs.size());
+  Ref<Node> n = new_node(host_op(), sizeof(Node) + edges * sizeof(Edge) + metas, edges, outputs.size(), false);
+  extra_of(n.get()).host = std::move(rule);
+  uint64_t newest = 0;
+  for (uint32_t i = 0; i < edges; ++i) {
+    TensorImpl* t = inputs[i].impl();
+    if (!t || !needs_grad(t)) continue;
+    n->edges()[i] = history(t);
+    newest = std::max(newest, n->edges()[i].node->sequence);
+  }
+  number(n.get(), newest);
+  char* at = metas_of(n.get());
+  for (const Tensor& t : outputs) at = store_meta(at, t.impl());
+  return n;
+}
+
+Tensor with_history(const Tensor& value, const Edge& to) {
+  Tensor t = alias(value);
+  if (!to.node->is_sink()) {
+    set_history(t.impl(), Ref<Node>::share(to.node), to.nr);
+    return t;
+  }
+  static const Op* identity = find_op("clone");               // a leaf's sink gives no other tensor its gradient
+  const size_t metas = sizeof(StoredMeta) + 8 * static_cast<size_t>(t.ndim());
+  const Ref<Node> n = new_node(*identity, sizeof(Node) + sizeof(Edge) + metas, 1, 1, false);
+  retain(to.node);
+  n->edges()[0] = to;
+  number(n.get(), to.node->sequence);
+  store_meta(metas_of(n.get()), t.impl());
+  set_history(t.impl(), n, 0);
+  return t;
 }
 
 void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr) {
@@ -244,6 +284,7 @@ OutputMeta output_meta(const Node* node, uint32_t nr) {
 
 std::string node_name(const Node* n) {
   if (n->is_sink()) return "AccumulateGrad";
+  if (n->extra && n->extra->host) return n->extra->host->name();
   const OpInfo* info = n->op->info;
   std::string s;
   bool upper = true;
@@ -256,10 +297,20 @@ std::string node_name(const Node* n) {
 }
 
 void release_saved(Node* n) {
-  Saved* s = n->saved();
-  for (uint32_t i = 0; i < n->saved_count; ++i)
-    if (TensorImpl* t = std::exchange(s[i].tensor, nullptr)) release(t);
+  for (uint32_t i = 0; i < n->saved_count; ++i) drop(n->saved()[i]);
   n->freed = n->saved_count > 0;
+  if (!n->extra || !n->extra->host) return;
+  n->extra->host->free_saved();
+  n->freed = true;
+}
+
+NodeExtra& extra_of(Node* n) {
+  if (!n->extra) {
+    auto made = std::make_unique<NodeExtra>();
+    made->hooks.resize(n->output_count);
+    n->extra = made.release();
+  }
+  return *n->extra;
 }
 
 // A dying node may be the last owner of others: a list, never recursion.
@@ -284,53 +335,6 @@ void free_node(Node* n) {
     give_block(d, d->size_class);
   }
   thread.freeing = false;
-}
-
-Unpacked::Unpacked(Node* n) : node_(n) {
-  const Op& op = *n->op;
-  GRADUS_CHECK(!n->freed, graph_freed, "{}: its saved values were freed by an earlier backward: pass retain_graph to keep them", node_name(n));
-  const auto& arguments = op.info->schema.arguments;
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    values_[i] = n->has_args ? n->args[i] : op.info->defaults[i];
-    if (arguments[i].type == Type::tensor && !values_[i].is_number()) values_[i] = Value(std::nullopt);
-  }
-  for (uint32_t i = 0; i < n->saved_count; ++i) {
-    const Saved& s = n->saved()[i];
-    const uint32_t now = s.tensor->storage->current();
-    GRADUS_CHECK(now == s.version, in_place, "{}: a saved tensor of shape {} was changed in place: it is at version {}, expected {}",
-                 node_name(n), text(s.tensor->sizes()), now, s.version);
-    if (s.is_output) {
-      while (outputs_.size() <= s.slot) outputs_.push_back({});
-      Tensor out = Tensor::share(s.tensor);
-      if (context().grad_mode) {                              // create_graph: the value gets its history back
-        out = alias(out);
-        set_history(out.impl(), Ref<Node>::share(n), s.slot);
-      }
-      outputs_[s.slot] = std::move(out);
-    }
-  }
-  uint32_t flat = 0, next = 0;
-  const auto take = [&]() -> TensorImpl* {                    // saved inputs stand in flat order
-    if (next < n->saved_count && !n->saved()[next].is_output && n->saved()[next].slot == flat) return n->saved()[next++].tensor;
-    return nullptr;
-  };
-  size_t lists = 0;
-  for (const Argument& a : arguments)
-    if (a.type == Type::tensor && a.list) lists += n->edge_count;
-  lists_.reserve(lists);                                      // spans point into it
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const Argument& a = arguments[i];
-    if (a.type != Type::tensor) continue;
-    if (!a.list) {
-      if (TensorImpl* t = take()) values_[i] = Value(t);
-      ++flat;
-      continue;
-    }
-    const size_t begin = lists_.size();
-    const uint32_t members = n->edge_count - static_cast<uint32_t>(op.info->schema.inputs - 1);   // at most one list
-    for (uint32_t m = 0; m < members; ++m, ++flat) lists_.push_back(Tensor::share(take()));
-    values_[i] = Value(std::span<const Tensor>(lists_.data() + begin, members));
-  }
 }
 
 }  // namespace gradus

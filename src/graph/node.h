@@ -3,40 +3,46 @@
 #pragma once
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "dispatch/op.h"
+#include "graph/saved.h"
 
 namespace gradus {
 
-class Run;                                                    // one backward pass (autograd/engine.cpp)
+class Run;                                                    // one backward pass (autograd/engine.h)
 
 struct Edge {
   Node* node = nullptr;                                       // null: nothing flows
   uint32_t nr = 0;                                            // which output of the node
 };
 
-// A value that a rule will read, and the version it had.
-struct Saved {
-  TensorImpl* tensor;
-  uint32_t version;
-  uint16_t slot;                                              // flat input, or output
-  bool is_output;
-};
-
-// A tensor hook sees the whole gradient and may return another in its place.
-struct Hook {
-  uint64_t id;
-  std::function<Tensor(const Tensor& gradient)> run;
-};
+// Hooks: of a tensor (the whole gradient, and perhaps another in its place), of a node before it runs (its incoming gradients)
+// and after (those it made, with the incoming ones), and of a leaf once its .grad is up to date.
+struct TensorHook { uint64_t id; std::function<Tensor(const Tensor& gradient)> run; };
+struct NodeHook { uint64_t id; std::function<void(Tensors& gradients, const Tensors& incoming)> run; };
+struct LeafHook { uint64_t id; std::function<void(const Tensor& leaf)> run; };
 struct Retained { uint32_t nr; TensorImpl* tensor; };         // tensor: not owned, it clears itself
+
+// The rule and state of a node that is no op of the registry but a function of the host (graph/custom.h).
+struct HostRule {
+  virtual ~HostRule() = default;
+  virtual std::string name() const = 0;
+  virtual void pull(Node* n, Tensors& gradients, const Tensors& incoming) = 0;   // incoming: null where none came
+  virtual void free_saved() = 0;
+};
 
 // What few nodes have.
 struct NodeExtra {
-  std::vector<std::vector<Hook>> hooks;                       // by output
+  std::vector<std::vector<TensorHook>> hooks;                 // by output
+  std::vector<NodeHook> before, after;
+  std::vector<LeafHook> accumulated;
   std::vector<Retained> retained;
+  uint64_t next_hook = 1;
+  std::unique_ptr<HostRule> host;
 };
+NodeExtra& extra_of(Node* n);                                 // made when there is none
 
 // One recorded application of an op. In the same block follow edges, saved values, the outputs' metadata and the arguments.
 struct Node : Object {
@@ -50,6 +56,7 @@ struct Node : Object {
   uint8_t size_class;
   bool freed : 1;                                             // saved values were released
   bool has_args : 1;
+  bool packed : 1;                                            // some values are kept by hooks
   NodeExtra* extra;
   union { TensorImpl* leaf; Value* args; };
 
@@ -77,23 +84,36 @@ std::string node_name(const Node* n);                         // "MulBackward0",
 
 // Builds a node for outputs of the given metadata. Edges lead to the histories of the tensor arguments that want a gradient
 // and have a rule; what those rules read is saved. Outputs are attached with set_history.
-Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outputs, const Tensor& instead_of_self = {});
+// `write_ahead`: outputs[0] is about to be written, and `instead_of_self` is a copy of what it held, if a rule reads that.
+Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outputs, bool write_ahead = false, const Tensor& instead_of_self = {});
 Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out);
 void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr);
+void pack_outputs(Node* n);                                   // of a write ahead, once it is done: by the hooks in force
+// A node of a host's function with `inputs` edges, to be filled in, and outputs of the given metadata.
+Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<const Tensor> inputs, std::span<const Tensor> outputs);
+// The value with a history of its own that leads to the edge.
+Tensor with_history(const Tensor& value, const Edge& to);
+void check_not_freed(const Node* n);
 
 // The arguments of a recorded call: attributes as given, tensors where they were saved. Throws when they were released or
 // changed in place since.
 class Unpacked {
  public:
   explicit Unpacked(Node* n);
+  Unpacked(const Unpacked&) = delete;
+  Unpacked& operator=(const Unpacked&) = delete;
   Args args() const { return Args(*node_->op, values_); }
   const Tensor& output(int i) const { return outputs_[static_cast<size_t>(i)]; }
 
  private:
+  TensorImpl* input(const Saved& s, uint32_t flat);
+  void read_outputs();
+  void read_inputs();
+
   Node* node_;
   Value values_[kMaxArguments];
   SmallVector<Tensor, 2> outputs_;
-  SmallVector<Tensor, 4> lists_;                              // members of Tensor[] arguments
+  SmallVector<Tensor, 4> kept_;                               // unpacked ones, and members of Tensor[] arguments
 };
 void release_saved(Node* n);
 

@@ -144,7 +144,9 @@ Tensor over_storage(Storage* s, Dtype dtype, SizesRef sizes, SizesRef strides, i
 
 Tensor alias(const Tensor& t, SizesRef sizes, SizesRef strides, int64_t offset) {
   retain(t.impl()->storage);
-  return over_storage(t.impl()->storage, t.dtype(), sizes, strides, offset);
+  Tensor a = over_storage(t.impl()->storage, t.dtype(), sizes, strides, offset);
+  a.impl()->inference = t.impl()->inference;
+  return a;
 }
 
 Tensor alias(const Tensor& of) {
@@ -154,6 +156,7 @@ Tensor alias(const Tensor& of) {
   t->offset = from->offset;
   t->numel = from->numel;
   t->contiguous = from->contiguous;
+  t->inference = from->inference;
   for (int i = 0; i < 2 * from->ndim; ++i) t->dims[i] = from->dims[i];
   return Tensor::adopt(t);
 }

@@ -17,13 +17,17 @@ struct alignas(64) Storage {
   std::atomic<uint32_t> version{0};
   uint8_t size_class = 0, data_class = 0;                     // of this block, and of the data's where that is another
   bool separate = false, wrapped = false, read_only = false;  // wrapped: the data is somebody else's
+  uint16_t changed_by = 0;                                    // by which op last: its place in the registry + 1; 0 for others
   int64_t bytes = 0;
   char* data = nullptr;
   void (*destroy)(void* user) = nullptr;                      // of wrapped memory; may be null
   void* user = nullptr;
 
   uint32_t current() const { return version.load(std::memory_order_relaxed); }
-  void bump() { version.fetch_add(1, std::memory_order_relaxed); }
+  void bump(int by = -1) {
+    version.fetch_add(1, std::memory_order_relaxed);
+    changed_by = static_cast<uint16_t>(by + 1);
+  }
 };
 Storage* new_storage(int64_t bytes);
 // Memory of somebody else; destroy(user) runs when the last view is gone.

@@ -1,0 +1,49 @@
+// Values kept for the rules of a node: the tensor itself with the version it had, or what the context's hooks made of it.
+#pragma once
+#include "dispatch/op.h"
+
+namespace gradus {
+
+struct Node;
+
+// What hooks made of a saved tensor; unpack gives a tensor of the same shape and dtype each time a rule reads it.
+struct Packed {
+  Count refs;
+  Meta meta;
+  virtual ~Packed() = default;
+  virtual Tensor unpack() = 0;
+};
+inline void retain(Packed* p) { p->refs.up(); }
+inline void release(Packed* p) { if (p->refs.down()) delete p; }
+
+// Hooks in force in a context, the innermost first.
+class SavedHooks {
+ public:
+  Count refs;
+  Ref<SavedHooks> outer;
+  virtual ~SavedHooks() = default;
+  // A detached value that `by` saves. Null: it is kept as it is.
+  virtual Ref<Packed> pack(const Tensor& value, const Op& by) = 0;
+};
+inline void retain(SavedHooks* h) { h->refs.up(); }
+inline void release(SavedHooks* h) { if (h->refs.down()) delete h; }
+void push_saved_hooks(Ref<SavedHooks> hooks);
+void pop_saved_hooks();                                       // STATE when there are none
+Ref<Packed> pack_with(SavedHooks* hooks, const Tensor& value, const Op& by);   // with those in force inside it: none
+
+struct Saved {
+  union { TensorImpl* tensor; Packed* packed; };
+  uint32_t version;
+  uint16_t slot;                                              // flat input, or output
+  bool is_output, is_packed;
+};
+
+// Keeps a value for a node of `by`. `write_ahead`: its storage is about to be written once, and the value is the one after that.
+void keep(Saved& to, const Op& by, Tensor value, uint32_t slot, bool is_output, bool write_ahead = false);
+void pack_saved(Saved& s, const Op& by);                      // by the hooks in force, if there are any
+void drop(Saved& s);
+// The saved tensor. Refuses one that was changed in place since, naming both ops.
+const Tensor& plain_tensor(const Node* n, const Saved& s);
+Tensor unpack(const Node* n, const Saved& s);
+
+}  // namespace gradus

@@ -1,0 +1,71 @@
+// The arguments of a recorded call, for its rule.
+#include "base/context.h"
+#include "graph/node.h"
+
+namespace gradus {
+
+void check_not_freed(const Node* n) {
+  GRADUS_CHECK(!n->freed, graph_freed, "{}: its saved values were freed by an earlier backward: pass retain_graph to keep them", node_name(n));
+}
+
+Unpacked::Unpacked(Node* n) : node_(n) {
+  check_not_freed(n);
+  const auto& arguments = n->op->info->schema.arguments;
+  size_t lists = 0;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    values_[i] = n->has_args ? n->args[i] : n->op->info->defaults[i];
+    if (arguments[i].type != Type::tensor) continue;
+    if (!values_[i].is_number()) values_[i] = Value(std::nullopt);
+    if (arguments[i].list) lists = n->edge_count;
+  }
+  kept_.reserve(lists + n->saved_count);                      // spans and values point into it
+  read_outputs();
+  read_inputs();
+}
+
+void Unpacked::read_outputs() {
+  for (uint32_t i = 0; i < node_->saved_count; ++i) {
+    const Saved& s = node_->saved()[i];
+    if (!s.is_output) continue;
+    while (outputs_.size() <= s.slot) outputs_.push_back({});
+    const Tensor out = unpack(node_, s);
+    outputs_[s.slot] = context().grad_mode ? with_history(out, {node_, s.slot}) : out;   // under create_graph it is differentiated, too
+  }
+}
+
+// A saved input; under create_graph with the history that it had then.
+TensorImpl* Unpacked::input(const Saved& s, uint32_t flat) {
+  Tensor t = unpack(node_, s);
+  if (const Edge& e = node_->edges()[flat]; context().grad_mode && e.node) {
+    const bool same_leaf = e.node->is_sink() && e.node->leaf == t.impl() && !t.impl()->grad_fn;
+    const bool same_node = t.impl()->grad_fn == e.node && t.impl()->output_nr == e.nr;
+    if (!same_leaf && !same_node) t = with_history(t, e);
+  }
+  kept_.push_back(std::move(t));
+  return kept_.back().impl();
+}
+
+void Unpacked::read_inputs() {
+  uint32_t flat = 0, next = 0;                                // saved inputs stand in flat order
+  const auto take = [&]() -> TensorImpl* {
+    if (next == node_->saved_count || node_->saved()[next].is_output || node_->saved()[next].slot != flat) return nullptr;
+    return input(node_->saved()[next++], flat);
+  };
+  const Schema& schema = node_->op->info->schema;
+  for (size_t i = 0; i < schema.arguments.size(); ++i) {
+    const Argument& a = schema.arguments[i];
+    if (a.type != Type::tensor) continue;
+    if (!a.list) {
+      if (TensorImpl* t = take()) values_[i] = Value(t);
+      ++flat;
+      continue;
+    }
+    const size_t begin = kept_.size();
+    const uint32_t members = node_->edge_count - static_cast<uint32_t>(schema.inputs - 1);   // at most one list
+    for (uint32_t m = 0; m < members; ++m, ++flat)
+      if (!take()) kept_.push_back({});
+    values_[i] = Value(std::span<const Tensor>(kept_.data() + begin, members));
+  }
+}
+
+}  // namespace gradus
