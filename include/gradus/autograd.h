@@ -7,7 +7,7 @@
 #ifndef GRADUS_AUTOGRAD_H
 #define GRADUS_AUTOGRAD_H
 
-#include "gradus/tensor.h"
+#include "gradus/invoke.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,16 +30,6 @@ GRADUS_API gradus_status gradus_tensor_set_grad(gradus_context *ctx, gradus_tens
                                                 gradus_tensor *grad /* [null ok] */);        /* since:1 */
 /* Makes a computed tensor keep its gradient as leaves do. STATE if it does not require grad. */
 GRADUS_API gradus_status gradus_tensor_retain_grad(gradus_context *ctx, gradus_tensor *tensor); /* since:1 */
-
-/*
- * Runs hook in every pass that reaches the tensor, with the whole gradient, in the order of registration. Belongs to the
- * history the tensor has now. STATE if the tensor does not require grad. hook_id [null ok] is for removal; removing a hook
- * that is not there is INDEX.
- */
-GRADUS_API gradus_status gradus_tensor_add_hook(gradus_context *ctx, gradus_tensor *tensor, gradus_hook_fn hook,
-                                                void *user, gradus_destroy_fn destroy /* [null ok] */,
-                                                uint64_t *hook_id);                          /* since:1 */
-GRADUS_API gradus_status gradus_tensor_remove_hook(gradus_context *ctx, gradus_tensor *tensor, uint64_t hook_id); /* since:1 */
 
 typedef struct gradus_backward_options {
   uint32_t struct_size;
@@ -100,6 +90,54 @@ GRADUS_API gradus_status gradus_node_next(gradus_context *ctx, const gradus_node
 /* The leaf [own] of a node with GRADUS_NODE_LEAF; success and null for any other. */
 GRADUS_API gradus_status gradus_node_variable(gradus_context *ctx, const gradus_node *node,
                                               gradus_tensor **result);                       /* since:1 */
+/* The operation that a node recorded [static]; null for a leaf's and for a function of the host. */
+GRADUS_API const gradus_op *gradus_node_op(const gradus_node *node);                         /* since:1 */
+/*
+ * What a node keeps of one argument of its operation, by schema name ("self", "dim"), or of its results ("result", "result1"):
+ * numbers, lists and texts [view:node], and tensors [own] as its rule reads them. GRADUS_V_NONE for a tensor that was not saved or
+ * not given. INDEX for a name that the operation does not have, GRAPH_FREED for a tensor after the node has run.
+ */
+GRADUS_API gradus_status gradus_node_saved(gradus_context *ctx, const gradus_node *node, const char *name, size_t length,
+                                           gradus_value *value);                             /* since:1 */
+
+/*
+ * An edge: one output of a node. It stands for the tensor that was that output (for a leaf: its node's output 0) and needs no tensor
+ * to be alive.
+ */
+typedef struct gradus_edge {
+  uint64_t     output_nr;
+  gradus_node *node;
+  const void  *reserved0;
+} gradus_edge;
+/* The edge to which a tensor's gradient flows; edge->node is [own]. STATE for a tensor that does not require grad. */
+GRADUS_API gradus_status gradus_tensor_edge(gradus_context *ctx, const gradus_tensor *tensor, gradus_edge *edge); /* since:1 */
+/* gradus_backward and gradus_grad with edges for tensors. edge_bytes is sizeof(gradus_edge). INDEX for an output that a node lacks. */
+GRADUS_API gradus_status gradus_backward_edges(gradus_context *ctx, const gradus_edge *outputs, size_t output_count,
+                                               size_t edge_bytes, gradus_tensor *const *seeds /* [null ok] */,
+                                               const gradus_backward_options *options /* [null ok] */); /* since:1 */
+GRADUS_API gradus_status gradus_grad_edges(gradus_context *ctx, const gradus_edge *outputs, size_t output_count,
+                                           const gradus_edge *inputs, size_t input_count, size_t edge_bytes,
+                                           gradus_tensor *const *seeds /* [null ok] */,
+                                           const gradus_backward_options *options /* [null ok] */,
+                                           gradus_tensor **results);                         /* since:1 */
+/*
+ * Frees what the nodes behind `outputs` have saved, as a pass through them would, except where `kept` [null ok] still lead: the part of
+ * a graph that will not be differentiated again.
+ */
+GRADUS_API gradus_status gradus_graph_free(gradus_context *ctx, const gradus_edge *outputs, size_t output_count,
+                                           const gradus_edge *kept, size_t kept_count, size_t edge_bytes); /* since:1 */
+
+/* The tensor [own] that a view is a part of; success and null for a tensor that is no view. */
+GRADUS_API gradus_status gradus_tensor_base(gradus_context *ctx, const gradus_tensor *tensor,
+                                            gradus_tensor **result);                         /* since:1 */
+/* Counts a write that somebody else did in a tensor's memory, so that values saved from it are known to have changed. */
+GRADUS_API gradus_status gradus_tensor_increment_version(gradus_context *ctx, gradus_tensor *tensor); /* since:1 */
+/*
+ * Gives a leaf, or any tensor without history, the storage, shape and layout of another of the same dtype ("tensor.data = other").
+ * Values saved from it count as changed. STATE for a tensor with history, a view, or inference tensors.
+ */
+GRADUS_API gradus_status gradus_tensor_set_data(gradus_context *ctx, gradus_tensor *tensor,
+                                                const gradus_tensor *other);                 /* since:1 */
 
 #ifdef __cplusplus
 }

@@ -90,7 +90,7 @@ typedef struct gradus_op      gradus_op;      /* an operation that exists; [stat
 /*
  * One more reference, and one less, for every kind of handle. Null, and a handle known to be dead, are ignored. Any thread,
  * finalizer threads included; never fails, never waits for a context. Releasing a context while its tensors live is fine;
- * releasing it inside one of its own calls is not. Graphs of any depth are freed without recursion.
+ * released inside a callback, it goes when the call is over. Graphs of any depth are freed without recursion.
  */
 GRADUS_API void gradus_retain(void *handle);                                                 /* since:1 */
 GRADUS_API void gradus_release(void *handle);                                                /* since:1 */

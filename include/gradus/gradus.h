@@ -17,7 +17,8 @@
  * base.h      statuses, element types, handles, callbacks, versions, counts
  * context.h   contexts: errors, recording, random numbers
  * tensor.h    tensors from memory and back, DLPack
- * autograd.h  gradients, hooks, the graph
+ * autograd.h  gradients and the graph
+ * hooks.h     the host's code in a backward pass and around saved values
  * invoke.h    operations by name, and as data
  * ops.h       one function for each operation
  */
@@ -27,6 +28,7 @@
 #include "gradus/autograd.h"
 #include "gradus/base.h"
 #include "gradus/context.h"
+#include "gradus/hooks.h"
 #include "gradus/invoke.h"
 #include "gradus/ops.h"
 #include "gradus/tensor.h"

@@ -79,7 +79,8 @@ enum {
   GRADUS_TENSOR_CONTIGUOUS    = 0x8,  /* row-major without gaps */
   GRADUS_TENSOR_INFERENCE     = 0x10, /* made in inference mode */
   GRADUS_TENSOR_VIEW          = 0x20, /* a view of another tensor, for writes through it */
-  GRADUS_TENSOR_HAS_GRAD      = 0x40
+  GRADUS_TENSOR_HAS_GRAD      = 0x40,
+  GRADUS_TENSOR_RETAINS_GRAD  = 0x80  /* computed, and keeps its gradient all the same */
 };
 GRADUS_API gradus_status gradus_tensor_describe(const gradus_tensor *tensor, gradus_tensor_info *info); /* since:1 */
 

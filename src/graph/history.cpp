@@ -283,4 +283,16 @@ void set_grad(TensorImpl* t, const Tensor& g) {
   autograd_meta(t).grad = g;
 }
 
+void set_data(TensorImpl* t, const TensorImpl* other) {
+  GRADUS_CHECK(!t->grad_fn && !t->view, state, "data: only a leaf that is no view can be given other data: detach it first");
+  GRADUS_CHECK(!t->inference && !other->inference, state, "data: tensors made in inference mode have no data to exchange");
+  GRADUS_CHECK(other->dtype == t->dtype, dtype, "data: {} for a tensor of {}", name(other->dtype), name(t->dtype));
+  set_layout(t, other->sizes(), other->strides(), other->offset);
+  retain(other->storage);
+  Storage* before = std::exchange(t->storage, other->storage);
+  const uint32_t newest = std::max(before->current(), t->storage->current()) + 1;   // never the version of a value saved from it
+  t->storage->version.store(newest, std::memory_order_relaxed);
+  release(before);
+}
+
 }  // namespace gradus

@@ -59,5 +59,6 @@ uint64_t add_node_hook(Node* n, When when, std::function<void(Tensors& gradients
 uint64_t add_leaf_hook(TensorImpl* t, std::function<void(const Tensor& leaf)> hook);
 bool remove_node_hook(Node* n, uint64_t id);
 void set_grad(TensorImpl* t, const Tensor& grad);             // null clears
+void set_data(TensorImpl* t, const TensorImpl* other);        // the storage and layout of another
 
 }  // namespace gradus

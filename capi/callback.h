@@ -1,0 +1,69 @@
+// Callbacks of the host with their user data.
+#pragma once
+#include "capi/guard.h"
+
+namespace gradus::capi {
+
+// Copies share one; the last destroys user, if the registration succeeded.
+template <class Fn> class Callback {
+ public:
+  Callback(Fn f, void* user, gradus_destroy_fn destroy) : shared_(new Shared{{}, f, user, destroy}) { count_live(Live::callbacks, 1); }
+  Callback(const Callback& o) : shared_(o.shared_) { shared_->refs.up(); }
+  Callback& operator=(const Callback&) = delete;
+  ~Callback() {
+    if (!shared_->refs.down()) return;
+    if (shared_->armed && shared_->destroy) shared_->destroy(shared_->user);
+    count_live(Live::callbacks, -1);
+    delete shared_;
+  }
+  void arm() const { shared_->armed = true; }                 // the registration succeeded: user is ours
+  void* user() const { return shared_->user; }
+
+  // Calls it with the context and throws when it fails.
+  template <class... A> void run(const char* what, A... arguments) const {
+    check(status(arguments...), what);
+  }
+  template <class... A> gradus_status status(A... arguments) const {
+    Context& c = context();
+    c.error.status = GRADUS_OK;
+    return shared_->f(shared_->user, capi::handle(&c), arguments...);
+  }
+  static void check(gradus_status s, const char* what) {
+    if (s == GRADUS_OK) return;
+    Context& c = context();
+    if (c.error.status != s) write_error(c, s, format("a {} failed and did not say why", what), what, -1, 0);
+    throw CallbackFailed(static_cast<Status>(s));
+  }
+
+ private:
+  struct Shared {
+    Count refs;
+    Fn f;
+    void* user;
+    gradus_destroy_fn destroy;
+    bool armed = false;
+  };
+  Shared* shared_;
+};
+
+// What a callback returns [own]: null, or a tensor.
+class Returned {
+ public:
+  ~Returned() { if (is(given_, Kind::tensor)) release(core<TensorImpl>(given_)); }
+  Returned() = default;
+  Returned(const Returned&) = delete;
+  Returned& operator=(const Returned&) = delete;
+  gradus_tensor** place() { return &given_; }
+  Tensor take(const char* what) {
+    gradus_tensor* t = std::exchange(given_, nullptr);
+    if (t && !is(t, Kind::tensor)) refuse_handle(t, Kind::tensor, what);
+    return Tensor::adopt(core<TensorImpl>(t));
+  }
+
+ private:
+  gradus_tensor* given_ = nullptr;
+};
+
+inline gradus_tensor* const* handles(const Tensors& t) { return reinterpret_cast<gradus_tensor* const*>(t.data()); }
+
+}  // namespace gradus::capi

@@ -1,0 +1,126 @@
+// Hooks on tensors, nodes and leaves, and what callbacks may ask of the pass they run in.
+#include <vector>
+
+#include "autograd/engine.h"
+#include "capi/callback.h"
+#include "graph/history.h"
+
+using namespace gradus;
+using namespace gradus::capi;
+
+namespace {
+
+// Entries that a hook has put there, given to the library whatever happens.
+class Replacements {
+ public:
+  explicit Replacements(size_t n) : given_(n) {}
+  ~Replacements() {
+    for (gradus_tensor* t : given_)
+      if (is(t, Kind::tensor)) release(core<TensorImpl>(t));
+  }
+  Replacements(const Replacements&) = delete;
+  Replacements& operator=(const Replacements&) = delete;
+  gradus_tensor** data() { return given_.data(); }
+  void put_into(Tensors& to) {
+    for (size_t i = 0; i < given_.size(); ++i) {
+      if (!given_[i]) continue;
+      if (!is(given_[i], Kind::tensor)) refuse_handle(given_[i], Kind::tensor, "replacement");
+      to[i] = Tensor::adopt(core<TensorImpl>(std::exchange(given_[i], nullptr)));
+    }
+  }
+
+ private:
+  std::vector<gradus_tensor*> given_;
+};
+
+// add(callback) registers and returns the id.
+template <class Fn, class Add>
+gradus_status register_hook(gradus_context* ctx, const char* where, Fn hook, void* user, gradus_destroy_fn destroy, uint64_t* id, Add&& add) {
+  if (id) *id = 0;
+  return guard(ctx, where, [&](Context&) {
+    const Callback<Fn> callback(needed(hook, "hook"), user, destroy);
+    const uint64_t made = add(callback);
+    callback.arm();
+    if (id) *id = made;
+  });
+}
+
+Run& running(Context& c) {
+  GRADUS_CHECK(c.run, state, "no backward pass is running in this context");
+  return *c.run;
+}
+
+}  // namespace
+
+gradus_status gradus_tensor_add_hook(gradus_context* ctx, gradus_tensor* t, gradus_hook_fn hook, void* user, gradus_destroy_fn destroy,
+                                     uint64_t* hook_id) {
+  return register_hook(ctx, "tensor_add_hook", hook, user, destroy, hook_id, [&](const auto& f) {
+    return add_hook(tensor(t, "tensor"), [f](const Tensor& gradient) {
+      Returned r;
+      f.run("hook", capi::handle(gradient.impl()), r.place());
+      return r.take("replacement");
+    });
+  });
+}
+
+gradus_status gradus_tensor_remove_hook(gradus_context* ctx, gradus_tensor* t, uint64_t hook_id) {
+  return guard(ctx, "tensor_remove_hook", [&](Context&) {
+    GRADUS_CHECK(remove_hook(tensor(t, "tensor"), hook_id), index, "the tensor has no hook {}", hook_id);
+  });
+}
+
+gradus_status gradus_node_add_hook(gradus_context* ctx, gradus_node* n, int32_t when, gradus_node_hook_fn hook, void* user,
+                                   gradus_destroy_fn destroy, uint64_t* hook_id) {
+  return register_hook(ctx, "node_add_hook", hook, user, destroy, hook_id, [&](const auto& f) {
+    GRADUS_CHECK(when == GRADUS_HOOK_BEFORE || when == GRADUS_HOOK_AFTER, value, "'when' is {}", when);
+    return add_node_hook(node(n), when == GRADUS_HOOK_BEFORE ? When::before : When::after, [f](Tensors& gradients, const Tensors& incoming) {
+      Replacements r(gradients.size());
+      f.run("node hook", handles(gradients), gradients.size(), handles(incoming), incoming.size(), r.data());
+      r.put_into(gradients);
+    });
+  });
+}
+
+gradus_status gradus_node_remove_hook(gradus_context* ctx, gradus_node* n, uint64_t hook_id) {
+  return guard(ctx, "node_remove_hook", [&](Context&) {
+    GRADUS_CHECK(remove_node_hook(node(n), hook_id), index, "the node has no hook {}", hook_id);
+  });
+}
+
+gradus_status gradus_tensor_add_grad_hook(gradus_context* ctx, gradus_tensor* leaf, gradus_leaf_hook_fn hook, void* user, gradus_destroy_fn destroy,
+                                          uint64_t* hook_id) {
+  return register_hook(ctx, "tensor_add_grad_hook", hook, user, destroy, hook_id, [&](const auto& f) {
+    return add_leaf_hook(tensor(leaf, "leaf"), [f](const Tensor& t) { f.run("hook of a leaf", capi::handle(t.impl())); });
+  });
+}
+
+gradus_status gradus_tensors_add_hook(gradus_context* ctx, gradus_tensor* const* list, size_t count, int32_t mode, gradus_multi_hook_fn hook, void* user,
+                                      gradus_destroy_fn destroy, uint64_t* hook_ids) {
+  if (hook_ids && count < (size_t{1} << 24)) std::fill_n(hook_ids, count, uint64_t{0});
+  return guard(ctx, "tensors_add_hook", [&](Context&) {
+    const Callback<gradus_multi_hook_fn> f(needed(hook, "hook"), user, destroy);
+    GRADUS_CHECK(mode == GRADUS_HOOK_ALL || mode == GRADUS_HOOK_ANY, value, "'mode' is {}", mode);
+    const std::vector<uint64_t> ids =
+        add_multi_hook(tensors(list, count, "tensors"), mode == GRADUS_HOOK_ANY, [f](const Tensors& g) { f.run("hook", handles(g), g.size()); });
+    f.arm();
+    if (hook_ids) std::copy(ids.begin(), ids.end(), hook_ids);
+  });
+}
+
+gradus_status gradus_backward_node(gradus_context* ctx, gradus_node** result) {
+  return guard_result(ctx, "backward_node", result, [&](Context& c) {
+    return reinterpret_cast<gradus_node*>(Ref<Node>::share(running(c).node()).detach());
+  });
+}
+
+gradus_status gradus_backward_reaches(gradus_context* ctx, const gradus_node* n, int32_t* yes) {
+  return guard_result(ctx, "backward_reaches", yes, [&](Context& c) { return static_cast<int32_t>(running(c).reaches(node(n))); });
+}
+
+gradus_status gradus_backward_defer(gradus_context* ctx, gradus_deferred_fn f, void* user, gradus_destroy_fn destroy) {
+  return guard(ctx, "backward_defer", [&](Context& c) {
+    const Callback<gradus_deferred_fn> callback(needed(f, "f"), user, destroy);
+    running(c).at_end([callback] { callback.run("deferred call"); });
+    callback.arm();
+  });
+}

@@ -1,0 +1,134 @@
+// The recorded graph, node by node.
+#include "capi/names.h"
+#include "capi/guard.h"
+#include "dispatch/registry.h"
+#include "graph/history.h"
+
+using namespace gradus;
+using namespace gradus::capi;
+
+namespace {
+
+gradus_node* give(Ref<Node> n) { return reinterpret_cast<gradus_node*>(n.detach()); }
+
+// "result" or "result2" of an op: which; -1 for another name.
+int result_position(std::string_view name) {
+  constexpr std::string_view prefix = "result";
+  if (name.substr(0, prefix.size()) != prefix || name.size() > prefix.size() + 1) return -1;
+  if (name.size() == prefix.size()) return 0;
+  const char digit = name.back();
+  return digit >= '0' && digit <= '9' ? digit - '0' : -1;
+}
+
+Value saved_tensor(Node* n, uint32_t slot, bool is_output) {
+  check_not_freed(n);
+  for (uint32_t i = 0; i < n->saved_count; ++i) {
+    const Saved& s = n->saved()[i];
+    if (s.slot == slot && s.is_output == is_output) return Value(unpack(n, s).detach_handle());
+  }
+  return Value(std::nullopt);
+}
+
+// Tensor[] arguments are told by their first member.
+Value saved_value(Node* n, std::string_view name) {
+  const OpInfo& info = *n->op->info;
+  const int at = info.schema.position(name);
+  if (at < 0) {
+    const int result = result_position(name);
+    GRADUS_CHECK(result >= 0 && result < n->output_count, index, "{}: there is no argument or result '{}'", node_name(n), name);
+    return saved_tensor(n, static_cast<uint32_t>(result), true);
+  }
+  const auto place = static_cast<size_t>(at);
+  const Argument& a = info.schema.arguments[place];
+  const Value given = n->has_args ? n->args[place] : info.defaults[place];
+  if (a.type != Type::tensor || given.is_number()) return given;
+  uint32_t flat = 0;
+  for (size_t i = 0; i < place; ++i) {
+    const Argument& before = info.schema.arguments[i];
+    if (before.type == Type::tensor) flat += before.list ? n->edge_count - static_cast<uint32_t>(info.schema.inputs - 1) : 1;
+  }
+  return saved_tensor(n, flat, false);
+}
+
+}  // namespace
+
+gradus_status gradus_tensor_grad_fn(gradus_context* ctx, const gradus_tensor* t, gradus_node** result) {
+  return guard_result(ctx, "tensor_grad_fn", result, [&](Context&) {
+    return give(Ref<Node>::share(grad_fn(tensor(t, "tensor"))));
+  });
+}
+
+gradus_status gradus_node_describe(const gradus_node* n, gradus_node_info* info) {
+  if (!n || !info) return GRADUS_E_NULL;
+  if (!is(n, Kind::node)) return GRADUS_E_HANDLE;
+  const Node* p = core<Node>(n);
+  gradus_node_info i{};
+  i.flags = bit(p->is_sink(), GRADUS_NODE_LEAF) | bit(p->freed, GRADUS_NODE_FREED);
+  i.edge_count = p->edge_count;
+  i.output_count = p->output_count;
+  i.identity = reinterpret_cast<uint64_t>(p);
+  i.sequence = p->sequence;
+  return write_info(info, i) ? GRADUS_OK : GRADUS_E_ARGUMENT;
+}
+
+gradus_status gradus_node_name(gradus_context* ctx, const gradus_node* n, char* buffer, size_t capacity, size_t* length) {
+  if (length) *length = 0;
+  return guard(ctx, "node_name", [&](Context&) {
+    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
+    write_text(node_name(node(n)), buffer, capacity, length);
+  });
+}
+
+gradus_status gradus_node_next(gradus_context* ctx, const gradus_node* n, uint32_t index, gradus_node** next, uint32_t* output_nr) {
+  if (output_nr) *output_nr = 0;
+  return guard_result(ctx, "node_next", next, [&](Context&) -> gradus_node* {
+    const Node* p = node(n);
+    GRADUS_CHECK(index < p->edge_count, index, "edge {} of a node with {}", index, p->edge_count);
+    const Edge& e = p->edges()[index];
+    if (output_nr) *output_nr = e.nr;
+    return give(Ref<Node>::share(e.node));
+  });
+}
+
+gradus_status gradus_node_variable(gradus_context* ctx, const gradus_node* n, gradus_tensor** result) {
+  return guard_result(ctx, "node_variable", result, [&](Context&) -> gradus_tensor* {
+    const Node* p = node(n);
+    return p->is_sink() ? capi::give(Tensor::share(p->leaf)) : nullptr;
+  });
+}
+
+const gradus_op* gradus_node_op(const gradus_node* n) {
+  if (!is(n, Kind::node)) return nullptr;
+  const Op* op = core<Node>(n)->op;
+  return op && find_op(name(*op)) == op ? handle(op->info) : nullptr;
+}
+
+gradus_status gradus_node_saved(gradus_context* ctx, const gradus_node* n, const char* name, size_t length, gradus_value* value) {
+  if (value) *value = gradus_value();
+  return guard(ctx, "node_saved", [&](Context&) {
+    Node* p = node(n);
+    needed(value, "value");
+    GRADUS_CHECK(name || length == 0, null, "'name' is null with length {}", length);
+    GRADUS_CHECK(!p->is_sink(), index, "AccumulateGrad: it saves nothing");
+    const Value v = saved_value(p, std::string_view(name, length));
+    std::memcpy(value, &v, sizeof v);
+  });
+}
+
+gradus_status gradus_tensor_edge(gradus_context* ctx, const gradus_tensor* t, gradus_edge* edge) {
+  if (edge) *edge = gradus_edge();
+  return guard(ctx, "tensor_edge", [&](Context&) {
+    TensorImpl* p = tensor(t, "tensor");
+    needed(edge, "edge");
+    GRADUS_CHECK(needs_grad(p), state, "the tensor does not require grad");
+    const Edge e = history(p);
+    *edge = {e.nr, reinterpret_cast<gradus_node*>(e.node), nullptr};
+  });
+}
+
+gradus_status gradus_tensor_base(gradus_context* ctx, const gradus_tensor* t, gradus_tensor** result) {
+  return guard_result(ctx, "tensor_base", result, [&](Context&) {
+    const TensorImpl* p = tensor(t, "tensor");
+    return p->view ? capi::give(p->autograd->base) : nullptr;
+  });
+}

@@ -1,0 +1,70 @@
+// Hooks of the host on saved values.
+#include "capi/callback.h"
+#include "dispatch/registry.h"
+#include "graph/history.h"
+
+using namespace gradus;
+using namespace gradus::capi;
+
+namespace {
+
+struct Functions {
+  Callback<gradus_pack_fn> pack;                              // owns user
+  gradus_unpack_fn unpack;
+  gradus_discard_fn discard;
+};
+
+struct ForeignPacked : Packed {
+  Functions f;
+  Tensor replacement;                                         // as it is, or
+  Ref<Packed> further;                                        // as the next hooks packed it
+  void* token = nullptr;
+
+  explicit ForeignPacked(const Functions& functions) : f(functions) {}
+  ~ForeignPacked() override {
+    if (token && f.discard) f.discard(f.pack.user(), token);
+  }
+  Tensor unpack() override {
+    const Tensor given = further ? further->unpack() : replacement;
+    Context& c = context();
+    c.error.status = GRADUS_OK;
+    Returned r;
+    Callback<gradus_pack_fn>::check(f.unpack(f.pack.user(), capi::handle(&c), capi::handle(given.impl()), token, r.place()), "unpack hook");
+    return r.take("result");
+  }
+};
+
+class ForeignHooks : public SavedHooks {
+ public:
+  explicit ForeignHooks(const Functions& f) : functions(f) {}
+  Ref<Packed> pack(const Tensor& value, const Op& by) override {
+    auto packed = Ref<ForeignPacked>::adopt(new ForeignPacked(functions));
+    Returned r;
+    const gradus_op* op = find_op(name(by)) == &by ? capi::handle(by.info) : nullptr;
+    functions.pack.run("pack hook", capi::handle(value.impl()), op, r.place(), &packed->token);
+    packed->replacement = r.take("replacement");
+    if (!packed->replacement && !packed->token) return {};
+    if (packed->replacement && !packed->token && outer) {
+      packed->further = pack_with(outer.get(), detach(packed->replacement), by);
+      if (packed->further) packed->replacement = {};
+    }
+    return Ref<Packed>::adopt(packed.detach());
+  }
+  Functions functions;
+};
+
+}  // namespace
+
+gradus_status gradus_context_push_saved_hooks(gradus_context* ctx, const gradus_saved_hooks* hooks) {
+  return guard(ctx, "context_push_saved_hooks", [&](Context&) {
+    const gradus_saved_hooks h = read_options(needed(hooks, "hooks"));
+    GRADUS_CHECK(h.flags == 0 && !h.reserved0, unknown_field, "unknown flags {:#x}", h.flags);
+    const Callback<gradus_pack_fn> pack(needed(h.pack, "pack"), h.user, h.destroy);
+    push_saved_hooks(Ref<SavedHooks>::adopt(new ForeignHooks({pack, needed(h.unpack, "unpack"), h.discard})));
+    pack.arm();
+  });
+}
+
+gradus_status gradus_context_pop_saved_hooks(gradus_context* ctx) {
+  return guard(ctx, "context_pop_saved_hooks", [](Context&) { pop_saved_hooks(); });
+}
