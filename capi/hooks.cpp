@@ -69,11 +69,11 @@ gradus_status gradus_tensor_remove_hook(gradus_context* ctx, gradus_tensor* t, u
   });
 }
 
-gradus_status gradus_node_add_hook(gradus_context* ctx, gradus_node* n, int32_t when, gradus_node_hook_fn hook, void* user,
+gradus_status gradus_node_add_hook(gradus_context* ctx, gradus_node* n, int32_t moment, gradus_node_hook_fn hook, void* user,
                                    gradus_destroy_fn destroy, uint64_t* hook_id) {
   return register_hook(ctx, "node_add_hook", hook, user, destroy, hook_id, [&](const auto& f) {
-    GRADUS_CHECK(when == GRADUS_HOOK_BEFORE || when == GRADUS_HOOK_AFTER, value, "'when' is {}", when);
-    return add_node_hook(node(n), when == GRADUS_HOOK_BEFORE ? When::before : When::after, [f](Tensors& gradients, const Tensors& incoming) {
+    GRADUS_CHECK(moment == GRADUS_HOOK_BEFORE || moment == GRADUS_HOOK_AFTER, value, "'moment' is {}", moment);
+    return add_node_hook(node(n), moment == GRADUS_HOOK_BEFORE ? When::before : When::after, [f](Tensors& gradients, const Tensors& incoming) {
       Replacements r(gradients.size());
       f.run("node hook", handles(gradients), gradients.size(), handles(incoming), incoming.size(), r.data());
       r.put_into(gradients);

@@ -34,8 +34,8 @@ typedef gradus_status (*gradus_node_hook_fn)(void *user, gradus_context *ctx, gr
                                              size_t gradient_count, gradus_tensor *const *incoming, size_t incoming_count,
                                              gradus_tensor **replacements);
 enum { GRADUS_HOOK_BEFORE = 0, GRADUS_HOOK_AFTER = 1 };
-/* VALUE for an unknown `when`. hook_id [null ok]. A leaf's node has hooks, too; those after see no gradients. */
-GRADUS_API gradus_status gradus_node_add_hook(gradus_context *ctx, gradus_node *node, int32_t when, gradus_node_hook_fn hook,
+/* VALUE for an unknown moment. hook_id [null ok]. A leaf's node has hooks, too; those after see no gradients. */
+GRADUS_API gradus_status gradus_node_add_hook(gradus_context *ctx, gradus_node *node, int32_t moment, gradus_node_hook_fn hook,
                                               void *user, gradus_destroy_fn destroy /* [null ok] */,
                                               uint64_t *hook_id);                            /* since:1 */
 /* INDEX if the node has no such hook. */
