@@ -19,6 +19,7 @@
  * tensor.h    tensors from memory and back, DLPack
  * autograd.h  gradients, hooks, the graph
  * invoke.h    operations by name, and as data
+ * profile.h   what ran, how often and for how long
  * ops.h       one function for each operation
  */
 #ifndef GRADUS_H
@@ -29,6 +30,7 @@
 #include "gradus/context.h"
 #include "gradus/invoke.h"
 #include "gradus/ops.h"
+#include "gradus/profile.h"
 #include "gradus/tensor.h"
 
 #endif /* GRADUS_H */
