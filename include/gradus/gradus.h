@@ -19,6 +19,7 @@
  * tensor.h    tensors from memory and back, DLPack
  * autograd.h  gradients and the graph
  * hooks.h     the host's code in a backward pass and around saved values
+ * checkpoint.h  parts of the forward pass that run again in backward
  * invoke.h    operations by name, and as data
  * profile.h   what ran, how often and for how long
  * ops.h       one function for each operation
@@ -28,6 +29,7 @@
 
 #include "gradus/autograd.h"
 #include "gradus/base.h"
+#include "gradus/checkpoint.h"
 #include "gradus/context.h"
 #include "gradus/hooks.h"
 #include "gradus/invoke.h"

@@ -27,6 +27,7 @@ struct ErrorRecord {
   char message[1024] = {};
 };
 
+class KeptResults;                                            // graph/checkpoint.h
 class SavedHooks;                                             // graph/saved.h
 class Run;                                                    // autograd/engine.h
 
@@ -40,6 +41,7 @@ struct Context : Object {
   Generator generator;
   uint64_t sequence = 0;                                      // of graph nodes
   SavedHooks* saved_hooks = nullptr;                          // owned: the innermost in force
+  KeptResults* results = nullptr;                             // asked for results before they are computed
   Run* run = nullptr;                                         // the backward pass that is running, the innermost
   int32_t (*interrupt)(void* user) = nullptr;
   void (*log)(void* user, int32_t level, const char* text, size_t length) = nullptr;
@@ -47,7 +49,7 @@ struct Context : Object {
   void* user = nullptr;
   void (*destroy)(void* user) = nullptr;
   // What a call looks at before it runs, all in one word: zero as a rule. Signal handlers may set bits.
-  enum Attention : uint32_t { kCancelled = 1, kObserved = 2 };
+  enum Attention : uint32_t { kCancelled = 1, kObserved = 2, kResults = 4 };
   std::atomic<uint32_t> attention{0};
   Observer* observers = nullptr;                              // who watches: a list; graph/observer.h
   uint32_t ranges = 0;                                        // named ranges that are open

@@ -6,6 +6,7 @@
 #include "base/context.h"
 #include "dispatch/evaluate.h"
 #include "dispatch/registry.h"
+#include "graph/checkpoint.h"
 #include "graph/history.h"
 #include "graph/observer.h"
 
@@ -160,6 +161,23 @@ struct Room {
   Value* values() { return reinterpret_cast<Value*>(bytes); }
 };
 
+void compose(Context& c, const Op& op, const Args& args, Tensors& out) {
+  if (!c.results) [[likely]] return op.compose(args, out);
+  struct Inside {
+    KeptResults* results;
+    const Op& op;
+    Inside(KeptResults* r, const Op& o) : results(r), op(o) { results->enter(op); }
+    ~Inside() { results->leave(op); }
+  } inside(c.results, op);
+  op.compose(args, out);
+}
+void evaluate_unless_kept(Context& c, const Op& op, const Args& args, Tensors& out) {
+  if (!c.results) [[likely]] return evaluate(op, args, out);
+  if (c.results->give(op, out)) return;
+  evaluate(op, args, out);
+  c.results->take(op, out);
+}
+
 // A call that nobody has to look at first.
 void plain_call(const Op& op, const Value* values, int n, Tensors& out) {
   Context& c = context();
@@ -168,10 +186,10 @@ void plain_call(const Op& op, const Value* values, int n, Tensors& out) {
   out.clear();
   const Args args = complete(op, values, n, room.values(), scratch);
   if (op.info->functional) return call_in_place(op, room.values(), out);
-  if (op.compose && !op.kernel) return op.compose(args, out);
+  if (op.compose && !op.kernel) return compose(c, op, args, out);
   const bool records = c.grad_mode && any_needs_grad(op, args);
-  if (records && op.compose && !has_own_rule(op)) return op.compose(args, out);
-  evaluate(op, args, out);
+  if (records && op.compose && !has_own_rule(op)) return compose(c, op, args, out);
+  evaluate_unless_kept(c, op, args, out);
   if (op.view)
     for (const Tensor& t : out) record_view(t, args.tensor(0), op.multi_view);
   if (records && op.info->differentiable && !c.inference_mode) record(op, args, out);

@@ -5,22 +5,8 @@
 #include "graph/history.h"
 
 namespace gradus {
-namespace {
-
-// Which hooks are in force, for a while.
-class HooksScope {
- public:
-  explicit HooksScope(SavedHooks* hooks) : context_(context()), before_(std::exchange(context_.saved_hooks, hooks)) {}
-  ~HooksScope() { context_.saved_hooks = before_; }
-  HooksScope(const HooksScope&) = delete;
-  HooksScope& operator=(const HooksScope&) = delete;
-
- private:
-  Context& context_;
-  SavedHooks* before_;
-};
-
-}  // namespace
+HooksScope::HooksScope(SavedHooks* hooks) : before_(std::exchange(context().saved_hooks, hooks)) {}
+HooksScope::~HooksScope() { context().saved_hooks = before_; }
 
 void push_saved_hooks(Ref<SavedHooks> hooks) {
   Context& c = context();
@@ -74,22 +60,27 @@ void drop(Saved& s) {
   else release(t);
 }
 
-const Tensor& plain_tensor(const Node* n, const Saved& s) {
+// `owner` names it for a message.
+template <class Owner> static const Tensor& checked(const Saved& s, Owner&& owner) {
   const Storage& storage = *s.tensor->storage;
   const uint32_t now = storage.current();
-  GRADUS_CHECK(now == s.version, in_place, "{}: a saved tensor of shape {} was changed in place by {}: it is at version {}, expected {}", node_name(n),
+  GRADUS_CHECK(now == s.version, in_place, "{}: a saved tensor of shape {} was changed in place by {}: it is at version {}, expected {}", owner(),
                text(s.tensor->sizes()), storage.changed_by ? name(*all_ops()[storage.changed_by - 1u]) : "its owner", now, s.version);
   return reinterpret_cast<const Tensor&>(s.tensor);
 }
 
-Tensor unpack(const Node* n, const Saved& s) {
-  if (!s.is_packed) return plain_tensor(n, s);
+template <class Owner> static Tensor unpacked(const Saved& s, Owner&& owner) {
+  if (!s.is_packed) return checked(s, owner);
   const HooksScope none(nullptr);
   Tensor t = s.packed->unpack();
   const Meta& m = s.packed->meta;
-  GRADUS_CHECK(t && t.dtype() == m.dtype && same(t.sizes(), m.sizes), state, "{}: an unpack hook gave {} of shape {} for a saved {} of shape {}",
-               node_name(n), t ? name(t.dtype()) : "nothing", t ? text(t.sizes()) : "[]", name(m.dtype), text(m.sizes));
+  GRADUS_CHECK(t && t.dtype() == m.dtype && same(t.sizes(), m.sizes), state, "{}: an unpack hook gave {} of shape {} for a saved {} of shape {}", owner(),
+               t ? name(t.dtype()) : "nothing", t ? text(t.sizes()) : "[]", name(m.dtype), text(m.sizes));
   return t;
 }
+
+const Tensor& plain_tensor(const Node* n, const Saved& s) { return checked(s, [n] { return node_name(n); }); }
+Tensor unpack(const Node* n, const Saved& s) { return unpacked(s, [n] { return node_name(n); }); }
+Tensor unpack(std::string_view owner, const Saved& s) { return unpacked(s, [owner] { return owner; }); }
 
 }  // namespace gradus

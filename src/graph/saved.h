@@ -27,6 +27,17 @@ class SavedHooks {
 };
 inline void retain(SavedHooks* h) { h->refs.up(); }
 inline void release(SavedHooks* h) { if (h->refs.down()) delete h; }
+// Other hooks in force, or none, for a while.
+class HooksScope {
+ public:
+  explicit HooksScope(SavedHooks* hooks);
+  ~HooksScope();
+  HooksScope(const HooksScope&) = delete;
+  HooksScope& operator=(const HooksScope&) = delete;
+
+ private:
+  SavedHooks* before_;
+};
 void push_saved_hooks(Ref<SavedHooks> hooks);
 void pop_saved_hooks();                                       // STATE when there are none
 Ref<Packed> pack_with(SavedHooks* hooks, const Tensor& value, const Op& by);   // with those in force inside it: none
@@ -45,5 +56,6 @@ void drop(Saved& s);
 // The saved tensor. Refuses one that was changed in place since, naming both ops.
 const Tensor& plain_tensor(const Node* n, const Saved& s);
 Tensor unpack(const Node* n, const Saved& s);
+Tensor unpack(std::string_view owner, const Saved& s);        // of something else than a node
 
 }  // namespace gradus

@@ -1,0 +1,92 @@
+// Checkpoints with the host's code inside.
+#include "graph/checkpoint.h"
+
+#include "capi/callback.h"
+
+using namespace gradus;
+using namespace gradus::capi;
+
+namespace {
+
+CheckpointOptions options_of(const gradus_checkpoint_options* given) {
+  const gradus_checkpoint_options o = read_options(given);
+  constexpr uint32_t known = GRADUS_CHECKPOINT_NEW_RANDOM | GRADUS_CHECKPOINT_WHOLE | GRADUS_CHECKPOINT_UNCHECKED;
+  GRADUS_CHECK((o.flags & ~known) == 0 && !o.reserved0, unknown_field, "unknown flags {:#x}", o.flags & ~known);
+  GRADUS_CHECK(o.kept || o.kept_count == 0, null, "'kept' is null with a count of {}", o.kept_count);
+  GRADUS_CHECK(o.kept_count < (uint64_t{1} << 16), value, "'kept' has a count of {}", o.kept_count);
+  CheckpointOptions c;
+  c.keep_random = !(o.flags & GRADUS_CHECKPOINT_NEW_RANDOM);
+  c.early_stop = !(o.flags & GRADUS_CHECKPOINT_WHOLE);
+  c.check = !(o.flags & GRADUS_CHECKPOINT_UNCHECKED);
+  for (uint64_t i = 0; i < o.kept_count; ++i) {
+    if (!is(o.kept[i], Kind::op)) refuse_handle(o.kept[i], Kind::op, "kept");
+    c.kept.push_back(op_info(o.kept[i])->op);
+  }
+  return c;
+}
+
+// What a callback has put into its array of results, owned whatever happens.
+class Results {
+ public:
+  explicit Results(size_t n) : given_(n) {}
+  ~Results() {
+    for (gradus_tensor* t : given_)
+      if (is(t, Kind::tensor)) release(core<TensorImpl>(t));
+  }
+  Results(const Results&) = delete;
+  Results& operator=(const Results&) = delete;
+  gradus_tensor** data() { return given_.data(); }
+  void take(size_t n, Tensors& to) {
+    for (size_t i = 0; i < n; ++i) {
+      if (!is(given_[i], Kind::tensor)) refuse_handle(given_[i], Kind::tensor, "result");
+      to.push_back(Tensor::adopt(core<TensorImpl>(std::exchange(given_[i], nullptr))));
+    }
+  }
+
+ private:
+  std::vector<gradus_tensor*> given_;
+};
+
+}  // namespace
+
+gradus_status gradus_checkpoint(gradus_context* ctx, gradus_segment_fn segment, void* user, gradus_destroy_fn destroy, gradus_tensor* const* inputs,
+                                size_t input_count, const gradus_checkpoint_options* options, gradus_tensor** results, size_t result_capacity,
+                                size_t* result_count) {
+  if (result_count) *result_count = 0;
+  return guard(ctx, "checkpoint", [&](Context&) {
+    const Callback<gradus_segment_fn> f(needed(segment, "segment"), user, destroy);
+    needed(result_count, "result_count");
+    GRADUS_CHECK(results || result_capacity == 0, null, "'results' is null with a capacity of {}", result_capacity);
+    GRADUS_CHECK(result_capacity < (size_t{1} << 24), value, "'result_capacity' is {}", result_capacity);
+    const auto run = [f, result_capacity](const Tensors& in, Tensors& out) {
+      Results r(result_capacity);
+      size_t count = 0;
+      f.run("segment", handles(in), in.size(), r.data(), result_capacity, &count);
+      GRADUS_CHECK(count <= result_capacity, value, "checkpoint: {} results, room for {}", count, result_capacity);
+      r.take(count, out);
+    };
+    Tensors out;
+    checkpoint(run, tensors(inputs, input_count, "inputs", true), options_of(options), out);
+    f.arm();
+    *result_count = out.size();
+    for (size_t i = 0; i < out.size(); ++i) results[i] = give(std::move(out[i]));
+  });
+}
+
+gradus_status gradus_checkpoint_loop(gradus_context* ctx, gradus_step_fn step, void* user, gradus_destroy_fn destroy, int64_t steps,
+                                     gradus_tensor* const* state, size_t state_count, const gradus_checkpoint_options* options, gradus_tensor** results) {
+  if (results && state_count < (size_t{1} << 24)) std::fill_n(results, state_count, nullptr);
+  return guard(ctx, "checkpoint_loop", [&](Context&) {
+    const Callback<gradus_step_fn> f(needed(step, "step"), user, destroy);
+    needed(results, "results");
+    const auto run = [f](int64_t i, const Tensors& in, Tensors& out) {
+      Results r(in.size());
+      f.run("step", i, handles(in), in.size(), r.data());
+      r.take(in.size(), out);
+    };
+    Tensors out;
+    checkpoint_loop(run, steps, tensors(state, state_count, "state"), options_of(options), out);
+    f.arm();
+    for (size_t i = 0; i < out.size(); ++i) results[i] = give(std::move(out[i]));
+  });
+}

@@ -1,0 +1,254 @@
+#include "graph/checkpoint.h"
+
+#include <algorithm>
+
+#include "base/context.h"
+#include "graph/history.h"
+
+namespace gradus {
+namespace {
+
+struct Enough {};                                             // ends a second run
+
+// A tensor that was there before, as it was then: saved as values of nodes are, so that hooks in force pack it, too.
+class Kept {
+ public:
+  Kept(const Tensor& t, const Op& by) : wants_grad_(t && needs_grad(t.impl())) {
+    if (t) keep(saved_, by, detach(t), 0, false);
+    else saved_ = {{nullptr}, 0, 0, false, false};
+  }
+  Kept(Kept&& o) noexcept : saved_(std::exchange(o.saved_, {{nullptr}, 0, 0, false, false})), wants_grad_(o.wants_grad_) {}
+  Kept& operator=(const Kept&) = delete;
+  ~Kept() { drop(saved_); }
+
+  Tensor get() const {
+    if (!saved_.tensor) return {};
+    const Tensor t = detach(unpack("checkpoint", saved_));
+    if (wants_grad_) set_requires_grad(t.impl(), true);
+    return t;
+  }
+  Tensor result() const { return unpack("checkpoint", saved_); }
+
+ private:
+  Saved saved_;
+  bool wants_grad_;
+};
+
+// The record in whose name a checkpoint keeps tensors.
+const Op& checkpoint_op() {
+  static const Op* made = [] {
+    auto info = std::make_unique<OpInfo>();
+    auto op = std::make_unique<Op>();
+    info->name = "checkpoint";
+    info->op = op.get();
+    op->info = info.release();
+    return op.release();
+  }();
+  return *made;
+}
+
+struct Frame : KeptResults {                                  // one run of a segment
+  Count refs;
+  Segment f;
+  CheckpointOptions options;
+  std::vector<Kept> inputs;
+  Generator random;
+  std::vector<Meta> metas;                                    // of what the ops saved, in order
+  std::vector<Tensor> values;                                 // of the second run, until they are asked for
+  struct Result { const Op* op; Generator random; std::vector<Kept> tensors; };
+  std::vector<Result> results;                                // of ops whose results are kept, with the random stream behind them
+  size_t next_result = 0;
+  int inside = 0;                                             // compositions whose results are kept: those of their parts are
+  bool again = false;                                         // the second run
+
+  bool is_named(const Op& op) const { return std::find(options.kept.begin(), options.kept.end(), &op) != options.kept.end(); }
+  bool is_kept(const Op& op) const { return !op.view && (inside > 0 || is_named(op)); }
+  void enter(const Op& composition) override { inside += is_named(composition); }
+  void leave(const Op& composition) override { inside -= is_named(composition); }
+  bool give(const Op& op, Tensors& out) override;
+  void take(const Op& op, const Tensors& out) override;
+  Tensor value(size_t i);
+  void run_again();
+};
+void retain(Frame* f) { f->refs.up(); }
+void release(Frame* f) { if (f->refs.down()) delete f; }
+
+struct Placeholder : Packed {
+  Ref<Frame> frame;
+  size_t index;
+  Placeholder(Ref<Frame> f, size_t i) : frame(std::move(f)), index(i) {}
+  Tensor unpack() override { return frame->value(index); }
+};
+
+// The first run: what is saved is counted, not kept.
+class Counting : public SavedHooks {
+ public:
+  explicit Counting(Ref<Frame> f) : frame_(std::move(f)) {}
+  Ref<Packed> pack(const Tensor& value, const Op&) override {
+    frame_->metas.push_back(value.meta());
+    return Ref<Packed>::adopt(new Placeholder(frame_, frame_->metas.size() - 1));
+  }
+
+ private:
+  Ref<Frame> frame_;
+};
+
+// The second run: what is saved is what was wanted.
+class Collecting : public SavedHooks {
+ public:
+  explicit Collecting(Frame& f) : frame_(f) {}
+  Ref<Packed> pack(const Tensor& value, const Op& by) override {
+    const size_t i = count_++, all = frame_.metas.size();
+    if (frame_.options.check) {
+      GRADUS_CHECK(i < all, state, "checkpoint: the second run saves more than the {} values of the first, the next one by {}", all, name(by));
+      const Meta& was = frame_.metas[i];
+      GRADUS_CHECK(was.dtype == value.dtype() && same(was.sizes, value.sizes()), state,
+                   "checkpoint: the second run saves {} of shape {} as value {} by {}, the first saved {} of shape {}", name(value.dtype()),
+                   text(value.sizes()), i, name(by), name(was.dtype), text(was.sizes));
+    }
+    if (i < all) frame_.values[i] = value;
+    enough_ = count_ == all && frame_.options.early_stop;
+    if (enough_) throw Enough();
+    return {};
+  }
+  size_t count() const { return count_; }
+  bool enough() const { return enough_; }
+
+ private:
+  Frame& frame_;
+  size_t count_ = 0;
+  bool enough_ = false;
+};
+
+class HooksInForce {
+ public:
+  explicit HooksInForce(Ref<SavedHooks> h) { push_saved_hooks(std::move(h)); }
+  ~HooksInForce() { pop_saved_hooks(); }
+  HooksInForce(const HooksInForce&) = delete;
+  HooksInForce& operator=(const HooksInForce&) = delete;
+};
+
+// The kept results of a frame are asked for, for a while.
+class ResultsInForce {
+ public:
+  explicit ResultsInForce(Frame& f) : context_(context()), before_(context_.results) { set(f.options.kept.empty() ? before_ : &f); }
+  ~ResultsInForce() { set(before_); }
+  ResultsInForce(const ResultsInForce&) = delete;
+  ResultsInForce& operator=(const ResultsInForce&) = delete;
+
+ private:
+  void set(KeptResults* r) {
+    context_.results = r;
+    if (r) context_.attention.fetch_or(Context::kResults, std::memory_order_relaxed);
+    else context_.attention.fetch_and(~uint32_t{Context::kResults}, std::memory_order_relaxed);
+  }
+  Context& context_;
+  KeptResults* before_;
+};
+
+// The state that a second run borrows: random stream, modes and hooks are put back.
+class Restored {
+ public:
+  explicit Restored(const Frame& f) : context_(context()), random_(context_.generator), inference_(context_.inference_mode), mode_(true) {
+    hooks_ = std::exchange(context_.saved_hooks, nullptr);
+    context_.inference_mode = false;
+    if (f.options.keep_random) context_.generator = f.random;
+  }
+  ~Restored() {
+    context_.saved_hooks = hooks_;
+    context_.inference_mode = inference_;
+    context_.generator = random_;
+  }
+  Restored(const Restored&) = delete;
+  Restored& operator=(const Restored&) = delete;
+
+ private:
+  Context& context_;
+  Generator random_;
+  bool inference_;
+  GradMode mode_;
+  SavedHooks* hooks_;
+};
+
+bool Frame::give(const Op& op, Tensors& out) {
+  if (!again || !is_kept(op)) return false;
+  GRADUS_CHECK(next_result < results.size() && results[next_result].op == &op, state, "checkpoint: the second run calls {} where the first did not", name(op));
+  for (const Kept& k : results[next_result].tensors) out.push_back(alias(k.result()));
+  if (options.keep_random) context().generator = results[next_result].random;
+  ++next_result;
+  return true;
+}
+
+void Frame::take(const Op& op, const Tensors& out) {
+  if (again || !is_kept(op)) return;
+  const HooksScope none(nullptr);                             // what is kept is kept
+  Result r{&op, context().generator, {}};
+  for (const Tensor& t : out) r.tensors.emplace_back(t, op);
+  results.push_back(std::move(r));
+}
+
+Tensor Frame::value(size_t i) {
+  if (i >= values.size() || !values[i]) run_again();
+  GRADUS_CHECK(i < values.size() && values[i], state, "checkpoint: the second run did not save value {} of {}", i, metas.size());
+  return std::exchange(values[i], Tensor());
+}
+
+void Frame::run_again() {
+  GRADUS_CHECK(!again, state, "checkpoint: the second run needs a value of its own");
+  values.assign(metas.size(), Tensor());
+  next_result = 0;
+  inside = 0;
+  again = true;
+  struct Done { bool& flag; ~Done() { flag = false; } } done{again};
+  Tensors given, outputs;
+  for (const Kept& k : inputs) given.push_back(k.get());
+  const Restored restored(*this);
+  const auto collecting = Ref<Collecting>::adopt(new Collecting(*this));
+  const HooksInForce hooks(Ref<SavedHooks>::share(collecting.get()));
+  const ResultsInForce kept(*this);
+  try {
+    f(given, outputs);
+  } catch (...) {                                             // Enough, or what a callback has made of it
+    if (collecting->enough()) return;
+    throw;
+  }
+  GRADUS_CHECK(!options.check || collecting->count() >= metas.size(), state, "checkpoint: the second run saves {} values, the first saved {}", collecting->count(),
+               metas.size());
+}
+
+}  // namespace
+
+void checkpoint(Segment f, std::span<const Tensor> inputs, const CheckpointOptions& options, Tensors& outputs) {
+  Context& c = context();
+  if (!c.grad_mode || c.inference_mode) return f(Tensors(inputs), outputs);
+  const auto frame = Ref<Frame>::adopt(new Frame);
+  frame->f = std::move(f);
+  frame->options = options;
+  frame->random = c.generator;
+  frame->inputs.reserve(inputs.size());
+  for (const Tensor& t : inputs) frame->inputs.emplace_back(t, checkpoint_op());
+  const HooksInForce hooks(Ref<SavedHooks>::adopt(new Counting(frame)));
+  const ResultsInForce kept(*frame);
+  frame->f(Tensors(inputs), outputs);
+}
+
+void checkpoint_loop(Step step, int64_t steps, std::span<const Tensor> state, const CheckpointOptions& options, Tensors& last) {
+  GRADUS_CHECK(steps >= 0, value, "checkpoint: {} steps", steps);
+  const auto shared = std::make_shared<Step>(std::move(step));
+  struct Halves {                                             // steps [from, to)
+    static void run(const std::shared_ptr<Step>& step, const CheckpointOptions& o, int64_t from, int64_t to, const Tensors& state, Tensors& next) {
+      if (to == from) { next = state; return; }
+      if (to - from == 1) return (*step)(from, state, next);
+      const int64_t middle = from + (to - from) / 2;
+      const auto half = [&](int64_t a, int64_t b, const Tensors& in, Tensors& out) {
+        checkpoint([step, o, a, b](const Tensors& s, Tensors& n) { run(step, o, a, b, s, n); }, {in.data(), in.size()}, o, out);
+      };
+      Tensors between;
+      half(from, middle, state, between);
+      half(middle, to, between, next);
+    }
+  };
+  Halves::run(shared, options, 0, steps, Tensors(state), last);
+}
+
+}  // namespace gradus
