@@ -142,26 +142,36 @@ def nonzero(input, *, as_tuple=False, out=None):
     return call("nonzero_numpy", input) if as_tuple else call("nonzero", input)
 
 
-def _valued(name, place, last):
-    """Operations that take a number where the registry has a tensor."""
+def _valued(name, place, last, alias):
+    """Operations that take a number where the registry has a tensor: the number in the tensor's type."""
     def function(*args, **kwargs):
-        args = list(args)
-        source = args[0] if args else kwargs.get("input")
+        if alias in kwargs:
+            kwargs[last] = kwargs.pop(alias)
+        source = args[0] if args else kwargs.get("input", kwargs.get("self"))
         if len(args) > place and _ops.is_number(args[place]):
-            args[place] = _convert.tensor(args[place], dtype=source.dtype)
-        elif "value" in kwargs and _ops.is_number(kwargs["value"]):
-            kwargs[last] = _convert.tensor(kwargs.pop("value"), dtype=source.dtype)
-        if last == "src" and len(args) > place and args[place].dim() == 0 and args[place].dtype is source.dtype and args[2].dim():
-            args[place] = args[place].expand(args[2].shape)
+            args = (*args[:place], _convert.tensor(args[place], dtype=source.dtype), *args[place + 1:])
+        elif _ops.is_number(kwargs.get(last)):
+            kwargs[last] = _convert.tensor(kwargs[last], dtype=source.dtype)
         return call(name, *args, **kwargs)
     function.__name__ = name
     _table[name] = function
 
 
-for _name in ("index_fill", "index_fill_", "masked_fill", "masked_fill_"):
-    _valued(_name, 3 if _name.startswith("index") else 2, "value")
-for _name in ("scatter", "scatter_"):
-    _valued(_name, 3, "src")
+for _name in ("index_fill", "index_fill_"):
+    _valued(_name, 3, "value", "value")
+
+
+def _scatter(name):
+    def function(*args, **kwargs):
+        if "value" in kwargs:
+            kwargs["src"] = kwargs.pop("value")
+        return call(name, *args, **kwargs)
+    function.__name__ = name
+    _table[name] = function
+
+
+_scatter("scatter")
+_scatter("scatter_")
 
 
 @composite("index_put")

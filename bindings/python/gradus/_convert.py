@@ -69,6 +69,8 @@ def _flatten(data, shape, out):
         if not isinstance(data, (int, float)):
             if isinstance(data, complex):
                 raise NotImplementedError("complex element types are not supported")
+            if data is None:
+                raise RuntimeError("Could not infer dtype of NoneType")
             if hasattr(data, "__index__"):
                 data = data.__index__()
             elif hasattr(data, "__float__") and not isinstance(data, str):

@@ -1,5 +1,6 @@
 """Methods of Tensor that are not operations of the registry, or take other arguments than those."""
 from . import _composite, _convert, _dtype, _ops
+from ._context import is_grad_enabled
 
 _NOT_METHODS = {"zeros", "ones", "empty", "full", "rand", "randn", "randint", "arange", "range", "linspace", "logspace", "eye", "cat", "stack", "tensor",
                 "where_", "scalar_tensor", "randperm", "einsum", "concat", "concatenate", "hstack", "vstack", "dstack", "column_stack",
@@ -132,3 +133,24 @@ def map_(self, other, function):
 @method
 def normal_(self, mean=0.0, std=1.0, *, generator=None):
     return _ops.registry_call("normal_", self, mean, std)
+
+
+@method
+def where(self, condition, other):
+    return _composite.find("where")(condition, self, other)
+
+
+def _view_in_place(name):
+    """x.unsqueeze_(0): the object becomes the view. Other names of the old tensor are the same object, so they see it too."""
+    def change(self, *args, **kwargs):
+        if self.is_leaf and self.requires_grad and is_grad_enabled():
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        made = _ops.function(name)(self, *args, **kwargs)
+        self._h, made._h = made._h, self._h
+        return self
+    change.__name__ = name + "_"
+    _OF_TENSORS_ONLY[name + "_"] = change
+
+
+for _name in ("t", "transpose", "swapaxes", "swapdims", "squeeze", "unsqueeze", "as_strided"):
+    _view_in_place(_name)

@@ -56,6 +56,10 @@ def _tensor(v, keep):
     return _number(v, keep)
 
 
+def _tensor_only(v, keep):
+    return _tensor(v, keep) if isinstance(v, Tensor) else None
+
+
 def _whole(v):
     """The int that v stands for, or None."""
     if isinstance(v, int):
@@ -150,6 +154,7 @@ class Operation:
         arguments = record["arguments"]
         self.count = len(arguments)
         self.encoders = [_ENCODERS[a["type"], a["list"]] for a in arguments]
+        self.strict_encoders = [_tensor_only if e is _tensor else e for e in self.encoders]
         self.optional = [a["optional"] or a["type"] == "other" for a in arguments]
         self.required = [i for i, a in enumerate(arguments) if "default" not in a and a["type"] != "other"]
         self.positional = [i for i, a in enumerate(arguments) if not a["keyword_only"] and a["type"] != "other"]
@@ -169,9 +174,9 @@ class Operation:
         names = [r["name"] for r in results]
         self.tuple = collections.namedtuple(self.name, names) if len(results) > 1 and all(names) else None
 
-    def bind(self, args, kwargs):
-        """(encoded arguments, their number, what must stay alive), or None where the arguments don't fit."""
-        positional = self.positional
+    def bind(self, args, kwargs, strict=False):
+        """(encoded arguments, what must stay alive), or None where the arguments don't fit; strict: no number for a tensor."""
+        positional, encoders = self.positional, self.strict_encoders if strict else self.encoders
         if len(args) > len(positional):
             if self.gathers:
                 fixed = len(positional) - 1
@@ -186,7 +191,7 @@ class Operation:
             args = (*args[:-1], args[-1:])
         pieces, keep = [_DEFAULT] * self.count, []
         for i, v in zip(positional, args):
-            piece = self.encoders[i](v, keep) if v is not None or not self.optional[i] else _NONE
+            piece = encoders[i](v, keep) if v is not None or not self.optional[i] else _NONE
             if piece is None:
                 return None
             pieces[i] = piece
@@ -198,7 +203,7 @@ class Operation:
                 return None
             if pieces[i] is not _DEFAULT:
                 return None
-            piece = self.encoders[i](v, keep) if v is not None or not self.optional[i] else _NONE
+            piece = encoders[i](v, keep) if v is not None or not self.optional[i] else _NONE
             if piece is None:
                 return None
             pieces[i] = piece
@@ -222,7 +227,7 @@ class Operation:
         if status:
             check(status)
         if capacity == 1:
-            if self.view and isinstance(args[0] if args else None, Tensor) and words[1] == args[0]._h.value:
+            if args and isinstance(args[0], Tensor) and words[1] == args[0]._h.value:
                 release(words[1])
                 return args[0]
             return wrap(Handle(words[1]))
@@ -290,13 +295,20 @@ def refuse(name, operations, args, kwargs):
     raise TypeError(f"{name}(): got an invalid combination of arguments: ({given}); it takes{forms}")
 
 
+def _resolve(operations, args, kwargs):
+    """The first operation that takes the arguments; one that takes a number for a tensor comes last."""
+    for strict in (True, False) if len(operations) > 1 else (False,):
+        for op in operations:
+            bound = op.bind(args, kwargs, strict)
+            if bound is not None:
+                return op, bound
+    return None, None
+
+
 def call(name, operations, args, kwargs):
     out = kwargs.pop("out", None) if kwargs else None
-    for op in operations:
-        bound = op.bind(args, kwargs)
-        if bound is not None:
-            break
-    else:
+    op, bound = _resolve(operations, args, kwargs)
+    if bound is None:
         refuse(name, operations, args, kwargs)
     if _dtype._default is not _dtype.float32 and "dtype" not in kwargs:
         args, bound = with_default_dtype(op, args, kwargs, bound)
