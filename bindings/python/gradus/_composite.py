@@ -185,6 +185,24 @@ def index_put_(input, indices, values, accumulate=False):
 
 
 @composite()
+def searchsorted(sorted_sequence, input=None, **named):
+    input = named.pop("self", input)
+    alone = not isinstance(input, _ops.Tensor)
+    return call("searchsorted", sorted_sequence, _convert.tensor(input, dtype=sorted_sequence.dtype) if alone else input, **named)
+
+
+@composite()
+def bucketize(input, boundaries, **named):
+    return call("bucketize", input if isinstance(input, _ops.Tensor) else _convert.tensor(input, dtype=boundaries.dtype), boundaries, **named)
+
+
+@composite()
+def vander(x, N=None, increasing=False):
+    powers = call("linalg_vander", x, N=N)
+    return powers if increasing else call("flip", powers, [-1])
+
+
+@composite()
 def flip(input, *dims, **named):
     dims = named.get("dims", dims)
     return call("flip", input, list(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else list(dims))

@@ -136,6 +136,11 @@ def normal_(self, mean=0.0, std=1.0, *, generator=None):
 
 
 @method
+def polygamma(self, n):
+    return _ops.function("polygamma")(n, self)
+
+
+@method
 def where(self, condition, other):
     return _composite.find("where")(condition, self, other)
 

@@ -72,7 +72,7 @@ def _install(name, method):
 
 for _symbol, _name in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow", "floordiv": "floor_divide", "mod": "remainder",
                        "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "bitwise_left_shift",
-                       "rshift": "bitwise_right_shift", "matmul": "matmul"}.items():
+                       "rshift": "bitwise_right_shift"}.items():
     _install(f"__{_symbol}__", _binary(_name))
     _install(f"__r{_symbol}__", _reflected(_name))
     if _ops.registry.find(_name + "_"):
@@ -83,6 +83,10 @@ for _symbol, _name in {"neg": "neg", "abs": "abs", "pos": "positive"}.items():
     _install(f"__{_symbol}__", _unary(_name))
 
 
+def _matmul(self, other):
+    return _ops.function("matmul")(self, other) if isinstance(other, Tensor) else NotImplemented
+
+
 def _invert(self):
     return _ops.function("logical_not" if self.dtype is _dtype.bool_ else "bitwise_not")(self)
 
@@ -91,6 +95,7 @@ def _round(self, digits=0):
     return _ops.function("round")(self, decimals=digits)
 
 
+_install("__matmul__", _matmul)
 _install("__invert__", _invert)
 _install("__round__", _round)
 Tensor.__div__, Tensor.__idiv__ = Tensor.__truediv__, Tensor.__itruediv__

@@ -154,6 +154,8 @@ class Operation:
         arguments = record["arguments"]
         self.count = len(arguments)
         self.encoders = [_ENCODERS[a["type"], a["list"]] for a in arguments]
+        if self.encoders.count(_tensor) == 1:                                   # a number alone is no tensor
+            self.encoders = [_tensor_only if e is _tensor else e for e in self.encoders]
         self.strict_encoders = [_tensor_only if e is _tensor else e for e in self.encoders]
         self.optional = [a["optional"] or a["type"] == "other" for a in arguments]
         self.required = [i for i, a in enumerate(arguments) if "default" not in a and a["type"] != "other"]

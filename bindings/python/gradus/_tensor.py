@@ -371,7 +371,8 @@ class Tensor:
         h, self._h = self._h, Handle()
         return h
 
-    __hash__ = object.__hash__
+    def __hash__(self):
+        return id(self)
 
     def __dir__(self):
         return sorted({*object.__dir__(self), *_ops.registry.names})
