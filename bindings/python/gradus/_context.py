@@ -20,6 +20,7 @@ class _Local(threading.local):
             raise _errors.make(status, "no context could be created", "gradus_context_create")
         self.owner = _Owner(self.ctx)
         self.pending, self.next_code = {}, 0
+        self.saved_hooks_refused = None                                    # the reason, inside disable_saved_tensors_hooks
 
 
 class _Owner:

@@ -1,37 +1,60 @@
-"""Backward passes, nodes of the graph, and hooks."""
+"""Backward passes, edges, and the nodes of the graph."""
+import collections
 import ctypes as C
-import itertools
 import weakref
 
-from . import _ops
-from ._context import check, keep_pending, local
-from ._library import DESTROY, HOOK, BackwardOptions, Handle, NodeInfo, describe_node, lib, release, retain
-from ._tensor import Tensor
+from . import _dtype, _hooks, _ops
+from ._context import check, local
+from ._library import BackwardOptions, Edge, Handle, NodeInfo, Value, describe_node, lib, release
 
 KEEP_GRAPH, RECORD, ALLOW_UNUSED, MATERIALIZE = 1, 2, 4, 8
 LEAF_NODE, FREED = 1, 2
 
 
+GradientEdge = collections.namedtuple("GradientEdge", "node output_nr")
+
+
 def as_tuple(x, what):
-    if isinstance(x, Tensor):
+    """One or several tensors or edges, as a tuple."""
+    if isinstance(x, (_ops.Tensor, GradientEdge)):
         return (x,)
-    if not isinstance(x, (list, tuple)) or not all(isinstance(t, Tensor) or t is None for t in x):
+    if not isinstance(x, (list, tuple)) and not hasattr(x, "__iter__"):
         raise TypeError(f"{what}: expected a tensor or a sequence of tensors")
-    return tuple(x)
+    x = tuple(x)
+    for t in x:
+        if not isinstance(t, (_ops.Tensor, GradientEdge)):
+            raise TypeError(f"{what}: expected a tensor or a sequence of tensors, not {type(t).__name__}")
+    return x
 
 
 def _handles(tensors):
     return (C.c_void_p * max(1, len(tensors)))(*[None if t is None else t._h.value for t in tensors])
 
 
+def get_gradient_edge(tensor):
+    """Where the gradient of a tensor flows: its node, and which of the node's outputs it is."""
+    if not tensor.requires_grad:
+        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+    edge = Edge()
+    check(lib.gradus_tensor_edge(local.ctx, tensor._h, C.byref(edge)))
+    return GradientEdge(node(Handle(edge.node)), edge.output_nr)
+
+
+def _edges(items, kept):
+    """Edges of tensors and edges; kept holds their nodes."""
+    found = [t if isinstance(t, GradientEdge) else get_gradient_edge(t) for t in items]
+    kept.extend(found)
+    return (Edge * max(1, len(found)))(*[Edge(e.output_nr, e.node._h.value, None) for e in found])
+
+
 def _seeds(seeds, outputs, what):
     if seeds is None:
         return None
-    seeds = (seeds,) if isinstance(seeds, Tensor) else tuple(seeds)
+    seeds = (seeds,) if isinstance(seeds, _ops.Tensor) else tuple(seeds)
     if len(seeds) != len(outputs):
         raise RuntimeError(f"{what}: got {len(outputs)} tensors and {len(seeds)} gradients")
     for seed, out in zip(seeds, outputs):
-        if seed is not None and not isinstance(seed, Tensor):
+        if seed is not None and not isinstance(seed, _ops.Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(seed).__name__}")
     return seeds
 
@@ -40,7 +63,8 @@ def _seeded(seeds, outputs):
     """Seeds of the outputs' dtypes, as PyTorch takes them."""
     if seeds is None:
         return None, None
-    seeds = [s if s is None or s.dtype is out.dtype or s.shape != out.shape else s.to(out.dtype) for s, out in zip(seeds, outputs)]
+    seeds = [s if s is None or isinstance(out, GradientEdge) or s.dtype is out.dtype or s.shape != out.shape else s.to(out.dtype)
+             for s, out in zip(seeds, outputs)]
     return _handles(seeds), seeds
 
 
@@ -58,8 +82,12 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         inputs = as_tuple(inputs, "backward: inputs")
         if not inputs:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
-        array = _handles(inputs)
+        array = _handles([_of_edge(t) for t in inputs])
         options.input_count, options.inputs = len(inputs), C.cast(array, C.c_void_p)
+    if any(isinstance(t, GradientEdge) for t in outputs):
+        held = []
+        check(lib.gradus_backward_edges(local.ctx, _edges(outputs, held), len(outputs), C.sizeof(Edge), seeds, C.byref(options)))
+        return
     check(lib.gradus_backward(local.ctx, _handles(outputs), len(outputs), seeds, C.byref(options)))
 
 
@@ -74,8 +102,19 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     seeds, kept = _seeded(_seeds(grad_outputs, outputs, "grad"), outputs)
     options = _options(retain_graph, create_graph, (ALLOW_UNUSED if allow_unused else 0) | (MATERIALIZE if materialize_grads else 0))
     results = (C.c_void_p * max(1, len(inputs)))()
-    check(lib.gradus_grad(local.ctx, _handles(outputs), len(outputs), _handles(inputs), len(inputs), seeds, C.byref(options), results))
+    if any(isinstance(t, GradientEdge) for t in (*outputs, *inputs)):
+        held = []
+        check(lib.gradus_grad_edges(local.ctx, _edges(outputs, held), len(outputs), _edges(inputs, held), len(inputs), C.sizeof(Edge), seeds,
+                                    C.byref(options), results))
+    else:
+        check(lib.gradus_grad(local.ctx, _handles(outputs), len(outputs), _handles(inputs), len(inputs), seeds, C.byref(options),
+                              results))
     return tuple([_ops.wrap(Handle(results[i])) if results[i] else None for i in range(len(inputs))])
+
+
+def _of_edge(item):
+    """The leaf of a leaf's edge; a tensor is itself."""
+    return item.node.variable if isinstance(item, GradientEdge) else item
 
 
 def _batched(outputs, inputs, seeds, retain_graph, create_graph, allow_unused, materialize_grads):
@@ -131,7 +170,23 @@ class Node:
         check(lib.gradus_node_variable(local.ctx, self._h, C.byref(h)))
         if not h:
             raise AttributeError(f"'{self.name()}' object has no attribute 'variable'")
-        return _ops.wrap(h)
+        return known(h)
+
+    def register_hook(self, hook):
+        """hook(grad_inputs, grad_outputs) after the node's rule; what it returns takes the place of grad_inputs."""
+        return _hooks.add_node_hook(self, _hooks.AFTER, hook)
+
+    def register_prehook(self, hook):
+        """hook(grad_outputs) before the node's rule; what it returns takes their place."""
+        return _hooks.add_node_hook(self, _hooks.BEFORE, hook)
+
+    def __getattr__(self, name):
+        if not name.startswith("_saved_"):
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        return _saved(self, name[7:])
+
+    def __dir__(self):
+        return sorted([*object.__dir__(self), *(f"_saved_{n}" for n in _saved_names(self))])
 
     def __repr__(self):
         return f"<{self.name()} object at {self._info().identity:#x}>"
@@ -158,62 +213,48 @@ def node(h):
     return made
 
 
-# ---- hooks
+def known(h):
+    """The tensor of an owned handle: the leaf that the caller made, if it is one that lives."""
+    found = _ops.leaves.get(h.value)
+    if found is None:
+        return _ops.wrap(h)
+    release(h)
+    return found
 
-_hooks = {}                                                                # token: the Python function
-_tokens = itertools.count(1)
+
+def _saved_names(owner):
+    base = owner.name().rstrip("0123456789")
+    for record in _ops.registry.records.values():
+        if record["name"].replace("_", "").lower() + "backward" == base.lower():
+            return [a["schema_name"] for a in record["arguments"]] + ["result"]
+    return []
 
 
-@HOOK
-def _run_hook(token, ctx, gradient, replacement):
+def _saved(owner, name):
+    """An argument or result that a node keeps for its rule."""
+    value, text = Value(), name.encode()
     try:
-        retain(gradient)
-        hook = _hooks[token]
-        result = hook(_ops.wrap(Handle(gradient)))
-        if result is not None:
-            if not isinstance(result, Tensor):
-                raise TypeError(f"expected Tensor, but hook returned '{type(result).__name__}'")
-            retain(result._h)
-            C.c_void_p.from_address(replacement).value = result._h.value
-        return 0
-    except BaseException as error:
-        return keep_pending(ctx, error)
+        check(lib.gradus_node_saved(local.ctx, owner._h, text, len(text), C.byref(value)))
+    except IndexError:
+        raise AttributeError(f"'{owner.name()}' object has no attribute '_saved_{name}'") from None
+    return _from_value(value)
 
 
-@DESTROY
-def _drop_hook(token):
-    _hooks.pop(token, None)
-
-
-class RemovableHandle:
-    """Of a hook: remove(), or the end of a with block, takes it away."""
-
-    def __init__(self, tensor, hook_id):
-        self._tensor, self.id = tensor, hook_id
-
-    def remove(self):
-        tensor, self._tensor = self._tensor, None
-        if tensor is not None:
-            try:
-                check(lib.gradus_tensor_remove_hook(local.ctx, tensor._h, self.id))
-            except IndexError:                                             # the tensor has another history by now
-                pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.remove()
-
-
-def add_hook(tensor, hook):
-    if not tensor.requires_grad:
-        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    token, hook_id = next(_tokens), C.c_uint64()
-    _hooks[token] = hook
-    try:
-        check(lib.gradus_tensor_add_hook(local.ctx, tensor._h, _run_hook, token, _drop_hook, C.byref(hook_id)))
-    except BaseException:
-        del _hooks[token]
-        raise
-    return RemovableHandle(tensor, hook_id.value)
+def _from_value(value):
+    kind, word = value.kind, value.word
+    if kind == 7:
+        return known(Handle(word))
+    if kind == 2:
+        return bool(word)
+    if kind == 3:
+        return C.c_int64(word).value
+    if kind == 4:
+        return C.c_double.from_buffer(C.c_uint64(word)).value
+    if kind == 5:
+        return C.string_at(word, value.length).decode()
+    if kind == 6:
+        return _dtype.BY_NUMBER[value.aux]
+    if kind in (8, 9):
+        of = C.c_int64 if kind == 8 else C.c_double
+        return tuple((of * value.length).from_address(word)) if value.length else ()
+    return None

@@ -8,7 +8,15 @@ import sys
 LEVEL = 1                                                                  # the API level that the package needs
 
 Handle = C.c_void_p
-HOOK = C.CFUNCTYPE(C.c_int32, C.c_void_p, C.c_void_p, C.c_void_p, C.c_void_p)
+_P, _I, _U, _L, _Z = C.c_void_p, C.c_int32, C.c_uint32, C.c_int64, C.c_size_t
+HOOK = C.CFUNCTYPE(_I, _P, _P, _P, _P)
+LEAF_HOOK = C.CFUNCTYPE(_I, _P, _P, _P)
+MULTI_HOOK = C.CFUNCTYPE(_I, _P, _P, _P, _Z)
+NODE_HOOK = C.CFUNCTYPE(_I, _P, _P, _P, _Z, _P, _Z, _P)
+DEFERRED = C.CFUNCTYPE(_I, _P, _P)
+PACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P, _P)
+UNPACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P)
+DISCARD = C.CFUNCTYPE(None, _P, _P)
 DESTROY = C.CFUNCTYPE(None, C.c_void_p)
 
 
@@ -36,6 +44,19 @@ class NodeInfo(C.Structure):
 class BackwardOptions(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("input_count", C.c_uint64), ("inputs", C.c_void_p),
                 ("reserved0", C.c_void_p)]
+
+
+class Edge(C.Structure):
+    _fields_ = [("output_nr", C.c_uint64), ("node", C.c_void_p), ("reserved0", C.c_void_p)]
+
+
+class Value(C.Structure):
+    _fields_ = [("kind", C.c_int32), ("aux", C.c_uint32), ("word", C.c_uint64), ("length", C.c_uint64)]
+
+
+class SavedHooks(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("pack", PACK), ("unpack", UNPACK), ("discard", DISCARD), ("user", C.c_void_p),
+                ("destroy", DESTROY), ("reserved0", C.c_void_p)]
 
 
 class Counts(C.Structure):
@@ -75,7 +96,6 @@ def load():
 lib, path = load()
 _holding = C.PyDLL(path)                                                   # short calls that keep the interpreter lock
 
-_P, _I, _U, _L, _Z = C.c_void_p, C.c_int32, C.c_uint32, C.c_int64, C.c_size_t
 _STATUS = {
     "context_create": (_P, _P), "context_set_recording": (_P, _I, _P), "context_set_inference": (_P, _I, _P),
     "context_set_seed": (_P, C.c_uint64), "context_set_random_state": (_P, C.c_uint64, C.c_uint64), "context_describe": (_P, _P),
@@ -89,6 +109,14 @@ _STATUS = {
     "tensor_add_hook": (_P, _P, HOOK, _P, DESTROY, _P), "tensor_remove_hook": (_P, _P, C.c_uint64),
     "backward": (_P, _P, _Z, _P, _P), "grad": (_P, _P, _Z, _P, _Z, _P, _P, _P),
     "tensor_grad_fn": (_P, _P, _P), "node_name": (_P, _P, _P, _Z, _P), "node_next": (_P, _P, _U, _P, _P), "node_variable": (_P, _P, _P),
+    "node_saved": (_P, _P, C.c_char_p, _Z, _P), "tensor_edge": (_P, _P, _P), "tensor_base": (_P, _P, _P),
+    "backward_edges": (_P, _P, _Z, _Z, _P, _P), "grad_edges": (_P, _P, _Z, _P, _Z, _Z, _P, _P, _P),
+    "tensor_increment_version": (_P, _P), "tensor_set_data": (_P, _P, _P),
+    "node_add_hook": (_P, _P, _I, NODE_HOOK, _P, DESTROY, _P), "node_remove_hook": (_P, _P, C.c_uint64),
+    "tensor_add_grad_hook": (_P, _P, LEAF_HOOK, _P, DESTROY, _P),
+    "tensors_add_hook": (_P, _P, _Z, _I, MULTI_HOOK, _P, DESTROY, _P), "backward_defer": (_P, DEFERRED, _P, DESTROY),
+    "backward_node": (_P, _P), "backward_reaches": (_P, _P, _P),
+    "context_push_saved_hooks": (_P, _P), "context_pop_saved_hooks": (_P,),
     "invoke": (_P, _P, _P, _Z, _P, _Z, _P), "registry_json": (_P, _Z, _P),
 }
 

@@ -2,146 +2,22 @@
 
 A name answers to one or several operations (`max`: max, max_dim, maximum). The first whose signature takes the arguments is called.
 """
-import array
 import collections
 import ctypes as C
 import json
-import struct
+import weakref
 
-from . import _dtype
+from . import _dtype, _encode
 from ._context import check, local
-from ._library import Handle, describe_tensor, lib, registry_text, release
+from ._encode import DEFAULT, ENCODERS, NONE, is_number  # noqa: F401
+from ._library import Handle, lib, registry_text, release
 
-_INTEGER, _REAL = struct.Struct("=iIqQ"), struct.Struct("=iIdQ")              # a gradus_value
-_I64, _F64, _TENSOR, _I64_LIST, _F64_LIST, _TENSOR_LIST, _TEXT = 3, 4, 7, 8, 9, 10, 5
-_DEFAULT, _NONE = _INTEGER.pack(0, 0, 0, 0), _INTEGER.pack(1, 0, 0, 0)
-_FALSE, _TRUE = _INTEGER.pack(2, 0, 0, 0), _INTEGER.pack(2, 0, 1, 0)
 _RESULTS = {n: C.c_uint64 * (3 * n) for n in (1, 2, 3, 4, 64)}               # of gradus_value, as words
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x2": "other", "a": "self"}
 _DROPPED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
 _NO_ALPHA = {"add", "add_", "sub", "sub_"}                                   # their typed functions leave alpha at 1
-number_types = (int, float)
-Tensor = None                                                              # set by _tensor
-
-
-def is_number(v):
-    return isinstance(v, number_types) or _is_numpy_scalar(v)
-
-
-def _is_numpy_scalar(v):
-    return type(v).__module__ == "numpy" and getattr(v, "shape", None) == () and hasattr(v, "item")
-
-
-def _number(v, keep):
-    if v is True:
-        return _TRUE
-    if v is False:
-        return _FALSE
-    if isinstance(v, int):
-        return _INTEGER.pack(_I64, 0, v, 0)
-    if isinstance(v, float):
-        return _REAL.pack(_F64, 0, v, 0)
-    if _is_numpy_scalar(v):
-        return _number(v.item(), keep)
-    return None
-
-
-def _scalar(v, keep):
-    return _number(v.item(), keep) if isinstance(v, Tensor) and v.dim() == 0 else _number(v, keep)
-
-
-def _tensor(v, keep):
-    if isinstance(v, Tensor):
-        return _INTEGER.pack(_TENSOR, 0, v._h.value, 0)
-    return _number(v, keep)
-
-
-def _tensor_only(v, keep):
-    return _tensor(v, keep) if isinstance(v, Tensor) else None
-
-
-def _whole(v):
-    """The int that v stands for, or None."""
-    if isinstance(v, int):
-        return None if isinstance(v, bool) else v
-    if isinstance(v, Tensor) and (v.dim() or v.dtype.is_floating_point):
-        return None
-    if isinstance(v, (float, str)) or not hasattr(v, "__index__"):
-        return None
-    try:
-        return v.__index__()
-    except TypeError:                                                      # an array
-        return None
-
-
-def _int(v, keep):
-    v = _whole(v)
-    return None if v is None else _INTEGER.pack(_I64, 0, v, 0)
-
-
-def _float(v, keep):
-    if isinstance(v, Tensor):
-        v = v.item() if v.dim() == 0 else None
-    v = v.item() if _is_numpy_scalar(v) else v
-    return _REAL.pack(_F64, 0, v, 0) if isinstance(v, number_types) else None
-
-
-def _bool(v, keep):
-    if v is True:
-        return _TRUE
-    if v is False:
-        return _FALSE
-    return _bool(bool(v), keep) if type(v).__name__ in ("bool_", "bool") and _is_numpy_scalar(v) else None
-
-
-def _list(letter, kind, items, keep):
-    data = array.array(letter, items)
-    keep.append(data)
-    return _INTEGER.pack(kind, 0, data.buffer_info()[0] if items else 0, len(items))
-
-
-def _ints(v, keep):
-    if isinstance(v, int):
-        return None if isinstance(v, bool) else _INTEGER.pack(_I64, 0, v, 0)
-    if isinstance(v, (list, tuple, range)):
-        try:
-            return _list("q", _I64_LIST, v, keep)
-        except TypeError:
-            v = [_whole(item) for item in v]
-            return None if None in v else _list("q", _I64_LIST, v, keep)
-    return _int(v, keep)
-
-
-def _floats(v, keep):
-    return _list("d", _F64_LIST, v, keep) if isinstance(v, (list, tuple)) and all(map(is_number, v)) else None
-
-
-def _bools(v, keep):
-    return _list("q", _I64_LIST, [int(x) for x in v], keep) if isinstance(v, (list, tuple)) else None
-
-
-def _tensors(v, keep):
-    if not isinstance(v, (list, tuple)) or not all(item is None or isinstance(item, Tensor) for item in v):
-        return None
-    keep.append(v)
-    return _list("Q", _TENSOR_LIST, [0 if item is None else item._h.value for item in v], keep)
-
-
-def _text(v, keep):
-    if not isinstance(v, str):
-        return None
-    data = v.encode()
-    return _list("B", _TEXT, data, keep)
-
-
-def _dtype_value(v, keep):
-    kind = _dtype.find(v)
-    return None if kind is None else _INTEGER.pack(6, kind.number, 0, 0)
-
-
-_ENCODERS = {("tensor", False): _tensor, ("tensor", True): _tensors, ("int", False): _int, ("int", True): _ints, ("float", False): _float,
-             ("float", True): _floats, ("number", False): _scalar, ("bool", False): _bool, ("bool", True): _bools, ("text", False): _text,
-             ("dtype", False): _dtype_value, ("number", True): _floats, ("other", False): lambda v, keep: _NONE}
+Tensor = None                                                              # the class, which _tensor sets
+leaves = weakref.WeakValueDictionary()                                     # address: the Tensor that requires_grad_ was called on
 
 
 class Operation:
@@ -153,10 +29,10 @@ class Operation:
         self.handle = Handle(lib.gradus_op_find(text, len(text)))
         arguments = record["arguments"]
         self.count = len(arguments)
-        self.encoders = [_ENCODERS[a["type"], a["list"]] for a in arguments]
-        if self.encoders.count(_tensor) == 1:                                   # a number alone is no tensor
-            self.encoders = [_tensor_only if e is _tensor else e for e in self.encoders]
-        self.strict_encoders = [_tensor_only if e is _tensor else e for e in self.encoders]
+        self.encoders = [ENCODERS[a["type"], a["list"]] for a in arguments]
+        if self.encoders.count(_encode.tensor) == 1:                                   # a number alone is no tensor
+            self.encoders = [_encode.tensor_only if e is _encode.tensor else e for e in self.encoders]
+        self.strict_encoders = [_encode.tensor_only if e is _encode.tensor else e for e in self.encoders]
         self.optional = [a["optional"] or a["type"] == "other" for a in arguments]
         self.required = [i for i, a in enumerate(arguments) if "default" not in a and a["type"] != "other"]
         self.positional = [i for i, a in enumerate(arguments) if not a["keyword_only"] and a["type"] != "other"]
@@ -191,9 +67,9 @@ class Operation:
             args = (args,)
         elif self.gathers and len(args) == len(positional) and isinstance(args[-1], int):
             args = (*args[:-1], args[-1:])
-        pieces, keep = [_DEFAULT] * self.count, []
+        pieces, keep = [DEFAULT] * self.count, []
         for i, v in zip(positional, args):
-            piece = encoders[i](v, keep) if v is not None or not self.optional[i] else _NONE
+            piece = encoders[i](v, keep) if v is not None or not self.optional[i] else NONE
             if piece is None:
                 return None
             pieces[i] = piece
@@ -203,14 +79,14 @@ class Operation:
                 if name in _DROPPED:
                     continue
                 return None
-            if pieces[i] is not _DEFAULT:
+            if pieces[i] is not DEFAULT:
                 return None
-            piece = encoders[i](v, keep) if v is not None or not self.optional[i] else _NONE
+            piece = encoders[i](v, keep) if v is not None or not self.optional[i] else NONE
             if piece is None:
                 return None
             pieces[i] = piece
         for i in self.required:
-            if pieces[i] is _DEFAULT:
+            if pieces[i] is DEFAULT:
                 return None
         return b"".join(pieces), keep
 

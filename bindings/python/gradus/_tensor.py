@@ -1,12 +1,12 @@
 """Tensor: a handle of the library with PyTorch's face. Operations that are not written here come from the registry at first use."""
 import ctypes as C
-import weakref
 
-from . import _convert, _dtype, _indexing, _ops
+from . import _convert, _dtype, _encode, _indexing, _ops
 from ._context import check, local
+from ._gradients import Gradients
 from ._library import Handle, TensorInfo, describe_tensor, lib, release
 
-REQUIRES_GRAD, LEAF, READ_ONLY, CONTIGUOUS, INFERENCE, VIEW, HAS_GRAD = 1, 2, 4, 8, 16, 32, 64
+CONTIGUOUS, INFERENCE, VIEW = 8, 16, 32
 _INFO_SIZE = C.sizeof(TensorInfo)
 
 
@@ -54,7 +54,7 @@ class device:
 _CPU = device()
 
 
-class Tensor:
+class Tensor(Gradients):
     """A multi-dimensional array that remembers how it was computed."""
 
     __slots__ = ("_h", "__weakref__", "__dict__")
@@ -162,98 +162,6 @@ class Tensor:
     def imag(self):
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
 
-    # ---- gradients
-
-    @property
-    def requires_grad(self):
-        return bool(self._info().flags & REQUIRES_GRAD)
-
-    @requires_grad.setter
-    def requires_grad(self, on):
-        check(lib.gradus_tensor_set_requires_grad(local.ctx, self._h, bool(on)))
-
-    def requires_grad_(self, requires_grad=True):
-        self.requires_grad = requires_grad
-        return self
-
-    @property
-    def is_leaf(self):
-        return bool(self._info().flags & LEAF)
-
-    @property
-    def grad(self):
-        h = Handle()
-        check(lib.gradus_tensor_grad(local.ctx, self._h, C.byref(h)))
-        if not h:
-            return None
-        known = self.__dict__.get("_grad")
-        known = known and known()
-        if known is not None and known._h.value == h.value:
-            release(h)
-            return known
-        t = _ops.wrap(h)
-        self.__dict__["_grad"] = weakref.ref(t)
-        return t
-
-    @grad.setter
-    def grad(self, value):
-        if value is not None and not isinstance(value, Tensor):
-            raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
-        if value is self:
-            raise RuntimeError("can't assign Variable as its own grad")
-        check(lib.gradus_tensor_set_grad(local.ctx, self._h, None if value is None else value._h))
-        self.__dict__["_grad"] = None if value is None else weakref.ref(value)
-
-    @grad.deleter
-    def grad(self):
-        self.grad = None
-
-    @property
-    def grad_fn(self):
-        h = Handle()
-        check(lib.gradus_tensor_grad_fn(local.ctx, self._h, C.byref(h)))
-        return graph.node(h) if h else None
-
-    @property
-    def output_nr(self):
-        return 0
-
-    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
-        """Adds the gradient of this tensor to the .grad of the leaves it was computed from."""
-        graph.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
-
-    def retain_grad(self):
-        if not self.requires_grad:
-            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if not self.is_leaf:
-            check(lib.gradus_tensor_retain_grad(local.ctx, self._h))
-            self.__dict__["retains_grad"] = True
-
-    retains_grad = False
-
-    def register_hook(self, hook):
-        """Calls hook(grad) in every pass that reaches this tensor; what it returns, if not None, takes the gradient's place."""
-        return graph.add_hook(self, hook)
-
-    def detach(self):
-        h = Handle()
-        check(lib.gradus_tensor_detach(local.ctx, self._h, C.byref(h)))
-        return _ops.wrap(h)
-
-    def detach_(self):
-        check(lib.gradus_tensor_detach_in_place(local.ctx, self._h))
-        return self
-
-    @property
-    def data(self):
-        return self.detach()
-
-    @data.setter
-    def data(self, value):
-        if value.dtype is not self.dtype or value.shape != self.shape:
-            raise RuntimeError(f"data: {value.dtype} of {list(value.shape)} for a tensor of {self.dtype} and {list(self.shape)}")
-        self.detach().copy_(value.detach())
-
     # ---- values
 
     def item(self):
@@ -349,7 +257,7 @@ class Tensor:
     def __reduce_ex__(self, protocol):
         if not self.is_leaf:
             raise RuntimeError("only leaf tensors can be pickled: detach() it first")
-        state = {k: v for k, v in self.__dict__.items() if k not in ("_grad", "retains_grad")}
+        state = {k: v for k, v in self.__dict__.items() if k != "_grad"}
         return _convert.rebuild, (type(self), _convert.to_bytes(self), tuple(self.shape), self.dtype, self.requires_grad), state or None
 
     def __deepcopy__(self, memo):
@@ -389,7 +297,7 @@ def _missing(self, name):
 
 
 Tensor.__getattr__ = _missing
-_ops.Tensor = Tensor
+_ops.Tensor = _encode.Tensor = Tensor
 
 
 class _Layout:
@@ -399,5 +307,4 @@ class _Layout:
 
 strided = _Layout()
 
-from . import _graph as graph                                              # noqa: E402  needs Tensor
-from . import _operators                                                   # noqa: E402,F401
+from . import _operators                                                   # noqa: E402,F401  needs Tensor
