@@ -27,7 +27,7 @@ def as_tuple(x, what):
     return x
 
 
-def _handles(tensors):
+def handles(tensors):
     return (C.c_void_p * max(1, len(tensors)))(*[None if t is None else t._h.value for t in tensors])
 
 
@@ -65,7 +65,7 @@ def _seeded(seeds, outputs):
         return None, None
     seeds = [s if s is None or isinstance(out, GradientEdge) or s.dtype is out.dtype or s.shape != out.shape else s.to(out.dtype)
              for s, out in zip(seeds, outputs)]
-    return _handles(seeds), seeds
+    return handles(seeds), seeds
 
 
 def _options(retain_graph, create_graph, more=0):
@@ -82,13 +82,13 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         inputs = as_tuple(inputs, "backward: inputs")
         if not inputs:
             raise RuntimeError("'inputs' argument to backward() cannot be empty.")
-        array = _handles([_of_edge(t) for t in inputs])
+        array = handles([_of_edge(t) for t in inputs])
         options.input_count, options.inputs = len(inputs), C.cast(array, C.c_void_p)
     if any(isinstance(t, GradientEdge) for t in outputs):
         held = []
         check(lib.gradus_backward_edges(local.ctx, _edges(outputs, held), len(outputs), C.sizeof(Edge), seeds, C.byref(options)))
         return
-    check(lib.gradus_backward(local.ctx, _handles(outputs), len(outputs), seeds, C.byref(options)))
+    check(lib.gradus_backward(local.ctx, handles(outputs), len(outputs), seeds, C.byref(options)))
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, allow_unused=None,
@@ -107,7 +107,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         check(lib.gradus_grad_edges(local.ctx, _edges(outputs, held), len(outputs), _edges(inputs, held), len(inputs), C.sizeof(Edge), seeds,
                                     C.byref(options), results))
     else:
-        check(lib.gradus_grad(local.ctx, _handles(outputs), len(outputs), _handles(inputs), len(inputs), seeds, C.byref(options),
+        check(lib.gradus_grad(local.ctx, handles(outputs), len(outputs), handles(inputs), len(inputs), seeds, C.byref(options),
                               results))
     return tuple([_ops.wrap(Handle(results[i])) if results[i] else None for i in range(len(inputs))])
 
@@ -130,6 +130,7 @@ def _batched(outputs, inputs, seeds, retain_graph, create_graph, allow_unused, m
 
 _nodes = weakref.WeakValueDictionary()                                     # identity: Node
 _node_types = {}
+function_contexts = weakref.WeakValueDictionary()                          # identity of a custom function's node: its context
 
 
 class Node:
@@ -181,6 +182,9 @@ class Node:
         return _hooks.add_node_hook(self, _hooks.BEFORE, hook)
 
     def __getattr__(self, name):
+        context = function_contexts.get(self._info().identity) if not name.startswith("__") else None
+        if context is not None and hasattr(type(context), name) or name in getattr(context, "__dict__", ()):
+            return getattr(context, name)
         if not name.startswith("_saved_"):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return _saved(self, name[7:])

@@ -43,7 +43,7 @@ def _callback(kind):
     return make
 
 
-def _borrowed(address):
+def borrowed(address):
     """A tensor of an address that somebody else holds."""
     if not address:
         return None
@@ -60,8 +60,8 @@ def _give(tensor, place):
     C.c_void_p.from_address(place).value = tensor._h.value
 
 
-def _many(addresses, count):
-    return tuple(_borrowed(a) for a in (C.c_void_p * count).from_address(addresses)) if count else ()
+def borrowed_many(addresses, count):
+    return tuple(borrowed(a) for a in (C.c_void_p * count).from_address(addresses)) if count else ()
 
 
 def _checked(result, what="hook"):
@@ -72,25 +72,25 @@ def _checked(result, what="hook"):
 
 @_callback(HOOK)
 def _run_hook(hook, gradient, replacement):
-    result = hook(_borrowed(gradient))
+    result = hook(borrowed(gradient))
     if result is not None:
         _give(_checked(result), replacement)
 
 
 @_callback(LEAF_HOOK)
 def _run_leaf_hook(hook, leaf):
-    if hook(_borrowed(leaf)) is not None:
+    if hook(borrowed(leaf)) is not None:
         raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 @_callback(MULTI_HOOK)
 def _run_multi_hook(hook, gradients, count):
-    hook(_many(gradients, count))
+    hook(borrowed_many(gradients, count))
 
 
 @_callback(NODE_HOOK)
 def _run_node_hook(hook, gradients, count, incoming, incoming_count, replacements):
-    result = hook(_many(gradients, count), _many(incoming, incoming_count))
+    result = hook(borrowed_many(gradients, count), borrowed_many(incoming, incoming_count))
     if result is None:
         return
     result = (result,) if isinstance(result, _ops.Tensor) else tuple(result)
@@ -178,7 +178,7 @@ _packed = {}                                                               # tok
 
 @_callback(PACK)
 def _run_pack(hooks, tensor, op, replacement, token):
-    packed = hooks[0](_borrowed(tensor))
+    packed = hooks[0](borrowed(tensor))
     number = next(_tokens)
     _packed[number] = packed
     C.c_void_p.from_address(token).value = number

@@ -15,6 +15,7 @@ MULTI_HOOK = C.CFUNCTYPE(_I, _P, _P, _P, _Z)
 NODE_HOOK = C.CFUNCTYPE(_I, _P, _P, _P, _Z, _P, _Z, _P)
 DEFERRED = C.CFUNCTYPE(_I, _P, _P)
 PACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P, _P)
+FUNCTION = C.CFUNCTYPE(_I, _P, _P, _P, _P, _Z, _P, _Z, _P)
 UNPACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P)
 DISCARD = C.CFUNCTYPE(None, _P, _P)
 DESTROY = C.CFUNCTYPE(None, C.c_void_p)
@@ -57,6 +58,11 @@ class Value(C.Structure):
 class SavedHooks(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("pack", PACK), ("unpack", UNPACK), ("discard", DISCARD), ("user", C.c_void_p),
                 ("destroy", DESTROY), ("reserved0", C.c_void_p)]
+
+
+class FunctionDefinition(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("name", C.c_char_p), ("forward", FUNCTION), ("vjp", FUNCTION),
+                ("user", C.c_void_p), ("destroy", DESTROY), ("reserved0", C.c_void_p)]
 
 
 class Counts(C.Structure):
@@ -117,6 +123,8 @@ _STATUS = {
     "tensors_add_hook": (_P, _P, _Z, _I, MULTI_HOOK, _P, DESTROY, _P), "backward_defer": (_P, DEFERRED, _P, DESTROY),
     "backward_node": (_P, _P), "backward_reaches": (_P, _P, _P),
     "context_push_saved_hooks": (_P, _P), "context_pop_saved_hooks": (_P,),
+    "function_apply": (_P, _P, _P, _Z, _P, _Z, _P), "function_save_for_backward": (_P, _P, _P, _Z), "function_mark_dirty": (_P, _P, _P, _Z),
+    "function_mark_non_differentiable": (_P, _P, _P, _Z), "function_set_materialize": (_P, _P, _I), "function_saved": (_P, _P, _Z, _P),
     "invoke": (_P, _P, _P, _Z, _P, _Z, _P), "registry_json": (_P, _Z, _P),
 }
 
@@ -128,7 +136,8 @@ def declare(name, arguments, result=C.c_int32, source=lib):
 
 
 for _name, _arguments in _STATUS.items():
-    declare(_name, _arguments)
+    if hasattr(lib, "gradus_" + _name):
+        declare(_name, _arguments)
 declare("context_error", (_P, _P), None)
 declare("op_find", (C.c_char_p, _Z), C.c_void_p)
 declare("version_string", (), C.c_char_p)
