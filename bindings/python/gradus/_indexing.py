@@ -1,5 +1,9 @@
 """x[key] and x[key] = value: views for integers, slices, None and Ellipsis; index and index_put_ for tensors and lists."""
+import ctypes as C
+
 from . import _dtype, _ops
+from ._context import local
+from ._library import Handle, lib
 
 
 def _is_tensor(k):
@@ -97,7 +101,15 @@ def _slice(x, dim, k):
     return _ops.function("slice")(x, dim, start, stop, 1 if step is None else step)
 
 
+_typed_select = lib.gradus_select
+_typed_select.argtypes, _typed_select.restype = (C.c_void_p, C.c_void_p, C.c_int64, C.c_int64, C.c_void_p), C.c_int32
+
+
 def get(x, key):
+    if key.__class__ is int and -1 << 63 <= key < 1 << 63:
+        h = Handle()
+        if not _typed_select(local.ctx, x._h, 0, key, C.byref(h)):
+            return _ops.wrap(h)                                            # what went wrong is said below
     view, indices = _view(x, key)
     if indices is None:
         return _ops.function("alias")(view) if view is x else view
