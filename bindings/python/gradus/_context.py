@@ -5,7 +5,7 @@ import inspect
 import threading
 
 from . import _errors
-from ._library import ContextInfo, ErrorInfo, Handle, lib, release
+from ._library import ContextInfo, ErrorInfo, Handle, lib, release, releases
 
 RECORDING, INFERENCE = 0x1, 0x2
 
@@ -23,6 +23,7 @@ class _Local(threading.local):
         self.saved_hooks_refused = None                                    # the reason, inside disable_saved_tensors_hooks
 
 
+@releases
 class _Owner:
     """Releases a context with the thread's locals."""
 

@@ -6,13 +6,14 @@ import struct
 
 from . import _dtype, _ops
 from ._context import check, local
-from ._library import DESTROY, Handle, lib
+from ._library import DESTROY, Handle, lasting, lib
 
 READ_ONLY_WRAP, READ_ONLY = 0x1, 0x4
 _memory = {}                                                               # token: what a wrapped tensor stands on
 _tokens = itertools.count(1)
 
 
+@lasting
 @DESTROY
 def _drop_memory(token):
     _memory.pop(token, None)

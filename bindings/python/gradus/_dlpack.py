@@ -3,7 +3,7 @@ import ctypes as C
 
 from . import _convert, _dtype, _ops
 from ._context import check, local
-from ._library import Handle, lib
+from ._library import Handle, lasting, lib, releases
 
 COPY, NEVER_COPY = 0x1, 0x2
 CPU = 1
@@ -45,6 +45,7 @@ def _delete(address, kind):
         _DELETER(deleter)(address)
 
 
+@lasting
 @C.PYFUNCTYPE(None, C.c_void_p)
 def _capsule_dies(capsule):
     """Nobody took the tensor out of it."""
@@ -53,6 +54,7 @@ def _capsule_dies(capsule):
             _delete(_pointer_of_dying(capsule, name), kind)
 
 
+@lasting
 @_DELETER
 def _delete_legacy(address):
     _, versioned = _exported.pop(address)
@@ -95,6 +97,7 @@ def take(source):
     return _take_legacy(capsule)
 
 
+@releases
 class _Taken:
     """Calls the producer's deleter when the last view is gone."""
 

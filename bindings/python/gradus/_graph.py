@@ -5,7 +5,7 @@ import weakref
 
 from . import _dtype, _hooks, _ops
 from ._context import check, local
-from ._library import BackwardOptions, Edge, Handle, NodeInfo, Value, describe_node, lib, release
+from ._library import BackwardOptions, Edge, Handle, NodeInfo, Value, describe_node, lib, release, releases
 
 KEEP_GRAPH, RECORD, ALLOW_UNUSED, MATERIALIZE = 1, 2, 4, 8
 LEAF_NODE, FREED = 1, 2
@@ -133,6 +133,7 @@ _node_types = {}
 function_contexts = weakref.WeakValueDictionary()                          # identity of a custom function's node: its context
 
 
+@releases
 class Node:
     """One recorded operation. Its class is named after it: MulBackward0, AccumulateGrad."""
 

@@ -7,13 +7,14 @@ import itertools
 
 from . import _ops
 from ._context import check, keep_pending, local
-from ._library import (DEFERRED, DESTROY, DISCARD, HOOK, LEAF_HOOK, MULTI_HOOK, NODE_HOOK, PACK, UNPACK, Handle, SavedHooks, lib, retain)
+from ._library import (DEFERRED, DESTROY, DISCARD, HOOK, LEAF_HOOK, MULTI_HOOK, NODE_HOOK, PACK, UNPACK, Handle, SavedHooks, lasting, lib, retain)
 
 BEFORE, AFTER = 0, 1
 _functions = {}                                                            # token: a Python function
 _tokens = itertools.count(1)
 
 
+@lasting
 @DESTROY
 def _drop(token):
     _functions.pop(token, None)
@@ -39,7 +40,7 @@ def _callback(kind):
                 return 0
             except BaseException as error:
                 return keep_pending(ctx, error)
-        return kind(run)
+        return lasting(kind(run))
     return make
 
 
@@ -192,6 +193,7 @@ def _run_unpack(hooks, replacement, token, result):
     _give(found, result)
 
 
+@lasting
 @DISCARD
 def _run_discard(token, packed):
     _packed.pop(packed, None)

@@ -1,4 +1,5 @@
 """Finds libgradus, loads it, and declares the functions and structs of include/gradus/*.h that the package uses."""
+import atexit
 import ctypes as C
 import ctypes.util
 import os
@@ -151,6 +152,27 @@ describe_node = declare("node_describe", (_P, _P), C.c_int32, _holding)
 
 if lib.gradus_api_level() < LEVEL:
     raise ImportError(f"gradus: {path} offers API level {lib.gradus_api_level()}, the package needs {LEVEL}")
+
+
+_releasing = []
+
+
+def releases(cls):
+    """Decorates a class whose __del__ calls the library. At exit such objects are left to the system: what they would call back is gone."""
+    _releasing.append(cls)
+    return cls
+
+
+@atexit.register
+def _let_go():
+    for cls in _releasing:
+        del cls.__del__
+
+
+def lasting(callback):
+    """A C callback that is never freed: the library may hold it until the process ends."""
+    C.pythonapi.Py_IncRef(C.py_object(callback))
+    return callback
 
 
 def registry_text():

@@ -4,7 +4,7 @@ import ctypes as C
 from . import _convert, _dtype, _encode, _indexing, _ops
 from ._context import check, local
 from ._gradients import Gradients
-from ._library import Handle, TensorInfo, describe_tensor, lib, release
+from ._library import Handle, TensorInfo, describe_tensor, lib, release, releases
 
 CONTIGUOUS, INFERENCE, VIEW = 8, 16, 32
 _INFO_SIZE = C.sizeof(TensorInfo)
@@ -54,6 +54,7 @@ class device:
 _CPU = device()
 
 
+@releases
 class Tensor(Gradients):
     """A multi-dimensional array that remembers how it was computed."""
 

@@ -6,9 +6,13 @@ from .._graph import Node, backward, grad                                  # noq
 from .._tensor import Tensor as Variable                                   # noqa: F401
 
 
+_PLACES = {"Function": "function", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck"}
+
+
 def __getattr__(name):
-    if name in ("functional", "graph", "forward_ad", "function", "gradcheck"):
+    if name in ("functional", "graph", "function"):
         return importlib.import_module("." + name, __name__)
-    if name == "Function":
-        return importlib.import_module(".function", __name__).Function
+    if name in _PLACES:
+        found = globals()[name] = getattr(importlib.import_module("." + _PLACES[name], __name__), name)
+        return found
     raise AttributeError(f"module 'gradus.autograd' has no attribute '{name}'")

@@ -5,7 +5,7 @@ import itertools
 
 from .. import _graph, _hooks, _ops
 from .._context import check, keep_pending, local
-from .._library import DESTROY, FUNCTION, FunctionDefinition, Handle, lib, release, retain
+from .._library import DESTROY, FUNCTION, FunctionDefinition, Handle, lasting, lib, release, retain
 
 ONCE_DIFFERENTIABLE = 0x1
 _CAPACITY = 64                                                             # results at first; more are asked for by their number
@@ -14,6 +14,7 @@ _tokens = itertools.count(1)
 _of_nodes = _graph.function_contexts                                       # identity of a node: its context
 
 
+@lasting
 @DESTROY
 def _drop(token):
     context = _applied.pop(token, None)
@@ -90,6 +91,7 @@ def _give(tensors, results, capacity, count):
             places[i] = t._h.value
 
 
+@lasting
 @FUNCTION
 def _forward(token, ctx, call, tensors, tensor_count, results, capacity, count):
     try:
@@ -102,6 +104,7 @@ def _forward(token, ctx, call, tensors, tensor_count, results, capacity, count):
         return keep_pending(ctx, error)
 
 
+@lasting
 @FUNCTION
 def _vjp(token, ctx, call, tensors, tensor_count, results, capacity, count):
     try:
