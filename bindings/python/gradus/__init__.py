@@ -27,7 +27,7 @@ _SUBMODULES = {"autograd", "nn", "linalg", "special", "testing"}
 def __getattr__(name):
     if name in _SUBMODULES:
         return importlib.import_module("." + name, __name__)
-    found = _composite.find(name) or _ops.function(name)
+    found = getattr(_factories, name, None) if name.endswith("Tensor") else _composite.find(name) or _ops.function(name)
     if found is None:
         raise AttributeError(f"module 'gradus' has no attribute '{name}'")
     globals()[name] = found

@@ -70,6 +70,8 @@ BY_CATEGORY = {0x0100: ArgumentError, 0x0200: OutOfMemory, 0x0300: StateError, 0
 
 
 def make(status, message, origin):
+    if status == 0x0302:
+        message += " (Specify retain_graph=True when calling .backward() or autograd.grad() the first time.)"
     error = (BY_STATUS.get(status) or BY_CATEGORY.get(status & ~0xFF, GradusError))(message)
     error.status, error.origin = status, origin
     return error

@@ -98,6 +98,19 @@ def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=Fals
     return _finish(_ops.registry_call("scalar_tensor", _plain(s), dtype=_convert._kind(dtype) or _dtype.default_dtype()), requires_grad)
 
 
+def _of_type(kind):
+    def typed(*data):
+        if len(data) == 1 and not isinstance(data[0], int):
+            return tensor(data[0], dtype=kind)
+        return empty(*data, dtype=kind) if data else empty(0, dtype=kind)
+    return typed
+
+
+FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor = map(_of_type, (_dtype.float32, _dtype.float64, _dtype.float16, _dtype.bfloat16))
+LongTensor, IntTensor, ShortTensor, CharTensor = map(_of_type, (_dtype.int64, _dtype.int32, _dtype.int16, _dtype.int8))
+ByteTensor, BoolTensor = map(_of_type, (_dtype.uint8, _dtype.bool_))
+
+
 def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, **ignored):
     """Numbers around a mean: of two numbers and a size, or of tensors."""
     if size is not None:

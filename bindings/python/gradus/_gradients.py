@@ -24,6 +24,10 @@ class Gradients:
         if on:
             _ops.leaves[self._h.value] = self
 
+    @requires_grad.deleter
+    def requires_grad(self):
+        raise RuntimeError("cannot delete requires_grad")
+
     def requires_grad_(self, requires_grad=True):
         self.requires_grad = requires_grad
         return self
@@ -105,8 +109,14 @@ class Gradients:
     def data(self):
         return self.detach()
 
+    @data.deleter
+    def data(self):
+        raise RuntimeError("cannot delete data")
+
     @data.setter
     def data(self, value):
+        if not isinstance(value, _ops.Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         check(lib.gradus_tensor_set_data(local.ctx, self._h, value._h))
 
     @property

@@ -33,8 +33,9 @@ def _consumes(k):
 
 def _keys(x, key):
     keys = key if isinstance(key, tuple) else (key,)
-    if isinstance(key, list) and any(isinstance(k, slice) or k is None or k is Ellipsis for k in key):
-        keys = tuple(key)
+    if isinstance(key, list) and len(key) < 32 and any(isinstance(k, (slice, list, tuple, range)) or k is None or k is Ellipsis or _is_tensor(k)
+                                                       for k in key):
+        keys = tuple(key)                                                  # a list of keys counts as a tuple of them
     keys = [_as_index(k) for k in keys]
     taken, rank = sum(map(_consumes, keys)), x.dim()
     if taken > rank:

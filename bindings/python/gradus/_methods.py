@@ -107,6 +107,26 @@ def new_full(self, size, fill_value, dtype=None, device=None, requires_grad=Fals
 
 
 @method
+def new(self, *data):
+    if len(data) == 1 and not isinstance(data[0], int):
+        sizes = isinstance(data[0], _ops.Size)
+        return _ops.function("empty")(list(data[0]), dtype=self.dtype) if sizes else _convert.tensor(data[0], dtype=self.dtype)
+    return _ops.function("empty")(list(data) or [0], dtype=self.dtype)
+
+
+@method
+def storage_offset(self):
+    base = self._base
+    return 0 if base is None or not self.numel() else (self.data_ptr() - base.data_ptr()) // self.element_size() + base.storage_offset()
+
+
+@method
+def matrix_power(self, n):
+    from . import linalg
+    return linalg.matrix_power(self, n)
+
+
+@method
 def is_set_to(self, other):
     a, b = self._info(), other._info()
     return (a.storage, a.data, self.shape, self.stride()) == (b.storage, b.data, other.shape, other.stride())

@@ -142,6 +142,7 @@ class Tensor(Gradients):
     device = property(lambda self: _CPU)
     layout = property(lambda self: strided)
     _version = property(lambda self: self._info().version)
+    is_cpu = True
     is_cuda = is_sparse = is_quantized = is_meta = is_nested = False
     names = property(lambda self: (None,) * self.dim())
 
@@ -299,6 +300,7 @@ def _missing(self, name):
 
 Tensor.__getattr__ = _missing
 _ops.Tensor = _encode.Tensor = Tensor
+_ops.Size = Size
 
 
 class _Layout:

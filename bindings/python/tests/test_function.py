@@ -252,7 +252,7 @@ class Faults(unittest.TestCase):
             self.assertIs(caught.exception, error)
 
     def test_misuse(self):
-        with self.assertRaises(RuntimeError):
+        with self.assertWarns(DeprecationWarning):
             Cube()
         with self.assertRaises(NotImplementedError):
             Function.apply(leaf(1))

@@ -2,6 +2,7 @@
 import ctypes as C
 import functools
 import itertools
+import warnings
 
 from .. import _graph, _hooks, _ops
 from .._context import check, keep_pending, local
@@ -177,7 +178,7 @@ class Function:
     """
 
     def __init__(self, *args, **kwargs):
-        raise RuntimeError(f"{type(self).__name__}: a Function is not instantiated; call {type(self).__name__}.apply")
+        warnings.warn(f"{type(self).__name__} should not be instantiated: its methods are static; call apply", DeprecationWarning, stacklevel=2)
 
     @staticmethod
     def forward(*args, **kwargs):
