@@ -220,7 +220,7 @@ def node(h):
 
 def known(h):
     """The tensor of an owned handle: the leaf that the caller made, if it is one that lives."""
-    found = _ops.leaves.get(h.value)
+    found = _ops.leaf_at(h.value)
     if found is None:
         return _ops.wrap(h)
     release(h)

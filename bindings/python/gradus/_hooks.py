@@ -48,7 +48,7 @@ def borrowed(address):
     """A tensor of an address that somebody else holds."""
     if not address:
         return None
-    known = _ops.leaves.get(address)
+    known = _ops.leaf_at(address)
     if known is not None:
         return known
     retain(address)

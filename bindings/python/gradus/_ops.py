@@ -20,6 +20,12 @@ Tensor = None                                                              # the
 leaves = weakref.WeakValueDictionary()                                     # address: the Tensor that requires_grad_ was called on
 
 
+def leaf_at(address):
+    """The caller's own object for a leaf, or None."""
+    found = leaves.get(address)
+    return found if found is not None and found._h.value == address else None
+
+
 class Operation:
     """One operation of the registry: how arguments are put into gradus_values, and results into tensors."""
 
