@@ -12,6 +12,7 @@ if [b[0] for b in blocks] != ["c", "cpp", "python"]:
     sys.exit(f"{readme}: expected one program each in C, C++ and Python, found {[b[0] for b in blocks]}")
 
 folder = os.path.dirname(library)
+package = os.path.join(os.path.dirname(os.path.abspath(readme)), "bindings", "python")
 failures = 0
 with tempfile.TemporaryDirectory() as work:
     for language, code, expected in blocks:
@@ -24,7 +25,8 @@ with tempfile.TemporaryDirectory() as work:
             flags = ["-std=c99", "-pedantic-errors"] if language == "c" else ["-std=c++20"]
             subprocess.run([cc if language == "c" else cxx, *flags, "-Wall", "-Wextra", "-Werror", "-I", include, source, library,
                             "-Wl,-rpath," + folder, "-o", command[0]], check=True)
-        run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "GRADUS_LIBRARY": library})
+        run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "GRADUS_LIBRARY": library, "PYTHONPATH": package,
+                                                                         "PYTHONDONTWRITEBYTECODE": "1"})
         if run.returncode != 0 or run.stdout != expected:
             failures += 1
             print(f"README {language}: exit {run.returncode}, printed\n{run.stdout}{run.stderr}expected\n{expected}")

@@ -21,7 +21,7 @@ void check_scatter(const Args& a, Metas& out) {
   if (a[3].tag == Tag::tensor && index.numel() > 0) {
     const Tensor& src = a.tensor(3);
     GRADUS_CHECK(src.dtype() == self.dtype(), dtype, "{}: a source of {} for a tensor of {}", name(a.op()), name(src.dtype()), name(self.dtype()));
-    bool fits = std::max<int64_t>(src.ndim(), 1) == std::max<int64_t>(index.ndim(), 1);
+    bool fits = std::max<int64_t>(src.ndim(), 1) == std::max<int64_t>(index.ndim(), 1) && index.numel() <= src.numel();
     for (int64_t d = 0; fits && d < std::min(src.ndim(), index.ndim()); ++d) fits = index.size(d) <= src.size(d);
     GRADUS_CHECK(fits, shape, "{}: a source of shape {} for an index of shape {}", name(a.op()), text(src.sizes()), text(index.sizes()));
   }
@@ -164,6 +164,7 @@ Op scatter_add_op{
       s.add({s.rand({3, 2, 2}), Value(0), s.integers({4, 1, 2}, 0, 3), s.rand({4, 2, 2})});
       s.add({s.rand({}), Value(0), s.values({}, {0}, Dtype::i64), s.rand({})});
       s.error({s.rand({3}), Value(0), s.values({2}, {0, -1}, Dtype::i64), s.rand({2})}, "index -1 is out of range for size 3");
+      s.error({s.rand({3}), Value(0), s.values({2}, {0, 1}, Dtype::i64), s.rand({})}, "a source of shape [] for an index of shape [2]");
     },
 };
 

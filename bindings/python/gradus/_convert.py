@@ -1,0 +1,287 @@
+"""Tensors from Python numbers, NumPy arrays and buffers, and back."""
+import array
+import ctypes as C
+import itertools
+import struct
+
+from . import _dtype, _ops
+from ._context import check, local
+from ._library import DESTROY, Handle, lasting, lib
+
+READ_ONLY_WRAP, READ_ONLY = 0x1, 0x4
+_memory = {}                                                               # token: what a wrapped tensor stands on
+_tokens = itertools.count(1)
+
+
+@lasting
+@DESTROY
+def _drop_memory(token):
+    _memory.pop(token, None)
+
+
+def sizes(shape):
+    return (C.c_int64 * max(1, len(shape)))(*shape)
+
+
+def from_bytes(data, shape, kind):
+    """A tensor with a copy of row-major memory."""
+    h = Handle()
+    check(lib.gradus_tensor_copy_in(local.ctx, kind.number, len(shape), sizes(shape), None, bytes(data) or None, len(data), C.byref(h)))
+    return _ops.wrap(h)
+
+
+def on_memory(address, nbytes, shape, strides, kind, owner, read_only=False):
+    """A tensor on foreign memory, which owner keeps alive."""
+    h, token = Handle(), next(_tokens)
+    _memory[token] = owner
+    try:
+        check(lib.gradus_tensor_wrap(local.ctx, kind.number, len(shape), sizes(shape), None if strides is None else sizes(strides), address, nbytes,
+                                     READ_ONLY_WRAP if read_only else 0, _drop_memory, token, C.byref(h)))
+    except BaseException:
+        _memory.pop(token, None)
+        raise
+    return _ops.wrap(h)
+
+
+# ---- Python numbers
+
+def _shape_of(data):
+    shape = []
+    while isinstance(data, (list, tuple, range)):
+        shape.append(len(data))
+        if not data:
+            break
+        data = data[0]
+    if _is_array(data) and not isinstance(data, (int, float)):
+        shape.extend(data.shape)
+    return tuple(shape)
+
+
+def _is_array(v):
+    return isinstance(v, _ops.Tensor) or type(v).__module__ == "numpy" and hasattr(v, "tolist")
+
+
+def _flatten(data, shape, out):
+    if _is_array(data):
+        data = data.tolist()
+    if not shape:
+        if isinstance(data, (list, tuple)):
+            raise ValueError(f"too many dimensions '{type(data).__name__}'")
+        if not isinstance(data, (int, float)):
+            if isinstance(data, complex):
+                raise NotImplementedError("complex element types are not supported")
+            if data is None:
+                raise RuntimeError("Could not infer dtype of NoneType")
+            if hasattr(data, "__index__"):
+                data = data.__index__()
+            elif hasattr(data, "__float__") and not isinstance(data, str):
+                data = float(data)
+            else:
+                raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+        out.append(data)
+        return
+    if not isinstance(data, (list, tuple, range)):
+        raise TypeError(f"only integer tensors of a single element can be converted to an index (not a sequence: '{type(data).__name__}')")
+    if len(data) != shape[0]:
+        raise ValueError(f"expected sequence of length {shape[0]} at dim (got {len(data)})")
+    if len(shape) == 1 and data and isinstance(data[0], (int, float)) and all(map(_PLAIN, map(type, data))):
+        out.extend(data)
+        return
+    for item in data:
+        _flatten(item, shape[1:], out)
+
+
+_PLAIN = {int, float, bool}.__contains__
+
+
+def _inferred(numbers, data):
+    kinds = set(map(type, numbers))
+    if not kinds or float in kinds or any(issubclass(k, float) for k in kinds):
+        found = _common_array_dtype(data)
+        return found if found is not None else _dtype.default_dtype()
+    return _dtype.bool_ if kinds == {bool} else _dtype.int64
+
+
+def _common_array_dtype(data):
+    """Lists of NumPy numbers keep their type."""
+    if _is_array(data):
+        return _dtype.find(data.dtype)
+    if isinstance(data, (list, tuple)) and data and all(map(_is_array, data)) and type(data[0]).__module__ == "numpy":
+        return _dtype.find(data[0].dtype)
+    return None
+
+
+def tensor(data, dtype=None, device=None, requires_grad=False, pin_memory=False, share=False):
+    """A new tensor with a copy of the data; share: on the data's own memory where that is possible."""
+    kind = _kind(dtype)
+    if isinstance(data, _ops.Tensor):
+        made = data if share else data.detach().clone()
+        made = made if kind is None or made.dtype is kind else made.to(kind)
+    elif _is_array(data) and hasattr(data, "__array_interface__") and data.shape != ():
+        made = from_numpy(data) if share and data.flags.writeable else _copy_array(data)
+        made = made if kind is None else made.to(kind)
+    elif isinstance(data, (array.array, memoryview, bytearray, bytes)):
+        made = _from_buffer(data, share)
+        made = made if kind is None else made.to(kind)
+    else:
+        made = _from_numbers(data, kind)
+    return made.requires_grad_() if requires_grad else made
+
+
+def _kind(dtype):
+    kind = _dtype.find(dtype)
+    if kind is None and dtype is not None:
+        raise TypeError(f"dtype must be a dtype, not {dtype!r}")
+    return kind
+
+
+def _from_numbers(data, kind):
+    shape, numbers = _shape_of(data), []
+    _flatten(data, shape, numbers)
+    kind = kind or _inferred(numbers, data)
+    if kind.is_floating_point and kind.itemsize == 2:
+        return from_bytes(_packed(numbers, _dtype.float64), shape, _dtype.float64).to(kind)
+    if kind is _dtype.bool_:
+        numbers = list(map(bool, numbers))
+    elif not kind.is_floating_point:
+        numbers = list(map(_to_int, numbers))
+    return from_bytes(_packed(numbers, kind), shape, kind)
+
+
+def _to_int(v):
+    try:
+        return int(v)
+    except (OverflowError, ValueError) as error:
+        raise RuntimeError(f"value {v} cannot be converted to an integer type: {error}") from None
+
+
+def _packed(numbers, kind):
+    try:
+        return _dtype.pack(numbers, kind)
+    except (struct.error, OverflowError) as error:
+        raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow: {error}") from None
+
+
+def as_tensor(data, dtype=None, device=None):
+    return tensor(data, dtype, share=True)
+
+
+# ---- NumPy and buffers
+
+def _array_dtype(a):
+    kind = _dtype.BY_TYPESTR.get(a.dtype.str)
+    if kind is None:
+        raise TypeError(f"can't convert np.ndarray of type {a.dtype}: its element type is not supported")
+    return kind
+
+
+def _copy_array(a):
+    if a.dtype.str.startswith(">"):
+        raise ValueError("given numpy array has byte order different from the native byte order")
+    return from_bytes(a.tobytes(), a.shape, _array_dtype(a))
+
+
+def from_numpy(a):
+    """A tensor on the array's memory."""
+    if not hasattr(a, "__array_interface__") or type(a).__module__ != "numpy":
+        raise TypeError(f"expected np.ndarray (got {type(a).__name__})")
+    if a.dtype.str.startswith(">"):
+        raise ValueError("given numpy array has byte order different from the native byte order")
+    kind = _array_dtype(a)
+    if any(step < 0 for step in a.strides):
+        raise ValueError("at least one stride in the given numpy array is negative: make a copy of it (array.copy())")
+    if any(step % kind.itemsize for step in a.strides):
+        raise ValueError("a stride of the array is not a multiple of its element size")
+    strides = tuple(step // kind.itemsize for step in a.strides)
+    reach = 0 if a.size == 0 else 1 + sum((n - 1) * s for n, s in zip(a.shape, strides))
+    address = a.__array_interface__["data"][0]
+    if not a.size:
+        return from_bytes(b"", a.shape, kind)
+    return on_memory(address, reach * kind.itemsize, a.shape, strides, kind, a, not a.flags.writeable)
+
+
+def to_numpy(t):
+    """An array on the tensor's memory."""
+    import numpy
+    info = t._info()
+    kind = _dtype.BY_NUMBER[info.dtype]
+    if info.flags & 1:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    if kind.typestr is None:
+        raise TypeError(f"Got unsupported ScalarType {kind.name}")
+    shape, strides = info.shape[:info.rank] if info.rank else [], info.strides[:info.rank] if info.rank else []
+    if not info.count:
+        return numpy.empty(shape, kind.typestr)
+    return numpy.asarray(_Shared(t, info.data, tuple(shape), tuple(s * kind.itemsize for s in strides), kind, bool(info.flags & READ_ONLY)))
+
+
+class _Shared:
+    """What NumPy reads an array's place from; the array keeps it, and it keeps the tensor."""
+
+    def __init__(self, t, address, shape, strides, kind, read_only):
+        self.tensor = t
+        self.__array_interface__ = {"version": 3, "data": (address, read_only), "shape": shape, "strides": strides, "typestr": kind.typestr}
+
+
+def _from_buffer(data, share):
+    view = memoryview(data)
+    kind = _dtype.BY_TYPESTR.get({"?": "|b1", "B": "|u1", "b": "|i1", "c": "|u1"}.get(view.format) or "<" + {
+        "h": "i2", "i": "i4", "l": f"i{view.itemsize}", "q": "i8", "n": "i8", "e": "f2", "f": "f4", "d": "f8"}.get(view.format.lstrip("<=@"), "")) 
+    if kind is None:
+        raise TypeError(f"a buffer of format {view.format!r} is no tensor")
+    if share and view.c_contiguous and not view.readonly and view.nbytes:
+        return on_memory(C.addressof(C.c_char.from_buffer(view)), view.nbytes, view.shape, None, kind, view)
+    return from_bytes(view.tobytes(), view.shape, kind)
+
+
+def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
+    """A one-dimensional tensor on the memory of a buffer."""
+    view, kind = memoryview(buffer).cast("B"), _kind(dtype)
+    count = (view.nbytes - offset) // kind.itemsize if count < 0 else count
+    if count <= 0 or offset < 0 or offset + count * kind.itemsize > view.nbytes:
+        raise ValueError(f"frombuffer: {count} elements of {kind} from offset {offset} of {view.nbytes} bytes")
+    part = view[offset:offset + count * kind.itemsize]
+    if part.readonly:
+        made = from_bytes(part.tobytes(), (count,), kind)
+    else:
+        made = on_memory(C.addressof(C.c_char.from_buffer(part)), part.nbytes, (count,), None, kind, part)
+    return made.requires_grad_() if requires_grad else made
+
+
+# ---- back to Python
+
+def to_bytes(t):
+    """The elements row-major, in the tensor's own type."""
+    info = t._info()
+    size = info.count * _dtype.BY_NUMBER[info.dtype].itemsize
+    data = C.create_string_buffer(max(1, size))
+    check(lib.gradus_tensor_copy_out(local.ctx, t._h, 0, data, size))
+    return data.raw[:size]
+
+
+def to_list(t):
+    info = t._info()
+    kind = _dtype.BY_NUMBER[info.dtype]
+    shape = info.shape[:info.rank] if info.rank else []
+    read = kind if kind.code and kind.code != "e" else _dtype.float64
+    data = C.create_string_buffer(max(1, info.count * read.itemsize))
+    check(lib.gradus_tensor_copy_out(local.ctx, t._h, read.number, data, info.count * read.itemsize))
+    numbers = struct.unpack_from(f"={info.count}{read.code}", data)
+    for size in reversed(shape):
+        if not size:
+            break
+        numbers = [list(numbers[i:i + size]) for i in range(0, len(numbers), size)]
+    if 0 in shape:
+        return _empty_list(shape)
+    return numbers[0]
+
+
+def _empty_list(shape):
+    return [_empty_list(shape[1:]) for _ in range(shape[0])] if shape[0] else []
+
+
+def rebuild(cls, data, shape, kind, requires_grad):
+    made = object.__new__(cls)
+    made._h = from_bytes(data, shape, kind)._take()
+    made.requires_grad = requires_grad
+    return made

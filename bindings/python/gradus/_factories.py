@@ -1,0 +1,127 @@
+"""New tensors: sizes, limits, random numbers."""
+from . import _convert, _dtype, _ops
+from ._convert import as_tensor, from_numpy, frombuffer, tensor  # noqa: F401
+
+
+def _finish(made, requires_grad):
+    return made.requires_grad_() if requires_grad else made
+
+
+def _sized(name):
+    def factory(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, generator=None, memory_format=None,
+                **named):
+        size = named.pop("size", None) or size if named or not size else size
+        if len(size) == 1 and not isinstance(size[0], int) and not hasattr(size[0], "__index__"):
+            size = size[0]
+        if named:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
+        made = _ops.registry_call(name, list(size), dtype=_convert._kind(dtype) or _dtype.default_dtype())
+        return _finish(made if out is None else _ops.put_out(name, out, made), requires_grad)
+    factory.__name__ = factory.__qualname__ = name
+    factory.__doc__ = _ops.registry.records[name]["doc"]
+    return factory
+
+
+zeros, ones, empty, rand, randn = map(_sized, ("zeros", "ones", "empty", "rand", "randn"))
+
+
+def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    fill_value = fill_value.item() if isinstance(fill_value, _ops.Tensor) else fill_value
+    kind = _convert._kind(dtype) or (_dtype.bool_ if isinstance(fill_value, bool) else _dtype.int64 if isinstance(fill_value, int)
+                                     else _dtype.default_dtype())
+    made = _ops.registry_call("full", [size] if isinstance(size, int) else list(size), fill_value, dtype=kind)
+    return _finish(made if out is None else _ops.put_out("full", out, made), requires_grad)
+
+
+def _like(name):
+    def factory(input, *values, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False, **named):
+        return _finish(_ops.registry_call(name, input, *values, dtype=_convert._kind(dtype), **named), requires_grad)
+    factory.__name__ = factory.__qualname__ = name
+    factory.__doc__ = _ops.registry.records[name]["doc"]
+    return factory
+
+
+zeros_like, ones_like, empty_like, full_like, rand_like, randn_like = map(
+    _like, ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"))
+
+
+def randint_like(input, low, high=None, *, dtype=None, device=None, requires_grad=False, **ignored):
+    low, high = (0, low) if high is None else (low, high)
+    return _finish(_ops.registry_call("randint_like", input, low, high, dtype=_convert._kind(dtype)), requires_grad)
+
+
+def _plain(v):
+    return v.item() if isinstance(v, _ops.Tensor) else v
+
+
+def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+    start, end, step = map(_plain, (start, end, step))
+    start, end = (0, start) if end is None else (start, end)
+    kind = _convert._kind(dtype) or (_dtype.default_dtype() if any(isinstance(v, float) for v in (start, end, step)) else _dtype.int64)
+    made = _ops.registry_call("arange", start, end, step, dtype=kind)
+    return _finish(made if out is None else _ops.put_out("arange", out, made), requires_grad)
+
+
+def _spaced(name):
+    def factory(start, end, steps=None, *base, out=None, dtype=None, layout=None, device=None, requires_grad=False, **named):
+        if steps is None:
+            raise TypeError(f"{name}() missing 1 required positional argument: 'steps'")
+        made = _ops.registry_call(name, _plain(start), _plain(end), _plain(steps), *base, dtype=_convert._kind(dtype) or _dtype.default_dtype(), **named)
+        return _finish(made if out is None else _ops.put_out(name, out, made), requires_grad)
+    factory.__name__ = factory.__qualname__ = name
+    return factory
+
+
+linspace, logspace = _spaced("linspace"), _spaced("logspace")
+
+
+def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+    made = _ops.registry_call("eye", n, m, dtype=_convert._kind(dtype) or _dtype.default_dtype())
+    return _finish(made if out is None else _ops.put_out("eye", out, made), requires_grad)
+
+
+def randint(low, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+    """randint(high, size) or randint(low, high, size)"""
+    if size is None and isinstance(high, (list, tuple)):
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    made = _ops.registry_call("randint", _plain(low), _plain(high), list(size), dtype=_convert._kind(dtype) or _dtype.int64)
+    return _finish(made if out is None else _ops.put_out("randint", out, made), requires_grad)
+
+
+def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    return _finish(_ops.registry_call("randperm", n, dtype=_convert._kind(dtype) or _dtype.int64), requires_grad)
+
+
+def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False):
+    return _finish(_ops.registry_call("scalar_tensor", _plain(s), dtype=_convert._kind(dtype) or _dtype.default_dtype()), requires_grad)
+
+
+def _of_type(kind):
+    def typed(*data):
+        if len(data) == 1 and not isinstance(data[0], int):
+            return tensor(data[0], dtype=kind)
+        return empty(*data, dtype=kind) if data else empty(0, dtype=kind)
+    return typed
+
+
+FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor = map(_of_type, (_dtype.float32, _dtype.float64, _dtype.float16, _dtype.bfloat16))
+LongTensor, IntTensor, ShortTensor, CharTensor = map(_of_type, (_dtype.int64, _dtype.int32, _dtype.int16, _dtype.int8))
+ByteTensor, BoolTensor = map(_of_type, (_dtype.uint8, _dtype.bool_))
+
+
+def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, **ignored):
+    """Numbers around a mean: of two numbers and a size, or of tensors."""
+    if size is not None:
+        return empty(size, dtype=dtype).normal_(mean, std)
+    if not isinstance(mean, _ops.Tensor) and not isinstance(std, _ops.Tensor):
+        raise TypeError("normal(): one of mean and std has to be a tensor, or size given")
+    mean = mean if isinstance(mean, _ops.Tensor) else full_like(std, mean)
+    std = std if isinstance(std, _ops.Tensor) else full_like(mean, std)
+    return _ops.registry_call("normal_around", mean, std)
+
+
+def empty_strided(size, stride, *, dtype=None, device=None, requires_grad=False, **ignored):
+    reach = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride))
+    return _finish(empty(reach, dtype=dtype).as_strided(list(size), list(stride)).detach(), requires_grad)

@@ -1,0 +1,326 @@
+"""The call machinery: one Python function per PyTorch name, made at first use from the library's registry.
+
+A name answers to one or several operations (`max`: max, max_dim, maximum). The first whose signature takes the arguments is called.
+"""
+import collections
+import ctypes as C
+import json
+import weakref
+
+from . import _dtype, _encode
+from ._context import check, local
+from ._encode import DEFAULT, ENCODERS, NONE, is_number  # noqa: F401
+from ._library import Handle, lib, registry_text, release
+
+_RESULTS = {n: C.c_uint64 * (3 * n) for n in (1, 2, 3, 4, 64)}               # of gradus_value, as words
+_SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x2": "other", "a": "self"}
+_DROPPED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
+_NO_ALPHA = {"add", "add_", "sub", "sub_"}                                   # their typed functions leave alpha at 1
+Tensor = None                                                              # the class, which _tensor sets
+leaves = weakref.WeakValueDictionary()                                     # address: the Tensor that requires_grad_ was called on
+
+
+def leaf_at(address):
+    """The caller's own object for a leaf, or None."""
+    found = leaves.get(address)
+    return found if found is not None and found._h.value == address else None
+
+
+class Operation:
+    """One operation of the registry: how arguments are put into gradus_values, and results into tensors."""
+
+    def __init__(self, record):
+        self.name, self.record = record["name"], record
+        text = self.name.encode()
+        self.handle = Handle(lib.gradus_op_find(text, len(text)))
+        arguments = record["arguments"]
+        self.count = len(arguments)
+        self.encoders = [ENCODERS[a["type"], a["list"]] for a in arguments]
+        if self.encoders.count(_encode.tensor) == 1:                                   # a number alone is no tensor
+            self.encoders = [_encode.tensor_only if e is _encode.tensor else e for e in self.encoders]
+        self.strict_encoders = [_encode.tensor_only if e is _encode.tensor else e for e in self.encoders]
+        self.optional = [a["optional"] or a["type"] == "other" for a in arguments]
+        self.required = [i for i, a in enumerate(arguments) if "default" not in a and a["type"] != "other"]
+        self.positional = [i for i, a in enumerate(arguments) if not a["keyword_only"] and a["type"] != "other"]
+        self.places = {a["name"]: i for i, a in enumerate(arguments)}
+        self.places.update({a["schema_name"]: i for i, a in enumerate(arguments)})
+        for synonym, name in _SYNONYMS.items():
+            if name in self.places:
+                self.places.setdefault(synonym, self.places[name])
+        first = arguments[0] if arguments else {"type": "", "list": False}
+        rest = self.positional[1:] if first["type"] == "tensor" and not first["list"] else self.positional
+        self.gathers = len(rest) == 1 and arguments[rest[0]]["list"] and arguments[rest[0]]["type"] == "int"
+        self.gathers_tensors = first["type"] == "tensor" and first["list"]
+        self.in_place, self.view = record["in_place"], record["view"]
+        results = record["results"]
+        self.list_result = any(r["list"] for r in results)
+        self.capacity = 64 if self.list_result else max(1, len(results))
+        names = [r["name"] for r in results]
+        self.tuple = collections.namedtuple(self.name, names) if len(results) > 1 and all(names) else None
+
+    def bind(self, args, kwargs, strict=False):
+        """(encoded arguments, what must stay alive), or None where the arguments don't fit; strict: no number for a tensor."""
+        positional, encoders = self.positional, self.strict_encoders if strict else self.encoders
+        if len(args) > len(positional):
+            if self.gathers:
+                fixed = len(positional) - 1
+                args = (*args[:fixed], args[fixed:])
+            elif self.gathers_tensors and all(isinstance(a, Tensor) for a in args):
+                args = (args,)
+            else:
+                return None
+        elif self.gathers_tensors and args and all(isinstance(a, Tensor) for a in args):
+            args = (args,)
+        elif self.gathers and len(args) == len(positional) and isinstance(args[-1], int):
+            args = (*args[:-1], args[-1:])
+        pieces, keep = [DEFAULT] * self.count, []
+        for i, v in zip(positional, args):
+            piece = encoders[i](v, keep) if v is not None or not self.optional[i] else NONE
+            if piece is None:
+                return None
+            pieces[i] = piece
+        for name, v in kwargs.items():
+            i = self.places.get(name)
+            if i is None:
+                if name in _DROPPED:
+                    continue
+                return None
+            if pieces[i] is not DEFAULT:
+                return None
+            piece = encoders[i](v, keep) if v is not None or not self.optional[i] else NONE
+            if piece is None:
+                return None
+            pieces[i] = piece
+        for i in self.required:
+            if pieces[i] is DEFAULT:
+                return None
+        return b"".join(pieces), keep
+
+    def run(self, bound, args):
+        """Calls it; args[0] comes back where the operation writes or returns that very tensor."""
+        data, capacity = bound[0], self.capacity
+        if self.in_place:
+            check(lib.gradus_invoke(local.ctx, self.handle, data, self.count, None, 0, None))
+            return args[0]
+        words, count = _RESULTS[capacity](), C.c_size_t()
+        status = lib.gradus_invoke(local.ctx, self.handle, data, self.count, words, capacity, C.byref(count))
+        if status and count.value > capacity:
+            capacity = count.value
+            words = (C.c_uint64 * (3 * capacity))()
+            status = lib.gradus_invoke(local.ctx, self.handle, data, self.count, words, capacity, C.byref(count))
+        if status:
+            check(status)
+        if capacity == 1:
+            if args and isinstance(args[0], Tensor) and words[1] == args[0]._h.value:
+                release(words[1])
+                return args[0]
+            return wrap(Handle(words[1]))
+        results = tuple([wrap(Handle(words[3 * i + 1])) for i in range(count.value)])
+        return self.tuple(*results) if self.tuple else results
+
+
+def wrap(handle):
+    """A tensor that owns the reference."""
+    t = new_tensor(Tensor)
+    t._h = handle
+    return t
+
+
+new_tensor = object.__new__
+
+
+class Registry:
+    """The operations by PyTorch's names."""
+
+    def __init__(self):
+        self.records = {r["name"]: r for r in json.loads(registry_text())["ops"]}
+        self.names = collections.defaultdict(list)                         # PyTorch name: names of operations, the best first
+        for name in self.records:
+            self.names[name].append(name)
+        for name, record in self.records.items():
+            if record["in_place"]:
+                continue
+            written = name + "_" if name + "_" in self.records else None
+            for overload in record["serves"]:
+                base = overload.split(".")[0]
+                if base.endswith("_") and not base.startswith("__"):
+                    self._add(base, written)
+                else:
+                    self._add(base, name)
+                    self._add(base + "_", written)
+        self.operations = {}
+
+    def _add(self, base, name):
+        if name and name not in self.names[base]:
+            self.names[base].append(name)
+
+    def operation(self, name):
+        if name not in self.operations:
+            self.operations[name] = Operation(self.records[name])
+        return self.operations[name]
+
+    def find(self, name):
+        """The operations that answer a PyTorch name, or None."""
+        return [self.operation(n) for n in self.names[name]] if name in self.names else None
+
+
+registry = Registry()
+
+
+def _kind(v):
+    if isinstance(v, (list, tuple)):
+        return f"{type(v).__name__} of {', '.join(sorted({_kind(x) for x in v})) or 'nothing'}"
+    return type(v).__name__
+
+
+def refuse(name, operations, args, kwargs):
+    given = ", ".join([_kind(a) for a in args] + [f"{k}={_kind(v)}" for k, v in kwargs.items()])
+    forms = "".join("\n  " + op.record["schema"] for op in operations)
+    raise TypeError(f"{name}(): got an invalid combination of arguments: ({given}); it takes{forms}")
+
+
+def _resolve(operations, args, kwargs):
+    """The first operation that takes the arguments; one that takes a number for a tensor comes last."""
+    for strict in (True, False) if len(operations) > 1 else (False,):
+        for op in operations:
+            bound = op.bind(args, kwargs, strict)
+            if bound is not None:
+                return op, bound
+    return None, None
+
+
+def call(name, operations, args, kwargs):
+    out = kwargs.pop("out", None) if kwargs else None
+    op, bound = _resolve(operations, args, kwargs)
+    if bound is None:
+        refuse(name, operations, args, kwargs)
+    if _dtype._default is not _dtype.float32 and "dtype" not in kwargs:
+        args, bound = with_default_dtype(op, args, kwargs, bound)
+    result = op.run(bound, args or tuple(kwargs.values()))
+    return result if out is None else put_out(name, out, result)
+
+
+def with_default_dtype(op, args, kwargs, bound):
+    """Integers that become floating numbers become ones of the default type: the library's rule is float32."""
+    tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)]
+    if op.in_place or op.record["random"] or not tensors or any(t.dtype.is_floating_point for t in tensors):
+        return args, bound
+    probe = op.run(bound, args)
+    if isinstance(probe, Tensor) and probe.dtype is _dtype.float32:
+        def real(v):
+            return v.to(_dtype._default) if isinstance(v, Tensor) and (op.name != "where" or v.dtype is not _dtype.bool_) else v
+        args, kwargs = tuple(map(real, args)), {k: real(v) for k, v in kwargs.items()}
+        bound = op.bind(args, kwargs)
+    return args, bound
+
+
+def put_out(name, out, result):
+    """out= after the fact: the values go into the given tensors, which take the result's shape if they are empty."""
+    if isinstance(result, tuple):
+        return type(result)(*[put_out(name, o, r) for o, r in zip(out, result)]) if hasattr(result, "_fields") else tuple(
+            put_out(name, o, r) for o, r in zip(out, result))
+    if out.requires_grad or result.requires_grad:
+        raise RuntimeError(f"{name}(): functions with out=... arguments don't support automatic differentiation, "
+                           "but one of the arguments requires grad.")
+    if out.shape != result.shape and out.numel() == 0:
+        out._h, result._h = (result.to(out.dtype) if result.dtype is not out.dtype else result)._h, out._h
+        return out
+    return out.copy_(result)
+
+
+def make(name, operations):
+    """The function of a name. One operation on one or two tensors and nothing else goes straight to its typed C function."""
+    fast = _typed(operations[0]) if len(operations) == 1 else None
+
+    def general(*args, **kwargs):
+        return call(name, operations, args, kwargs)
+
+    function = fast(general) if fast else general
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = "\n".join(f"{op.record['schema']}\n\n{op.record['doc']}" for op in operations)
+    function.__module__ = "gradus"
+    return function
+
+
+def _typed(op):
+    kinds = [(a["type"], a["list"], a["optional"]) for a in op.record["arguments"] if a["name"] != "alpha"]
+    plain = kinds == [("tensor", False, False)] * len(kinds) and len(op.record["results"]) == 1 and not op.list_result
+    if not plain or len(kinds) not in (1, 2) or op.view or op.name not in _NO_ALPHA and len(kinds) < op.count:
+        return None
+    try:
+        typed = getattr(lib, "gradus_" + op.name)
+    except AttributeError:
+        return None
+    typed.argtypes, typed.restype = (C.c_void_p,) * (len(kinds) + 2), C.c_int32
+    return {(1, False): _unary, (2, False): _binary, (1, True): _unary_in_place, (2, True): _binary_in_place}[len(kinds), op.in_place](typed)
+
+
+def _unary(typed, Handle=Handle, byref=C.byref):
+    def with_fallback(general):
+        def function(*args, **kwargs):
+            if len(args) == 1 and not kwargs and args[0].__class__ is Tensor and _dtype._default is _dtype.float32:
+                h = Handle()
+                status = typed(local.ctx, args[0]._h, byref(h))
+                if status:
+                    check(status)
+                t = new_tensor(Tensor)
+                t._h = h
+                return t
+            return general(*args, **kwargs)
+        return function
+    return with_fallback
+
+
+def _binary(typed, Handle=Handle, byref=C.byref):
+    def with_fallback(general):
+        def function(*args, **kwargs):
+            if (len(args) == 2 and not kwargs and args[1].__class__ is Tensor and args[0].__class__ is Tensor
+                    and _dtype._default is _dtype.float32):
+                h = Handle()
+                status = typed(local.ctx, args[0]._h, args[1]._h, byref(h))
+                if status:
+                    check(status)
+                t = new_tensor(Tensor)
+                t._h = h
+                return t
+            return general(*args, **kwargs)
+        return function
+    return with_fallback
+
+
+def _unary_in_place(typed):
+    def with_fallback(general):
+        def function(*args, **kwargs):
+            if len(args) == 1 and not kwargs and args[0].__class__ is Tensor:
+                check(typed(local.ctx, args[0]._h, None))
+                return args[0]
+            return general(*args, **kwargs)
+        return function
+    return with_fallback
+
+
+def _binary_in_place(typed):
+    def with_fallback(general):
+        def function(*args, **kwargs):
+            if len(args) == 2 and not kwargs and args[1].__class__ is Tensor and args[0].__class__ is Tensor:
+                check(typed(local.ctx, args[0]._h, args[1]._h, None))
+                return args[0]
+            return general(*args, **kwargs)
+        return function
+    return with_fallback
+
+
+_functions = {}
+
+
+def function(name):
+    """The function of a PyTorch name, or None."""
+    if name not in _functions:
+        operations = registry.find(name)
+        _functions[name] = make(name, operations) if operations else None
+    return _functions[name]
+
+
+def registry_call(name, *args, **kwargs):
+    """Calls the operation of exactly that name."""
+    return call(name, [registry.operation(name)], args, kwargs)

@@ -1,0 +1,313 @@
+"""Tensor: a handle of the library with PyTorch's face. Operations that are not written here come from the registry at first use."""
+import ctypes as C
+
+from . import _convert, _dtype, _encode, _indexing, _ops
+from ._context import check, local
+from ._gradients import Gradients
+from ._library import Handle, TensorInfo, describe_tensor, lib, release, releases
+
+CONTIGUOUS, INFERENCE, VIEW = 8, 16, 32
+_INFO_SIZE = C.sizeof(TensorInfo)
+
+
+class Size(tuple):
+    """A shape."""
+
+    def numel(self):
+        n = 1
+        for size in self:
+            n *= size
+        return n
+
+    def __repr__(self):
+        return f"torch.Size({list(self)})"
+
+    def __getitem__(self, key):
+        found = super().__getitem__(key)
+        return Size(found) if isinstance(key, slice) else found
+
+    def __add__(self, other):
+        return Size(super().__add__(tuple(other)))
+
+
+class device:
+    """There is one: the processor."""
+
+    type, index = "cpu", None
+
+    def __init__(self, name="cpu", index=None):
+        if str(name).split(":")[0] != "cpu":
+            raise RuntimeError(f"device {name}: there is only the cpu")
+
+    def __repr__(self):
+        return "device(type='cpu')"
+
+    __str__ = lambda self: "cpu"
+
+    def __eq__(self, other):
+        return isinstance(other, device) or other == "cpu"
+
+    def __hash__(self):
+        return hash("cpu")
+
+
+_CPU = device()
+
+
+@releases
+class Tensor(Gradients):
+    """A multi-dimensional array that remembers how it was computed."""
+
+    __slots__ = ("_h", "__weakref__", "__dict__")
+
+    def __new__(cls, *args, **kwargs):
+        t = object.__new__(cls)
+        t._h = Handle()
+        return t
+
+    def __init__(self, data=None, *more):
+        if data is None or isinstance(data, int) or more:
+            source = _ops.function("empty")([data, *more] if data is not None else [0], dtype=_dtype.default_dtype())
+        else:
+            source = _convert.tensor(data, dtype=None if isinstance(data, Tensor) else _dtype.default_dtype(), share=True)
+        self._h, source._h = source._h, self._h
+
+    def __del__(self, release=release):
+        release(self._h)
+
+    # ---- what it is
+
+    def _info(self):
+        info = TensorInfo(_INFO_SIZE)
+        if describe_tensor(self._h, C.byref(info)):
+            raise RuntimeError("a tensor that was never made")
+        return info
+
+    @property
+    def shape(self):
+        info = self._info()
+        return Size(info.shape[:info.rank]) if info.rank else Size()
+
+    def size(self, dim=None):
+        if dim is None:
+            return self.shape
+        shape = self.shape
+        if not -len(shape) <= dim < len(shape):
+            raise IndexError(f"Dimension out of range: {dim} of {len(shape)} dimensions")
+        return shape[dim]
+
+    def stride(self, dim=None):
+        info = self._info()
+        strides = tuple(info.strides[:info.rank]) if info.rank else ()
+        return strides if dim is None else strides[dim]
+
+    def dim(self):
+        return self._info().rank
+
+    def numel(self):
+        return self._info().count
+
+    def element_size(self):
+        return self.dtype.itemsize
+
+    def data_ptr(self):
+        return self._info().data or 0
+
+    def is_contiguous(self, memory_format=None):
+        return bool(self._info().flags & CONTIGUOUS)
+
+    def is_floating_point(self):
+        return self.dtype.is_floating_point
+
+    def is_complex(self):
+        return False
+
+    def is_signed(self):
+        return self.dtype.is_signed
+
+    def is_inference(self):
+        return bool(self._info().flags & INFERENCE)
+
+    def is_same_size(self, other):
+        return self.shape == other.shape
+
+    def _is_view(self):
+        return bool(self._info().flags & VIEW)
+
+    ndimension, nelement = dim, numel
+    ndim = property(dim)
+    itemsize = property(element_size)
+    nbytes = property(lambda self: self.numel() * self.element_size())
+    dtype = property(lambda self: _dtype.BY_NUMBER[self._info().dtype])
+    device = property(lambda self: _CPU)
+    layout = property(lambda self: strided)
+    _version = property(lambda self: self._info().version)
+    is_cpu = True
+    is_cuda = is_sparse = is_quantized = is_meta = is_nested = False
+    names = property(lambda self: (None,) * self.dim())
+
+    @property
+    def T(self):
+        return _ops.function("numpy_T")(self)
+
+    @property
+    def mT(self):
+        return _ops.function("mT")(self)
+
+    H = mH = mT
+
+    @property
+    def real(self):
+        return self
+
+    @property
+    def imag(self):
+        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+
+    # ---- values
+
+    def item(self):
+        info = self._info()
+        if info.count != 1:
+            raise RuntimeError(f"a Tensor with {info.count} elements cannot be converted to Scalar")
+        if info.dtype >= 7:
+            value = C.c_double()
+            check(lib.gradus_tensor_item_f64(local.ctx, self._h, C.byref(value)))
+            return value.value
+        value = C.c_int64()
+        check(lib.gradus_tensor_item_i64(local.ctx, self._h, C.byref(value)))
+        return bool(value.value) if info.dtype == 1 else value.value
+
+    def tolist(self):
+        return _convert.to_list(self)
+
+    def numpy(self, *, force=False):
+        return _convert.to_numpy(self.detach() if force else self)
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        return _convert.tensor(array, share=True)
+
+    __array_priority__ = 1000
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        from . import _dlpack
+        return _dlpack.export(self, max_version, copy)
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def __bool__(self):
+        count = self._info().count
+        if count != 1:
+            raise RuntimeError("Boolean value of Tensor with " + ("no values" if not count else "more than one value") + " is ambiguous")
+        return bool(self.item())
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __complex__(self):
+        return complex(self.item())
+
+    def __index__(self):
+        info = self._info()
+        if info.dtype >= 7 or info.count != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __len__(self):
+        info = self._info()
+        if not info.rank:
+            raise TypeError("len() of a 0-d tensor")
+        return info.shape[0]
+
+    def __iter__(self):
+        if not self.dim():
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(_ops.function("unbind")(self, 0))
+
+    def __contains__(self, value):
+        return bool((self == value).any())
+
+    def __reversed__(self):
+        return _ops.function("flip")(self, [0]) if self.dim() else self
+
+    def __getitem__(self, key):
+        return _indexing.get(self, key)
+
+    def __setitem__(self, key, value):
+        _indexing.put(self, key, value)
+
+    # ---- as text and as bytes
+
+    def __repr__(self):
+        length = C.c_size_t()
+        check(lib.gradus_tensor_print(local.ctx, self._h, None, 0, C.byref(length)))
+        text = C.create_string_buffer(length.value + 1)
+        check(lib.gradus_tensor_print(local.ctx, self._h, text, length.value + 1, C.byref(length)))
+        return text.value.decode()
+
+    def __format__(self, form):
+        return self.item().__format__(form) if self.dim() == 0 and form else object.__format__(str(self), "").__format__(form)
+
+    def __reduce_ex__(self, protocol):
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be pickled: detach() it first")
+        state = {k: v for k, v in self.__dict__.items() if k != "_grad"}
+        return _convert.rebuild, (type(self), _convert.to_bytes(self), tuple(self.shape), self.dtype, self.requires_grad), state or None
+
+    def __deepcopy__(self, memo):
+        if id(self) in memo:
+            return memo[id(self)]
+        if not self.is_leaf:
+            raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment")
+        copied = object.__new__(type(self))
+        copied._h = self.detach().clone()._take()
+        copied.requires_grad = self.requires_grad
+        memo[id(self)] = copied
+        copied.__dict__.update({k: v for k, v in self.__dict__.items() if k != "_grad"})
+        if self.grad is not None:
+            copied.grad = self.grad.__deepcopy__(memo)
+        return copied
+
+    def _take(self):
+        """The handle, which this object gives up."""
+        h, self._h = self._h, Handle()
+        return h
+
+    def __hash__(self):
+        return id(self)
+
+    def __dir__(self):
+        return sorted({*object.__dir__(self), *_ops.registry.names})
+
+
+def _missing(self, name):
+    """A method that is not there yet: made from the registry, kept in the class."""
+    from . import _methods
+    method = _methods.find(name)
+    if method is None:
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+    setattr(Tensor, name, method)
+    return method.__get__(self)
+
+
+Tensor.__getattr__ = _missing
+_ops.Tensor = _encode.Tensor = Tensor
+_ops.Size = Size
+
+
+class _Layout:
+    def __repr__(self):
+        return "torch.strided"
+
+
+strided = _Layout()
+
+from . import _operators                                                   # noqa: E402,F401  needs Tensor
