@@ -135,7 +135,7 @@ gradus_status gradus_context_fail(gradus_context* ctx, gradus_status status, int
 }
 
 void gradus_context_cancel(gradus_context* ctx) {
-  if (is(ctx, Kind::context)) core<Context>(ctx)->cancelled.store(true, std::memory_order_relaxed);
+  if (is(ctx, Kind::context)) core<Context>(ctx)->attention.fetch_or(Context::kCancelled, std::memory_order_relaxed);
 }
 
 gradus_status gradus_context_set_recording(gradus_context* ctx, int32_t on, int32_t* previous) {

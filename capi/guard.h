@@ -73,7 +73,7 @@ template <class F> gradus_status guard(gradus_context* context, const char* wher
     f(c);
   } catch (...) {
     status = caught(c, where);
-    if (status == GRADUS_E_CANCELLED && !before) c.cancelled.store(false, std::memory_order_relaxed);
+    if (status == GRADUS_E_CANCELLED && !before) c.attention.fetch_and(~uint32_t{Context::kCancelled}, std::memory_order_relaxed);
   }
   me->context = outer;
   me->allocator = outer ? outer->allocator : nullptr;

@@ -8,6 +8,7 @@
 #include "base/context.h"
 #include "graph/call.h"
 #include "graph/history.h"
+#include "graph/observer.h"
 #include "ops/ops.h"
 
 namespace gradus {
@@ -100,11 +101,18 @@ class RunScope {                                              // the innermost p
 }  // namespace
 
 void Run::run() {
+  if ((context().attention.load(std::memory_order_relaxed) & Context::kObserved) == 0) [[likely]] return loop();
+  watch_pass({accumulates_, options_.create_graph}, [&] { loop(); });
+}
+
+void Run::loop() {
   Context& c = context();
   const GradMode mode(options_.create_graph);
   const RunScope scope(this);
   for (uint32_t step = 0; !heap_.empty(); ++step) {
-    GRADUS_CHECK(!c.cancelled.load(std::memory_order_relaxed), cancelled, "backward: cancelled");
+    const uint32_t attention = c.attention.load(std::memory_order_relaxed);
+    GRADUS_CHECK(!(attention & Context::kCancelled), cancelled, "backward: cancelled");
+    watched_ = attention & Context::kObserved;
     if (c.interrupt && step % 64 == 0) GRADUS_CHECK(c.interrupt(c.user) == 0, cancelled, "backward: cancelled by the host");
     std::pop_heap(heap_.begin(), heap_.end(), [](const Ready& a, const Ready& b) { return a.sequence < b.sequence; });
     const uint32_t i = heap_.back().slot;
@@ -141,6 +149,22 @@ bool Run::reaches(const Node* n) {
 
 void Run::process(Node* n, Slot& s) {
   if (n->extra) run_tensor_hooks(n, s);
+  if (watched_) [[unlikely]] return apply_watched(n, s);
+  apply(n, s);
+}
+
+void Run::apply_watched(Node* n, Slot& s) {
+  watch_node(n, s.first, s.others, [&](Tensors& produced) {
+    apply(n, s);
+    for (uint32_t i = 0; i < n->edge_count; ++i) {
+      const Edge& e = n->edges()[i];
+      const Tensor* collected = wanted(e) ? buffer_of(e) : nullptr;
+      produced.push_back(collected ? *collected : Tensor());
+    }
+  });
+}
+
+void Run::apply(Node* n, Slot& s) {
   if (n->is_sink() && accumulates_) {
     if (n->leaf->requires_grad && (!restricted_ || targets_.count(n))) accumulate(n, std::move(s.first));
     return;

@@ -39,7 +39,10 @@ class Run {
 
   uint32_t slot_of(Node* n);
   void deliver(const Edge& to, Tensor g);
+  void loop();
   void process(Node* n, Slot& s);
+  void apply(Node* n, Slot& s);                               // the node's own work, after the hooks of its outputs
+  void apply_watched(Node* n, Slot& s);
   void run_tensor_hooks(Node* n, Slot& s);
   void capture(Node* n, Slot& s);
   void accumulate(Node* sink, Tensor g);
@@ -52,6 +55,7 @@ class Run {
   GradOptions options_;
   bool accumulates_;
   bool restricted_ = false;
+  bool watched_ = false;                                      // an observer wants to know of the nodes
   std::unordered_set<const Node*> needed_;
   std::unordered_map<const Node*, std::vector<std::pair<uint32_t, size_t>>> targets_;   // node -> (output, result)
   Tensors* results_ = nullptr;

@@ -9,6 +9,8 @@
 
 namespace gradus {
 
+class Observer;                                               // graph/observer.h
+
 // Counter-based: the i-th number of a call depends on the seed, the call's offset and i alone.
 struct Generator {
   uint64_t seed = 0, offset = 0;
@@ -44,7 +46,12 @@ struct Context : Object {
   int32_t log_level = 0;
   void* user = nullptr;
   void (*destroy)(void* user) = nullptr;
-  std::atomic<bool> cancelled{false};
+  // What a call looks at before it runs, all in one word: zero as a rule. Signal handlers may set bits.
+  enum Attention : uint32_t { kCancelled = 1, kObserved = 2 };
+  std::atomic<uint32_t> attention{0};
+  Observer* observers = nullptr;                              // who watches: a list; graph/observer.h
+  uint32_t ranges = 0;                                        // named ranges that are open
+  bool logging = false;                                       // inside the log sink
   std::atomic<Thread*> busy{nullptr};                         // the thread that is inside a call
   bool released = false;                                      // by a callback: it goes when the call is over
   ErrorRecord error;

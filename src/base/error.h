@@ -14,7 +14,7 @@ enum class Status : int32_t {
   ok = 0,
   argument = 0x0100, null = 0x0101, handle = 0x0102, shape = 0x0103, dtype = 0x0104, index = 0x0105, value = 0x0106,
   memory = 0x0200,
-  state = 0x0300, busy = 0x0301, graph_freed = 0x0302, in_place = 0x0303,
+  state = 0x0300, busy = 0x0301, graph_freed = 0x0302, in_place = 0x0303, anomaly = 0x0304,
   unsupported = 0x0400, unknown_name = 0x0401, unknown_field = 0x0402,
   callback = 0x0500,
   cancelled = 0x0600,

@@ -7,6 +7,7 @@
 #include "dispatch/evaluate.h"
 #include "dispatch/registry.h"
 #include "graph/history.h"
+#include "graph/observer.h"
 
 namespace gradus {
 namespace {
@@ -159,31 +160,9 @@ struct Room {
   Value* values() { return reinterpret_cast<Value*>(bytes); }
 };
 
-void check_cancelled(const Context& c, const Op& op) {
-  GRADUS_CHECK(!c.cancelled.load(std::memory_order_relaxed), cancelled, "{}: cancelled", name(op));
-}
-
-}  // namespace
-
-Tensor call_one(const Op& op, const Value* values, int n) {
-  Room room;
-  if (op.formula && !op.info->functional && complete_formula(op, values, n, room.values())) [[likely]] {
-    Context& c = context();
-    check_cancelled(c, op);
-    const Args args(op, room.values());
-    Tensor out = evaluate_formula(op, args);
-    if (c.grad_mode && op.info->differentiable && any_needs_grad(op, args) && !c.inference_mode && is_differentiable(out.dtype()))
-      set_history(out.impl(), make_formula_node(op, args, out), 0);
-    return out;
-  }
-  Tensors out;
-  call(op, values, n, out);
-  return std::move(out[0]);
-}
-
-void call(const Op& op, const Value* values, int n, Tensors& out) {
+// A call that nobody has to look at first.
+void plain_call(const Op& op, const Value* values, int n, Tensors& out) {
   Context& c = context();
-  check_cancelled(c, op);
   Room room;
   ArgScratch scratch;
   out.clear();
@@ -196,6 +175,35 @@ void call(const Op& op, const Value* values, int n, Tensors& out) {
   if (op.view)
     for (const Tensor& t : out) record_view(t, args.tensor(0), op.multi_view);
   if (records && op.info->differentiable && !c.inference_mode) record(op, args, out);
+}
+
+[[gnu::cold, gnu::noinline]] Tensor attend_one(const Op& op, const Value* values, int n) {
+  Tensors out;
+  attend(op, values, n, out, plain_call);
+  return std::move(out[0]);
+}
+
+}  // namespace
+
+Tensor call_one(const Op& op, const Value* values, int n) {
+  Context& c = context();
+  if (c.attention.load(std::memory_order_relaxed)) [[unlikely]] return attend_one(op, values, n);
+  Room room;
+  if (op.formula && !op.info->functional && complete_formula(op, values, n, room.values())) [[likely]] {
+    const Args args(op, room.values());
+    Tensor out = evaluate_formula(op, args);
+    if (c.grad_mode && op.info->differentiable && any_needs_grad(op, args) && !c.inference_mode && is_differentiable(out.dtype()))
+      set_history(out.impl(), make_formula_node(op, args, out), 0);
+    return out;
+  }
+  Tensors out;
+  plain_call(op, values, n, out);
+  return std::move(out[0]);
+}
+
+void call(const Op& op, const Value* values, int n, Tensors& out) {
+  if (context().attention.load(std::memory_order_relaxed)) [[unlikely]] return attend(op, values, n, out, plain_call);
+  plain_call(op, values, n, out);
 }
 
 const Tensor& Call::tensor(int position) const {
