@@ -5,7 +5,11 @@
 #include <new>
 
 #include "capi/invoke.h"
+#include "graph/observer.h"
 #include "ops/lists.h"
+#include "profile/anomaly.h"
+#include "profile/logger.h"
+#include "profile/profile.h"
 
 using namespace gradus;
 using namespace gradus::capi;
@@ -37,9 +41,11 @@ Context* make_context(const gradus_context_options& o) {
   c->user = o.user;
   c->generator.seed = seed;
   try {                                                       // blocks outlive contexts: the allocator keeps user then
+    start_logger(*c);
     if (o.alloc) c->allocator = make_allocator(o.alloc, o.dealloc, o.user, o.destroy);
     else c->destroy = o.destroy;
   } catch (...) {
+    stop_observing(*c);
     delete c;
     throw;
   }
@@ -50,6 +56,7 @@ Context* make_context(const gradus_context_options& o) {
 }  // namespace
 
 void gradus::capi::free_context(Context* c) {
+  stop_observing(*c);
   c->kind = Kind::dead;
   if (c->saved_hooks) release(c->saved_hooks);
   if (c->allocator) release(c->allocator);
@@ -82,6 +89,7 @@ void gradus_retain(void* handle) {
     case Kind::context: static_cast<Context*>(handle)->refs.up(); break;
     case Kind::tensor: retain(static_cast<TensorImpl*>(handle)); break;
     case Kind::node: retain(static_cast<Node*>(handle)); break;
+    case Kind::profile: retain(static_cast<Profile*>(handle)); break;
     default: break;
   }
 }
@@ -92,6 +100,7 @@ void gradus_release(void* handle) {
     case Kind::context: release_context(static_cast<Context*>(handle)); break;
     case Kind::tensor: release(static_cast<TensorImpl*>(handle)); break;
     case Kind::node: release(static_cast<Node*>(handle)); break;
+    case Kind::profile: release(static_cast<Profile*>(handle)); break;
     default: break;
   }
 }
@@ -143,6 +152,17 @@ gradus_status gradus_context_set_recording(gradus_context* ctx, int32_t on, int3
 }
 gradus_status gradus_context_set_inference(gradus_context* ctx, int32_t on, int32_t* previous) {
   return set_mode(ctx, "context_set_inference", &Context::inference_mode, on, previous);
+}
+
+gradus_status gradus_context_set_anomaly(gradus_context* ctx, uint32_t flags, uint32_t* previous) {
+  if (previous) *previous = 0;
+  return guard(ctx, "context_set_anomaly", [&](Context& c) {
+    constexpr uint32_t checks = GRADUS_ANOMALY_NAN | GRADUS_ANOMALY_INF, known = checks | GRADUS_ANOMALY_FORWARD | GRADUS_ANOMALY_TRACE;
+    GRADUS_CHECK((flags & ~known) == 0, unknown_field, "unknown flags {:#x}", flags & ~known);
+    GRADUS_CHECK(!(flags & GRADUS_ANOMALY_FORWARD) || (flags & checks), value, "FORWARD says where to look, NAN or INF for what: neither is set");
+    const uint32_t before = set_anomaly(c, flags);
+    if (previous) *previous = before;
+  });
 }
 
 gradus_status gradus_context_set_seed(gradus_context* ctx, uint64_t seed) { return gradus_context_set_random_state(ctx, seed, 0); }

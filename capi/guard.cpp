@@ -1,7 +1,10 @@
 // Exceptions become statuses here, and nowhere else.
 #include "capi/guard.h"
 
+#include <cstdio>
 #include <new>
+
+#include "base/log.h"
 
 namespace gradus::capi {
 
@@ -19,6 +22,13 @@ void write_error(Context& c, gradus_status status, std::string_view message, con
   e.where = where;
 }
 
+static void log_error(Context& c, const char* where) noexcept {
+  if (!logs(c, 1)) return;
+  char line[sizeof c.error.message + 96];
+  const int n = std::snprintf(line, sizeof line, "%s: %s", where, c.error.message);
+  log(c, 1, {line, std::min(static_cast<size_t>(n), sizeof line - 1)});
+}
+
 gradus_status caught(Context& c, const char* where) noexcept {
   gradus_status s = GRADUS_E_INTERNAL;
   try {
@@ -34,6 +44,7 @@ gradus_status caught(Context& c, const char* where) noexcept {
   } catch (...) {
     write_error(c, s = GRADUS_E_CALLBACK, "a foreign exception came out of a callback", where, -1, 0);
   }
+  log_error(c, where);
   return s;
 }
 
@@ -51,6 +62,7 @@ static const char* name(Kind k) {
     case Kind::tensor: return "tensor";
     case Kind::node: return "graph node";
     case Kind::op: return "operation";
+    case Kind::profile: return "profile";
     default: return "released handle, or none of this library";
   }
 }

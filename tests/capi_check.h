@@ -103,6 +103,7 @@ static int finish(const char *program) {
   CHECK(c.graph_nodes == 0);
   CHECK(c.foreign_blocks == 0);
   CHECK(c.callbacks == 0);
+  CHECK(c.profiles == 0);
   printf("%s: %d checks, %d faults\n", program, checks, faults);
   return faults != 0;
 }

@@ -63,6 +63,7 @@ enum {
   GRADUS_E_BUSY          = 0x0301, /* the context is inside a call on another thread                  */
   GRADUS_E_GRAPH_FREED   = 0x0302, /* an earlier backward freed what this one would read              */
   GRADUS_E_IN_PLACE      = 0x0303, /* a saved value was changed since it was recorded                 */
+  GRADUS_E_ANOMALY       = 0x0304, /* anomaly mode found a NaN or an infinity                         */
   GRADUS_E_UNSUPPORTED   = 0x0400, /* category: not in this version or build                          */
   GRADUS_E_UNKNOWN_NAME  = 0x0401,
   GRADUS_E_UNKNOWN_FIELD = 0x0402, /* an option struct has non-zero bytes that this library predates  */
@@ -85,6 +86,7 @@ enum {
 typedef struct gradus_context gradus_context; /* errors, modes, random numbers, memory of one line of work */
 typedef struct gradus_tensor  gradus_tensor;
 typedef struct gradus_node    gradus_node;    /* one recorded operation of the graph                       */
+typedef struct gradus_profile gradus_profile; /* what a context did, and how long it took                  */
 typedef struct gradus_op      gradus_op;      /* an operation that exists; [static], needs no release      */
 
 /*
@@ -146,6 +148,7 @@ typedef struct gradus_counts {
   uint64_t bytes_live;           /* of the library's own allocator */
   uint64_t bytes_peak;
   uint64_t bytes_kept;           /* freed, and kept for the next request */
+  uint64_t profiles;
 } gradus_counts;
 GRADUS_API void gradus_live_counts(gradus_counts *counts);                                   /* since:1 */
 /* Gives kept memory back to the operating system. */

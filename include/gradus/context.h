@@ -19,15 +19,22 @@ typedef struct gradus_context_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_CTX_* */
   int32_t  threads;              /* for one call; 0: as many as the machine gives this process */
-  int32_t  log_level;            /* 0: silent. Kept for later levels: the library logs nothing at level 1 */
+  int32_t  log_level;            /* what log is called for: see below; 0: silent */
   uint64_t seed;                 /* of random numbers; 0: from the operating system */
-  gradus_log_fn       log;       /* [null ok] not called at level 1 */
+  gradus_log_fn       log;       /* [null ok] must not call the library */
   gradus_alloc_fn     alloc;     /* [null ok] both or none; memory outlives the context, and so does user then */
   gradus_free_fn      dealloc;
   gradus_interrupt_fn interrupt; /* [null ok] */
   void               *user;      /* handed to the four above and to destroy */
   gradus_destroy_fn   destroy;   /* [null ok] */
 } gradus_context_options;
+/*
+ * Log levels; each includes those below. The text is one line of UTF-8, without a line feed and valid during the call.
+ * 1  failures ("add: ...", what the status says in words) and warnings
+ * 2  each node of a backward pass with its number and the shapes of the gradients: "MulBackward0 #7: [2, 3] -> [2, 3], [2, 3]"
+ * 3  each operation with the shapes of arguments and results, parts of compositions first
+ * Levels 2 and 3 make every call slower.
+ */
 enum {
   GRADUS_CTX_DETERMINISTIC = 0x2 /* accepted for clarity: results never depend on the number of threads */
 };
@@ -74,6 +81,23 @@ GRADUS_API gradus_status gradus_context_set_recording(gradus_context *ctx, int32
 /* In inference mode nothing is recorded, and tensors made there can never take part in a graph. 0 in a new context. */
 GRADUS_API gradus_status gradus_context_set_inference(gradus_context *ctx, int32_t on,
                                                       int32_t *previous);                    /* since:1 */
+
+/*
+ * Anomaly mode, for this context only: where did a NaN come from? It ends a pass with GRADUS_E_ANOMALY as soon as a node
+ * produces a bad gradient. The message names the node and which of its outputs, and with TRACE the operation that recorded
+ * the node, its argument shapes and its range (gradus_profile_range_begin), the operations from there to the root, and for a
+ * gradient of a gradient the operation whose backward made it. TRACE remembers what is recorded while it is on, the last
+ * 262144 operations. With FORWARD an operation fails whose result is bad; one in place has written it then. previous [null ok]
+ * receives the flags to restore later; 0 is off. UNKNOWN_FIELD for other flags, VALUE for FORWARD without NAN or INF.
+ */
+enum {
+  GRADUS_ANOMALY_NAN     = 0x1,  /* NaN is bad */
+  GRADUS_ANOMALY_INF     = 0x2,  /* infinities are */
+  GRADUS_ANOMALY_FORWARD = 0x4,  /* look at the results of operations too */
+  GRADUS_ANOMALY_TRACE   = 0x8   /* remember the operations */
+};
+GRADUS_API gradus_status gradus_context_set_anomaly(gradus_context *ctx, uint32_t flags,
+                                                    uint32_t *previous);                     /* since:1 */
 
 /*
  * The random stream is given by two numbers: the seed, and how far it was used. The same two give the same numbers on every

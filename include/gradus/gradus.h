@@ -20,6 +20,7 @@
  * autograd.h  gradients and the graph
  * hooks.h     the host's code in a backward pass and around saved values
  * invoke.h    operations by name, and as data
+ * profile.h   what ran, how often and for how long
  * ops.h       one function for each operation
  */
 #ifndef GRADUS_H
@@ -31,6 +32,7 @@
 #include "gradus/hooks.h"
 #include "gradus/invoke.h"
 #include "gradus/ops.h"
+#include "gradus/profile.h"
 #include "gradus/tensor.h"
 
 #endif /* GRADUS_H */

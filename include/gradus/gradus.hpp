@@ -13,6 +13,7 @@
 #include <exception>
 
 #include "gradus/ops.hpp"
+#include "gradus/profile.hpp"
 #include "gradus/tensor.hpp"
 
 namespace gradus {

@@ -5,6 +5,7 @@
 #include "autograd/accumulate.h"
 #include "autograd/engine.h"
 #include "base/context.h"
+#include "base/log.h"
 #include "graph/history.h"
 #include "ops/ops.h"
 
@@ -62,6 +63,8 @@ void backward(std::span<const Tensor> outputs, std::span<const Tensor> seeds, co
 }
 
 void backward(std::span<const Edge> outputs, std::span<const Tensor> seeds, const GradOptions& options, std::span<const Tensor> inputs) {
+  if (options.create_graph && inputs.empty())
+    log(context(), 1, "backward with create_graph leaves a cycle from each leaf's .grad through the graph to the leaf: clear .grad, or use grad");
   Run run(options, true);
   if (inputs.empty()) {
     start(run, outputs, seeds, "backward");

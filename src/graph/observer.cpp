@@ -23,8 +23,8 @@ uint64_t newest(const Context& c, std::span<const Value> values) {
 
 void watched_call(Context& c, CallEvent& e, Tensors& out, PlainCall plain) {
   e.before = newest(c, e.values);
-  tell(e, &Observer::before_call);
   try {
+    tell(e, &Observer::before_call);
     plain(e.op, e.values.data(), static_cast<int>(e.values.size()), out);
   } catch (...) {
     e.after = std::max(e.before, c.sequence);

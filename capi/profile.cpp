@@ -1,0 +1,120 @@
+// The profiler: start, stop, and what it says.
+#include "profile/profile.h"
+
+#include "capi/guard.h"
+
+using namespace gradus;
+using namespace gradus::capi;
+
+namespace {
+
+Profile* profile(const gradus_profile* p) {
+  if (!is(p, Kind::profile)) [[unlikely]] refuse_handle(p, Kind::profile, "profile");
+  return core<Profile>(p);
+}
+
+// A profile at rest, or the context's own.
+const Recorder& readable(const gradus_profile* p, const Context& c) {
+  const Profile* q = profile(p);
+  const Context* watched = q->watches.load(std::memory_order_acquire);
+  GRADUS_CHECK(!watched || watched == &c, state, "profile: it runs on another context");
+  return q->recorder;
+}
+
+constexpr uint32_t kFlags = GRADUS_PROFILE_SHAPES | GRADUS_PROFILE_MEMORY | GRADUS_PROFILE_NO_EVENTS;
+
+ProfileOptions options_of(const gradus_profile_options& o) {
+  GRADUS_CHECK((o.flags & ~kFlags) == 0, unknown_field, "unknown flags {:#x}", o.flags & ~kFlags);
+  ProfileOptions p;
+  p.shapes = o.flags & GRADUS_PROFILE_SHAPES;
+  p.memory = o.flags & GRADUS_PROFILE_MEMORY;
+  if (o.max_events) p.max_events = o.max_events;
+  if (o.flags & GRADUS_PROFILE_NO_EVENTS) p.max_events = 0;
+  return p;
+}
+
+TableOptions options_of(const gradus_profile_table_options& o) {
+  constexpr uint32_t known = GRADUS_TABLE_BY_SHAPE;
+  GRADUS_CHECK((o.flags & ~known) == 0, unknown_field, "unknown flags {:#x}", o.flags & ~known);
+  GRADUS_CHECK(!o.reserved0, unknown_field, "reserved0 is not null");
+  GRADUS_CHECK(o.sort_by || o.sort_by_length == 0, null, "'sort_by' is null with a length of {}", o.sort_by_length);
+  TableOptions t;
+  if (o.sort_by) t.sort_by = {o.sort_by, o.sort_by_length};
+  t.row_limit = o.row_limit;
+  t.by_shape = o.flags & GRADUS_TABLE_BY_SHAPE;
+  return t;
+}
+
+}  // namespace
+
+gradus_status gradus_profile_start(gradus_context* ctx, const gradus_profile_options* options, gradus_profile** result) {
+  return guard_result(ctx, "profile_start", result, [&](Context& c) {
+    needed(result, "profile");
+    return reinterpret_cast<gradus_profile*>(start_profile(c, options_of(read_options(options))).detach());
+  });
+}
+gradus_status gradus_profile_stop(gradus_context* ctx, gradus_profile* p) {
+  return guard(ctx, "profile_stop", [&](Context& c) { stop_profile(c, *profile(p)); });
+}
+
+gradus_status gradus_profile_describe(gradus_context* ctx, const gradus_profile* p, gradus_profile_info* info) {
+  return guard(ctx, "profile_describe", [&](Context& c) {
+    const Recorder& r = readable(p, c);
+    gradus_profile_info i{};
+    i.flags = bit(r.options().shapes, GRADUS_PROFILE_SHAPES) | bit(r.options().memory, GRADUS_PROFILE_MEMORY) |
+              bit(r.options().max_events == 0, GRADUS_PROFILE_NO_EVENTS) | bit(profile(p)->watches.load(std::memory_order_relaxed), GRADUS_PROFILE_RUNNING);
+    i.event_count = r.events().size();
+    i.dropped = r.dropped();
+    i.duration_ns = r.duration();
+    GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
+  });
+}
+
+gradus_status gradus_profile_event_at(gradus_context* ctx, const gradus_profile* p, uint64_t index, gradus_profile_event* event) {
+  return guard(ctx, "profile_event_at", [&](Context& c) {
+    const Recorder& r = readable(p, c);
+    GRADUS_CHECK(index < r.events().size(), index, "event {} of {}", index, r.events().size());
+    const ProfileEvent& e = r.events()[index];
+    gradus_profile_event i{};
+    i.kind = static_cast<int32_t>(e.kind);
+    i.flags = bit(e.failed, GRADUS_EVENT_FAILED);
+    i.thread = static_cast<int32_t>(r.thread_number(e.thread));
+    i.parent = e.parent;
+    i.start_ns = e.start;
+    i.duration_ns = e.duration;
+    i.self_ns = e.self;
+    i.first_sequence = e.first_sequence;
+    i.sequence = e.sequence;
+    i.bytes = e.bytes;
+    i.memory = e.memory;
+    i.name = r.text(e.name).c_str();
+    i.shapes = r.text(e.shapes).c_str();
+    GRADUS_CHECK(write_info(needed(event, "event"), i), argument, "struct_size is too small");
+  });
+}
+
+gradus_status gradus_profile_table(gradus_context* ctx, const gradus_profile* p, const gradus_profile_table_options* options, char* buffer,
+                                   size_t capacity, size_t* length) {
+  if (length) *length = 0;
+  return guard(ctx, "profile_table", [&](Context& c) {
+    const Recorder& r = readable(p, c);
+    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
+    write_text(profile_table(r, options_of(read_options(options))), buffer, capacity, length);
+  });
+}
+
+gradus_status gradus_profile_trace(gradus_context* ctx, const gradus_profile* p, char* buffer, size_t capacity, size_t* length) {
+  if (length) *length = 0;
+  return guard(ctx, "profile_trace", [&](Context& c) {
+    const Recorder& r = readable(p, c);
+    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
+    write_text(profile_trace(r), buffer, capacity, length);
+  });
+}
+
+gradus_status gradus_profile_range_begin(gradus_context* ctx, const char* name, size_t length) {
+  return guard(ctx, "profile_range_begin", [&](Context& c) { begin_range(c, {needed(name, "name"), length}); });
+}
+gradus_status gradus_profile_range_end(gradus_context* ctx) {
+  return guard(ctx, "profile_range_end", [&](Context& c) { end_range(c); });
+}
