@@ -161,8 +161,7 @@ struct Room {
 };
 
 // A call that nobody has to look at first.
-void plain_call(const Op& op, const Value* values, int n, Tensors& out) {
-  Context& c = context();
+[[gnu::always_inline]] inline void plain(const Context& c, const Op& op, const Value* values, int n, Tensors& out) {
   Room room;
   ArgScratch scratch;
   out.clear();
@@ -176,6 +175,8 @@ void plain_call(const Op& op, const Value* values, int n, Tensors& out) {
     for (const Tensor& t : out) record_view(t, args.tensor(0), op.multi_view);
   if (records && op.info->differentiable && !c.inference_mode) record(op, args, out);
 }
+
+[[gnu::cold]] void plain_call(const Op& op, const Value* values, int n, Tensors& out) { plain(context(), op, values, n, out); }
 
 [[gnu::cold, gnu::noinline]] Tensor attend_one(const Op& op, const Value* values, int n) {
   Tensors out;
@@ -197,13 +198,14 @@ Tensor call_one(const Op& op, const Value* values, int n) {
     return out;
   }
   Tensors out;
-  plain_call(op, values, n, out);
+  call(op, values, n, out);
   return std::move(out[0]);
 }
 
 void call(const Op& op, const Value* values, int n, Tensors& out) {
-  if (context().attention.load(std::memory_order_relaxed)) [[unlikely]] return attend(op, values, n, out, plain_call);
-  plain_call(op, values, n, out);
+  const Context& c = context();
+  if (c.attention.load(std::memory_order_relaxed)) [[unlikely]] return attend(op, values, n, out, plain_call);
+  plain(c, op, values, n, out);
 }
 
 const Tensor& Call::tensor(int position) const {
