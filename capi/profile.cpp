@@ -70,7 +70,7 @@ gradus_status gradus_profile_describe(gradus_context* ctx, const gradus_profile*
   });
 }
 
-gradus_status gradus_profile_event_at(gradus_context* ctx, const gradus_profile* p, uint64_t index, gradus_profile_event* event) {
+gradus_status gradus_profile_event_at(gradus_context* ctx, const gradus_profile* p, uint64_t index, gradus_profile_event* info) {
   return guard(ctx, "profile_event_at", [&](Context& c) {
     const Recorder& r = readable(p, c);
     GRADUS_CHECK(index < r.events().size(), index, "event {} of {}", index, r.events().size());
@@ -89,7 +89,7 @@ gradus_status gradus_profile_event_at(gradus_context* ctx, const gradus_profile*
     i.memory = e.memory;
     i.name = r.text(e.name).c_str();
     i.shapes = r.text(e.shapes).c_str();
-    GRADUS_CHECK(write_info(needed(event, "event"), i), argument, "struct_size is too small");
+    GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
   });
 }
 

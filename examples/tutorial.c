@@ -254,6 +254,42 @@ static void control(void) {
   gradus_release(a), gradus_release(recorded), gradus_release(plain), gradus_release(quiet), gradus_release(detached);
 }
 
+/* Step 9: where the time goes. */
+static void profiler(void) {
+  const int64_t shape[2] = {2, 3};
+  gradus_tensor *x, *y;
+  gradus_profile *profile;
+  gradus_profile_table_options by_self_time;
+  char *table;
+  size_t length = 0;
+  int i;
+  title("9. The profiler");
+  TRY(gradus_rand(ctx, shape, 2, 0, &x));
+  TRY(gradus_rand(ctx, shape, 2, 0, &y));
+  TRY(gradus_tensor_set_requires_grad(ctx, x, 1));
+  TRY(gradus_profile_start(ctx, NULL, &profile));
+  for (i = 0; i < 1000; ++i) {
+    gradus_tensor *quotient, *product;
+    TRY(gradus_div(ctx, x, y, &quotient));
+    TRY(gradus_mul(ctx, quotient, y, &product));
+    gradus_release(quotient), gradus_release(x);
+    x = product;
+  }
+  TRY(gradus_profile_stop(ctx, profile));
+  memset(&by_self_time, 0, sizeof by_self_time);
+  by_self_time.struct_size = sizeof by_self_time;
+  by_self_time.sort_by = "self_cpu_time_total";
+  by_self_time.sort_by_length = strlen(by_self_time.sort_by);
+  TRY(gradus_profile_table(ctx, profile, &by_self_time, NULL, 0, &length));
+  table = malloc(length + 1);
+  check(table != NULL, "there is memory");
+  TRY(gradus_profile_table(ctx, profile, &by_self_time, table, length + 1, &length));
+  printf("%s", table);
+  check(strstr(table, "div") && strstr(table, "mul") && strstr(table, "1000"), "the table counts 1000 of each");
+  free(table);
+  gradus_release(profile), gradus_release(x), gradus_release(y);
+}
+
 /* A loop whose length depends on the data, and an output that is not one number. */
 static void vector_jacobian_product(void) {
   const int64_t shape[1] = {3};
@@ -261,7 +297,7 @@ static void vector_jacobian_product(void) {
   float y_now[3], g[3];
   double factor = 1;
   gradus_tensor *x, *y, *v, *grad;
-  title("9. A result with three elements");
+  title("10. A result with three elements");
   TRY(gradus_tensor_copy_in(ctx, GRADUS_F32, 1, shape, NULL, data, sizeof data, &x));
   TRY(gradus_tensor_copy_in(ctx, GRADUS_F32, 1, shape, NULL, direction, sizeof direction, &v));
   TRY(gradus_tensor_set_requires_grad(ctx, x, 1));
@@ -294,6 +330,7 @@ int main(void) {
   a_simple_example();
   training();
   control();
+  profiler();
   vector_jacobian_product();
   gradus_release(ctx);
   memset(&counts, 0, sizeof counts);

@@ -139,9 +139,23 @@ void control() {
   }
 }
 
+// Step 9: where the time goes.
+void profiler() {
+  title("9. The profiler");
+  Tensor x = gradus::rand({2, 3}).requires_grad_();
+  const Tensor y = gradus::rand({2, 3});
+  gradus::Profile profile;
+  for (int i = 0; i < 1000; ++i) x = x / y * y;
+  profile.stop();
+  std::cout << profile.table("self_cpu_time_total");
+  uint64_t divisions = 0;
+  for (uint64_t i = 0; i < profile.info().event_count; ++i) divisions += profile.event(i).name == std::string("div");
+  check(divisions == 1000, "the profile saw every division");
+}
+
 // Step 10: a loop whose length depends on the data, and an output that is not one number.
 void vector_jacobian_product() {
-  title("9. A result with three elements");
+  title("10. A result with three elements");
   const Tensor x = gradus::randn({3}).requires_grad_();
   Tensor y = 2 * x;
   double factor = 2;
@@ -165,6 +179,7 @@ int main() {
     a_simple_example();
     training();
     control();
+    profiler();
     vector_jacobian_product();
   } catch (const std::exception& e) {
     std::cerr << "tutorial: " << e.what() << '\n';

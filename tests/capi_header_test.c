@@ -9,6 +9,10 @@ typedef char status_is_32_bits[sizeof(gradus_status) == 4 ? 1 : -1];
 typedef char levels_agree[GRADUS_API_LEVEL == GRADUS_HEADER_LEVEL ? 1 : -1];
 /* No hidden padding: the fields fill the struct. */
 typedef char counts[sizeof(gradus_counts) == 8 + 9 * 8 ? 1 : -1];
+typedef char profile_options[sizeof(gradus_profile_options) == 16 ? 1 : -1];
+typedef char profile_info[sizeof(gradus_profile_info) == 8 + 3 * 8 ? 1 : -1];
+typedef char profile_event[sizeof(gradus_profile_event) == 16 + 8 * 8 + 2 * sizeof(void *) ? 1 : -1];
+typedef char table_options[sizeof(gradus_profile_table_options) == 8 + 2 * 8 + 2 * sizeof(void *) ? 1 : -1];
 typedef char error[sizeof(gradus_error) == 16 + 16 + 2 * sizeof(void *) ? 1 : -1];
 typedef char context_options[sizeof(gradus_context_options) == 16 + 8 + 6 * sizeof(void *) ? 1 : -1];
 typedef char tensor_info[sizeof(gradus_tensor_info) == 16 + 4 * 8 + 4 * sizeof(void *) ? 1 : -1];

@@ -218,6 +218,41 @@ TEST_F(Hpp, ContextsPerThreadAndByChoice) {
   expect_values(far, {2, 4});
 }
 
+TEST_F(Hpp, AProfileCountsAndNamesRanges) {
+  const Tensor x = gradus::rand({4}), y = gradus::rand({4}) + 0.5;
+  gradus::ProfileOptions options;
+  options.shapes = true;
+  gradus::Profile profile(options);
+  {
+    const gradus::ProfileRange range("loop");
+    for (int i = 0; i < 3; ++i) (void)(x / y * y);
+  }
+  profile.stop();
+  profile.stop();                                             // again: nothing
+  (void)(x / y);
+  uint64_t divisions = 0;
+  for (uint64_t i = 0; i < profile.info().event_count; ++i) divisions += profile.event(i).name == std::string("div");
+  EXPECT_EQ(divisions, 3u);
+  EXPECT_EQ(profile.event(0).name, std::string("loop"));
+  EXPECT_EQ(profile.event(1).shapes, std::string("[4], [4]"));
+  EXPECT_LT(profile.table("name").find("div"), profile.table("name").find("mul"));
+  EXPECT_NE(profile.trace().find("\"traceEvents\""), std::string::npos);
+  EXPECT_GT(profile.table().size(), profile.table("count", 1).size());
+  expect_error(GRADUS_E_UNKNOWN_NAME, "'speed'", [&] { profile.table("speed"); });
+}
+
+TEST_F(Hpp, AnAnomalyGuardNamesTheCallAndEnds) {
+  const auto run = [] {
+    const Tensor x = gradus::zeros({2}).requires_grad_();
+    (x.sqrt() * 0).sum().backward();
+  };
+  {
+    const gradus::AnomalyGuard guard;
+    expect_error(GRADUS_E_ANOMALY, "sqrt([2])", run);
+  }
+  run();
+}
+
 TEST_F(Hpp, TrainingFitsALine) {
   const Tensor x = gradus::tensor({{-1.0}, {0.0}, {1.0}, {2.0}}, gradus::float64), y = 3 * x - 1;
   auto w = gradus::zeros({1}, gradus::float64).requires_grad_(), b = gradus::zeros({1}, gradus::float64).requires_grad_();

@@ -48,8 +48,8 @@ enum {
 /*
  * Adds the gradient of sum(seed * output) to the .grad of the leaves. seeds: one per output, an entry null for a real output of
  * one element. The graph's saved values are freed on the way unless kept. Errors: STATE for an output that does not require
- * grad, SHAPE or DTYPE for a seed that does not fit, GRAPH_FREED, IN_PLACE, CALLBACK of a hook, CANCELLED. After a failure
- * some leaves may already have their sum.
+ * grad, SHAPE or DTYPE for a seed that does not fit, GRAPH_FREED, IN_PLACE, CALLBACK of a hook, CANCELLED, ANOMALY in anomaly
+ * mode. After a failure some leaves may already have their sum.
  */
 GRADUS_API gradus_status gradus_backward(gradus_context *ctx, gradus_tensor *const *outputs, size_t output_count,
                                          gradus_tensor *const *seeds /* [null ok] */,

@@ -68,7 +68,7 @@ GRADUS_API gradus_status gradus_context_fail(gradus_context *ctx, gradus_status 
 
 /*
  * Ends the running call of a context, or its next one if none runs, with GRADUS_E_CANCELLED at the next safe point; the one
- * after works again. Any thread, signal handlers included: it is one store into memory.
+ * after works again. Any thread, signal handlers included: it is one atomic write.
  */
 GRADUS_API void gradus_context_cancel(gradus_context *ctx);                                  /* since:1 */
 

@@ -73,7 +73,8 @@ typedef struct gradus_profile_event {
   int64_t  bytes;                /* of results in new memory; of a node the gradients that it passed on */
   int64_t  memory;               /* with GRADUS_PROFILE_MEMORY */
   const char *name;              /* [view:profile] "mul", "MulBackward0", "backward", or the range's */
-  const char *shapes;            /* [view:profile] "[2, 3], []" of inputs, or of the gradients that come in; "" if not kept */
+  const char *shapes;            /* [view:profile] "[2, 3], []" of arguments up to the last tensor ([] for what is none), or of */
+                                 /* the gradients that come in; "" if not kept */
 } gradus_profile_event;
 enum {
   GRADUS_EVENT_OP = 1, GRADUS_EVENT_NODE = 2, GRADUS_EVENT_PASS = 3, GRADUS_EVENT_RANGE = 4, /* kinds */
@@ -81,7 +82,7 @@ enum {
 };
 /* INDEX if there is no such event. */
 GRADUS_API gradus_status gradus_profile_event_at(gradus_context *ctx, const gradus_profile *profile, uint64_t index,
-                                                 gradus_profile_event *event);               /* since:1 */
+                                                 gradus_profile_event *info);                /* since:1 */
 
 typedef struct gradus_profile_table_options {
   uint32_t struct_size;

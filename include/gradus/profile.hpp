@@ -23,6 +23,8 @@ struct ProfileOptions {
 class Profile {
  public:
   explicit Profile(ProfileOptions options = {}) : context_(Context::current()) {
+    gradus_retain(context_);
+    keeps_ = detail::Handle<gradus_context>(context_);
     gradus_profile_options o{};
     o.struct_size = sizeof o;
     o.flags = (options.shapes ? uint32_t{GRADUS_PROFILE_SHAPES} : 0) | (options.memory ? uint32_t{GRADUS_PROFILE_MEMORY} : 0) |
@@ -82,6 +84,7 @@ class Profile {
     }
   }
   gradus_context* context_;
+  detail::Handle<gradus_context> keeps_;                      // it may outlive the thread whose context it is
   detail::Handle<gradus_profile> profile_;
   bool running_ = false;
 };

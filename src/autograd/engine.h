@@ -41,7 +41,7 @@ class Run {
   void deliver(const Edge& to, Tensor g);
   void loop();
   void process(Node* n, Slot& s);
-  void apply(Node* n, Slot& s);                               // the node's own work, after its tensors' hooks
+  void apply(Node* n, Slot& s);                               // the node's own work, after the hooks of its outputs
   void apply_watched(Node* n, Slot& s);
   void run_tensor_hooks(Node* n, Slot& s);
   void capture(Node* n, Slot& s);

@@ -161,7 +161,7 @@ struct Room {
   Value* values() { return reinterpret_cast<Value*>(bytes); }
 };
 
-void compose(Context& c, const Op& op, const Args& args, Tensors& out) {
+void compose(const Context& c, const Op& op, const Args& args, Tensors& out) {
   if (!c.results) [[likely]] return op.compose(args, out);
   struct Inside {
     KeptResults* results;
@@ -171,7 +171,7 @@ void compose(Context& c, const Op& op, const Args& args, Tensors& out) {
   } inside(c.results, op);
   op.compose(args, out);
 }
-void evaluate_unless_kept(Context& c, const Op& op, const Args& args, Tensors& out) {
+void evaluate_unless_kept(const Context& c, const Op& op, const Args& args, Tensors& out) {
   if (!c.results) [[likely]] return evaluate(op, args, out);
   if (c.results->give(op, out)) return;
   evaluate(op, args, out);
@@ -179,8 +179,7 @@ void evaluate_unless_kept(Context& c, const Op& op, const Args& args, Tensors& o
 }
 
 // A call that nobody has to look at first.
-void plain_call(const Op& op, const Value* values, int n, Tensors& out) {
-  Context& c = context();
+[[gnu::always_inline]] inline void plain(const Context& c, const Op& op, const Value* values, int n, Tensors& out) {
   Room room;
   ArgScratch scratch;
   out.clear();
@@ -194,6 +193,8 @@ void plain_call(const Op& op, const Value* values, int n, Tensors& out) {
     for (const Tensor& t : out) record_view(t, args.tensor(0), op.multi_view);
   if (records && op.info->differentiable && !c.inference_mode) record(op, args, out);
 }
+
+[[gnu::cold]] void plain_call(const Op& op, const Value* values, int n, Tensors& out) { plain(context(), op, values, n, out); }
 
 [[gnu::cold, gnu::noinline]] Tensor attend_one(const Op& op, const Value* values, int n) {
   Tensors out;
@@ -215,13 +216,14 @@ Tensor call_one(const Op& op, const Value* values, int n) {
     return out;
   }
   Tensors out;
-  plain_call(op, values, n, out);
+  call(op, values, n, out);
   return std::move(out[0]);
 }
 
 void call(const Op& op, const Value* values, int n, Tensors& out) {
-  if (context().attention.load(std::memory_order_relaxed)) [[unlikely]] return attend(op, values, n, out, plain_call);
-  plain_call(op, values, n, out);
+  const Context& c = context();
+  if (c.attention.load(std::memory_order_relaxed)) [[unlikely]] return attend(op, values, n, out, plain_call);
+  plain(c, op, values, n, out);
 }
 
 const Tensor& Call::tensor(int position) const {

@@ -194,7 +194,7 @@ std::string Anomaly::story(const Node* n) const {
   std::string s;
   const Recorded* call = calls_.find(n->sequence);
   if (call) s += "; its forward call: " + origin(*call, true);
-  else if (flags & anomaly::trace) s += "; its forward call was not traced";
+  else if ((flags & anomaly::trace) && !(n->extra && n->extra->host)) s += "; its forward call was not traced";
   if (!passes_.empty()) {
     const Pass& pass = passes_.back();
     size_t steps = 0;
@@ -215,6 +215,7 @@ std::string Anomaly::story(const Node* n) const {
 }
 
 void Anomaly::explain(const Node* n, std::string& message) {
+  if (n->is_sink()) return;                                   // made with the first call that uses the leaf, which has no part in it
   if (const Recorded* r = calls_.find(n->sequence)) message += "; in " + node_name(n) + " of " + origin(*r, true);
 }
 

@@ -10,6 +10,7 @@ std::string shapes_of(std::span<const Tensor> tensors) {
 
 std::string shapes_of(std::span<const Value> values) {
   std::string s;
+  while (!values.empty() && values.back().tag != Tag::tensor && values.back().tag != Tag::tensors) values = values.first(values.size() - 1);
   for (size_t i = 0; i < values.size(); ++i) {
     const Value& v = values[i];
     if (i) s += ", ";
