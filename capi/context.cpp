@@ -5,6 +5,7 @@
 #include <new>
 
 #include "capi/invoke.h"
+#include "graph/custom.h"
 #include "ops/lists.h"
 
 using namespace gradus;
@@ -82,6 +83,7 @@ void gradus_retain(void* handle) {
     case Kind::context: static_cast<Context*>(handle)->refs.up(); break;
     case Kind::tensor: retain(static_cast<TensorImpl*>(handle)); break;
     case Kind::node: retain(static_cast<Node*>(handle)); break;
+    case Kind::call: retain(static_cast<FunctionCall*>(handle)); break;
     default: break;
   }
 }
@@ -92,6 +94,7 @@ void gradus_release(void* handle) {
     case Kind::context: release_context(static_cast<Context*>(handle)); break;
     case Kind::tensor: release(static_cast<TensorImpl*>(handle)); break;
     case Kind::node: release(static_cast<Node*>(handle)); break;
+    case Kind::call: release(static_cast<FunctionCall*>(handle)); break;
     default: break;
   }
 }

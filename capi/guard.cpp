@@ -51,6 +51,7 @@ static const char* name(Kind k) {
     case Kind::tensor: return "tensor";
     case Kind::node: return "graph node";
     case Kind::op: return "operation";
+    case Kind::call: return "call of a function";
     default: return "released handle, or none of this library";
   }
 }

@@ -19,6 +19,7 @@
  * tensor.h    tensors from memory and back, DLPack
  * autograd.h  gradients and the graph
  * hooks.h     the host's code in a backward pass and around saved values
+ * function.h  functions and operations of the host, with derivatives of their own
  * invoke.h    operations by name, and as data
  * ops.h       one function for each operation
  */
@@ -28,6 +29,7 @@
 #include "gradus/autograd.h"
 #include "gradus/base.h"
 #include "gradus/context.h"
+#include "gradus/function.h"
 #include "gradus/hooks.h"
 #include "gradus/invoke.h"
 #include "gradus/ops.h"

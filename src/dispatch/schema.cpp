@@ -16,31 +16,27 @@ class Parser {
     if (eat('.')) s.overload = word();
     expect('(');
     bool keyword_only = false;
-    while (!eat(')')) {
+    list(')', [&] {
       if (eat('*')) keyword_only = true;
-      else {
-        Argument a = argument();
-        a.keyword_only = keyword_only;
-        if (a.type == Type::tensor) a.input = s.inputs++;
-        if (!a.has_default && s.required == static_cast<int>(s.arguments.size())) ++s.required;
-        s.arguments.push_back(std::move(a));
-      }
-      eat(',');
-    }
+      else add_argument(s, keyword_only);
+    });
     expect('-');
     expect('>');
-    if (eat('(')) {
-      while (!eat(')')) {
-        s.results.push_back(result());
-        eat(',');
-      }
-    } else {
-      s.results.push_back(result());
-    }
+    if (eat('(')) list(')', [&] { s.results.push_back(result()); });
+    else s.results.push_back(result());
+    skip();
+    GRADUS_CHECK(at_ == text_.size(), internal, "schema: '{}' follows the end of '{}'", text_.substr(at_), text_);
     return s;
   }
 
  private:
+  void add_argument(Schema& s, bool keyword_only) {
+    Argument a = argument();
+    a.keyword_only = keyword_only;
+    if (a.type == Type::tensor) a.input = s.inputs++;
+    if (!a.has_default && s.required == static_cast<int>(s.arguments.size())) ++s.required;
+    s.arguments.push_back(std::move(a));
+  }
   Argument argument() {
     Argument a;
     a.type = type();
@@ -81,21 +77,18 @@ class Parser {
   void default_of(Argument& a) {
     a.has_default = true;
     if (eat('[')) {
-      while (!eat(']')) { a.integers.push_back(std::atoll(std::string(number()).c_str())); eat(','); }
+      list(']', [&] { a.integers.push_back(integer(number())); });
       a.fallback.tag = Tag::integers;
     } else if (eat('\'')) {
       a.text = until('\'');
       a.fallback.tag = Tag::text;
+    } else if (skip(); at_ < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '-')) {
+      const std::string n = number();
+      if (a.list) { a.integers.assign(1, integer(n)); a.fallback.tag = Tag::integers; }
+      else if (a.type == Type::real || n.find_first_of(".e") != std::string::npos) a.fallback = Value(real(n));
+      else a.fallback = Value(integer(n));
     } else {
-      skip();
-      if (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '-') {
-        const std::string n(number());
-        if (a.list) { a.integers.assign(1, std::atoll(n.c_str())); a.fallback.tag = Tag::integers; }
-        else if (a.type == Type::real || n.find_first_of(".e") != std::string::npos) a.fallback = Value(std::atof(n.c_str()));
-        else a.fallback = Value(static_cast<int64_t>(std::atoll(n.c_str())));
-      } else {
-        named_default(a, word());
-      }
+      named_default(a, word());
     }
   }
   void named_default(Argument& a, const std::string& w) {
@@ -107,7 +100,13 @@ class Parser {
     else fail(Status::internal, "schema: unknown default '{}' in '{}'", w, text_);
   }
 
-  void skip() { while (at_ < text_.size() && text_[at_] == ' ') ++at_; }
+  // Items with commas between, up to `end`.
+  template <class F> void list(char end, F&& item) {
+    if (eat(end)) return;
+    do item(); while (eat(','));
+    expect(end);
+  }
+  void skip() { while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_; }
   bool eat(char c) {
     skip();
     if (at_ < text_.size() && text_[at_] == c) { ++at_; return true; }
@@ -121,11 +120,23 @@ class Parser {
     GRADUS_CHECK(at_ > begin, internal, "schema: expected a word at {} of '{}'", at_, text_);
     return std::string(text_.substr(begin, at_ - begin));
   }
-  std::string_view number() {
+  std::string number() {
     skip();
     const size_t begin = at_;
     while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.' || text_[at_] == '-' || text_[at_] == '+')) ++at_;
-    return text_.substr(begin, at_ - begin);
+    return std::string(text_.substr(begin, at_ - begin));
+  }
+  int64_t integer(const std::string& n) {
+    char* end = nullptr;
+    const long long value = std::strtoll(n.c_str(), &end, 10);
+    GRADUS_CHECK(!n.empty() && *end == 0, internal, "schema: '{}' is no integer in '{}'", n, text_);
+    return value;
+  }
+  double real(const std::string& n) {
+    char* end = nullptr;
+    const double value = std::strtod(n.c_str(), &end);
+    GRADUS_CHECK(!n.empty() && *end == 0, internal, "schema: '{}' is no number in '{}'", n, text_);
+    return value;
   }
   std::string_view until(char c) {
     const size_t begin = at_;
