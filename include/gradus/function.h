@@ -48,8 +48,7 @@ enum { GRADUS_FUNCTION_ONCE_DIFFERENTIABLE = 0x1 /* vjp runs unrecorded, and a g
  * backward runs, a gradient for a null input VALUE, for one of integers DTYPE, another number of them VALUE. vjp is recorded under
  * GRADUS_BACKWARD_RECORD, so a rule made of operations has any number of derivatives. user is used by every pass over the node; two
  * contexts may be in vjp at the same time. results: [own] capacity entries; if they do not suffice: VALUE, and count is
- * what is needed. Other errors:
- * NULL, those of the callbacks, CALLBACK for a C++ exception, and those of the functions below.
+ * what is needed. Other errors: NULL, those of the callbacks, CALLBACK for a C++ exception, and those of the functions below.
  */
 GRADUS_API gradus_status gradus_function_apply(gradus_context *ctx, const gradus_function *definition,
                                                gradus_tensor *const *inputs, size_t input_count, gradus_tensor **results,
