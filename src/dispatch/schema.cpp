@@ -6,6 +6,12 @@
 namespace gradus {
 namespace {
 
+Dtype dtype_called(std::string_view word) {                   // "float32"
+  for (int i = 1; i < kDtypes; ++i)
+    if (name(static_cast<Dtype>(i)) == word) return static_cast<Dtype>(i);
+  return Dtype::none;
+}
+
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
@@ -97,6 +103,7 @@ class Parser {
     else if (w == "Mean") a.fallback = Value(1);
     else if (w == "Sum") a.fallback = Value(2);
     else if (w == "long") a.fallback = Value(Dtype::i64);
+    else if (const Dtype t = dtype_called(w); t != Dtype::none) a.fallback = Value(t);
     else fail(Status::internal, "schema: unknown default '{}' in '{}'", w, text_);
   }
 
@@ -169,7 +176,7 @@ std::string print_default(const Argument& a) {
       return s.find_first_of(".en") == std::string::npos ? s + ".0" : s;
     }
     case Tag::text: return "'" + a.text + "'";
-    case Tag::dtype: return "long";
+    case Tag::dtype: return a.fallback.aux == static_cast<uint32_t>(Dtype::i64) ? "long" : std::string(name(static_cast<Dtype>(a.fallback.aux)));
     case Tag::integers: return a.list_size && a.integers.size() == 1 ? std::to_string(a.integers[0]) : text(a.integers);
     default: return "None";
   }
