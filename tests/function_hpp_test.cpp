@@ -84,8 +84,7 @@ TEST_F(Function, ListsAndGradientsThatAreSummedOverBroadcastDimensions) {
 
 struct Doubled : gradus::Function<Doubled> {                  // x is written
   static Tensors forward(AutogradContext* ctx, const Tensor& x, const std::string& how) {
-    if (how == "unmarked") return {x.mul_(2)};
-    x.mul_(2);
+    if (how != "unwritten") x.mul_(2);
     ctx->mark_dirty({x});
     if (how == "lost") return {x * 1};
     if (how == "constant") ctx->mark_non_differentiable({x});
@@ -123,6 +122,10 @@ TEST_F(Function, WrittenInputs) {
   Doubled::apply(v, std::string("once"));
   expect_error(GRADUS_E_IN_PLACE, "version", [&] { kept.sum().backward(); });
 
+  const Tensor u = x * 1, too = u * u;                        // the mark counts, not what the library saw
+  Doubled::apply(u, std::string("unwritten"));
+  expect_error(GRADUS_E_IN_PLACE, "its owner", [&] { too.sum().backward(); });
+
   const Tensor constant = Doubled::apply(x * 1, std::string("constant"))[0];
   EXPECT_FALSE(constant.requires_grad());
 }
@@ -154,6 +157,16 @@ struct Row : gradus::Function<Row> {
   static Tensor backward(AutogradContext*, const Tensors& g) { return gradus::cat({g[0], g[0] * 0}); }
 };
 
+struct WholeAndPart : gradus::Function<WholeAndPart> {         // the part was made before the whole was written
+  static Tensors forward(AutogradContext* ctx, const Tensor& x) {
+    const Tensor part = x.narrow(0, 0, 1);
+    x.mul_(2);
+    ctx->mark_dirty({x});
+    return {x, part};
+  }
+  static Tensor backward(AutogradContext*, const Tensors& g) { return 2 * (g[0] + gradus::cat({g[1], g[1] * 0})); }
+};
+
 TEST_F(Function, InputsAndViewsThatAreReturned) {
   const Tensor x = leaf({1, 2});
   const Tensor y = AsItIs::apply(x);
@@ -166,6 +179,11 @@ TEST_F(Function, InputsAndViewsThatAreReturned) {
   expect_values(gradus::grad({row.sum()}, {x})[0], {1, 0});
   expect_error(GRADUS_E_STATE, "custom function", [&] { same.mul_(2); });
   expect_error(GRADUS_E_STATE, "custom function", [&] { row.mul_(2); });
+  const Tensors both = WholeAndPart::apply(x * 1);
+  expect_values(gradus::grad({both[1].sum()}, {x})[0], {2, 0});
+  const Tensor plain = gradus::tensor({1.0, 2.0}, gradus::float64), shown = AsItIs::apply(plain);
+  EXPECT_FALSE(shown.is_same(plain));
+  expect_error(GRADUS_E_STATE, "custom function", [&] { shown.mul_(x); });
   const gradus::NoGradGuard off;
   EXPECT_FALSE(AsItIs::apply(inner).requires_grad());
 }
@@ -314,6 +332,33 @@ TEST_F(Function, NothingOwnsItself) {
   const Tensor y = Inner::apply(x);
   EXPECT_EQ(y.grad_fn().name(), "InnerBackward");
   expect_values(gradus::grad({y.sum()}, {x})[0], {1, std::exp(1)});
+}
+
+struct Careless : gradus::Function<Careless> {                // leaves a mode on, and saves what was made elsewhere
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& other) {
+    const Tensor y = x * other;
+    gradus_context_set_recording(gradus::Context::current(), 1, nullptr);
+    ctx->save_for_backward({other});
+    return y;
+  }
+  static Tensors backward(AutogradContext* ctx, const Tensors& g) { return {g[0] * ctx->saved_tensors()[0], Tensor()}; }
+};
+
+TEST_F(Function, Modes) {
+  const Tensor x = leaf({1, 2});
+  Tensor other;
+  {
+    const gradus::InferenceGuard inference;
+    other = gradus::tensor({5.0, 6.0}, gradus::float64);
+    EXPECT_FALSE(Careless::apply(x, other).requires_grad());
+  }
+  expect_error(GRADUS_E_STATE, "Careless: a tensor made in inference mode", [&] { Careless::apply(x, other); });
+  const Tensor y = Careless::apply(x, other.clone());
+  EXPECT_EQ(y.grad_fn().name(), "CarelessBackward");
+  expect_values(gradus::grad({y.sum()}, {x})[0], {5, 6});
+  const gradus::NoGradGuard off;
+  EXPECT_FALSE(Careless::apply(x, other).requires_grad());
+  EXPECT_FALSE(gradus::is_grad_enabled());
 }
 
 struct Short : gradus::Function<Short> {

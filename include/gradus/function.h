@@ -63,7 +63,7 @@ GRADUS_API gradus_status gradus_function_save_for_backward(gradus_context *ctx, 
                                                            gradus_tensor *const *tensors, size_t count); /* since:1 */
 /*
  * For forward: the inputs that it writes. All have to be results (else STATE from the application, as for a leaf that requires grad,
- * and for a view when there are other results, too). Their version is raised.
+ * and for a view when there are other results, too). Their version is raised. What was written stays so after a failure.
  */
 GRADUS_API gradus_status gradus_function_mark_dirty(gradus_context *ctx, gradus_function_call *call,
                                                     gradus_tensor *const *tensors, size_t count); /* since:1 */
