@@ -26,7 +26,14 @@ template <class Fn> class Callback {
   template <class... A> gradus_status status(A... arguments) const {
     Context& c = context();
     c.error.status = GRADUS_OK;
-    return shared_->f(shared_->user, capi::handle(&c), arguments...);
+    try {
+      return shared_->f(shared_->user, capi::handle(&c), arguments...);
+    } catch (const std::exception& e) {
+      write_error(c, GRADUS_E_CALLBACK, e.what(), "callback", -1, 0);
+    } catch (...) {
+      write_error(c, GRADUS_E_CALLBACK, "a foreign exception came out of a callback", "callback", -1, 0);
+    }
+    return GRADUS_E_CALLBACK;
   }
   static void check(gradus_status s, const char* what) {
     if (s == GRADUS_OK) return;

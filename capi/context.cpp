@@ -6,6 +6,7 @@
 
 #include "capi/invoke.h"
 #include "graph/observer.h"
+#include "graph/custom.h"
 #include "ops/lists.h"
 #include "profile/anomaly.h"
 #include "profile/logger.h"
@@ -90,6 +91,7 @@ void gradus_retain(void* handle) {
     case Kind::tensor: retain(static_cast<TensorImpl*>(handle)); break;
     case Kind::node: retain(static_cast<Node*>(handle)); break;
     case Kind::profile: retain(static_cast<Profile*>(handle)); break;
+    case Kind::call: retain(static_cast<FunctionCall*>(handle)); break;
     default: break;
   }
 }
@@ -101,6 +103,7 @@ void gradus_release(void* handle) {
     case Kind::tensor: release(static_cast<TensorImpl*>(handle)); break;
     case Kind::node: release(static_cast<Node*>(handle)); break;
     case Kind::profile: release(static_cast<Profile*>(handle)); break;
+    case Kind::call: release(static_cast<FunctionCall*>(handle)); break;
     default: break;
   }
 }

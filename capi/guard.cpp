@@ -63,6 +63,7 @@ static const char* name(Kind k) {
     case Kind::node: return "graph node";
     case Kind::op: return "operation";
     case Kind::profile: return "profile";
+    case Kind::call: return "call of a function";
     default: return "released handle, or none of this library";
   }
 }

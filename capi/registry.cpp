@@ -30,11 +30,13 @@ int32_t kind_of(const Argument& a) {
   }
 }
 
-// The schemas as printed, in-place forms included; made at first use and never freed, as the registry.
+// The schemas as printed, in-place forms included; made at first use and never freed, as the registry. Those of the host have theirs.
 const char* schema_text(const OpInfo& op) {
+  if (op.host) return op.op->schema.data();
   static const auto* texts = [] {
     auto* all = new std::vector<std::string>;
-    for (const Op* o : all_ops()) all->push_back(print(o->info->schema));
+    for (const Op* o : all_ops())
+      if (!o->info->host) all->push_back(print(o->info->schema));
     return all;
   }();
   return (*texts)[static_cast<size_t>(op.index)].c_str();
@@ -77,7 +79,7 @@ gradus_status gradus_op_describe(const gradus_op* handle, gradus_op_info* info) 
   } catch (...) {
     return GRADUS_E_MEMORY;
   }
-  i.summary = o.op->doc.data();                               // a literal
+  i.summary = o.op->doc.data();                               // a literal, or ends in a 0
   i.serves = o.op->serves.empty() ? "" : o.op->serves.data();
   return write_info(info, i) ? GRADUS_OK : GRADUS_E_ARGUMENT;
 }

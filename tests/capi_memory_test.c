@@ -1,4 +1,4 @@
-/* A small training step under an allocator that fails at its n-th request, for every n until it succeeds: each failure is
+/* A small training step, with a function of the caller in it, under an allocator that fails at its n-th request, for every n until it succeeds: each failure is
  * MEMORY with a readable message, and everything is released afterwards. */
 #include <stdlib.h>
 
@@ -25,7 +25,44 @@ static gradus_status scaled(void *user, gradus_context *ctx, gradus_tensor *grad
   return gradus_mul_scalar(ctx, grad, 0.5, replacement);
 }
 
-enum { A, B, SUM, PRODUCT, CURVE, LOSS, GRAD, SECOND, TOTAL, COUNT };
+/* A function that doubles its input in place, which is a view, and saves it. */
+static int applied, let_go;
+static void on_let_go(void *user) { (void)user; ++let_go; }
+static gradus_status double_it(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *in, size_t n, gradus_tensor **out,
+                               size_t capacity, size_t *count) {
+  gradus_status s;
+  (void)user; (void)n; (void)capacity;
+  if ((s = gradus_mul_scalar_(ctx, in[0], 2.0, &out[0])) != GRADUS_OK) return s;
+  *count = 1;
+  if ((s = gradus_function_mark_dirty(ctx, call, in, 1)) != GRADUS_OK) return s;
+  return gradus_function_save_for_backward(ctx, call, in, 1);
+}
+static gradus_status double_back(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *in, size_t n, gradus_tensor **out,
+                                 size_t capacity, size_t *count) {
+  gradus_tensor *y = NULL;
+  gradus_status s = gradus_function_saved(ctx, call, 0, &y);
+  (void)user; (void)n;
+  gradus_release(y);
+  if (s == GRADUS_OK) s = gradus_mul_scalar(ctx, in[0], 2.0, &out[0]);
+  *count = capacity;
+  return s;
+}
+static gradus_status apply(gradus_context *ctx, gradus_tensor *x, gradus_tensor **y) {
+  gradus_function f;
+  size_t count;
+  gradus_status s;
+  memset(&f, 0, sizeof f);
+  f.struct_size = sizeof f;
+  f.name = "Double";
+  f.forward = double_it;
+  f.vjp = double_back;
+  f.destroy = on_let_go;
+  s = gradus_function_apply(ctx, &f, &x, 1, y, 1, &count);
+  applied += s == GRADUS_OK;
+  return s;
+}
+
+enum { A, B, SUM, VIEW, DOUBLED, PRODUCT, CURVE, LOSS, GRAD, SECOND, TOTAL, COUNT };
 
 /* All of it, or a status; what was made is in t. */
 static gradus_status step(gradus_context *ctx, gradus_tensor **t, gradus_node **node) {
@@ -42,6 +79,8 @@ static gradus_status step(gradus_context *ctx, gradus_tensor **t, gradus_node **
   TRY(gradus_tensor_set_requires_grad(ctx, t[A], 1));
   TRY(gradus_tensor_add_hook(ctx, t[A], scaled, NULL, NULL, NULL));
   TRY(gradus_add(ctx, t[A], t[B], &t[SUM]));
+  TRY(gradus_select(ctx, t[SUM], 0, 1, &t[VIEW]));
+  TRY(apply(ctx, t[VIEW], &t[DOUBLED]));
   TRY(gradus_mul(ctx, t[SUM], t[A], &t[PRODUCT]));
   TRY(gradus_tanh(ctx, t[PRODUCT], &t[CURVE]));
   TRY(gradus_sum(ctx, t[CURVE], NULL, 0, 0, 0, &t[LOSS]));
@@ -80,7 +119,7 @@ static gradus_status run(long until_failure, struct heap *heap) {
   gradus_release(ctx);
   gradus_release(node);
   for (i = 0; i < COUNT; ++i) gradus_release(t[i]);
-  CHECK(heap->blocks == 0 && heap->destroyed == 1);
+  CHECK(heap->blocks == 0 && heap->destroyed == 1 && applied == let_go);
   CHECK(counts_now().tensors == 0 && counts_now().graph_nodes == 0 && counts_now().callbacks == 0);
   return s;
 }
@@ -89,7 +128,7 @@ int main(void) {
   struct heap heap;
   long n = 0;
   while (run(n, &heap) != GRADUS_OK && n < 10000 && faults == 0) ++n;
-  CHECK(n > 20 && n < 10000);
+  CHECK(n > 20 && n < 10000 && applied > 1);
   printf("capi_memory_test: %ld failing allocations\n", n);
   return finish("capi_memory_test");
 }

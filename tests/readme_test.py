@@ -8,8 +8,8 @@ import tempfile
 readme, include, library, cc, cxx = sys.argv[1:6]
 text = open(readme, encoding="utf-8").read()
 blocks = re.findall(r"```(c|cpp|python)\n(.*?)```\n```text\n(.*?)```", text, re.S)
-if [b[0] for b in blocks] != ["c", "cpp", "python"]:
-    sys.exit(f"{readme}: expected one program each in C, C++ and Python, found {[b[0] for b in blocks]}")
+if {b[0] for b in blocks} != {"c", "cpp", "python"} or len(blocks) != text.count("\n```c") + text.count("\n```python"):
+    sys.exit(f"{readme}: expected programs in C, C++ and Python, each with its output, found {[b[0] for b in blocks]}")
 
 folder = os.path.dirname(library)
 package = os.path.join(os.path.dirname(os.path.abspath(readme)), "bindings", "python")

@@ -20,6 +20,7 @@
  * autograd.h  gradients and the graph
  * hooks.h     the host's code in a backward pass and around saved values
  * checkpoint.h  parts of the forward pass that run again in backward
+ * function.h  functions and operations of the host, with derivatives of their own
  * invoke.h    operations by name, and as data
  * profile.h   what ran, how often and for how long
  * ops.h       one function for each operation
@@ -31,6 +32,7 @@
 #include "gradus/base.h"
 #include "gradus/checkpoint.h"
 #include "gradus/context.h"
+#include "gradus/function.h"
 #include "gradus/hooks.h"
 #include "gradus/invoke.h"
 #include "gradus/ops.h"

@@ -93,6 +93,7 @@ struct OpInfo {
   Op* in_place = nullptr;                                     // the form op_
   const Op* functional = nullptr;                             // of an in-place form
   bool differentiable = false;
+  bool host = false;                                          // registered by the host; all its text ends in a 0
   unsigned rules = 0;                                         // bit i: tensor argument i can have a gradient
   int index = 0;
 };

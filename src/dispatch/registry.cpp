@@ -1,15 +1,32 @@
 #include "dispatch/registry.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 
 namespace gradus {
 namespace {
 
+constexpr size_t kBuckets = 256;
+struct Added {                                                // by the host
+  const Op* op;
+  Added* next;
+};
+
 struct Registry {
   std::once_flag once;
-  std::vector<const Op*> ops;
+  std::vector<const Op*> ops;                                 // the library's own; the first ones of the table
   std::unordered_map<std::string_view, const Op*> by_name;
+
+  std::mutex append;                                          // one registration at a time
+  std::vector<std::unique_ptr<const Op*[]>> tables;           // the last is in use; the others may still be read
+  size_t room = 0;                                            // in the last one
+  std::atomic<const Op* const*> table{nullptr};
+  std::atomic<size_t> count{0};                               // set after the table
+  std::array<std::atomic<Added*>, kBuckets> added{};
 };
 Registry& registry() {                                        // never destroyed: ops are valid until the process ends
   alignas(Registry) static char place[sizeof(Registry)];
@@ -80,15 +97,59 @@ void complete_registry(OpLists lists) {
         add(r, *op);
         if (has_in_place_form(*op)) add_in_place(r, *op);
       }
+    r.table.store(r.ops.data(), std::memory_order_release);
+    r.count.store(r.ops.size(), std::memory_order_release);
   });
 }
 
-std::span<const Op* const> all_ops() { return registry().ops; }
+// A table of twice the size when the one in use is full.
+static const Op** table_with_room(Registry& r, size_t count) {
+  if (count < r.room) return r.tables.back().get();
+  r.tables.reserve(r.tables.size() + 1);
+  const size_t room = 2 * count;
+  auto larger = std::make_unique<const Op*[]>(room);
+  std::copy_n(r.table.load(std::memory_order_relaxed), count, larger.get());
+  r.tables.push_back(std::move(larger));
+  r.room = room;
+  return r.tables.back().get();
+}
+
+static std::atomic<Added*>& bucket(Registry& r, std::string_view name) { return r.added[std::hash<std::string_view>{}(name) % kBuckets]; }
+
+void append_op(Op& op) {
+  Registry& r = registry();
+  const std::lock_guard lock(r.append);
+  GRADUS_CHECK(!find_op(op.info->name), value, "{}: there is an operation of this name", op.info->name);
+  const size_t count = r.count.load(std::memory_order_relaxed);
+  auto* entry = new Added{&op, nullptr};
+  const Op** table = nullptr;
+  try {
+    table = table_with_room(r, count);
+  } catch (...) {
+    delete entry;
+    throw;
+  }
+  op.info->index = static_cast<int>(count);
+  table[count] = &op;
+  std::atomic<Added*>& first = bucket(r, op.info->name);
+  entry->next = first.load(std::memory_order_relaxed);
+  r.table.store(table, std::memory_order_release);
+  r.count.store(count + 1, std::memory_order_release);
+  first.store(entry, std::memory_order_release);
+}
+
+std::span<const Op* const> all_ops() {
+  const Registry& r = registry();
+  const size_t count = r.count.load(std::memory_order_acquire);   // before the table, which only grows
+  return {r.table.load(std::memory_order_acquire), count};
+}
 
 const Op* find_op(std::string_view name) {
-  const auto& map = registry().by_name;
-  const auto at = map.find(name);
-  return at == map.end() ? nullptr : at->second;
+  Registry& r = registry();
+  if (const auto at = r.by_name.find(name); at != r.by_name.end()) return at->second;
+  for (const Added* a = bucket(r, name).load(std::memory_order_acquire); a; a = a->next)
+    if (a->op->info->name == name) return a->op;
+  return nullptr;
 }
 
 }  // namespace gradus

@@ -6,6 +6,12 @@
 namespace gradus {
 namespace {
 
+Dtype dtype_called(std::string_view word) {                   // "float32"
+  for (int i = 1; i < kDtypes; ++i)
+    if (name(static_cast<Dtype>(i)) == word) return static_cast<Dtype>(i);
+  return Dtype::none;
+}
+
 class Parser {
  public:
   explicit Parser(std::string_view text) : text_(text) {}
@@ -16,31 +22,27 @@ class Parser {
     if (eat('.')) s.overload = word();
     expect('(');
     bool keyword_only = false;
-    while (!eat(')')) {
+    list(')', [&] {
       if (eat('*')) keyword_only = true;
-      else {
-        Argument a = argument();
-        a.keyword_only = keyword_only;
-        if (a.type == Type::tensor) a.input = s.inputs++;
-        if (!a.has_default && s.required == static_cast<int>(s.arguments.size())) ++s.required;
-        s.arguments.push_back(std::move(a));
-      }
-      eat(',');
-    }
+      else add_argument(s, keyword_only);
+    });
     expect('-');
     expect('>');
-    if (eat('(')) {
-      while (!eat(')')) {
-        s.results.push_back(result());
-        eat(',');
-      }
-    } else {
-      s.results.push_back(result());
-    }
+    if (eat('(')) list(')', [&] { s.results.push_back(result()); });
+    else s.results.push_back(result());
+    skip();
+    GRADUS_CHECK(at_ == text_.size(), internal, "schema: '{}' follows the end of '{}'", text_.substr(at_), text_);
     return s;
   }
 
  private:
+  void add_argument(Schema& s, bool keyword_only) {
+    Argument a = argument();
+    a.keyword_only = keyword_only;
+    if (a.type == Type::tensor) a.input = s.inputs++;
+    if (!a.has_default && s.required == static_cast<int>(s.arguments.size())) ++s.required;
+    s.arguments.push_back(std::move(a));
+  }
   Argument argument() {
     Argument a;
     a.type = type();
@@ -81,21 +83,18 @@ class Parser {
   void default_of(Argument& a) {
     a.has_default = true;
     if (eat('[')) {
-      while (!eat(']')) { a.integers.push_back(std::atoll(std::string(number()).c_str())); eat(','); }
+      list(']', [&] { a.integers.push_back(integer(number())); });
       a.fallback.tag = Tag::integers;
     } else if (eat('\'')) {
       a.text = until('\'');
       a.fallback.tag = Tag::text;
+    } else if (skip(); at_ < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '-')) {
+      const std::string n = number();
+      if (a.list) { a.integers.assign(1, integer(n)); a.fallback.tag = Tag::integers; }
+      else if (a.type == Type::real || n.find_first_of(".e") != std::string::npos) a.fallback = Value(real(n));
+      else a.fallback = Value(integer(n));
     } else {
-      skip();
-      if (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '-') {
-        const std::string n(number());
-        if (a.list) { a.integers.assign(1, std::atoll(n.c_str())); a.fallback.tag = Tag::integers; }
-        else if (a.type == Type::real || n.find_first_of(".e") != std::string::npos) a.fallback = Value(std::atof(n.c_str()));
-        else a.fallback = Value(static_cast<int64_t>(std::atoll(n.c_str())));
-      } else {
-        named_default(a, word());
-      }
+      named_default(a, word());
     }
   }
   void named_default(Argument& a, const std::string& w) {
@@ -104,10 +103,17 @@ class Parser {
     else if (w == "Mean") a.fallback = Value(1);
     else if (w == "Sum") a.fallback = Value(2);
     else if (w == "long") a.fallback = Value(Dtype::i64);
+    else if (const Dtype t = dtype_called(w); t != Dtype::none) a.fallback = Value(t);
     else fail(Status::internal, "schema: unknown default '{}' in '{}'", w, text_);
   }
 
-  void skip() { while (at_ < text_.size() && text_[at_] == ' ') ++at_; }
+  // Items with commas between, up to `end`.
+  template <class F> void list(char end, F&& item) {
+    if (eat(end)) return;
+    do item(); while (eat(','));
+    expect(end);
+  }
+  void skip() { while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_]))) ++at_; }
   bool eat(char c) {
     skip();
     if (at_ < text_.size() && text_[at_] == c) { ++at_; return true; }
@@ -121,11 +127,23 @@ class Parser {
     GRADUS_CHECK(at_ > begin, internal, "schema: expected a word at {} of '{}'", at_, text_);
     return std::string(text_.substr(begin, at_ - begin));
   }
-  std::string_view number() {
+  std::string number() {
     skip();
     const size_t begin = at_;
     while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '.' || text_[at_] == '-' || text_[at_] == '+')) ++at_;
-    return text_.substr(begin, at_ - begin);
+    return std::string(text_.substr(begin, at_ - begin));
+  }
+  int64_t integer(const std::string& n) {
+    char* end = nullptr;
+    const long long value = std::strtoll(n.c_str(), &end, 10);
+    GRADUS_CHECK(!n.empty() && *end == 0, internal, "schema: '{}' is no integer in '{}'", n, text_);
+    return value;
+  }
+  double real(const std::string& n) {
+    char* end = nullptr;
+    const double value = std::strtod(n.c_str(), &end);
+    GRADUS_CHECK(!n.empty() && *end == 0, internal, "schema: '{}' is no number in '{}'", n, text_);
+    return value;
   }
   std::string_view until(char c) {
     const size_t begin = at_;
@@ -158,7 +176,7 @@ std::string print_default(const Argument& a) {
       return s.find_first_of(".en") == std::string::npos ? s + ".0" : s;
     }
     case Tag::text: return "'" + a.text + "'";
-    case Tag::dtype: return "long";
+    case Tag::dtype: return a.fallback.aux == static_cast<uint32_t>(Dtype::i64) ? "long" : std::string(name(static_cast<Dtype>(a.fallback.aux)));
     case Tag::integers: return a.list_size && a.integers.size() == 1 ? std::to_string(a.integers[0]) : text(a.integers);
     default: return "None";
   }

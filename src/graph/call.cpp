@@ -130,7 +130,7 @@ void call_in_place(const Op& op, Value* values, Tensors& out) {
   TensorImpl* self = values[0].t;
   const bool base_wants = self->view && self->autograd->base.impl()->wants_grad();
   const bool records = context().grad_mode && !context().inference_mode && (base_wants || any_needs_grad(op, args)) && is_differentiable(self->dtype);
-  check_in_place(op, self, records);
+  check_in_place(name(op), self, records);
   if (op.compose && (!op.kernel || (records && !has_own_rule(op)))) {
     compose_in_place(op, values, records);
   } else {

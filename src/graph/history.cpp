@@ -77,7 +77,8 @@ static const Op& strided_put() { static const Op* op = find_op("_strided_put"); 
 
 [[noreturn]] static void refuse_view(std::string_view what, ViewKind kind) {
   constexpr std::string_view why[] = {"", "was made while recording was off", "was made in inference mode",
-                                      "is one of several outputs of one op"};
+                                      "is one of several outputs of one op",
+                                      "came out of a custom function, whose rule the write would pass by: clone it first"};
   fail(Status::state, "{}: the tensor is a view that {}, so writing through it or its base can't be recorded", what, why[static_cast<int>(kind)]);
 }
 
@@ -164,17 +165,17 @@ void Rewrite::commit() noexcept {
 // ---- rules for the user
 static bool wants_leaf(const TensorImpl* t) { return t->requires_grad && !t->grad_fn; }
 
-void check_in_place(const Op& op, TensorImpl* self, bool records) {
-  GRADUS_CHECK(!self->storage->read_only, state, "{}: the tensor's memory is read-only", name(op));
+void check_in_place(std::string_view by, TensorImpl* self, bool records) {
+  GRADUS_CHECK(!self->storage->read_only, state, "{}: the tensor's memory is read-only", by);
   GRADUS_CHECK(self->contiguous || is_non_overlapping(self->sizes(), self->strides()), state,
-               "{}: elements of the written tensor of shape {} and strides {} share memory: clone it first", name(op), text(self->sizes()),
+               "{}: elements of the written tensor of shape {} and strides {} share memory: clone it first", by, text(self->sizes()),
                text(self->strides()));
-  GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", name(op));
+  GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", by);
   if (!context().grad_mode || context().inference_mode) return;
-  GRADUS_CHECK(!wants_leaf(self), state, "{}: a leaf that requires grad is being changed in place", name(op));
+  GRADUS_CHECK(!wants_leaf(self), state, "{}: a leaf that requires grad is being changed in place", by);
   if (!self->view) return;
-  GRADUS_CHECK(!wants_leaf(self->autograd->base.impl()), state, "{}: a view of a leaf that requires grad is being changed in place", name(op));
-  if (records && self->autograd->kind != ViewKind::ordinary) refuse_view(name(op), self->autograd->kind);
+  GRADUS_CHECK(!wants_leaf(self->autograd->base.impl()), state, "{}: a view of a leaf that requires grad is being changed in place", by);
+  if (records && self->autograd->kind != ViewKind::ordinary) refuse_view(by, self->autograd->kind);
 }
 
 void set_requires_grad(TensorImpl* t, bool on) {

@@ -5,7 +5,7 @@
 namespace gradus {
 
 // How a view came about; only an ordinary one may be written through while recording.
-enum class ViewKind : uint8_t { ordinary, no_grad, inference, multiple };
+enum class ViewKind : uint8_t { ordinary, no_grad, inference, multiple, custom };
 
 struct AutogradMeta {
   Tensor grad;
@@ -45,7 +45,7 @@ class Rewrite {
   Ref<Node> base_node_;
   uint32_t nr_;
 };
-void check_in_place(const Op& op, TensorImpl* self, bool records);
+void check_in_place(std::string_view by, TensorImpl* self, bool records);
 Tensor detach(const Tensor& t);
 void detach_in_place(TensorImpl* t);
 void retain_grad(TensorImpl* t);

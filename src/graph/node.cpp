@@ -228,18 +228,16 @@ static const Op& host_op() {
   return *made;
 }
 
-Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<const Tensor> inputs, std::span<const Tensor> outputs) {
+Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<Edge> edges, std::span<const Tensor> outputs) {
   size_t metas = 0;
   for (const Tensor& t : outputs) metas += sizeof(StoredMeta) + 8 * static_cast<size_t>(t.ndim());
-  const auto edges = static_cast<uint32_t>(inputs.size());
-  Ref<Node> n = new_node(host_op(), sizeof(Node) + edges * sizeof(Edge) + metas, edges, outputs.size(), false);
+  const auto count = static_cast<uint32_t>(edges.size());
+  Ref<Node> n = new_node(host_op(), sizeof(Node) + count * sizeof(Edge) + metas, count, outputs.size(), false);
   extra_of(n.get()).host = std::move(rule);
   uint64_t newest = 0;
-  for (uint32_t i = 0; i < edges; ++i) {
-    TensorImpl* t = inputs[i].impl();
-    if (!t || !needs_grad(t)) continue;
-    n->edges()[i] = history(t);
-    newest = std::max(newest, n->edges()[i].node->sequence);
+  for (uint32_t i = 0; i < count; ++i) {
+    n->edges()[i] = std::exchange(edges[i], {});
+    if (const Node* to = n->edges()[i].node) newest = std::max(newest, to->sequence);
   }
   number(n.get(), newest);
   char* at = metas_of(n.get());
@@ -282,18 +280,22 @@ OutputMeta output_meta(const Node* node, uint32_t nr) {
   }
 }
 
-std::string node_name(const Node* n) {
-  if (n->is_sink()) return "AccumulateGrad";
-  if (n->extra && n->extra->host) return n->extra->host->name();
-  const OpInfo* info = n->op->info;
+std::string node_name(std::string_view op) {
   std::string s;
   bool upper = true;
-  for (char c : info->functional ? info->functional->info->name : info->name) {
+  for (char c : op) {
     if (c == '_' || c == '.') { upper = true; continue; }
     s += upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
     upper = false;
   }
   return s + "Backward0";
+}
+
+std::string node_name(const Node* n) {
+  if (n->is_sink()) return "AccumulateGrad";
+  if (n->extra && n->extra->host) return n->extra->host->name();
+  const OpInfo* info = n->op->info;
+  return node_name(info->functional ? info->functional->info->name : info->name);
 }
 
 void release_saved(Node* n) {

@@ -81,6 +81,7 @@ struct OutputMeta {
 OutputMeta output_meta(const Node* n, uint32_t nr);
 
 std::string node_name(const Node* n);                         // "MulBackward0", "AccumulateGrad"
+std::string node_name(std::string_view op);
 
 // Builds a node for outputs of the given metadata. Edges lead to the histories of the tensor arguments that want a gradient
 // and have a rule; what those rules read is saved. Outputs are attached with set_history.
@@ -89,10 +90,11 @@ Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outp
 Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out);
 void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr);
 void pack_outputs(Node* n);                                   // of a write ahead, once it is done: by the hooks in force
-// A node of a host's function with `inputs` edges, to be filled in, and outputs of the given metadata.
-Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<const Tensor> inputs, std::span<const Tensor> outputs);
+// A node of a host's function with outputs of the given metadata. It takes the references of the edges.
+Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<Edge> edges, std::span<const Tensor> outputs);
 // The value with a history of its own that leads to the edge.
 Tensor with_history(const Tensor& value, const Edge& to);
+Tensor as_recorded(Tensor value, const Edge& to);             // the same, unless that is the history that it has
 void check_not_freed(const Node* n);
 
 // The arguments of a recorded call: attributes as given, tensors where they were saved. Throws when they were released or

@@ -33,14 +33,16 @@ void Unpacked::read_outputs() {
   }
 }
 
+Tensor as_recorded(Tensor value, const Edge& to) {
+  const TensorImpl* t = value.impl();
+  if (to.node->is_sink() ? to.node->leaf == t && !t->grad_fn : t->grad_fn == to.node && t->output_nr == to.nr) return value;
+  return with_history(value, to);
+}
+
 // A saved input; under create_graph with the history that it had then.
 TensorImpl* Unpacked::input(const Saved& s, uint32_t flat) {
   Tensor t = unpack(node_, s);
-  if (const Edge& e = node_->edges()[flat]; context().grad_mode && e.node) {
-    const bool same_leaf = e.node->is_sink() && e.node->leaf == t.impl() && !t.impl()->grad_fn;
-    const bool same_node = t.impl()->grad_fn == e.node && t.impl()->output_nr == e.nr;
-    if (!same_leaf && !same_node) t = with_history(t, e);
-  }
+  if (const Edge& e = node_->edges()[flat]; context().grad_mode && e.node) t = as_recorded(std::move(t), e);
   kept_.push_back(std::move(t));
   return kept_.back().impl();
 }
