@@ -340,7 +340,7 @@ class Application {
 };
 
 void apply_function(const Ref<Function>& function, std::span<const Tensor> inputs, std::vector<Tensor>& results) {
-  GRADUS_CHECK(!context().cancelled.load(std::memory_order_relaxed), cancelled, "{}: cancelled", function->name());
+  GRADUS_CHECK(!(context().attention.load(std::memory_order_relaxed) & Context::kCancelled), cancelled, "{}: cancelled", function->name());
   Application(function, inputs).run(results);
 }
 
