@@ -50,25 +50,25 @@ class Results {
 }  // namespace
 
 gradus_status gradus_checkpoint(gradus_context* ctx, gradus_segment_fn segment, void* user, gradus_destroy_fn destroy, gradus_tensor* const* inputs,
-                                size_t input_count, const gradus_checkpoint_options* options, gradus_tensor** results, size_t result_capacity,
-                                size_t* result_count) {
-  if (result_count) *result_count = 0;
+                                size_t input_count, const gradus_checkpoint_options* options, gradus_tensor** results, size_t capacity,
+                                size_t* count) {
+  if (count) *count = 0;
   return guard(ctx, "checkpoint", [&](Context&) {
     const Callback<gradus_segment_fn> f(needed(segment, "segment"), user, destroy);
-    needed(result_count, "result_count");
-    GRADUS_CHECK(results || result_capacity == 0, null, "'results' is null with a capacity of {}", result_capacity);
-    GRADUS_CHECK(result_capacity < (size_t{1} << 24), value, "'result_capacity' is {}", result_capacity);
-    const auto run = [f, result_capacity](const Tensors& in, Tensors& out) {
-      Results r(result_capacity);
-      size_t count = 0;
-      f.run("segment", handles(in), in.size(), r.data(), result_capacity, &count);
-      GRADUS_CHECK(count <= result_capacity, value, "checkpoint: {} results, room for {}", count, result_capacity);
-      r.take(count, out);
+    needed(count, "count");
+    GRADUS_CHECK(results || capacity == 0, null, "'results' is null with a capacity of {}", capacity);
+    GRADUS_CHECK(capacity < (size_t{1} << 24), value, "'capacity' is {}", capacity);
+    const auto run = [f, capacity](const Tensors& in, Tensors& out) {
+      Results r(capacity);
+      size_t made = 0;
+      f.run("segment", handles(in), in.size(), r.data(), capacity, &made);
+      GRADUS_CHECK(made <= capacity, value, "checkpoint: {} results, room for {}", made, capacity);
+      r.take(made, out);
     };
     Tensors out;
     checkpoint(run, tensors(inputs, input_count, "inputs", true), options_of(options), out);
     f.arm();
-    *result_count = out.size();
+    *count = out.size();
     for (size_t i = 0; i < out.size(); ++i) results[i] = give(std::move(out[i]));
   });
 }

@@ -12,12 +12,12 @@ extern "C" {
 #endif
 
 /*
- * Computes results [own, given to the library] from inputs [borrow] and must do the same each time. result_count says how many
- * there are; more than result_capacity is VALUE. It fails when an operation fails: in the second run that may be because nothing more
+ * Computes results [own, given to the library] from inputs [borrow] and must do the same each time. count says how many
+ * there are; more than capacity is VALUE. It fails when an operation fails: in the second run that may be because nothing more
  * is needed.
  */
 typedef gradus_status (*gradus_segment_fn)(void *user, gradus_context *ctx, gradus_tensor *const *inputs, size_t input_count,
-                                           gradus_tensor **results, size_t result_capacity, size_t *result_count);
+                                           gradus_tensor **results, size_t capacity, size_t *count);
 /* One step of a loop: the next state from the state, of state_count tensors each. */
 typedef gradus_status (*gradus_step_fn)(void *user, gradus_context *ctx, int64_t step, gradus_tensor *const *state,
                                         size_t state_count, gradus_tensor **next);
@@ -44,7 +44,7 @@ enum {
 GRADUS_API gradus_status gradus_checkpoint(gradus_context *ctx, gradus_segment_fn segment, void *user,
                                            gradus_destroy_fn destroy /* [null ok] */, gradus_tensor *const *inputs,
                                            size_t input_count, const gradus_checkpoint_options *options /* [null ok] */,
-                                           gradus_tensor **results, size_t result_capacity, size_t *result_count); /* since:1 */
+                                           gradus_tensor **results, size_t capacity, size_t *count); /* since:1 */
 /*
  * Runs step for 0 .. steps-1 from the state and returns the last state (state_count entries [own]). Keeps O(log steps) states
  * and runs each step O(log steps) times, by checkpoints of halves.
