@@ -13,6 +13,7 @@ class Gradients:
     """The part of Tensor that is about gradients."""
 
     __slots__ = ()
+    _execution_engine = _hooks.Engine
 
     @property
     def requires_grad(self):

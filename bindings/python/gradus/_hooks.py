@@ -172,6 +172,12 @@ def queue_callback(function):
     _registered(function, lambda token, drop: lib.gradus_backward_defer(local.ctx, _run_deferred, token, drop))
 
 
+class Engine:
+    """PyTorch's name for where callbacks are queued: Variable._execution_engine."""
+
+    queue_callback = staticmethod(queue_callback)
+
+
 # ---- saved values
 
 _packed = {}                                                               # token: what a pack hook returned
