@@ -87,16 +87,22 @@ void Run::only(std::span<const Edge> roots, std::span<const Edge> targets, Tenso
 }
 
 namespace {
-class RunScope {                                              // the innermost pass of the context
+// The innermost pass of the context. Hooks on saved values that callbacks push or take away are as before when it ends.
+class RunScope {
  public:
-  explicit RunScope(Run* run) : context_(context()), before_(std::exchange(context_.run, run)) {}
-  ~RunScope() { context_.run = before_; }
+  explicit RunScope(Run* run)
+      : context_(context()), before_(std::exchange(context_.run, run)), hooks_(Ref<SavedHooks>::share(context_.saved_hooks)) {}
+  ~RunScope() {
+    context_.run = before_;
+    const Ref<SavedHooks> inside = Ref<SavedHooks>::adopt(std::exchange(context_.saved_hooks, hooks_.detach()));
+  }
   RunScope(const RunScope&) = delete;
   RunScope& operator=(const RunScope&) = delete;
 
  private:
   Context& context_;
   Run* before_;
+  Ref<SavedHooks> hooks_;
 };
 }  // namespace
 
