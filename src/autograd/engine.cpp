@@ -282,8 +282,12 @@ void Run::pull_rules(Node* n, const Tensors& incoming, Tensors& gradients) {
     for (int m = 0; m < (a.list ? lists : 1); ++m, ++flat) {
       if (!wanted(n->edges()[flat])) continue;
       c.ask(static_cast<int>(flat), m);
-      if (op.formula) gradients[flat] = op.formula->slope[a.input].pull(c, whole[0]);
-      else if (op.vjp[a.input]) gradients[flat] = op.vjp[a.input](c, whole[0]);
+      if (op.formula) {
+        check_has_slope(n, a.input);
+        gradients[flat] = op.formula->slope[a.input].pull(c, whole[0]);
+      } else if (op.vjp[a.input]) {
+        gradients[flat] = op.vjp[a.input](c, whole[0]);
+      }
     }
   }
 }

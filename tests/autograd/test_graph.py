@@ -274,6 +274,15 @@ class TestAutograd(Case):
         (got,) = torch.autograd.grad(both, [z])
         self.same(got, [5])
 
+    def test_not_implemented_grad(self):
+        a, x = leaf([1.5, 2.5]), leaf([1.0, 2.0])
+        out = torch.igamma(a, x)                                           # computes; only its gradient by `a` is missing
+        self.assertTrue(out.requires_grad)
+        with self.refused("GammaP", NotImplementedError):
+            torch.autograd.grad(out.sum(), a, retain_graph=True)
+        got, = torch.autograd.grad(out.sum(), x)
+        self.close(got, x.detach() ** (a.detach() - 1) * torch.exp(-x.detach()) / torch.exp(torch.lgamma(a.detach())))
+
 
 if __name__ == "__main__":
     unittest.main()
