@@ -36,6 +36,17 @@ class Case(unittest.TestCase):
             warnings.simplefilter("ignore")
             return super().run(result)
 
+    def setUp(self):
+        self.addCleanup(self._check_nothing_is_left, nodes_alive())
+
+    def _check_nothing_is_left(self, before):
+        self.assertEqual(nodes_alive() - before, 0, "nodes of the graph that are left behind")
+
+    def forget(self, *leaves):
+        """At the end clears what create_graph=True has left: gradients that hold the graph, which holds the leaves that hold them."""
+        for t in leaves:
+            self.addCleanup(setattr, t, "grad", None)
+
     def same(self, actual, expected):
         actual = actual.tolist() if isinstance(actual, torch.Tensor) else actual
         expected = expected.tolist() if isinstance(expected, torch.Tensor) else expected

@@ -2,7 +2,7 @@
 
 table.py        checks: every row names a file that has the test, or says why there is none; every test that carries a name of the table
                 is in it; no name is missing. Exit status 1 with the offending lines.
-table.py fill   writes the file's name into each row whose test exists by now.
+table.py fill   writes the file's name into each row whose test exists, or has moved.
 """
 import ast
 import pathlib
@@ -48,7 +48,7 @@ def main(fill):
         problems.append("a row is there twice")
     for i, group, name, state in rows:
         where = [file for file, tests in files.items() if any(n == name and fits(group, c, name, repeated) for c, n in tests)]
-        if fill and not state.endswith(".py") and where:
+        if fill and where and state not in where:
             lines[i], state = f"| {group} | {name} | {where[0]} |", where[0]
         if state.endswith(".py") and state not in where:
             problems.append(f"{group}.{name}: {state} has no such test")

@@ -10,6 +10,7 @@ class TestAutograd(Case):
     def test_accumulate_grad(self):
         seed = double([[1, 1], [1, 1]])
         x = leaf([[0.5, 2], [3, 4]])
+        self.forget(x)
 
         def run(create_graph):
             (x * x + x).backward(seed, create_graph=create_graph)
@@ -43,6 +44,7 @@ class TestAutograd(Case):
 
     def test_hessian_vector(self):
         x, y = ramp(2, 2), ramp(2, 2, start=5)
+        self.forget(x, y)
         z = x ** 2 + y * x + y ** 2
         z.backward(torch.ones_like(z), create_graph=True)
         with torch.no_grad():
@@ -57,6 +59,7 @@ class TestAutograd(Case):
 
     def test_grad(self):
         x, y = ramp(2, 2), ramp(2, 2, start=3)
+        self.forget(x, y)
         z = x ** 2 + y * x + y ** 2
         z.backward(torch.ones_like(z), create_graph=True)
         sum_of_grads = 2 * x.grad + y.grad
@@ -246,6 +249,7 @@ class TestAutograd(Case):
         x = ramp(2, 2)
         inner = x * 1
         y = ramp(2, 2, start=5)
+        self.forget(x, y, inner)
         seed = double([[1, 1], [1, 1]])
         out = inner ** 2 + y * inner + y ** 2
         out.backward(seed, create_graph=True, inputs=[x, y, inner])
@@ -310,6 +314,7 @@ class TestAutograd(Case):
 
     def test_backward_create_graph_warns(self):
         b = ramp(3)
+        self.forget(b)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             (b * b).sum().backward(create_graph=True)

@@ -22,6 +22,7 @@ class TestAutograd(Case):
                 return grad_output + grad_output * b, None, grad_output * ctx.factor + grad_output * a
 
         x, y = ramp(2, 2), ramp(2, 2, start=5)
+        self.forget(x, y)
         result = MyFunction.apply(x, 2, y)
         go = torch.ones((), dtype=torch.float64, requires_grad=True)
         result.sum().backward(go, create_graph=True)
@@ -51,6 +52,7 @@ class TestAutograd(Case):
 
         outer = self
         x, y = ramp(2, 2), ramp(2, 2, start=5)
+        self.forget(x, y)
         Once.apply(x, 2, y).sum().backward(create_graph=True)
         self.assertTrue(torch.is_grad_enabled())
         self.same(x.grad, (y.detach() + 1).tolist())
@@ -245,72 +247,6 @@ class TestAutograd(Case):
         Fits.apply(x).sum().backward()
         self.same(x.grad, torch.full((5, 5), 3.0))
         self.assertIs(x.grad.dtype, torch.float64)
-
-    def test_custom_function_setup_context_simple(self):
-        class Square(Function):
-            @staticmethod
-            def forward(x):
-                return x ** 2
-
-            @staticmethod
-            def setup_context(ctx, inputs, output):
-                x, = inputs
-                ctx.save_for_backward(x)
-
-            @staticmethod
-            def backward(ctx, g):
-                x, = ctx.saved_tensors
-                return g * 2 * x
-
-        x = ramp(3)
-        y = Square.apply(x)
-        grad, = torch.autograd.grad(y.sum(), x, create_graph=True)
-        self.same(grad, [2, 4, 6])
-        self.same(torch.autograd.grad(grad.sum(), x)[0], [2, 2, 2])
-
-    def test_custom_function_setup_context_multi_output(self):
-        class SquareAndTwoX(Function):
-            @staticmethod
-            def forward(x):
-                return x ** 2, 2 * x
-
-            @staticmethod
-            def setup_context(ctx, inputs, output):
-                x, = inputs
-                _, two_x = output
-                ctx.two_x = two_x
-                ctx.is_tuple = isinstance(output, tuple)
-
-            @staticmethod
-            def backward(ctx, g, g_two):
-                return g * ctx.two_x + 2 * g_two
-
-        x = ramp(3)
-        square, twice = SquareAndTwoX.apply(x)
-        self.same(twice, [2, 4, 6])
-        self.same(torch.autograd.grad(square.sum() + 10 * twice.sum(), x)[0], [22, 24, 26])
-
-    def test_custom_function_setup_context_multi_input(self):
-        class Reshaped(Function):
-            @staticmethod
-            def forward(x, shape, scale, another):
-                return x.reshape(shape) * scale
-
-            @staticmethod
-            def setup_context(ctx, inputs, output):
-                x, shape, scale, another = inputs
-                ctx.shape, ctx.scale = x.shape, scale
-                outer.assertEqual((tuple(output.shape), another), (tuple(shape), "another"))
-
-            @staticmethod
-            def backward(ctx, g):
-                return g.reshape(ctx.shape) * ctx.scale, None, None, None
-
-        outer = self
-        x = ramp(2, 3)
-        y = Reshaped.apply(x, (3, 2), 2, "another")
-        seed = double([[1, 2], [3, 4], [5, 6]])
-        self.same(torch.autograd.grad(y, x, seed)[0], [[2, 4, 6], [8, 10, 12]])
 
     def test_free_deep_graph_pyfunction(self):
         class Plus(Function):

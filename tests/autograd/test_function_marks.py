@@ -1,11 +1,11 @@
-"""autograd.Function: results without gradient, written inputs, results that are inputs, leaves or duplicates; misuse of its context."""
+"""autograd.Function: setup_context; results without gradient, written inputs, results that are inputs, leaves or duplicates; misuse of its context."""
 import gc
 import unittest
 import weakref
 
 import gradus as torch
 from gradus.autograd import Function
-from support import Case, leaf, nodes_alive, ramp
+from support import Case, double, leaf, nodes_alive, ramp
 
 
 class TestAutograd(Case):
@@ -276,6 +276,72 @@ class TestAutograd(Case):
         self.assertFalse(b.requires_grad)
         F2.apply(a, b).sum().backward()
         self.same(x.grad, torch.ones(5))
+
+    def test_custom_function_setup_context_simple(self):
+        class Square(Function):
+            @staticmethod
+            def forward(x):
+                return x ** 2
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                x, = inputs
+                ctx.save_for_backward(x)
+
+            @staticmethod
+            def backward(ctx, g):
+                x, = ctx.saved_tensors
+                return g * 2 * x
+
+        x = ramp(3)
+        y = Square.apply(x)
+        grad, = torch.autograd.grad(y.sum(), x, create_graph=True)
+        self.same(grad, [2, 4, 6])
+        self.same(torch.autograd.grad(grad.sum(), x)[0], [2, 2, 2])
+
+    def test_custom_function_setup_context_multi_output(self):
+        class SquareAndTwoX(Function):
+            @staticmethod
+            def forward(x):
+                return x ** 2, 2 * x
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                x, = inputs
+                _, two_x = output
+                ctx.save_for_backward(two_x)
+
+            @staticmethod
+            def backward(ctx, g, g_two):
+                two_x, = ctx.saved_tensors
+                return g * two_x + 2 * g_two
+
+        x = ramp(3)
+        square, twice = SquareAndTwoX.apply(x)
+        self.same(twice, [2, 4, 6])
+        self.same(torch.autograd.grad(square.sum() + 10 * twice.sum(), x)[0], [22, 24, 26])
+
+    def test_custom_function_setup_context_multi_input(self):
+        class Reshaped(Function):
+            @staticmethod
+            def forward(x, shape, scale, another):
+                return x.reshape(shape) * scale
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                x, shape, scale, another = inputs
+                ctx.shape, ctx.scale = x.shape, scale
+                outer.assertEqual((tuple(output.shape), another), (tuple(shape), "another"))
+
+            @staticmethod
+            def backward(ctx, g):
+                return g.reshape(ctx.shape) * ctx.scale, None, None, None
+
+        outer = self
+        x = ramp(2, 3)
+        y = Reshaped.apply(x, (3, 2), 2, "another")
+        seed = double([[1, 2], [3, 4], [5, 6]])
+        self.same(torch.autograd.grad(y, x, seed)[0], [[2, 4, 6], [8, 10, 12]])
 
     def test_the_graph_of_a_function_is_freed_with_its_results(self):
         class Holds(Function):

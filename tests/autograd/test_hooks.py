@@ -114,8 +114,8 @@ class TestAutograd(Case):
         b = a.clone()
         sink = b.grad_fn.next_functions[0][0]
         seen = []
-        sink.register_hook(lambda grad_inputs, grad_outputs: seen.append((len(grad_inputs), [g.item() for g in grad_outputs], a.grad.item())))
-        b.backward()
+        with sink.register_hook(lambda gi, go: seen.append((len(gi), [g.item() for g in go], a.grad.item()))):
+            b.backward()
         self.assertEqual(seen, [(0, [2.0], 2.0)])                          # nothing goes on from here; the sum is done
 
     def test_accumulate_grad_posthooks_should_not_execute(self):
