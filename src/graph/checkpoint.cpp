@@ -98,6 +98,7 @@ class Collecting : public SavedHooks {
  public:
   explicit Collecting(Frame& f) : frame_(f) {}
   Ref<Packed> pack(const Tensor& value, const Op& by) override {
+    if (enough_) throw Enough();                              // a segment that went on all the same
     const size_t i = count_++, all = frame_.metas.size();
     if (frame_.options.check) {
       GRADUS_CHECK(i < all, state, "checkpoint: the second run saves more than the {} values of the first, the next one by {}", all, name(by));
