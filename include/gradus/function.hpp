@@ -69,27 +69,6 @@ template <class T> std::string type_name() {
   return std::string(s.substr(s.find_last_of(": ") + 1));
 }
 
-// Runs what a callback does; an exception waits for the caller of the outer function.
-template <class F> gradus_status protect(gradus_context* c, F&& f) {
-  try {
-    f();
-    return GRADUS_OK;
-  } catch (...) {
-    pending() = std::current_exception();
-    constexpr std::string_view text = "a function threw an exception";
-    return gradus_context_fail(c, GRADUS_E_CALLBACK, 0, text.data(), text.size());
-  }
-}
-inline void return_tensors(const std::vector<Tensor>& from, gradus_tensor** to, size_t capacity, size_t* count) {
-  *count = from.size();
-  for (size_t i = 0; i < from.size() && i < capacity; ++i) {
-    gradus_retain(from[i].handle());
-    to[i] = from[i].handle();
-  }
-}
-inline std::vector<Tensor> listed(Tensor t) { return {std::move(t)}; }
-inline std::vector<Tensor> listed(std::vector<Tensor> t) { return t; }
-
 // The tensors among the arguments; places: for each gradient that backward returns, whether there is a tensor.
 struct Inputs {
   std::vector<Tensor> tensors;
@@ -148,11 +127,9 @@ template <class T> class Function {
     size_t count = 0;
     const TensorList list(inputs);
     gradus_context* c = Context::current();
-    detail::check_pass(c, gradus_function_apply(c, &f, list.data(), list.size(), results.data(), capacity, &count));
+    detail::check(c, gradus_function_apply(c, &f, list.data(), list.size(), results.data(), capacity, &count));
     frame.release();                                          // NOLINT: the node has it, or it is gone
-    std::vector<Tensor> out;
-    for (size_t i = 0; i < count; ++i) out.push_back(Tensor(results[i]));
-    return out;
+    return detail::owned(results, count);
   }
   static gradus_status forward_of(void* user, gradus_context* c, gradus_function_call* call, gradus_tensor* const*, size_t, gradus_tensor** results,
                                   size_t capacity, size_t* count) {
@@ -166,9 +143,8 @@ template <class T> class Function {
                               size_t capacity, size_t* count) {
     return detail::protect(c, [&] {
       auto& frame = *static_cast<Frame*>(user);
-      std::vector<Tensor> given, kept;
-      for (size_t i = 0; i < n; ++i) given.push_back(Tensor::share(gradients[i]));
-      const std::vector<Tensor> made = detail::listed(T::backward(&frame.ctx, given));
+      const std::vector<Tensor> made = detail::listed(T::backward(&frame.ctx, detail::borrowed(gradients, n)));
+      std::vector<Tensor> kept;
       const size_t wanted = frame.places.size();
       for (size_t i = 0; i < made.size(); ++i) {
         if (i < wanted && frame.places[i]) kept.push_back(made[i]);

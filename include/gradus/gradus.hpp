@@ -10,8 +10,6 @@
 #ifndef GRADUS_HPP
 #define GRADUS_HPP
 
-#include <exception>
-
 #include "gradus/ops.hpp"
 #include "gradus/profile.hpp"
 #include "gradus/tensor.hpp"
@@ -85,6 +83,12 @@ class Node : public detail::Handle<gradus_node> {
     if (s != GRADUS_OK) throw Error(s, "the graph node is empty");
     return i;
   }
+
+  // Before the node's rule: f(grad_outputs); after it: f(grad_inputs, grad_outputs). f returns nothing, or a vector of gradients to go on
+  // with, where an empty tensor leaves the gradient as it is. Ids are for remove_hook.
+  template <class F> uint64_t register_prehook(F f) const;
+  template <class F> uint64_t register_hook(F f) const;
+  void remove_hook(uint64_t id) const { detail::call(gradus_node_remove_hook, handle(), id); }
 };
 inline Node Tensor::grad_fn() const {
   gradus_node* n = nullptr;
@@ -92,17 +96,14 @@ inline Node Tensor::grad_fn() const {
   return Node(n);
 }
 
-// ---- gradients. An exception of a hook goes through the pass to the caller as itself.
+// ---- gradients
+enum class Unused { error, none, zeros };                     // an input that no output depends on
 namespace detail {
-inline std::exception_ptr& pending() { static thread_local std::exception_ptr e; return e; }
-inline void check_pass(gradus_context* c, gradus_status s) {
-  if (std::exception_ptr e = std::exchange(pending(), nullptr); e && s != GRADUS_OK) std::rethrow_exception(e);
-  check(c, s);
-}
-inline gradus_backward_options options(BackwardOptions o, uint32_t flags = 0) {
+inline gradus_backward_options options(BackwardOptions o, Unused unused = Unused::error) {
+  constexpr uint32_t flags[] = {0, GRADUS_BACKWARD_ALLOW_UNUSED, GRADUS_BACKWARD_MATERIALIZE};
   gradus_backward_options c{};
   c.struct_size = sizeof c;
-  c.flags = flags | (o.retain_graph ? uint32_t{GRADUS_BACKWARD_KEEP_GRAPH} : 0) | (o.create_graph ? uint32_t{GRADUS_BACKWARD_RECORD} : 0);
+  c.flags = flags[static_cast<int>(unused)] | (o.retain_graph ? uint32_t{GRADUS_BACKWARD_KEEP_GRAPH} : 0) | (o.create_graph ? uint32_t{GRADUS_BACKWARD_RECORD} : 0);
   return c;
 }
 }  // namespace detail
@@ -112,53 +113,25 @@ inline void backward(const TensorList& outputs, const TensorList& gradients = {}
   gradus_backward_options o = detail::options(options);
   o.input_count = inputs.size();
   o.inputs = inputs.data();
-  gradus_context* c = Context::current();
-  detail::check_pass(c, gradus_backward(c, outputs.data(), outputs.size(), gradients.data(), &o));
+  detail::call(gradus_backward, outputs.data(), outputs.size(), gradients.data(), &o);
 }
 inline void Tensor::backward(const Tensor& gradient, BackwardOptions options, const std::vector<Tensor>& inputs) const {
   v1::backward({*this}, {gradient}, options, inputs);
 }
 
-enum class Unused { error, none, zeros };                     // an input that no output depends on
 inline std::vector<Tensor> grad(const TensorList& outputs, const TensorList& inputs, const TensorList& gradients = {},
                                 BackwardOptions options = {}, Unused unused = Unused::error) {
   if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "grad: not one gradient for each output");
-  constexpr uint32_t flags[] = {0, GRADUS_BACKWARD_ALLOW_UNUSED, GRADUS_BACKWARD_MATERIALIZE};
-  const gradus_backward_options o = detail::options(options, flags[static_cast<int>(unused)]);
+  const gradus_backward_options o = detail::options(options, unused);
   std::vector<gradus_tensor*> results(inputs.size());
-  gradus_context* c = Context::current();
-  detail::check_pass(c, gradus_grad(c, outputs.data(), outputs.size(), inputs.data(), inputs.size(), gradients.data(), &o, results.data()));
+  detail::call(gradus_grad, outputs.data(), outputs.size(), inputs.data(), inputs.size(), gradients.data(), &o, results.data());
   std::vector<Tensor> out;
   for (gradus_tensor* r : results) out.push_back(Tensor(r));
   return out;
 }
 
-template <class F> uint64_t Tensor::register_hook(F f) const {
-  constexpr auto run = [](void* user, gradus_context* c, gradus_tensor* g, gradus_tensor** replacement) -> gradus_status {
-    try {
-      F& hook = *static_cast<F*>(user);
-      if constexpr (std::is_void_v<decltype(hook(Tensor()))>) {
-        hook(Tensor::share(g));
-      } else {
-        const Tensor changed = hook(Tensor::share(g));
-        gradus_retain(changed.handle());
-        *replacement = changed.handle();
-      }
-      return GRADUS_OK;
-    } catch (...) {
-      detail::pending() = std::current_exception();
-      constexpr std::string_view text = "a hook threw an exception";
-      return gradus_context_fail(c, GRADUS_E_CALLBACK, 0, text.data(), text.size());
-    }
-  };
-  auto owned = std::make_unique<F>(std::move(f));
-  uint64_t id = 0;
-  detail::call(gradus_tensor_add_hook, handle(), static_cast<gradus_hook_fn>(run), static_cast<void*>(owned.get()),
-               static_cast<gradus_destroy_fn>([](void* user) { delete static_cast<F*>(user); }), &id);
-  owned.release();
-  return id;
-}
-
 }  // namespace v1
 }  // namespace gradus
+
+#include "gradus/hooks.hpp"
 #endif

@@ -114,6 +114,8 @@ class Tensor : public detail::TensorHandle, public Methods<Tensor> {
 
   // f(gradient) runs in every pass that reaches the tensor; it returns nothing, or a gradient to go on with.
   template <class F> uint64_t register_hook(F f) const;
+  // f(leaf) runs each time a pass has added to a leaf's grad.
+  template <class F> uint64_t register_post_accumulate_grad_hook(F f) const;
   void remove_hook(uint64_t id) const { detail::call(gradus_tensor_remove_hook, handle(), id); }
 
   // ---- operators

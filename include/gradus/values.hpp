@@ -7,6 +7,7 @@
 #include <complex>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -23,7 +24,7 @@
 namespace gradus {
 inline namespace v1 {
 
-// A failure of the library: what() is its message, status() one of GRADUS_E_*.
+// A failure of the library: what() is its message, status() one of GRADUS_E_*. What a callback throws comes out as itself.
 class Error : public std::runtime_error {
  public:
   Error(gradus_status status, const std::string& message, std::string origin = {}, int argument = -1)
@@ -94,10 +95,24 @@ class Context {
 };
 
 namespace detail {
+// An exception of a callback waits here for the call that the callback runs in; the error's record says that it does.
+inline std::exception_ptr& pending() { static thread_local std::exception_ptr e; return e; }
+constexpr int64_t kThrown = 0x7468726f776e;
+template <class F> gradus_status protect(gradus_context* c, F&& f) {
+  try {
+    f();
+    return GRADUS_OK;
+  } catch (...) {
+    pending() = std::current_exception();
+    constexpr std::string_view text = "a callback threw an exception";
+    return gradus_context_fail(c, GRADUS_E_CALLBACK, kThrown, text.data(), text.size());
+  }
+}
 [[noreturn]] inline void fail(gradus_context* c, gradus_status s) {
   gradus_error e{};
   e.struct_size = sizeof e;
   gradus_context_error(c, &e);
+  if (e.status == s && e.user_code == kThrown && pending()) std::rethrow_exception(std::exchange(pending(), nullptr));
   if (e.status != s) throw Error(s, gradus_status_name(s));    // BUSY leaves no record
   throw Error(s, std::string(e.message, static_cast<size_t>(e.message_length)), e.origin, e.argument);
 }

@@ -1,0 +1,214 @@
+// gradus/hooks.hpp - the program's code inside a backward pass, and between saving a value and reading it. Part of gradus.hpp.
+//
+//   x.register_hook([](const Tensor& g) { return g.clamp(-1, 1); });
+//   w.register_post_accumulate_grad_hook([](const Tensor& w) { NoGradGuard off; w -= 0.1 * w.grad(); w.zero_grad(); });
+//   const SavedTensorHooks half([](const Tensor& t) { return t.to(bfloat16); }, [](const Tensor& t) { return t.to(float32); });
+//
+// gradus/hooks.h has the order in which they run. Exceptions go through the pass to its caller as themselves.
+#ifndef GRADUS_HOOKS_HPP
+#define GRADUS_HOOKS_HPP
+
+#include "gradus/gradus.hpp"
+
+namespace gradus {
+inline namespace v1 {
+
+namespace detail {
+template <class F> void destroy(void* user) { delete static_cast<F*>(user); }
+// registering(user, destroy) hands f to the library.
+template <class F, class R> void hand_over(F f, R registering) {
+  auto owned = std::make_unique<F>(std::move(f));
+  registering(static_cast<void*>(owned.get()), static_cast<gradus_destroy_fn>(destroy<F>));
+  owned.release();                                            // NOLINT: the library has it
+}
+inline std::vector<Tensor> listed(Tensor t) { return {std::move(t)}; }
+inline std::vector<Tensor> listed(std::vector<Tensor> t) { return t; }
+inline std::vector<Tensor> borrowed(gradus_tensor* const* given, size_t n) {
+  std::vector<Tensor> all;
+  all.reserve(n);
+  for (size_t i = 0; i < n; ++i) all.push_back(Tensor::share(given[i]));
+  return all;
+}
+inline std::vector<Tensor> owned(const std::vector<gradus_tensor*>& given, size_t n) {
+  std::vector<Tensor> all;
+  all.reserve(n);
+  for (size_t i = 0; i < n; ++i) all.push_back(Tensor(given[i]));
+  return all;
+}
+inline void give(const Tensor& t, gradus_tensor** to) {
+  gradus_retain(t.handle());
+  *to = t.handle();
+}
+inline void return_tensors(const std::vector<Tensor>& from, gradus_tensor** to, size_t capacity, size_t* count) {
+  *count = from.size();
+  for (size_t i = 0; i < from.size() && i < capacity; ++i) give(from[i], &to[i]);
+}
+
+template <class F, class... A> void run_node_hook(F& hook, size_t n, gradus_tensor** replacements, const A&... gradients) {
+  if constexpr (std::is_void_v<decltype(hook(gradients...))>) {
+    hook(gradients...);
+  } else {
+    const std::vector<Tensor> changed = listed(hook(gradients...));
+    if (changed.size() != n)
+      throw Error(GRADUS_E_VALUE, "a hook returned " + std::to_string(changed.size()) + " gradients for " + std::to_string(n));
+    for (size_t i = 0; i < n; ++i) give(changed[i], &replacements[i]);
+  }
+}
+}  // namespace detail
+
+template <class F> uint64_t Tensor::register_hook(F f) const {
+  constexpr gradus_hook_fn run = [](void* user, gradus_context* c, gradus_tensor* g, gradus_tensor** replacement) {
+    return detail::protect(c, [&] {
+      F& hook = *static_cast<F*>(user);
+      if constexpr (std::is_void_v<decltype(hook(Tensor()))>) hook(Tensor::share(g));
+      else detail::give(hook(Tensor::share(g)), replacement);
+    });
+  };
+  uint64_t id = 0;
+  detail::hand_over(std::move(f), [&](void* user, gradus_destroy_fn destroy) { detail::call(gradus_tensor_add_hook, handle(), run, user, destroy, &id); });
+  return id;
+}
+
+template <class F> uint64_t Tensor::register_post_accumulate_grad_hook(F f) const {
+  constexpr gradus_leaf_hook_fn run = [](void* user, gradus_context* c, gradus_tensor* leaf) {
+    return detail::protect(c, [&] { (*static_cast<F*>(user))(Tensor::share(leaf)); });
+  };
+  uint64_t id = 0;
+  detail::hand_over(std::move(f), [&](void* user, gradus_destroy_fn destroy) { detail::call(gradus_tensor_add_grad_hook, handle(), run, user, destroy, &id); });
+  return id;
+}
+
+template <class F> uint64_t Node::register_prehook(F f) const {
+  constexpr gradus_node_hook_fn run = [](void* user, gradus_context* c, gradus_tensor* const* gradients, size_t n, gradus_tensor* const*, size_t,
+                                         gradus_tensor** replacements) {
+    return detail::protect(c, [&] { detail::run_node_hook(*static_cast<F*>(user), n, replacements, detail::borrowed(gradients, n)); });
+  };
+  uint64_t id = 0;
+  detail::hand_over(std::move(f), [&](void* user, gradus_destroy_fn destroy) {
+    detail::call(gradus_node_add_hook, handle(), int32_t{GRADUS_HOOK_BEFORE}, run, user, destroy, &id);
+  });
+  return id;
+}
+
+template <class F> uint64_t Node::register_hook(F f) const {
+  constexpr gradus_node_hook_fn run = [](void* user, gradus_context* c, gradus_tensor* const* gradients, size_t n, gradus_tensor* const* incoming,
+                                         size_t m, gradus_tensor** replacements) {
+    return detail::protect(c, [&] {
+      detail::run_node_hook(*static_cast<F*>(user), n, replacements, detail::borrowed(gradients, n), detail::borrowed(incoming, m));
+    });
+  };
+  uint64_t id = 0;
+  detail::hand_over(std::move(f), [&](void* user, gradus_destroy_fn destroy) {
+    detail::call(gradus_node_add_hook, handle(), int32_t{GRADUS_HOOK_AFTER}, run, user, destroy, &id);
+  });
+  return id;
+}
+
+// ---- hooks of several tensors: f(gradients), one for each tensor, empty where none came
+enum class MultiHookMode : int32_t { all = GRADUS_HOOK_ALL, any = GRADUS_HOOK_ANY };
+struct MultiGradHook {                                        // to remove it; it goes on when this is gone
+  std::vector<Tensor> tensors;
+  std::vector<uint64_t> ids;
+  void remove() {
+    for (size_t i = 0; i < tensors.size(); ++i) tensors[i].remove_hook(ids[i]);
+    tensors.clear();
+  }
+};
+// Once in each pass: when all those that the pass reaches have their gradients, or at the first.
+template <class F> MultiGradHook register_multi_grad_hook(const TensorList& tensors, F f, MultiHookMode mode = MultiHookMode::all) {
+  constexpr gradus_multi_hook_fn run = [](void* user, gradus_context* c, gradus_tensor* const* gradients, size_t n) {
+    return detail::protect(c, [&] { (*static_cast<F*>(user))(detail::borrowed(gradients, n)); });
+  };
+  MultiGradHook made{detail::borrowed(tensors.data(), tensors.size()), std::vector<uint64_t>(tensors.size())};
+  detail::hand_over(std::move(f), [&](void* user, gradus_destroy_fn destroy) {
+    detail::call(gradus_tensors_add_hook, tensors.data(), tensors.size(), static_cast<int32_t>(mode), run, user, destroy, made.ids.data());
+  });
+  return made;
+}
+
+// ---- edges: one output of a node, which stands for a tensor and needs none to be alive
+struct GradientEdge {
+  Node node;
+  uint64_t output_nr = 0;
+  GradientEdge(Node n, uint64_t nr) : node(std::move(n)), output_nr(nr) {}
+  explicit GradientEdge(const Tensor& t) {
+    gradus_edge e{};
+    detail::call(gradus_tensor_edge, t.handle(), &e);
+    node = Node(e.node);
+    output_nr = e.output_nr;
+  }
+};
+namespace detail {
+inline std::vector<gradus_edge> edges(const std::vector<GradientEdge>& list) {
+  std::vector<gradus_edge> all;
+  for (const GradientEdge& e : list) all.push_back({e.output_nr, e.node.handle(), nullptr});
+  return all;
+}
+}  // namespace detail
+inline void backward(const std::vector<GradientEdge>& outputs, const TensorList& gradients = {}, BackwardOptions options = {}) {
+  if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "backward: not one gradient for each output");
+  const std::vector<gradus_edge> from = detail::edges(outputs);
+  const gradus_backward_options o = detail::options(options);
+  detail::call(gradus_backward_edges, from.data(), from.size(), sizeof(gradus_edge), gradients.data(), &o);
+}
+inline std::vector<Tensor> grad(const std::vector<GradientEdge>& outputs, const std::vector<GradientEdge>& inputs, const TensorList& gradients = {},
+                                BackwardOptions options = {}, Unused unused = Unused::error) {
+  if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "grad: not one gradient for each output");
+  const std::vector<gradus_edge> from = detail::edges(outputs), to = detail::edges(inputs);
+  const gradus_backward_options o = detail::options(options, unused);
+  std::vector<gradus_tensor*> results(to.size());
+  detail::call(gradus_grad_edges, from.data(), from.size(), to.data(), to.size(), sizeof(gradus_edge), gradients.data(), &o, results.data());
+  return detail::owned(results, results.size());
+}
+
+// ---- saved values. While it lives, pack(tensor) sees each value that an operation saves; unpack gets what pack returned, each time the value
+// is read, and returns a tensor of the value's shape and dtype. pack returns a Tensor (which the hooks outside see as their value; an empty
+// one leaves the value alone), or anything else, which is kept for unpack.
+template <class Pack, class Unpack> class SavedTensorHooks {
+ public:
+  SavedTensorHooks(Pack pack, Unpack unpack) : context_(Context::current()) {
+    detail::hand_over(Frame{std::move(pack), std::move(unpack)}, [&](void* user, gradus_destroy_fn destroy) {
+      gradus_saved_hooks h{};
+      h.struct_size = sizeof h;
+      h.pack = pack_of;
+      h.unpack = unpack_of;
+      h.discard = discard_of;
+      h.user = user;
+      h.destroy = destroy;
+      detail::check(context_, gradus_context_push_saved_hooks(context_, &h));
+    });
+  }
+  ~SavedTensorHooks() { gradus_context_pop_saved_hooks(context_); }
+  SavedTensorHooks(const SavedTensorHooks&) = delete;
+  SavedTensorHooks& operator=(const SavedTensorHooks&) = delete;
+
+ private:
+  using Packed = std::decay_t<std::invoke_result_t<Pack&, const Tensor&>>;
+  static constexpr bool kTensor = std::is_same_v<Packed, Tensor>;
+  struct Frame {
+    Pack pack;
+    Unpack unpack;
+  };
+  static gradus_status pack_of(void* user, gradus_context* c, gradus_tensor* value, const gradus_op*, gradus_tensor** replacement, void** token) {
+    return detail::protect(c, [&] {
+      Pack& pack = static_cast<Frame*>(user)->pack;
+      if constexpr (kTensor) detail::give(pack(Tensor::share(value)), replacement);
+      else *token = new Packed(pack(Tensor::share(value)));
+    });
+  }
+  static gradus_status unpack_of(void* user, gradus_context* c, gradus_tensor* replacement, void* token, gradus_tensor** result) {
+    return detail::protect(c, [&] {
+      Unpack& unpack = static_cast<Frame*>(user)->unpack;
+      if constexpr (kTensor) detail::give(unpack(Tensor::share(replacement)), result);
+      else detail::give(unpack(*static_cast<const Packed*>(token)), result);
+    });
+  }
+  static void discard_of(void*, void* token) {
+    if constexpr (!kTensor) delete static_cast<Packed*>(token);
+  }
+  gradus_context* context_;
+};
+
+}  // namespace v1
+}  // namespace gradus
+#endif
