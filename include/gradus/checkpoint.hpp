@@ -34,28 +34,16 @@ struct CheckpointPlan {
     options.kept = kept.data();
   }
 };
-
-// f of a vector of tensors, or of one, two or three.
-template <class F> auto run_segment(F& f, const std::vector<Tensor>& x) {
-  using T = const Tensor&;
-  const auto expect = [&x](size_t n) {
-    if (x.size() != n) throw Error(GRADUS_E_VALUE, "checkpoint: a function of " + std::to_string(n) + " tensors for " + std::to_string(x.size()) + " inputs");
-  };
-  if constexpr (std::is_invocable_v<F&, const std::vector<Tensor>&>) return f(x);
-  else if constexpr (std::is_invocable_v<F&, T>) return expect(1), f(x[0]);
-  else if constexpr (std::is_invocable_v<F&, T, T>) return expect(2), f(x[0], x[1]);
-  else return expect(3), f(x[0], x[1], x[2]);
-}
 }  // namespace detail
 
 // Runs f on the inputs (a vector of tensors, or up to three one by one); it returns a Tensor or a vector of them, and so does this.
 template <class F> auto checkpoint(F f, const TensorList& inputs, const CheckpointOptions& options = {}) {
-  using Result = decltype(detail::run_segment(f, std::vector<Tensor>()));
+  using Result = decltype(detail::apply_to(f, std::vector<Tensor>()));
   static_assert(std::is_same_v<Result, Tensor> || std::is_same_v<Result, std::vector<Tensor>>, "a checkpoint's function returns a Tensor or a vector of them");
   constexpr gradus_segment_fn run = [](void* user, gradus_context* c, gradus_tensor* const* given, size_t n, gradus_tensor** results, size_t capacity,
                                        size_t* count) {
     return detail::protect(c, [&] {
-      detail::return_tensors(detail::listed(detail::run_segment(*static_cast<F*>(user), detail::borrowed(given, n))), results, capacity, count);
+      detail::return_tensors(detail::listed(detail::apply_to(*static_cast<F*>(user), detail::borrowed(given, n))), results, capacity, count);
     });
   };
   const detail::CheckpointPlan plan(options);

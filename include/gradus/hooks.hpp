@@ -21,28 +21,6 @@ template <class F, class R> void hand_over(F f, R registering) {
   registering(static_cast<void*>(owned.get()), static_cast<gradus_destroy_fn>(destroy<F>));
   owned.release();                                            // NOLINT: the library has it
 }
-inline std::vector<Tensor> listed(Tensor t) { return {std::move(t)}; }
-inline std::vector<Tensor> listed(std::vector<Tensor> t) { return t; }
-inline std::vector<Tensor> borrowed(gradus_tensor* const* given, size_t n) {
-  std::vector<Tensor> all;
-  all.reserve(n);
-  for (size_t i = 0; i < n; ++i) all.push_back(Tensor::share(given[i]));
-  return all;
-}
-inline std::vector<Tensor> owned(const std::vector<gradus_tensor*>& given, size_t n) {
-  std::vector<Tensor> all;
-  all.reserve(n);
-  for (size_t i = 0; i < n; ++i) all.push_back(Tensor(given[i]));
-  return all;
-}
-inline void give(const Tensor& t, gradus_tensor** to) {
-  gradus_retain(t.handle());
-  *to = t.handle();
-}
-inline void return_tensors(const std::vector<Tensor>& from, gradus_tensor** to, size_t capacity, size_t* count) {
-  *count = from.size();
-  for (size_t i = 0; i < from.size() && i < capacity; ++i) give(from[i], &to[i]);
-}
 
 template <class F, class... A> void run_node_hook(F& hook, size_t n, gradus_tensor** replacements, const A&... gradients) {
   if constexpr (std::is_void_v<decltype(hook(gradients...))>) {
