@@ -25,6 +25,20 @@ CheckpointOptions options_of(const gradus_checkpoint_options* given) {
   return c;
 }
 
+// The host's choice of what is kept; it has the user data of the segment.
+template <class Fn> void ask(CheckpointOptions& c, const gradus_checkpoint_options* given, const Callback<Fn>& f) {
+  const gradus_keep_fn keep = read_options(given).keep;
+  if (!keep) return;
+  c.keep = [keep, f](const Op& op, const Args& args) {
+    Context& now = context();
+    now.error.status = GRADUS_OK;
+    int32_t yes = 0;
+    const auto* values = reinterpret_cast<const gradus_value*>(args.values());
+    Callback<Fn>::check(keep(f.user(), capi::handle(&now), capi::handle(op.info), values, op.info->schema.arguments.size(), &yes), "keep callback");
+    return yes != 0;
+  };
+}
+
 // What a callback has put into its array of results, owned whatever happens.
 class Results {
  public:
@@ -58,6 +72,8 @@ gradus_status gradus_checkpoint(gradus_context* ctx, gradus_segment_fn segment, 
     needed(count, "count");
     GRADUS_CHECK(results || capacity == 0, null, "'results' is null with a capacity of {}", capacity);
     GRADUS_CHECK(capacity < (size_t{1} << 24), value, "'capacity' is {}", capacity);
+    CheckpointOptions o = options_of(options);
+    ask(o, options, f);
     const auto run = [f, capacity](const Tensors& in, Tensors& out) {
       Results r(capacity);
       size_t made = 0;
@@ -66,7 +82,7 @@ gradus_status gradus_checkpoint(gradus_context* ctx, gradus_segment_fn segment, 
       r.take(made, out);
     };
     Tensors out;
-    checkpoint(run, tensors(inputs, input_count, "inputs", true), options_of(options), out);
+    checkpoint(run, tensors(inputs, input_count, "inputs", true), o, out);
     f.arm();
     *count = out.size();
     for (size_t i = 0; i < out.size(); ++i) results[i] = give(std::move(out[i]));
@@ -79,13 +95,15 @@ gradus_status gradus_checkpoint_loop(gradus_context* ctx, gradus_step_fn step, v
   return guard(ctx, "checkpoint_loop", [&](Context&) {
     const Callback<gradus_step_fn> f(needed(step, "step"), user, destroy);
     needed(results, "results");
+    CheckpointOptions o = options_of(options);
+    ask(o, options, f);
     const auto run = [f](int64_t i, const Tensors& in, Tensors& out) {
       Results r(in.size());
       f.run("step", i, handles(in), in.size(), r.data());
       r.take(in.size(), out);
     };
     Tensors out;
-    checkpoint_loop(run, steps, tensors(state, state_count, "state"), options_of(options), out);
+    checkpoint_loop(run, steps, tensors(state, state_count, "state"), o, out);
     f.arm();
     for (size_t i = 0; i < out.size(); ++i) results[i] = give(std::move(out[i]));
   });

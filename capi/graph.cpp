@@ -12,7 +12,7 @@ gradus_status gradus_graph_export(gradus_context* ctx, gradus_tensor* const* out
   return guard(ctx, "graph_export", [&](Context&) {
     needed(length, "length");
     GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
-    GRADUS_CHECK(format == GRADUS_GRAPH_DOT || format == GRADUS_GRAPH_JSON, value, "format {} is neither DOT nor JSON", format);
+    GRADUS_CHECK(format >= GRADUS_GRAPH_DOT && format <= GRADUS_GRAPH_TABLE, value, "format {} is none of DOT, JSON and TABLE", format);
     const gradus_graph_options o = read_options(options);
     GRADUS_CHECK((o.flags & ~static_cast<uint32_t>(GRADUS_GRAPH_SAVED)) == 0, unknown_field, "unknown flags {:#x}", o.flags);
     io::GraphOptions g;
@@ -21,6 +21,7 @@ gradus_status gradus_graph_export(gradus_context* ctx, gradus_tensor* const* out
     for (size_t i = 0; i < o.name_count; ++i) g.names.emplace_back(needed(o.names[i], "names"));
     g.saved = o.flags & GRADUS_GRAPH_SAVED;
     const std::span<const Tensor> roots = tensors(outputs, output_count, "outputs");
-    write_text(format == GRADUS_GRAPH_DOT ? io::graph_dot(roots, g) : io::graph_json(roots, g), buffer, capacity, length);
+    const std::string text = format == GRADUS_GRAPH_DOT ? io::graph_dot(roots, g) : format == GRADUS_GRAPH_JSON ? io::graph_json(roots, g) : io::saved_table(roots);
+    write_text(text, buffer, capacity, length);
   });
 }

@@ -32,6 +32,10 @@ struct ForeignPacked : Packed {
     Callback<gradus_pack_fn>::check(f.unpack(f.pack.user(), capi::handle(&c), capi::handle(given.impl()), token, r.place()), "unpack hook");
     return r.take("result");
   }
+  void held(const SeeHeld& see) const override {
+    if (further) further->held(see);
+    if (replacement) see(replacement.impl(), {});
+  }
 };
 
 class ForeignHooks : public SavedHooks {

@@ -46,7 +46,7 @@ static void refusals(void) {
   OK(gradus_sin(ctx, a, &y));
   memset(&o, 0, sizeof o);
   o.struct_size = sizeof o;
-  FAILS(gradus_graph_export(ctx, &y, 1, NULL, 3, text, sizeof text, &length), GRADUS_E_VALUE, "format 3");
+  FAILS(gradus_graph_export(ctx, &y, 1, NULL, 4, text, sizeof text, &length), GRADUS_E_VALUE, "format 4");
   CHECK(length == 0);
   FAILS(gradus_graph_export(ctx, &y, 0, NULL, GRADUS_GRAPH_DOT, text, sizeof text, &length), GRADUS_E_VALUE, "no outputs");
   FAILS(gradus_graph_export(ctx, NULL, 1, NULL, GRADUS_GRAPH_DOT, text, sizeof text, &length), GRADUS_E_NULL, "outputs");

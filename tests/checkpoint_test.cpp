@@ -121,6 +121,40 @@ TEST_F(Checkpoint, KeptResultsAreNotComputedAgain) {
   expect_near(gradient(sum(run(counted(runs, f), x, o)), x), wanted);
 }
 
+TEST_F(Checkpoint, WhatIsKeptMayBeAskedCallByCall) {
+  const Tensor x = leaf({1, 2, 3, 4}, {2, 2});
+  int runs = 0, second = 0;
+  std::vector<std::string> asked;
+  CheckpointOptions o;
+  o.keep = [&](const Op& op, const Args& args) {
+    asked.emplace_back(name(op));
+    EXPECT_EQ(args.tensor(0).numel(), 4);
+    sum(x);                                                   // leaves no trace
+    return name(op) == "mm" && ++second == 2;
+  };
+  const auto f = [](const Tensor& t) { return tanh(mm(mm(sin(t), t), t)); };
+  const Doubles wanted = gradient(sum(f(x)), x);
+  const Tensor y = run(counted(runs, f), x, o);
+  EXPECT_EQ(asked, (std::vector<std::string>{"sin", "mm", "mm", "tanh"}));
+  expect_near(gradient(sum(y), x), wanted);
+  EXPECT_EQ(asked.size(), 4u);                                // the second run does as the first one said
+  EXPECT_EQ(runs, 2);
+}
+
+TEST_F(Checkpoint, AKeptResultThatIsWrittenLaterIsNoticed) {
+  const Tensor x = leaf({1, 2}, {2});
+  CheckpointOptions o;
+  o.kept = {find_op("exp")};
+  int runs = 0;
+  const Tensor y = run(counted(runs, [](const Tensor& t) {
+    const Tensor e = exp(t), s = sin(e);
+    const GradMode off(false);
+    call_in_place(mul_op, {detach(e), 2});
+    return s;
+  }), x, o);
+  expect_error(Status::in_place, "checkpoint: a saved tensor of shape [2] was changed in place by mul_", [&] { gradient(sum(y), x); });
+}
+
 TEST_F(Checkpoint, ALoopKeepsFewStates) {
   const Tensor x = leaf({0.1, 0.2}, {2});
   int steps = 0;
@@ -136,6 +170,25 @@ TEST_F(Checkpoint, ALoopKeepsFewStates) {
   EXPECT_EQ(steps, 64);
   EXPECT_EQ(gradient(sum(last[0]), x), wanted);
   EXPECT_LE(steps, 64 * 8);
+}
+
+TEST_F(Checkpoint, APassInsideItsFunction) {
+  const Tensor x = leaf({0.5, 1}, {2});
+  GradOptions record;
+  record.create_graph = true;
+  const auto slope = [&](const Tensor& t) {
+    const Tensor s = sum(wave(t));
+    return grad(std::span(&s, 1), std::span(&t, 1), {}, record)[0];
+  };
+  const Doubles wanted = gradient(sum(slope(x)), x);
+  for (const bool early : {true, false}) {
+    CheckpointOptions o;
+    o.early_stop = early;
+    int runs = 0;
+    const Tensor y = run(counted(runs, slope), x, o);
+    EXPECT_EQ(runs, 2);                                       // the pass has it run again up to where it is
+    expect_near(gradient(sum(y), x), wanted);
+  }
 }
 
 TEST_F(Checkpoint, NoticesAnotherSecondRun) {

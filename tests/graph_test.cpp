@@ -3,6 +3,9 @@
 
 #include "fixture.h"
 
+#include "dispatch/registry.h"
+#include "graph/checkpoint.h"
+
 namespace gradus {
 namespace {
 
@@ -131,6 +134,7 @@ TEST_F(Graph, InfinitiesAreText) {
 struct Kept : Packed {
   Tensor value;
   Tensor unpack() override { return value; }
+  void held(const SeeHeld& see) const override { see(value.impl(), {}); }
 };
 struct Keeper : SavedHooks {
   Ref<Packed> pack(const Tensor& value, const Op&) override {
@@ -154,12 +158,52 @@ TEST_F(Graph, WhatHooksPackedAndFunctionsOfTheHost) {
   Edge to[] = {history(b.impl()), Edge()};
   set_history(y.impl(), make_host_node(std::make_unique<OwnRule>(), to, {&y, 1}), 0);
   const std::string j = json({y}), d = dot({y}, {{}, {}, true});
-  expect_part(j, "\"saved_bytes\": 0,");
+  expect_part(j, "\"saved_bytes\": 16,");
   expect_part(j, "\"freed\": false, \"packed\": true, \"shape\": [2], \"dtype\": \"float64\", \"bytes\": 16}");
   expect_part(j, "\"name\": \"Own\\\"Backward\", \"sequence\": 3, \"op\": null,");
   expect_part(j, "\"argument\": \"inputs[1]\", \"node\": null");
   expect_part(d, "packed by a hook");
   expect_part(d, "label=\"Own\\\"Backward\\nfloat64 [2]\"");
+}
+
+// One line of the table of what is saved.
+struct Line { int64_t nodes, values, bytes, leaves; };
+Line line(const std::string& table, const std::string& op) {
+  const size_t at = ("\n" + table).find("\n" + op + " ");
+  EXPECT_NE(at, std::string::npos) << op << " is not in\n" << table;
+  Line l{};
+  if (at != std::string::npos) std::sscanf(table.c_str() + at + op.size(), "%ld %ld %ld %ld", &l.nodes, &l.values, &l.bytes, &l.leaves);
+  return l;
+}
+void expect_line(const std::string& table, const std::string& op, const Line& wanted) {
+  const Line l = line(table, op);
+  EXPECT_TRUE(l.nodes == wanted.nodes && l.values == wanted.values && l.bytes == wanted.bytes && l.leaves == wanted.leaves) << op << " in\n" << table;
+}
+
+TEST_F(Graph, TheTableOfWhatIsSaved) {
+  const Tensor a = leaf({1, 2}, {2}), w = leaf({1, 2, 3, 4}, {2, 2});
+  const Tensor b = exp(a), c = mul(b, b), y = sum(mm(w, reshape(sin(mul(c, c)), Sizes{2, 1})));
+  const std::string t = io::saved_table({&y, 1});
+  expect_line(t, "exp", {1, 1, 16, 0});                       // b, which mul keeps, too: counted once, with the oldest
+  expect_line(t, "mul", {2, 4, 16, 0});                       // c
+  expect_line(t, "mm", {1, 2, 48, 32});                       // w is there anyway; the sine
+  expect_line(t, "sin", {1, 1, 16, 0});
+  expect_line(t, "total", {5, 8, 96, 32});
+  EXPECT_LT(t.find("mm "), t.find("sin "));                   // the most bytes first
+  backward({&y, 1}, {}, {});
+  expect_line(io::saved_table({&y, 1}), "total", {0, 0, 0, 0});
+}
+
+TEST_F(Graph, TheTableKnowsWhatCheckpointsKeep) {
+  const Tensor a = leaf({1, 2}, {2}), b = neg(a);
+  Tensors out;
+  CheckpointOptions o;
+  o.kept = {find_op("tanh")};
+  checkpoint([](const Tensors& in, Tensors& y) { y.push_back(sum(tanh(exp(sin(in[0]))))); }, {&b, 1}, o, out);
+  const std::string t = io::saved_table({&out[0], 1});
+  expect_line(t, "checkpoint", {0, 0, 32, 0});                // b and the kept result
+  expect_line(t, "total", {3, 3, 32, 0});
+  expect_part(json({out[0]}), "\"saved_bytes\": 32,");
 }
 
 TEST_F(Graph, AnyDepth) {

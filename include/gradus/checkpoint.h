@@ -6,6 +6,7 @@
 #define GRADUS_CHECKPOINT_H
 
 #include "gradus/hooks.h"
+#include "gradus/invoke.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,11 +23,20 @@ typedef gradus_status (*gradus_segment_fn)(void *user, gradus_context *ctx, grad
 typedef gradus_status (*gradus_step_fn)(void *user, gradus_context *ctx, int64_t step, gradus_tensor *const *state,
                                         size_t state_count, gradus_tensor **next);
 
+/*
+ * Whether the results of an operation that is about to run are kept: *keep, 0 at first. Called in the first run for each operation that
+ * makes memory, for one that is composed of others before these (if it is kept, they are, unasked). arguments [borrow] are in schema order.
+ * user is the segment's. What it computes is not recorded.
+ */
+typedef gradus_status (*gradus_keep_fn)(void *user, gradus_context *ctx, const gradus_op *op, const gradus_value *arguments,
+                                        size_t argument_count, int32_t *keep);
+
 typedef struct gradus_checkpoint_options {
   uint32_t struct_size;
   uint32_t flags;                     /* GRADUS_CHECKPOINT_* */
   uint64_t kept_count;
   const gradus_op *const *kept;       /* [null ok] operations whose results are kept and not computed again */
+  gradus_keep_fn keep;                /* [null ok] says so of the others, call by call */
   const void *reserved0;
 } gradus_checkpoint_options;
 enum {

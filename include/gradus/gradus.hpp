@@ -235,6 +235,8 @@ inline std::string graph(int32_t format, const TensorList& outputs, const Tensor
 inline std::string graph_dot(const TensorList& outputs, const TensorNames& names = {}, bool saved = false) {
   return detail::graph(GRADUS_GRAPH_DOT, outputs, names, saved);
 }
+// What the graph keeps for backward, by operation.
+inline std::string saved_table(const TensorList& outputs) { return detail::graph(GRADUS_GRAPH_TABLE, outputs, {}, false); }
 inline std::string graph_json(const TensorList& outputs, const TensorNames& names = {}) { return detail::graph(GRADUS_GRAPH_JSON, outputs, names, true); }
 
 }  // namespace v1

@@ -1,5 +1,5 @@
 /*
- * gradus/graph.h - a recorded graph to look at: as DOT, which Graphviz draws, and as JSON.
+ * gradus/graph.h - a recorded graph to look at: as DOT, which Graphviz draws, as JSON, and as a table of what is saved.
  *
  *   gradus_graph_export(ctx, &loss, 1, NULL, GRADUS_GRAPH_DOT, buffer, sizeof buffer, &length);    then: dot -Tsvg
  */
@@ -13,8 +13,9 @@ extern "C" {
 #endif
 
 enum {
-  GRADUS_GRAPH_DOT  = 1,
-  GRADUS_GRAPH_JSON = 2
+  GRADUS_GRAPH_DOT   = 1,
+  GRADUS_GRAPH_JSON  = 2,
+  GRADUS_GRAPH_TABLE = 3         /* what is saved, by operation */
 };
 
 typedef struct gradus_graph_options {
@@ -35,8 +36,8 @@ enum {
  *
  * JSON:
  *   {"version": 1,
- *    "saved_bytes": n,                              bytes of the storages that saved values keep alive, each counted once;
- *                                                   without what hooks packed, and what functions of the host keep
+ *    "saved_bytes": n,                              bytes of the storages that saved values keep alive, each counted once:
+ *                                                   what hooks put in their place, and what checkpoints keep, too
  *    "roots": [{"node": id, "output_nr": k}, ...],  one for each output: which result of which node it is
  *    "nodes": [...]}                                oldest first; one line each; ids are 1, 2, 3 ... in this order
  *   A node of an operation:
@@ -53,6 +54,11 @@ enum {
  *   {"id": 1, "name": "AccumulateGrad", "sequence": 1,
  *    "leaf": {"name": "a", "shape": [3], "dtype": "float32", "requires_grad": true, "has_grad": false}}
  *   Names are null unless the options give them. Later versions may add keys.
+ *
+ * The table has a line for each operation, that with the most bytes first, and one for the total: how many nodes keep something,
+ * how many values, the bytes of their storages (each counted once, with the oldest node that keeps it), and how many of these
+ * are memory of leaves, which is there anyway. What checkpoints keep has a line of its own, "checkpoint"; their nodes' values
+ * have no bytes, as those that hooks of the host keep elsewhere.
  *
  * Errors: STATE for an output that does not require grad; VALUE for no outputs, or another format.
  */

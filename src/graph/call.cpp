@@ -165,15 +165,14 @@ void compose(const Context& c, const Op& op, const Args& args, Tensors& out) {
   if (!c.results) [[likely]] return op.compose(args, out);
   struct Inside {
     KeptResults* results;
-    const Op& op;
-    Inside(KeptResults* r, const Op& o) : results(r), op(o) { results->enter(op); }
-    ~Inside() { results->leave(op); }
-  } inside(c.results, op);
+    Inside(KeptResults* r, const Op& op, const Args& args) : results(r) { results->enter(op, args); }
+    ~Inside() { results->leave(); }
+  } inside(c.results, op, args);
   op.compose(args, out);
 }
 void evaluate_unless_kept(const Context& c, const Op& op, const Args& args, Tensors& out) {
   if (!c.results) [[likely]] return evaluate(op, args, out);
-  if (c.results->give(op, out)) return;
+  if (c.results->give(op, args, out)) return;
   evaluate(op, args, out);
   c.results->take(op, out);
 }

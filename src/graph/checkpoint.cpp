@@ -28,6 +28,7 @@ class Kept {
     return t;
   }
   Tensor result() const { return unpack("checkpoint", saved_); }
+  void held(const SeeHeld& see) const { gradus::held(saved_, see); }
 
  private:
   Saved saved_;
@@ -55,20 +56,23 @@ struct Frame : KeptResults {                                  // one run of a se
   Generator random;
   std::vector<Meta> metas;                                    // of what the ops saved, in order
   std::vector<Tensor> values;                                 // of the second run, until they are asked for
-  struct Result { const Op* op; Generator random; std::vector<Kept> tensors; };
-  std::vector<Result> results;                                // of ops whose results are kept, with the random stream behind them
-  size_t next_result = 0;
-  int inside = 0;                                             // compositions whose results are kept: those of their parts are
+  struct Result { const Op* op; bool kept; Generator random; std::vector<Kept> tensors; };
+  std::vector<Result> results;                                // of calls that are kept, with the random stream behind them; if
+  size_t next_result = 0;                                     // somebody is asked, of those that are not, too
+  std::vector<bool> inside;                                   // the compositions around the call: whether they are kept
   bool again = false;                                         // the second run
+  bool complete = false;                                      // the first one: a pass inside it may want a second one before
 
   bool is_named(const Op& op) const { return std::find(options.kept.begin(), options.kept.end(), &op) != options.kept.end(); }
-  bool is_kept(const Op& op) const { return !op.view && (inside > 0 || is_named(op)); }
-  void enter(const Op& composition) override { inside += is_named(composition); }
-  void leave(const Op& composition) override { inside -= is_named(composition); }
-  bool give(const Op& op, Tensors& out) override;
+  bool decide(const Op& op, const Args& args);
+  const Result* next(const Op& op);
+  void enter(const Op& composition, const Args& args) override;
+  void leave() override { inside.pop_back(); }
+  bool give(const Op& op, const Args& args, Tensors& out) override;
   void take(const Op& op, const Tensors& out) override;
   Tensor value(size_t i);
   void run_again();
+  void held(const SeeHeld& see) const;
 };
 void retain(Frame* f) { f->refs.up(); }
 void release(Frame* f) { if (f->refs.down()) delete f; }
@@ -78,6 +82,7 @@ struct Placeholder : Packed {
   size_t index;
   Placeholder(Ref<Frame> f, size_t i) : frame(std::move(f)), index(i) {}
   Tensor unpack() override { return frame->value(index); }
+  void held(const SeeHeld& see) const override { frame->held(see); }
 };
 
 // The first run: what is saved is counted, not kept.
@@ -108,7 +113,7 @@ class Collecting : public SavedHooks {
                    text(value.sizes()), i, name(by), name(was.dtype), text(was.sizes));
     }
     if (i < all) frame_.values[i] = value;
-    enough_ = count_ == all && frame_.options.early_stop;
+    enough_ = count_ == all && (frame_.options.early_stop || !frame_.complete);
     if (enough_) throw Enough();
     return {};
   }
@@ -132,7 +137,8 @@ class HooksInForce {
 // The kept results of a frame are asked for, for a while.
 class ResultsInForce {
  public:
-  explicit ResultsInForce(Frame& f) : context_(context()), before_(context_.results) { set(f.options.kept.empty() ? before_ : &f); }
+  explicit ResultsInForce(KeptResults* r) : context_(context()), before_(context_.results) { set(r); }
+  explicit ResultsInForce(Frame& f) : context_(context()), before_(context_.results) { set(f.options.kept.empty() && !f.options.keep ? before_ : &f); }
   ~ResultsInForce() { set(before_); }
   ResultsInForce(const ResultsInForce&) = delete;
   ResultsInForce& operator=(const ResultsInForce&) = delete;
@@ -171,21 +177,66 @@ class Restored {
   SavedHooks* hooks_;
 };
 
-bool Frame::give(const Op& op, Tensors& out) {
-  if (!again || !is_kept(op)) return false;
+// Whether a call of the first run is kept. What is asked computes without a trace.
+bool Frame::decide(const Op& op, const Args& args) {
+  if (!inside.empty() && inside.back()) return true;          // parts of a composition that is kept
+  if (is_named(op)) return true;
+  if (!options.keep) return false;
+  const HooksScope none(nullptr);
+  const GradMode off(false);
+  const ResultsInForce quiet(nullptr);
+  return options.keep(op, args);
+}
+
+// What the first run noted of this call of the second one; null: nothing.
+const Frame::Result* Frame::next(const Op& op) {
+  if (!options.keep && !is_named(op) && (inside.empty() || !inside.back())) return nullptr;
   GRADUS_CHECK(next_result < results.size() && results[next_result].op == &op, state, "checkpoint: the second run calls {} where the first did not", name(op));
-  for (const Kept& k : results[next_result].tensors) out.push_back(alias(k.result()));
-  if (options.keep_random) context().generator = results[next_result].random;
-  ++next_result;
+  return &results[next_result++];
+}
+
+void Frame::enter(const Op& composition, const Args& args) {
+  bool kept = false;
+  if (again) {
+    const Result* r = next(composition);
+    kept = r && r->kept;
+  } else {
+    kept = decide(composition, args);
+    if (kept || options.keep) results.push_back({&composition, kept, {}, {}});
+  }
+  inside.push_back(kept);
+}
+
+bool Frame::give(const Op& op, const Args& args, Tensors& out) {
+  if (op.view) return false;                                  // costs nothing, and has to stay a view
+  if (!again) {
+    const bool kept = decide(op, args);
+    if (kept || options.keep) results.push_back({&op, kept, {}, {}});
+    return false;
+  }
+  const Result* r = next(op);
+  if (!r || !r->kept || r->tensors.empty()) return false;     // empty: it failed in the first run
+  for (const Kept& k : r->tensors) out.push_back(alias(k.result()));
+  if (options.keep_random) context().generator = r->random;
   return true;
 }
 
 void Frame::take(const Op& op, const Tensors& out) {
-  if (again || !is_kept(op)) return;
+  if (again || results.empty()) return;
+  Result& r = results.back();                                 // nothing was called since give
+  if (r.op != &op || !r.kept || !r.tensors.empty()) return;
   const HooksScope none(nullptr);                             // what is kept is kept
-  Result r{&op, context().generator, {}};
+  r.random = context().generator;
   for (const Tensor& t : out) r.tensors.emplace_back(t, op);
-  results.push_back(std::move(r));
+}
+
+void Frame::held(const SeeHeld& see) const {
+  const SeeHeld ours = [&](const TensorImpl* t, std::string_view by) { see(t, by.empty() ? name(checkpoint_op()) : by); };
+  for (const Kept& k : inputs) k.held(ours);
+  for (const Result& r : results)
+    for (const Kept& k : r.tensors) k.held(ours);
+  for (const Tensor& t : values)
+    if (t) ours(t.impl(), {});
 }
 
 Tensor Frame::value(size_t i) {
@@ -198,9 +249,12 @@ void Frame::run_again() {
   GRADUS_CHECK(!again, state, "checkpoint: the second run needs a value of its own");
   values.assign(metas.size(), Tensor());
   next_result = 0;
-  inside = 0;
   again = true;
-  struct Done { bool& flag; ~Done() { flag = false; } } done{again};
+  struct Done {                                               // the first run may be under way: a pass inside the segment
+    Frame& f;
+    std::vector<bool> inside;
+    ~Done() { f.again = false, f.inside = std::move(inside); }
+  } done{*this, std::exchange(inside, {})};
   Tensors given, outputs;
   for (const Kept& k : inputs) given.push_back(k.get());
   const Restored restored(*this);
@@ -231,6 +285,7 @@ void checkpoint(Segment f, std::span<const Tensor> inputs, const CheckpointOptio
   const HooksInForce hooks(Ref<SavedHooks>::adopt(new Counting(frame)));
   const ResultsInForce kept(*frame);
   frame->f(Tensors(inputs), outputs);
+  frame->complete = true;
 }
 
 void checkpoint_loop(Step step, int64_t steps, std::span<const Tensor> state, const CheckpointOptions& options, Tensors& last) {

@@ -13,6 +13,7 @@ struct CheckpointOptions {
   bool early_stop = true;                                     // the second run ends with the last value that is needed
   bool check = true;                                          // the second run must save values of the same shapes and dtypes
   std::vector<const Op*> kept;                                // their results are kept, not computed again
+  std::function<bool(const Op&, const Args&)> keep;           // or this says so, asked before each call of the first run
 };
 
 // f(inputs), whose tensors keep no more than the inputs (null ones may be among them). f runs again in backward, so it must do the same again. Nests: the
@@ -28,10 +29,10 @@ void checkpoint_loop(Step step, int64_t steps, std::span<const Tensor> state, co
 class KeptResults {
  public:
   virtual ~KeptResults() = default;
-  virtual bool give(const Op& op, Tensors& out) = 0;          // false: it has to be computed
-  virtual void take(const Op& op, const Tensors& out) = 0;
-  virtual void enter(const Op& composition) = 0;              // its parts follow, up to leave
-  virtual void leave(const Op& composition) = 0;
+  virtual bool give(const Op& op, const Args& args, Tensors& out) = 0;   // false: it has to be computed
+  virtual void take(const Op& op, const Tensors& out) = 0;    // what was computed after give had said so
+  virtual void enter(const Op& composition, const Args& args) = 0;       // its parts follow, up to leave
+  virtual void leave() = 0;
 };
 
 }  // namespace gradus

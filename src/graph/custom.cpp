@@ -91,6 +91,7 @@ class CustomRule : public HostRule {
   CustomRule& operator=(const CustomRule&) = delete;
   std::string name() const override { return call_->function_->node_name(); }
   void free_saved() override { call_->drop_all(); }
+  void held(const SeeHeld& see) const override { call_->held(see); }
 
   void pull(Node* n, Tensors& gradients, const Tensors& incoming) override {
     FunctionCall& call = *call_;
@@ -212,6 +213,11 @@ void FunctionCall::keep_all(Node* n, std::span<const Tensor> inputs, std::span<c
     keep(e.saved, *n->op, std::move(value), static_cast<uint32_t>(is_input ? in : is_output ? out : 0), is_output);
     e.source = is_input ? Source::input : is_output ? Source::output : Source::other;
   }
+}
+
+void FunctionCall::held(const SeeHeld& see) const {
+  for (const Entry& e : entries_)
+    if (e.source != Entry::Source::none) gradus::held(e.saved, see);
 }
 
 void FunctionCall::drop_all() {

@@ -57,6 +57,7 @@ class FunctionCall : public Object {
   Outputs& during_forward(const char* what) const;
   void keep_all(Node* n, std::span<const Tensor> inputs, std::span<const Tensor> raw, std::span<const Tensor> dirty);
   void drop_all();
+  void held(const SeeHeld& see) const;
   Tensor missing(const Node* n, uint32_t nr) const;
 
   Ref<Function> function_;

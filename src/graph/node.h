@@ -31,6 +31,7 @@ struct HostRule {
   virtual std::string name() const = 0;
   virtual void pull(Node* n, Tensors& gradients, const Tensors& incoming) = 0;   // incoming: null where none came
   virtual void free_saved() = 0;
+  virtual void held(const SeeHeld&) const {}
 };
 
 // What few nodes have.

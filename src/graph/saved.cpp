@@ -64,6 +64,12 @@ void drop(Saved& s) {
   else release(t);
 }
 
+void held(const Saved& s, const SeeHeld& see) {
+  if (!s.tensor) return;
+  if (s.is_packed) s.packed->held(see);
+  else see(s.tensor, {});
+}
+
 // `owner` names it for a message.
 template <class Owner> static const Tensor& checked(const Saved& s, Owner&& owner) {
   const Storage& storage = *s.tensor->storage;

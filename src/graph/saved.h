@@ -1,10 +1,15 @@
 // Values kept for the rules of a node: the tensor itself with the version it had, or what the context's hooks made of it.
 #pragma once
+#include <functional>
+
 #include "dispatch/op.h"
 
 namespace gradus {
 
 struct Node;
+
+// For reports: sees each tensor that is kept alive, and by whom if not by the node itself.
+using SeeHeld = std::function<void(const TensorImpl* kept, std::string_view by)>;
 
 // What hooks made of a saved tensor; unpack gives a tensor of the same shape and dtype each time a rule reads it.
 struct Packed {
@@ -12,6 +17,7 @@ struct Packed {
   Meta meta;
   virtual ~Packed() = default;
   virtual Tensor unpack() = 0;
+  virtual void held(const SeeHeld&) const {}                  // what is in the library's memory
 };
 inline void retain(Packed* p) { p->refs.up(); }
 inline void release(Packed* p) { if (p->refs.down()) delete p; }
@@ -53,6 +59,7 @@ struct Saved {
 void keep(Saved& to, const Op& by, Tensor value, uint32_t slot, bool is_output, bool write_ahead = false);
 void pack_saved(Saved& s, const Op& by);                      // by the hooks in force, if there are any
 void drop(Saved& s);
+void held(const Saved& s, const SeeHeld& see);
 // The saved tensor. Refuses one that was changed in place since, naming both ops.
 const Tensor& plain_tensor(const Node* n, const Saved& s);
 Tensor unpack(const Node* n, const Saved& s);

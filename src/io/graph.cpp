@@ -121,12 +121,20 @@ class Graph {
     return at == names_.end() ? std::string_view() : at->second;
   }
   int64_t saved_bytes() const {                               // of the storages kept alive
-    std::unordered_set<const Storage*> seen;
     int64_t bytes = 0;
-    for (Node* n : nodes)
-      for (uint32_t i = 0; i < n->saved_count; ++i)
-        if (const Saved& s = n->saved()[i]; s.tensor && !s.is_packed && seen.insert(s.tensor->storage).second) bytes += s.tensor->storage->bytes;
+    each_held([&](const Node*, const Storage& s, std::string_view) { bytes += s.bytes; });
     return bytes;
+  }
+  // Each storage once, with the oldest node that keeps it, and by whom if not by the node itself.
+  template <class F> void each_held(F&& f) const {
+    std::unordered_set<const Storage*> seen;
+    for (Node* n : nodes) {
+      const SeeHeld see = [&](const TensorImpl* t, std::string_view by) {
+        if (seen.insert(t->storage).second) f(n, *t->storage, by);
+      };
+      for (uint32_t i = 0; i < n->saved_count; ++i) held(n->saved()[i], see);
+      if (is_host(n)) n->extra->host->held(see);
+    }
   }
 
   std::vector<Edge> roots;
@@ -243,6 +251,38 @@ std::string graph_json(std::span<const Tensor> outputs, const GraphOptions& opti
     s += "}";
   }
   return s += "\n]}\n";
+}
+
+std::string saved_table(std::span<const Tensor> outputs) {
+  const Graph g(outputs, {});
+  struct Row { int64_t nodes = 0, values = 0, bytes = 0, leaves = 0; };
+  std::map<std::string, Row, std::less<>> rows;
+  std::unordered_set<const Storage*> of_leaves;
+  Row total;
+  const auto called = [](const Node* n) { return is_host(n) ? n->extra->host->name() : std::string(name(*n->op)); };
+  for (Node* n : g.nodes) {
+    if (n->is_sink()) of_leaves.insert(n->leaf->storage);
+    int64_t values = 0;
+    for (uint32_t i = 0; i < n->saved_count; ++i) values += n->saved()[i].tensor != nullptr;
+    if (is_host(n)) n->extra->host->held([&](const TensorImpl*, std::string_view) { ++values; });
+    if (values == 0) continue;
+    Row& r = rows[called(n)];
+    ++r.nodes, ++total.nodes;
+    r.values += values, total.values += values;
+  }
+  g.each_held([&](const Node* n, const Storage& s, std::string_view by) {
+    Row& r = rows[by.empty() ? called(n) : std::string(by)];
+    r.bytes += s.bytes, total.bytes += s.bytes;
+    if (of_leaves.count(&s)) r.leaves += s.bytes, total.leaves += s.bytes;
+  });
+  std::vector<std::pair<std::string, Row>> sorted(rows.begin(), rows.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.bytes > b.second.bytes; });
+  sorted.emplace_back("total", total);
+  size_t width = sizeof "operation" - 1;
+  for (const auto& [op, r] : sorted) width = std::max(width, op.size());
+  std::string out = format("{:<{}}  {:>8}  {:>8}  {:>14}  {:>14}\n", "operation", width, "nodes", "values", "bytes", "of leaves");
+  for (const auto& [op, r] : sorted) out += format("{:<{}}  {:>8}  {:>8}  {:>14}  {:>14}\n", op, width, r.nodes, r.values, r.bytes, r.leaves);
+  return out;
 }
 
 std::string graph_dot(std::span<const Tensor> outputs, const GraphOptions& options) {

@@ -16,5 +16,6 @@ struct GraphOptions {
 // All that the outputs, which require grad, were computed from. Reads no data, walks any depth without recursion.
 std::string graph_dot(std::span<const Tensor> outputs, const GraphOptions& options);
 std::string graph_json(std::span<const Tensor> outputs, const GraphOptions& options);     // as gradus/graph.h describes it
+std::string saved_table(std::span<const Tensor> outputs);     // what is saved, by operation
 
 }  // namespace gradus::io

@@ -258,6 +258,16 @@ def _saved(owner, name):
     return _from_value(value)
 
 
+def borrowed_value(values, index):
+    """One of the arguments of an operation, as Python has it."""
+    value = Value.from_address(values + index * C.sizeof(Value))
+    if value.kind == 7:
+        return _hooks.borrowed(value.word)
+    if value.kind == 10:
+        return list(_hooks.borrowed_many(value.word, value.length))
+    return _from_value(value)
+
+
 def _from_value(value):
     kind, word = value.kind, value.word
     if kind == 7:

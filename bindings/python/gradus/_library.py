@@ -17,6 +17,8 @@ NODE_HOOK = C.CFUNCTYPE(_I, _P, _P, _P, _Z, _P, _Z, _P)
 DEFERRED = C.CFUNCTYPE(_I, _P, _P)
 PACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P, _P)
 SEGMENT = C.CFUNCTYPE(_I, _P, _P, _P, _Z, _P, _Z, _P)
+KEEP = C.CFUNCTYPE(_I, _P, _P, _P, _P, _Z, _P)
+STEP = C.CFUNCTYPE(_I, _P, _P, _L, _P, _Z, _P)
 FUNCTION = C.CFUNCTYPE(_I, _P, _P, _P, _P, _Z, _P, _Z, _P)
 UNPACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P)
 DISCARD = C.CFUNCTYPE(None, _P, _P)
@@ -63,7 +65,8 @@ class SavedHooks(C.Structure):
 
 
 class CheckpointOptions(C.Structure):
-    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("kept_count", C.c_uint64), ("kept", C.c_void_p), ("reserved0", C.c_void_p)]
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("kept_count", C.c_uint64), ("kept", C.c_void_p), ("keep", KEEP),
+                ("reserved0", C.c_void_p)]
 
 
 class ProfileOptions(C.Structure):
@@ -151,6 +154,7 @@ _STATUS = {
     "function_apply": (_P, _P, _P, _Z, _P, _Z, _P), "function_save_for_backward": (_P, _P, _P, _Z), "function_mark_dirty": (_P, _P, _P, _Z),
     "function_mark_non_differentiable": (_P, _P, _P, _Z), "function_set_materialize": (_P, _P, _I), "function_saved": (_P, _P, _Z, _P),
     "context_set_anomaly": (_P, _U, _P), "checkpoint": (_P, SEGMENT, _P, DESTROY, _P, _Z, _P, _P, _Z, _P),
+    "checkpoint_loop": (_P, STEP, _P, DESTROY, _L, _P, _Z, _P, _P), "graph_export": (_P, _P, _Z, _P, _I, _P, _Z, _P),
     "profile_start": (_P, _P, _P), "profile_stop": (_P, _P), "profile_describe": (_P, _P, _P), "profile_event_at": (_P, _P, C.c_uint64, _P),
     "profile_table": (_P, _P, _P, _P, _Z, _P), "profile_trace": (_P, _P, _P, _Z, _P), "profile_range_begin": (_P, C.c_char_p, _Z),
     "profile_range_end": (_P,),

@@ -152,7 +152,7 @@ class Registry:
                     self._add(base, name)
                     if not base.startswith("__"):
                         self._add(base + "_", written)
-        self.operations = {}
+        self.operations, self.addresses = {}, {}
 
     def _add(self, base, name):
         if name and name not in self.names[base]:
@@ -162,6 +162,12 @@ class Registry:
         if name not in self.operations:
             self.operations[name] = Operation(self.records[name])
         return self.operations[name]
+
+    def name_of(self, handle):
+        """Of an operation's address."""
+        if handle not in self.addresses:
+            self.addresses = {lib.gradus_op_find(name.encode(), len(name.encode())): name for name in self.records}
+        return self.addresses.get(handle, "")
 
     def find(self, name):
         """The operations that answer a PyTorch name, or None."""

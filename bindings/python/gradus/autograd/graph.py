@@ -9,6 +9,7 @@ from .._hooks import add_multi_hook as register_multi_grad_hook            # noq
 from .._hooks import save_on_cpu, saved_tensors_hooks                      # noqa: F401
 from .._hooks import queue_callback                                        # noqa: F401
 from .._library import Handle, lib
+from ._export import graph_dot, graph_json, saved_table                    # noqa: F401
 from ._mutation import allow_mutation_on_saved_tensors                     # noqa: F401
 
 
