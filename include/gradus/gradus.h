@@ -19,6 +19,8 @@
  * tensor.h    tensors from memory and back, DLPack
  * autograd.h  gradients and the graph
  * hooks.h     the host's code in a backward pass and around saved values
+ * gradcheck.h gradients against differences
+ * graph.h     the graph as DOT and JSON
  * invoke.h    operations by name, and as data
  * ops.h       one function for each operation
  */
@@ -28,6 +30,8 @@
 #include "gradus/autograd.h"
 #include "gradus/base.h"
 #include "gradus/context.h"
+#include "gradus/gradcheck.h"
+#include "gradus/graph.h"
 #include "gradus/hooks.h"
 #include "gradus/invoke.h"
 #include "gradus/ops.h"
