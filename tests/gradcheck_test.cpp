@@ -123,6 +123,40 @@ TEST_F(Gradcheck, AnOutputWithoutAGradientCountsAsZeros) {
   expect_report(check(f, {x}, {.scaling = false}), {"only output 0 has a gradient"});
 }
 
+// A function of the host: two outputs, x * x and 3 x, with a rule of its own.
+struct OwnRule : HostRule {
+  std::function<Tensor(const Tensors& incoming)> rule;
+  std::string name() const override { return "OwnBackward"; }
+  void pull(Node*, Tensors& gradients, const Tensors& incoming) override { gradients[0] = rule(incoming); }
+  void free_saved() override {}
+};
+GradcheckFunction own_function(std::function<Tensor(const Tensor& x, const Tensors& incoming)> rule) {
+  return [rule](Inputs in) {
+    const Tensor x = in[0];
+    auto own = std::make_unique<OwnRule>();
+    own->rule = [rule, x = detach(x)](const Tensors& incoming) { return rule(x, incoming); };
+    Tensors y;
+    {
+      const GradMode off(false);
+      y = {mul(x, x), mul(x, 3)};
+    }
+    const Ref<Node> n = make_host_node(std::move(own), in, y);
+    for (uint32_t k = 0; k < 2; ++k) set_history(y[k].impl(), n, k);
+    return y;
+  };
+}
+TEST_F(Gradcheck, AFunctionOfTheHost) {
+  const Tensor x = leaf({0.5, 2}, {2});
+  const auto of = [](const Tensor& g, const Tensor& t) { return g ? g : zeros(t.sizes(), t.dtype()); };
+  const GradcheckResult right = check(own_function([&](const Tensor& t, const Tensors& g) { return add(mul(mul(of(g[0], t), t), 2), mul(of(g[1], t), 3)); }), {x});
+  EXPECT_TRUE(right.passed) << right.report;
+  expect_report(check(own_function([&](const Tensor& t, const Tensors& g) { return add(mul(of(g[0], t), t), mul(of(g[1], t), 3)); }), {x}),
+                {"the gradient of output 0 with respect to input 0 is wrong", "0.5 by backward, 1"});
+  // Forgets its second output where the first has no gradient.
+  const auto forgets = [&](const Tensor& t, const Tensors& g) { return g[0] ? add(mul(mul(g[0], t), 2), mul(of(g[1], t), 3)) : Tensor(); };
+  expect_report(check(own_function(forgets), {x}), {"only output 1 has a gradient and the others have none", "is 0, and not"});
+}
+
 TEST_F(Gradcheck, AShapeThatDependsOnTheValues) {
   const Tensor x = leaf({1, 2}, {2});
   const auto first = [](Inputs in) { return values(in[0])[0]; };

@@ -35,7 +35,7 @@ TEST_F(Graph, TheTutorialAsJson) {
   const Tensor named[] = {t.a, t.out};
   EXPECT_EQ(json({t.out}, {named, {"a", "out"}}), R"({"version": 1, "saved_bytes": 100, "roots": [{"node": 5, "output_nr": 0}], "nodes": [
 {"id": 1, "name": "AccumulateGrad", "sequence": 1, "leaf": {"name": "a", "shape": [25], "dtype": "float32", "requires_grad": true, "has_grad": false}},
-{"id": 2, "name": "SinBackward0", "sequence": 2, "op": "sin", "freed": false, "arguments": {}, "outputs": [{"name": null, "shape": [25], "dtype": "float32"}], "saved": [{"what": "self", "output": false, "freed": false, "shape": [25], "dtype": "float32", "bytes": 100}], "edges": [{"input": 0, "argument": "self", "node": 1, "output_nr": 0}]},
+{"id": 2, "name": "SinBackward0", "sequence": 2, "op": "sin", "freed": false, "arguments": {}, "outputs": [{"name": null, "shape": [25], "dtype": "float32"}], "saved": [{"what": "self", "output": false, "freed": false, "packed": false, "shape": [25], "dtype": "float32", "bytes": 100}], "edges": [{"input": 0, "argument": "self", "node": 1, "output_nr": 0}]},
 {"id": 3, "name": "MulBackward0", "sequence": 3, "op": "mul", "freed": false, "arguments": {"self": 2}, "outputs": [{"name": null, "shape": [25], "dtype": "float32"}], "saved": [], "edges": [{"input": 0, "argument": "self", "node": null, "output_nr": 0}, {"input": 1, "argument": "other", "node": 2, "output_nr": 0}]},
 {"id": 4, "name": "AddBackward0", "sequence": 4, "op": "add", "freed": false, "arguments": {"other": 1}, "outputs": [{"name": null, "shape": [25], "dtype": "float32"}], "saved": [], "edges": [{"input": 0, "argument": "self", "node": 3, "output_nr": 0}, {"input": 1, "argument": "other", "node": null, "output_nr": 0}]},
 {"id": 5, "name": "SumBackward0", "sequence": 5, "op": "sum", "freed": false, "arguments": {}, "outputs": [{"name": "out", "shape": [], "dtype": "float32"}], "saved": [], "edges": [{"input": 0, "argument": "self", "node": 4, "output_nr": 0}]}
@@ -89,7 +89,7 @@ TEST_F(Graph, ASharedNodeStandsOnceAndASharedStorageCountsOnce) {
   EXPECT_EQ(count(j, "\"id\""), 4u);
   expect_part(j, "\"roots\": [{\"node\": 4, \"output_nr\": 0}, {\"node\": 3, \"output_nr\": 0}, {\"node\": 4, \"output_nr\": 0}]");
   expect_part(j, "\"saved_bytes\": 32,");                     // b and y; the exponential's node saved its own result, b
-  expect_part(j, "{\"what\": \"result\", \"output\": true, \"freed\": false, \"shape\": [2], \"dtype\": \"float64\", \"bytes\": 16}");
+  expect_part(j, "{\"what\": \"result\", \"output\": true, \"freed\": false, \"packed\": false, \"shape\": [2], \"dtype\": \"float64\", \"bytes\": 16}");
   EXPECT_EQ(j, json({z, y, z}));
 }
 
@@ -126,6 +126,40 @@ TEST_F(Graph, InfinitiesAreText) {
   const Tensor a = leaf({1}, {1});
   expect_part(json({mul(a, HUGE_VAL)}), "\"arguments\": {\"other\": \"inf\"}");
   expect_part(json({mul(a, 0.1)}), "\"arguments\": {\"other\": 0.1}");
+}
+
+struct Kept : Packed {
+  Tensor value;
+  Tensor unpack() override { return value; }
+};
+struct Keeper : SavedHooks {
+  Ref<Packed> pack(const Tensor& value, const Op&) override {
+    auto* p = new Kept;
+    p->meta = value.meta();
+    p->value = value;
+    return Ref<Packed>::adopt(p);
+  }
+};
+struct OwnRule : HostRule {
+  std::string name() const override { return "Own\"Backward"; }
+  void pull(Node*, Tensors&, const Tensors&) override {}
+  void free_saved() override {}
+};
+
+TEST_F(Graph, WhatHooksPackedAndFunctionsOfTheHost) {
+  const Tensor a = leaf({1, 2}, {2}), y = tensor({1, 2}, {2});
+  push_saved_hooks(Ref<SavedHooks>::adopt(new Keeper));
+  const Tensor b = sin(a);
+  pop_saved_hooks();
+  const Tensor inputs[] = {b, y};
+  set_history(y.impl(), make_host_node(std::make_unique<OwnRule>(), inputs, {&y, 1}), 0);
+  const std::string j = json({y}), d = dot({y}, {{}, {}, true});
+  expect_part(j, "\"saved_bytes\": 0,");
+  expect_part(j, "\"freed\": false, \"packed\": true, \"shape\": [2], \"dtype\": \"float64\", \"bytes\": 16}");
+  expect_part(j, "\"name\": \"Own\\\"Backward\", \"sequence\": 3, \"op\": null,");
+  expect_part(j, "\"argument\": \"inputs[1]\", \"node\": null");
+  expect_part(d, "packed by a hook");
+  expect_part(d, "label=\"Own\\\"Backward\\nfloat64 [2]\"");
 }
 
 TEST_F(Graph, AnyDepth) {

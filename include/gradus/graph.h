@@ -35,18 +35,19 @@ enum {
  *
  * JSON:
  *   {"version": 1,
- *    "saved_bytes": n,                              bytes of the storages that saved values keep alive, each counted once
+ *    "saved_bytes": n,                              bytes of the storages that saved values keep alive, each counted once;
+ *                                                   without what hooks packed, and what functions of the host keep
  *    "roots": [{"node": id, "output_nr": k}, ...],  one for each output: which result of which node it is
  *    "nodes": [...]}                                oldest first; one line each; ids are 1, 2, 3 ... in this order
  *   A node of an operation:
- *   {"id": 2, "name": "MulBackward0", "sequence": 7, "op": "mul",
+ *   {"id": 2, "name": "MulBackward0", "sequence": 7, "op": "mul",       null for a function of the host
  *    "freed": false,                                whether an earlier pass freed what it saved
  *    "arguments": {"other": 2},                     those that are no tensors and not the default; numbers that JSON has not
  *                                                   are the texts "inf", "-inf" and "nan"
  *    "outputs": [{"name": null, "shape": [3], "dtype": "float32"}],
- *    "saved": [{"what": "self", "output": false, "freed": false, "shape": [3], "dtype": "float32", "bytes": 12}],
+ *    "saved": [{"what": "self", "output": false, "freed": false, "packed": false, "shape": [3], "dtype": "float32", "bytes": 12}],
  *    "edges": [{"input": 0, "argument": "self", "node": 1, "output_nr": 0}]}
- *   "what" is an argument, or with "output": true a result; a freed one has no shape, dtype and bytes. There is one edge for
+ *   "what" is an argument, or with "output": true a result; a freed one has nothing behind that. There is one edge for
  *   each tensor argument, in the order of the schema, each member of a list by itself ("tensors[1]"); its "node" is null where
  *   no gradient flows. A leaf:
  *   {"id": 1, "name": "AccumulateGrad", "sequence": 1,

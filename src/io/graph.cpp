@@ -53,7 +53,16 @@ std::string json(const Value& v) {
 }
 
 // ---- what a node says of itself
-int64_t bytes_of(const TensorImpl* t) { return t->numel * size_of(t->dtype); }
+// A saved value that is still there: the tensor's, or that of what hooks made of it.
+struct SavedMeta {
+  explicit SavedMeta(const Saved& s)
+      : dtype(s.is_packed ? s.packed->meta.dtype : s.tensor->dtype), sizes(s.is_packed ? SizesRef(s.packed->meta.sizes) : s.tensor->sizes()),
+        bytes(numel_of(sizes) * size_of(dtype)) {}
+  Dtype dtype;
+  SizesRef sizes;
+  int64_t bytes;
+};
+bool is_host(const Node* n) { return n->extra && n->extra->host; }
 
 // The arguments by flat input: "self", "tensors[1]".
 std::vector<std::string> inputs_of(const Node* n) {
@@ -116,7 +125,7 @@ class Graph {
     int64_t bytes = 0;
     for (Node* n : nodes)
       for (uint32_t i = 0; i < n->saved_count; ++i)
-        if (const TensorImpl* t = n->saved()[i].tensor; t && seen.insert(t->storage).second) bytes += t->storage->bytes;
+        if (const Saved& s = n->saved()[i]; s.tensor && !s.is_packed && seen.insert(s.tensor->storage).second) bytes += s.tensor->storage->bytes;
     return bytes;
   }
 
@@ -156,11 +165,12 @@ std::string json_leaf(const Graph& g, const Node* n) {
 std::string json_saved(const Node* n, const Saved& s, const std::vector<std::string>& inputs) {
   std::string out = format("{{\"what\": {}, \"output\": {}, ", quoted(saved_label(n, s, inputs)), s.is_output);
   if (!s.tensor) return out += "\"freed\": true}";
-  return out += format("\"freed\": false, {}, \"bytes\": {}}}", json_meta(s.tensor->dtype, s.tensor->sizes()), bytes_of(s.tensor));
+  const SavedMeta m(s);
+  return out += format("\"freed\": false, \"packed\": {}, {}, \"bytes\": {}}}", s.is_packed, json_meta(m.dtype, m.sizes), m.bytes);
 }
 std::string json_op(const Graph& g, Node* n) {
   const std::vector<std::string> inputs = inputs_of(n);
-  std::string s = format("\"op\": {}, \"freed\": {}, \"arguments\": {{", quoted(name(*n->op)), n->freed ? "true" : "false"), comma;
+  std::string s = format("\"op\": {}, \"freed\": {}, \"arguments\": {{", is_host(n) ? "null" : quoted(name(*n->op)), n->freed ? "true" : "false"), comma;
   for (const auto& [key, value] : attributes_of(n)) s += format("{}{}: {}", std::exchange(comma, ", "), quoted(key), value);
   s += "}, \"outputs\": [";
   comma.clear();
@@ -208,7 +218,11 @@ std::string dot_op(const Graph& g, Node* n, bool saved) {
   }
   for (uint32_t i = 0; saved && i < n->saved_count; ++i) {
     const Saved& v = n->saved()[i];
-    const std::string what = v.tensor ? format("{}\\n{} bytes", dot_text(v.tensor->dtype, v.tensor->sizes()), bytes_of(v.tensor)) : std::string("freed");
+    std::string what = "freed";
+    if (v.tensor) {
+      const SavedMeta m(v);
+      what = format("{}\\n{} bytes{}", dot_text(m.dtype, m.sizes), m.bytes, v.is_packed ? "\\npacked by a hook" : "");
+    }
     s += format("  n{0}s{1} [shape=note, fontsize=9, color=\"#888888\", label=\"saved {2}\\n{3}\"];\n  n{0} -> n{0}s{1} [style=dotted, arrowhead=none];\n",
                 g.id(n), i, label(saved_label(n, v, inputs)), what);
   }
