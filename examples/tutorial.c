@@ -290,34 +290,84 @@ static void profiler(void) {
   gradus_release(profile), gradus_release(x), gradus_release(y);
 }
 
-/* A loop whose length depends on the data, and an output that is not one number. */
-static void vector_jacobian_product(void) {
-  const int64_t shape[1] = {3};
-  const float data[3] = {0.3f, -1.2f, 0.7f}, direction[3] = {0.1f, 1.0f, 0.0001f};
-  float y_now[3], g[3];
-  double factor = 1;
-  gradus_tensor *x, *y, *v, *grad;
-  title("10. A result with three elements");
-  TRY(gradus_tensor_copy_in(ctx, GRADUS_F32, 1, shape, NULL, data, sizeof data, &x));
-  TRY(gradus_tensor_copy_in(ctx, GRADUS_F32, 1, shape, NULL, direction, sizeof direction, &v));
-  TRY(gradus_tensor_set_requires_grad(ctx, x, 1));
+/* Doubles x until its norm is 1000: a loop whose length depends on the data. factor is what x was multiplied by. */
+static gradus_tensor *doubled(gradus_tensor *x, double *factor) {
+  float now[3];
+  gradus_tensor *y = x;
   gradus_retain(x);
-  y = x;
+  *factor = 1;
   do {
     gradus_tensor *twice;
     TRY(gradus_mul_scalar(ctx, y, 2, &twice));
     gradus_release(y);
     y = twice;
-    factor *= 2;
-    TRY(gradus_tensor_copy_out(ctx, y, GRADUS_F32, y_now, sizeof y_now));
-  } while (sqrt((double)y_now[0] * y_now[0] + (double)y_now[1] * y_now[1] + (double)y_now[2] * y_now[2]) < 1000);
+    *factor *= 2;
+    TRY(gradus_tensor_copy_out(ctx, y, GRADUS_F32, now, sizeof now));
+  } while (sqrt((double)now[0] * now[0] + (double)now[1] * now[1] + (double)now[2] * now[2]) < 1000);
+  return y;
+}
+
+/* Steps 10 and 12: an output that is not one number, backward and as a function of a vector v. */
+static void vector_jacobian_product(int step) {
+  const int64_t shape[1] = {3};
+  const float data[3] = {0.3f, -1.2f, 0.7f}, direction[3] = {0.1f, 1.0f, 0.0001f};
+  float g[3];
+  double factor;
+  gradus_tensor *x, *y, *v, *product, *grad;
+  title(step == 10 ? "10. A result with three elements" : "12. A vector times the Jacobian");
+  TRY(gradus_tensor_copy_in(ctx, GRADUS_F32, 1, shape, NULL, data, sizeof data, &x));
+  TRY(gradus_tensor_copy_in(ctx, GRADUS_F32, 1, shape, NULL, direction, sizeof direction, &v));
+  TRY(gradus_tensor_set_requires_grad(ctx, x, 1));
+  y = doubled(x, &factor);
   show("y", y);
-  TRY(gradus_backward(ctx, &y, 1, &v, NULL));
-  TRY(gradus_tensor_grad(ctx, x, &grad));
-  show("x.grad", grad);
-  TRY(gradus_tensor_copy_out(ctx, grad, GRADUS_F32, g, sizeof g));
-  check(fabs(g[1] - factor) < 1e-3 * factor, "x.grad = v times the factor of the loop");
-  gradus_release(x), gradus_release(y), gradus_release(v), gradus_release(grad);
+  if (step == 10) {
+    TRY(gradus_backward(ctx, &y, 1, &v, NULL));
+    TRY(gradus_tensor_grad(ctx, x, &product));
+    show("x.grad", product);
+  } else {
+    TRY(gradus_grad(ctx, &y, 1, &x, 1, &v, NULL, &product)); /* leaves x.grad alone */
+    show("v' J", product);
+    TRY(gradus_tensor_grad(ctx, x, &grad));
+    check(grad == NULL, "gradus_grad leaves x.grad alone");
+  }
+  TRY(gradus_tensor_copy_out(ctx, product, GRADUS_F32, g, sizeof g));
+  check(fabs(g[1] - factor) < 1e-3 * factor, "v' J = v times the factor of the loop");
+  gradus_release(x), gradus_release(y), gradus_release(v), gradus_release(product);
+}
+
+/* Step 11: f(x, y) = 2 exp x + 3 y, and its Jacobian: a pass for each element of the result. */
+static void jacobian(const float *x_data, int n) {
+  const int64_t shape[1] = {n};
+  gradus_backward_options options;
+  gradus_tensor *in[2], *e, *twice, *thrice, *out;
+  double values[4];
+  int k, i;
+  memset(&options, 0, sizeof options);
+  options.struct_size = sizeof options;
+  options.flags = GRADUS_BACKWARD_KEEP_GRAPH;
+  for (i = 0; i < 2; ++i) {
+    TRY(gradus_tensor_copy_in(ctx, GRADUS_F32, 1, shape, NULL, x_data + i, sizeof(float) * (size_t)n, &in[i]));
+    TRY(gradus_tensor_set_requires_grad(ctx, in[i], 1));
+  }
+  TRY(gradus_exp(ctx, in[0], &e)), TRY(gradus_mul_scalar(ctx, e, 2, &twice)), TRY(gradus_mul_scalar(ctx, in[1], 3, &thrice));
+  TRY(gradus_add(ctx, twice, thrice, &out));
+  for (k = 0; k < n; ++k) {
+    const float unit[4] = {k == 0, k == 1, k == 2, k == 3};
+    gradus_tensor *seed, *row[2];
+    TRY(gradus_tensor_copy_in(ctx, GRADUS_F32, 1, shape, NULL, unit, sizeof(float) * (size_t)n, &seed));
+    TRY(gradus_grad(ctx, &out, 1, in, 2, &seed, &options, row));
+    show("row by x", row[0]), show("row by y", row[1]);
+    TRY(gradus_tensor_copy_out(ctx, row[0], GRADUS_F64, values, sizeof values));
+    for (i = 0; i < n; ++i) check(fabs(values[i] - (i == k ? 2 * exp(x_data[i]) : 0)) < 1e-5, "the Jacobian by x is 2 exp x on the diagonal");
+    gradus_release(seed), gradus_release(row[0]), gradus_release(row[1]);
+  }
+  gradus_release(in[0]), gradus_release(in[1]), gradus_release(e), gradus_release(twice), gradus_release(thrice), gradus_release(out);
+}
+static void functions(void) {
+  const float data[5] = {0.2f, 0.9f, 0.4f, 0.6f, 0.1f};
+  title("11. The Jacobian of a function");
+  jacobian(data, 1);
+  jacobian(data, 4);
 }
 
 int main(void) {
@@ -331,7 +381,9 @@ int main(void) {
   training();
   control();
   profiler();
-  vector_jacobian_product();
+  vector_jacobian_product(10);
+  functions();
+  vector_jacobian_product(12);
   gradus_release(ctx);
   memset(&counts, 0, sizeof counts);
   counts.struct_size = sizeof counts;

@@ -2,11 +2,12 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
 
-#include "gradus/gradus.hpp"
+#include "gradus/functional.hpp"
 #include "svg.h"
 
 using gradus::Tensor;
@@ -45,6 +46,7 @@ void a_simple_example() {
   const Tensor c = 2 * b, d = c + 1, out = d.sum();
   std::cout << "out = " << out << "\n\n";
   walk(out.grad_fn());
+  std::ofstream("graph.dot") << gradus::graph_dot({out}, {{a, "a"}, {b, "b"}, {c, "c"}, {d, "d"}, {out, "out"}}, true);
   check(!a.grad_fn() && a.is_leaf(), "a leaf has no grad_fn");
 
   title("3. Backward");
@@ -154,21 +156,40 @@ void profiler() {
 }
 
 // Step 10: a loop whose length depends on the data, and an output that is not one number.
+Tensor doubled(const Tensor& x) {
+  Tensor y = 2 * x;
+  while (y.detach().norm().item<double>() < 1000) y = 2 * y;
+  return y;
+}
+Tensor direction() { return gradus::tensor({0.1f, 1.0f, 0.0001f}); }
+
 void vector_jacobian_product() {
   title("10. A result with three elements");
-  const Tensor x = gradus::randn({3}).requires_grad_();
-  Tensor y = 2 * x;
-  double factor = 2;
-  while (y.detach().norm().item<double>() < 1000) {
-    y = 2 * y;
-    factor *= 2;
-  }
+  const Tensor x = gradus::randn({3}).requires_grad_(), y = doubled(x);
   std::cout << "y = " << y << '\n';
-  const Tensor v = gradus::tensor({0.1f, 1.0f, 0.0001f});
-  y.backward(v);
+  y.backward(direction());
   std::cout << "x.grad = " << x.grad() << '\n';
-  const auto g = x.grad().to_vector<double>();
-  check(std::abs(g[1] - factor) < 1e-3 * factor, "x.grad = v times the factor of the loop");
+  const double factor = y[1].item<double>() / x[1].item<double>();
+  check(std::abs(x.grad()[1].item<double>() - factor) < 1e-3 * factor, "x.grad = v times the factor of the loop");
+}
+
+// Steps 11 and 12: derivatives of functions.
+void functions() {
+  title("11. The Jacobian of a function");
+  const auto f = [](const Tensor& x, const Tensor& y) { return 2 * x.exp() + 3 * y; };
+  for (const Tensor& x : {gradus::rand({1}), gradus::rand({4})}) {
+    const auto j = gradus::autograd::jacobian(f, {x, gradus::rand_like(x)})[0];
+    std::cout << "x = " << x << "\nby x: " << j[0] << "\nby y: " << j[1] << '\n';
+    check((j[0] - gradus::diag(2 * x.exp())).abs().max().item<double>() < 1e-5, "the Jacobian by x is 2 exp x on the diagonal");
+    check((j[1] - 3 * gradus::eye(x.size(0))).abs().max().item<double>() < 1e-5, "the Jacobian by y is 3 on the diagonal");
+  }
+
+  title("12. A vector times the Jacobian");
+  const Tensor x = gradus::randn({3});
+  const auto product = gradus::autograd::vjp(doubled, {x}, {direction()});
+  std::cout << "y = " << product.outputs[0] << "\nv' J = " << product.values[0] << '\n';
+  const Tensor wanted = direction() * (product.outputs[0] / x);
+  check((product.values[0] - wanted).abs().max().item<double>() < 1e-3 * wanted.abs().max().item<double>(), "v' J = v times the factor of the loop");
 }
 
 }  // namespace
@@ -181,6 +202,7 @@ int main() {
     control();
     profiler();
     vector_jacobian_product();
+    functions();
   } catch (const std::exception& e) {
     std::cerr << "tutorial: " << e.what() << '\n';
     return 1;

@@ -112,5 +112,12 @@ TEST_F(Engine, ASavedValueThatChangedIsNoticed) {
   expect_error(Status::state, "add_: a leaf that requires grad", [&] { call_in_place(add_op, {a, 1}); });
 }
 
+TEST_F(Engine, ARefusedTensorBehindOthersLeavesNothing) {
+  const Tensor a = leaf({1}, {1}), b = tensor({1}, {1}), y = sum(a);
+  const Tensor outputs[] = {sin(a), b}, inputs[] = {a, b};
+  expect_error(Status::state, "output 1 does not require grad", [&] { grad(outputs, {&a, 1}, {}); });
+  expect_error(Status::state, "input 1 does not require grad", [&] { grad({&y, 1}, inputs, {}); });
+}
+
 }  // namespace
 }  // namespace gradus

@@ -21,6 +21,8 @@
  * hooks.h     the host's code in a backward pass and around saved values
  * checkpoint.h  parts of the forward pass that run again in backward
  * function.h  functions and operations of the host, with derivatives of their own
+ * gradcheck.h gradients against differences
+ * graph.h     the graph as DOT and JSON
  * invoke.h    operations by name, and as data
  * profile.h   what ran, how often and for how long
  * ops.h       one function for each operation
@@ -33,6 +35,8 @@
 #include "gradus/checkpoint.h"
 #include "gradus/context.h"
 #include "gradus/function.h"
+#include "gradus/gradcheck.h"
+#include "gradus/graph.h"
 #include "gradus/hooks.h"
 #include "gradus/invoke.h"
 #include "gradus/ops.h"

@@ -10,6 +10,7 @@
 #ifndef GRADUS_HPP
 #define GRADUS_HPP
 
+#include <algorithm>
 #include <exception>
 
 #include "gradus/ops.hpp"
@@ -158,6 +159,101 @@ template <class F> uint64_t Tensor::register_hook(F f) const {
   owned.release();
   return id;
 }
+
+// ---- functions of tensors: f(const std::vector<Tensor>&) or f(x), f(x, y), f(x, y, z); they return one tensor or several
+namespace detail {
+inline std::vector<Tensor> several(Tensor t) { return {std::move(t)}; }
+inline std::vector<Tensor> several(std::vector<Tensor> t) { return t; }
+template <class F> std::vector<Tensor> apply_to(F& f, const std::vector<Tensor>& x) {
+  using T = const Tensor&;
+  const auto expect = [&x](size_t n) {
+    if (x.size() != n) throw Error(GRADUS_E_VALUE, "a function of " + std::to_string(n) + " tensors for " + std::to_string(x.size()) + " inputs");
+  };
+  if constexpr (std::is_invocable_v<F&, const std::vector<Tensor>&>) return several(f(x));
+  else if constexpr (std::is_invocable_v<F&, T>) return expect(1), several(f(x[0]));
+  else if constexpr (std::is_invocable_v<F&, T, T>) return expect(2), several(f(x[0], x[1]));
+  else return expect(3), several(f(x[0], x[1], x[2]));
+}
+}  // namespace detail
+
+// ---- gradients against differences. A wrong gradient is a result; an exception of f goes through as itself.
+struct GradcheckOptions {
+  double eps = 1e-6, atol = 1e-5, rtol = 1e-3, nondet_tol = 0;
+  bool fast = false;                                          // one random projection of each Jacobian
+};
+struct GradcheckResult {
+  bool passed = false;
+  std::string report;                                         // what was compared, or what is wrong and where
+  explicit operator bool() const { return passed; }
+};
+namespace detail {
+template <class F> gradus_status run_checked(void* user, gradus_context* c, gradus_tensor* const* inputs, size_t n, gradus_tensor** results,
+                                             size_t capacity, size_t* count) {
+  try {
+    std::vector<Tensor> x;
+    for (size_t i = 0; i < n; ++i) x.push_back(Tensor::share(inputs[i]));
+    const std::vector<Tensor> y = apply_to(*static_cast<std::remove_reference_t<F>*>(user), x);
+    *count = y.size();
+    for (size_t k = 0; k < y.size() && k < capacity; ++k) gradus_retain(results[k] = y[k].handle());
+    return GRADUS_OK;
+  } catch (...) {
+    pending() = std::current_exception();
+    constexpr std::string_view text = "the function threw an exception";
+    return gradus_context_fail(c, GRADUS_E_CALLBACK, 0, text.data(), text.size());
+  }
+}
+template <class F> GradcheckResult gradcheck(F call, const GradcheckOptions& o) {
+  gradus_gradcheck_options c{};
+  c.struct_size = sizeof c;
+  c.flags = o.fast ? uint32_t{GRADUS_GRADCHECK_FAST} : 0;
+  c.eps = o.eps, c.atol = o.atol, c.rtol = o.rtol, c.nondet_tol = o.nondet_tol;
+  char report[8192];
+  size_t length = 0;
+  int32_t passed = 0;
+  gradus_context* context = Context::current();
+  check_pass(context, call(context, &c, &passed, report, sizeof report, &length));
+  return {passed != 0, {report, std::min(length, sizeof report - 1)}};
+}
+template <class F> void* address(F& f) { return const_cast<void*>(static_cast<const void*>(&f)); }
+}  // namespace detail
+template <class F> GradcheckResult gradcheck(F&& f, const TensorList& inputs, const GradcheckOptions& options = {}) {
+  return detail::gradcheck([&](gradus_context* c, const gradus_gradcheck_options* o, int32_t* passed, char* report, size_t capacity, size_t* length) {
+    return gradus_gradcheck(c, detail::run_checked<F>, detail::address(f), inputs.data(), inputs.size(), o, passed, report, capacity, length);
+  }, options);
+}
+// One order higher; without gradients of the outputs random ones are taken.
+template <class F> GradcheckResult gradgradcheck(F&& f, const TensorList& inputs, const TensorList& grad_outputs = {}, const GradcheckOptions& options = {}) {
+  return detail::gradcheck([&](gradus_context* c, const gradus_gradcheck_options* o, int32_t* passed, char* report, size_t capacity, size_t* length) {
+    return gradus_gradgradcheck(c, detail::run_checked<F>, detail::address(f), inputs.data(), inputs.size(), grad_outputs.data(), grad_outputs.size(), o,
+                                passed, report, capacity, length);
+  }, options);
+}
+
+// ---- the graph to look at: graph_dot(out, {{a, "a"}}) for Graphviz, graph_json for programs
+using TensorNames = std::vector<std::pair<Tensor, std::string>>;
+namespace detail {
+inline std::string graph(int32_t format, const TensorList& outputs, const TensorNames& names, bool saved) {
+  std::vector<gradus_tensor*> tensors;
+  std::vector<const char*> texts;
+  for (const auto& [tensor, name] : names) tensors.push_back(tensor.handle()), texts.push_back(name.c_str());
+  gradus_graph_options o{};
+  o.struct_size = sizeof o;
+  o.flags = saved ? uint32_t{GRADUS_GRAPH_SAVED} : 0;
+  o.name_count = names.size();
+  o.tensors = tensors.data();
+  o.names = texts.data();
+  size_t length = 0;
+  call(gradus_graph_export, outputs.data(), outputs.size(), &o, format, static_cast<char*>(nullptr), size_t{0}, &length);
+  std::string s(length + 1, '\0');
+  call(gradus_graph_export, outputs.data(), outputs.size(), &o, format, s.data(), s.size(), &length);
+  s.resize(length);
+  return s;
+}
+}  // namespace detail
+inline std::string graph_dot(const TensorList& outputs, const TensorNames& names = {}, bool saved = false) {
+  return detail::graph(GRADUS_GRAPH_DOT, outputs, names, saved);
+}
+inline std::string graph_json(const TensorList& outputs, const TensorNames& names = {}) { return detail::graph(GRADUS_GRAPH_JSON, outputs, names, true); }
 
 }  // namespace v1
 }  // namespace gradus

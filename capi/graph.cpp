@@ -1,0 +1,26 @@
+// The recorded graph as text.
+#include "io/graph.h"
+
+#include "capi/guard.h"
+
+using namespace gradus;
+using namespace gradus::capi;
+
+gradus_status gradus_graph_export(gradus_context* ctx, gradus_tensor* const* outputs, size_t output_count, const gradus_graph_options* options,
+                                  int32_t format, char* buffer, size_t capacity, size_t* length) {
+  if (length) *length = 0;
+  return guard(ctx, "graph_export", [&](Context&) {
+    needed(length, "length");
+    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
+    GRADUS_CHECK(format == GRADUS_GRAPH_DOT || format == GRADUS_GRAPH_JSON, value, "format {} is neither DOT nor JSON", format);
+    const gradus_graph_options o = read_options(options);
+    GRADUS_CHECK((o.flags & ~static_cast<uint32_t>(GRADUS_GRAPH_SAVED)) == 0, unknown_field, "unknown flags {:#x}", o.flags);
+    io::GraphOptions g;
+    g.tensors = tensors(o.tensors, o.name_count, "tensors");
+    GRADUS_CHECK(o.names || o.name_count == 0, null, "'names' is null with a count of {}", o.name_count);
+    for (size_t i = 0; i < o.name_count; ++i) g.names.emplace_back(needed(o.names[i], "names"));
+    g.saved = o.flags & GRADUS_GRAPH_SAVED;
+    const std::span<const Tensor> roots = tensors(outputs, output_count, "outputs");
+    write_text(format == GRADUS_GRAPH_DOT ? io::graph_dot(roots, g) : io::graph_json(roots, g), buffer, capacity, length);
+  });
+}
