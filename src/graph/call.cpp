@@ -191,7 +191,11 @@ void call(const Op& op, const Value* values, int n, Tensors& out) {
   if (op.info->functional) return call_in_place(op, room.values(), out);
   if (op.compose && !op.kernel) return op.compose(args, out);
   const bool records = c.grad_mode && any_needs_grad(op, args);
-  if (records && op.compose && !has_own_rule(op)) return op.compose(args, out);
+  if (records && op.compose && !has_own_rule(op)) {
+    Metas metas;
+    if (op.shape) op.shape(args, metas);                      // refuses what the kernel would not get to see either
+    return op.compose(args, out);
+  }
   evaluate(op, args, out);
   if (op.view)
     for (const Tensor& t : out) record_view(t, args.tensor(0), op.multi_view);
