@@ -3,6 +3,8 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "dispatch/number_text.h"
+
 namespace gradus {
 namespace {
 
@@ -91,7 +93,7 @@ class Parser {
       if (std::isdigit(static_cast<unsigned char>(text_[at_])) || text_[at_] == '-') {
         const std::string n(number());
         if (a.list) { a.integers.assign(1, std::atoll(n.c_str())); a.fallback.tag = Tag::integers; }
-        else if (a.type == Type::real || n.find_first_of(".e") != std::string::npos) a.fallback = Value(std::atof(n.c_str()));
+        else if (a.type == Type::real || n.find_first_of(".e") != std::string::npos) a.fallback = Value(real_of(n));
         else a.fallback = Value(static_cast<int64_t>(std::atoll(n.c_str())));
       } else {
         named_default(a, word());
@@ -148,13 +150,7 @@ std::string print_default(const Argument& a) {
     case Tag::boolean: return a.fallback.i ? "True" : "False";
     case Tag::integer: return std::to_string(a.fallback.i);
     case Tag::real: {
-      std::string s = std::to_string(a.fallback.d);
-      char shortest[32];
-      for (int digits = 1; digits <= 17; ++digits) {
-        std::snprintf(shortest, sizeof shortest, "%.*g", digits, a.fallback.d);
-        if (std::atof(shortest) == a.fallback.d) break;
-      }
-      s = shortest;
+      const std::string s = shortest(a.fallback.d);
       return s.find_first_of(".en") == std::string::npos ? s + ".0" : s;
     }
     case Tag::text: return "'" + a.text + "'";
