@@ -5,6 +5,8 @@ import math
 import pathlib
 import sys
 
+import translated
+
 HERE = pathlib.Path(__file__).resolve().parent
 RTOL, RTOL_ANY_OF = 1e-15, 1e-12                                            # the file's `tolerance`
 
@@ -71,18 +73,9 @@ def check(expect, names):
     return None if right else f"{expect['expr']} -> {got!r}, not {expect.get('value', expect.get('any_of'))!r}"[:700]
 
 
-def environment():
-    """The names that the `env` of the traps speaks of."""
-    import gradus as torch
-    import gradus.nn.functional as F
-    torch.set_default_dtype(torch.float64)
-    return {"torch": torch, "F": F, "L": lambda v: torch.tensor(v, dtype=torch.float64, requires_grad=True),
-            "T": lambda v: torch.tensor(v, dtype=torch.float64)}
-
-
 def run_setup(trap):
     """Runs the program of a trap and checks what it is expected to leave; one answer."""
-    names = environment()
+    names = {"torch": translated.torch, "F": translated.torch.nn.functional, "L": translated.L, "T": translated.T}
     try:
         exec(trap["setup"], names)
     except ImportError as error:
@@ -97,8 +90,6 @@ def run_setup(trap):
 
 def run_translated(trap):
     """Runs the check written for a trap whose text is not a program, or for the property it states beside one."""
-    sys.path.insert(0, str(HERE))
-    import translated
     for path in sorted((HERE / "translated").glob("[a-z]*.py")):
         importlib.import_module("translated." + path.stem)
     function = translated.checks.get(trap["id"])
