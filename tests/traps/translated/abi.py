@@ -4,10 +4,12 @@ import itertools
 import pathlib
 import re
 import resource
+import time
 
 from gradus import _ops
 
-from . import Skip, T, c, living, torch, trap
+from . import Skip, T, c, count, living, torch, trap
+from .threads import together
 
 INCLUDE = pathlib.Path(__file__).parents[3] / "include" / "gradus"
 EXTREMES = (-1, -2**63, 2**63 - 1, 2**62, 2**31, 65)
@@ -137,11 +139,47 @@ def _refuse():
     raise TypeError("does not fit the schema")
 
 
+class Definition(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("name", C.c_char_p), ("schema", C.c_char_p), ("summary", C.c_char_p),
+                ("forward", C.c_void_p), ("backward", C.c_void_p), ("user", C.c_void_p)]
+
+
 @trap("RS14")
 def operations_of_the_host(trap):
+    """Registered ones live until the process ends: there is no unregistering. A name ends at its first 0 by the interface."""
     if not hasattr(c.lib, "gradus_op_register"):
         raise Skip("this library registers no operations at run time")
-    raise Skip("registration at run time: tests/op_register_test.c")
+    register, find = c.declare("op_register", (c.P, c.P, c.P)), c.declare("op_find", (C.c_char_p, C.c_size_t), c.P)
+    function = C.CFUNCTYPE(C.c_int32, c.P, c.P, c.P, C.c_size_t, c.P, C.c_size_t, c.P)(lambda *a: c.E_STATE)
+
+    def define(context, name, schema=b"(Tensor x) -> Tensor", forward=C.cast(function, C.c_void_p)):
+        op = C.c_void_p()
+        d = Definition(C.sizeof(Definition), 0, name, schema, None, forward, None, None)
+        status = register(context.h, C.byref(d), C.byref(op))
+        assert bool(op) == (status == c.OK)
+        return status
+    with c.Context() as context:
+        assert define(context, b"traps.one") == c.OK and define(context, b"traps.one") != c.OK
+        for name in (None, b"", b"add", b"no_dot", b".", b"a.", b".a", b"a b.c", b"a.b(", b"x." + b"y" * 100_000):
+            status = define(context, name)
+            assert status != c.OK or len(name) > 1000, name
+        for schema in (None, b"", b"(", b"()", b"() -> ", b"(Tensor", b"(Tensor x) -> ", b"(Tensor x -> Tensor", b"(Thing x) -> Tensor", b"(Tensor x) -> int",
+                       b"(Tensor x, Tensor x) -> Tensor", b"(Tensor(a!) x) -> Tensor", b"(" * 100_000, b"\xff\xfe", b"(int x=) -> Tensor"):
+            assert define(context, b"traps.bad", schema) != c.OK, schema
+        assert define(context, b"traps.nothing", forward=None) != c.OK and not find(b"traps.bad", 9)
+
+        def many(first):
+            with c.Context() as mine:
+                for i in range(first, first + each):
+                    assert define(mine, b"traps.op%d" % i) == c.OK and find(b"traps.op%d" % i, len(b"traps.op%d" % i))
+                    c.release(mine.invoke("exp", x))
+        x, each = context.tensor([1., 2.]), count(2000, 25_000)
+        together(*[lambda k=k: many(k * each) for k in range(4)])
+        start = time.perf_counter()
+        for _ in range(20_000):
+            find(b"traps.op7", 9)
+        assert time.perf_counter() - start < 1                              # no walk through them all
+        c.release(x)
 
 
 @trap("RS15")

@@ -1,13 +1,15 @@
 """The C functions, for checks below the Python package: a context of its own, handles as numbers, statuses as they come."""
 import array
 import ctypes as C
+import struct
 
 from gradus import _library as library
 from gradus import _ops
 
 lib = C.CDLL(library.path)                                                  # without the package's declarations
 P, OK, E_NULL, E_HANDLE, E_STATE, E_CALLBACK, E_UNKNOWN_FIELD = C.c_void_p, 0, 0x0101, 0x0102, 0x0300, 0x0500, 0x0402
-F32, F64 = 9, 10
+F64 = 10
+INTEGER, REAL = struct.Struct("=iIqQ"), struct.Struct("=iIdQ")                # a gradus_value
 
 
 class ContextOptions(C.Structure):
@@ -61,7 +63,7 @@ class Context:
         count = len(arguments)
         if dtype:
             place = [a["type"] for a in _ops.registry.records[name]["arguments"]].index("dtype")
-            values += bytes(24) * (place - count) + _ops._INTEGER.pack(6, dtype, 0, 0)
+            values += bytes(24) * (place - count) + INTEGER.pack(6, dtype, 0, 0)
             count = place + 1
         words = (C.c_uint64 * 3)()
         text = name.encode()
@@ -79,10 +81,10 @@ class Context:
     @staticmethod
     def _value(v):
         if isinstance(v, array.array):
-            return _ops._INTEGER.pack(8, 0, v.buffer_info()[0], len(v))
+            return INTEGER.pack(8, 0, v.buffer_info()[0], len(v))
         if isinstance(v, float):
-            return _ops._REAL.pack(4, 0, v, 0)
-        return _ops._INTEGER.pack(7 if v > 1 << 16 else 3, 0, v, 0)
+            return REAL.pack(4, 0, v, 0)
+        return INTEGER.pack(7 if v > 1 << 16 else 3, 0, v, 0)
 
     def tensor(self, values, requires_grad=False):
         """A float64 vector."""
