@@ -169,7 +169,8 @@ class Node:
 
     @property
     def metadata(self):
-        return self.__dict__.setdefault("_metadata", {})
+        """A dict for anything, which lives as long as the node does."""
+        return _hooks.metadata_of(self)
 
     def _sequence_nr(self):
         return self._info().sequence

@@ -4,6 +4,7 @@ Each kind has one C callback; the user pointer is a token for the Python functio
 """
 import ctypes as C
 import itertools
+import weakref
 
 from . import _ops
 from ._context import check, keep_pending, local
@@ -165,6 +166,27 @@ def add_node_hook(node, when, hook):
     function = hook if when == AFTER else lambda gradients, incoming: hook(gradients)
     _registered(function, lambda token, drop: lib.gradus_node_add_hook(local.ctx, node._h, when, _run_node_hook, token, drop, C.byref(hook_id)))
     return RemovableHandle((lib.gradus_node_remove_hook, node, hook_id.value))
+
+
+class _Metadata(dict):
+    """A node's dict, held by the node as a hook that does nothing."""
+
+    __slots__ = ("__weakref__",)
+
+    def __call__(self, gradients, incoming):
+        pass
+
+
+_metadata = weakref.WeakValueDictionary()                                  # identity of a node: its dict
+
+
+def metadata_of(node):
+    identity = node._info().identity
+    found = _metadata.get(identity)
+    if found is None:
+        found = _metadata[identity] = _Metadata()
+        add_node_hook(node, AFTER, found)
+    return found
 
 
 def queue_callback(function):
