@@ -44,7 +44,7 @@ template <class T> T item(const gradus_tensor* handle, Dtype as) {
 }
 
 uint32_t flags_of(const TensorImpl* t) {
-  return bit(needs_grad(t), GRADUS_TENSOR_REQUIRES_GRAD) | bit(!t->grad_fn && (t->requires_grad || !needs_grad(t)), GRADUS_TENSOR_LEAF) |
+  return bit(t->requires_grad || needs_grad(t), GRADUS_TENSOR_REQUIRES_GRAD) | bit(!t->grad_fn && (t->requires_grad || !needs_grad(t)), GRADUS_TENSOR_LEAF) |
          bit(t->storage->read_only, GRADUS_TENSOR_READ_ONLY) | bit(t->contiguous, GRADUS_TENSOR_CONTIGUOUS) |
          bit(t->inference, GRADUS_TENSOR_INFERENCE) | bit(t->view, GRADUS_TENSOR_VIEW) |
          bit(t->autograd && t->autograd->grad, GRADUS_TENSOR_HAS_GRAD) | bit(t->autograd && t->autograd->retained_by, GRADUS_TENSOR_RETAINS_GRAD);

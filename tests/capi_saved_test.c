@@ -122,7 +122,53 @@ static void saved_values(void) {
   gradus_release(ctx);                                         /* with hooks in force */
 }
 
+/* ---- hooks that come and go while a pass runs */
+static gradus_status pushes(void *user, gradus_context *ctx, gradus_tensor *gradient, gradus_tensor **replacement) {
+  const gradus_saved_hooks h = hooks_of(pack_token, unpack_token, discard_token, user);
+  (void)gradient, (void)replacement;
+  return gradus_context_push_saved_hooks(ctx, &h);
+}
+static gradus_status pops(void *user, gradus_context *ctx, gradus_tensor *gradient, gradus_tensor **replacement) {
+  (void)user, (void)gradient, (void)replacement;
+  return gradus_context_pop_saved_hooks(ctx);
+}
+static gradus_status unpack_pushing(void *user, gradus_context *ctx, gradus_tensor *replacement, void *token, gradus_tensor **result) {
+  OK(pushes(user, ctx, NULL, NULL));
+  return unpack_token(user, ctx, replacement, token, result);
+}
+
+static void left_in_a_pass(void) {
+  gradus_context *ctx = new_context();
+  tally inside = {0, 0, 0}, outside = {0, 0, 0};
+  gradus_saved_hooks h;
+  chain c = make_chain(ctx);
+  OK(gradus_tensor_add_hook(ctx, c.x, pushes, &inside, NULL, NULL));
+  OK(gradus_backward(ctx, &c.s, 1, NULL, NULL));
+  FAILS(gradus_context_pop_saved_hooks(ctx), GRADUS_E_STATE, "there are none");
+  free_chain(&c);
+
+  h = hooks_of(pack_token, unpack_token, discard_token, &outside);
+  OK(gradus_context_push_saved_hooks(ctx, &h));
+  h = hooks_of(pack_token, unpack_pushing, discard_token, &inside);
+  OK(gradus_context_push_saved_hooks(ctx, &h));
+  c = make_chain(ctx);
+  OK(gradus_tensor_add_hook(ctx, c.s, pops, NULL, NULL, NULL));
+  OK(gradus_tensor_add_hook(ctx, c.s, pops, NULL, NULL, NULL));
+  OK(gradus_backward(ctx, &c.s, 1, NULL, NULL));
+  CHECK(inside.packed == 3 && inside.unpacked == 3 && outside.packed == 0);
+  free_chain(&c);
+  OK(gradus_context_pop_saved_hooks(ctx));                     /* both are in force again */
+  c = make_chain(ctx);
+  CHECK(inside.packed == 3 && outside.packed == 3);
+  OK(gradus_context_pop_saved_hooks(ctx));
+  FAILS(gradus_context_pop_saved_hooks(ctx), GRADUS_E_STATE, "there are none");
+  free_chain(&c);
+  CHECK(inside.discarded == 3 && outside.discarded == 3);
+  gradus_release(ctx);
+}
+
 int main(void) {
   saved_values();
+  left_in_a_pass();
   return finish("capi_saved_test");
 }

@@ -162,7 +162,12 @@ TEST_F(Elementwise, SpecialValuesOfRareFunctions) {
   expect_same(values(call(igamma_op, {tensor({0, 0, 2, kInf, 3}, {5}), tensor({1, 0, kInf, 2, -1}, {5})})), {1, kNaN, 1, 0, kNaN}, "igamma");
   expect_same(values(call(igammac_op, {tensor({0, 0, 2, kInf, 3}, {5}), tensor({1, 0, kInf, 2, -1}, {5})})), {0, kNaN, 0, 1, kNaN}, "igammac");
   expect_same(values(call(special_zeta_op, {2.0, tensor({1, -1, kInf, kNaN}, {4})})), {M_PI * M_PI / 6, kInf, 0, kNaN}, "zeta");
-  expect_error(Status::unsupported, "no gradient by the first argument", [&] { call(igamma_op, {leaf({1}, {1}), tensor({1}, {1})}); });
+  const Tensor a = leaf({1}, {1}), b = leaf({1}, {1}), y = call(igamma_op, {a, b});
+  for (const bool create_graph : {true, false}) {
+    const GradOptions options{.retain_graph = true, .create_graph = create_graph};
+    expect_error(Status::unsupported, "no gradient by 'self'", [&] { grad({&y, 1}, {&a, 1}, {}, options); });
+    EXPECT_NEAR(values(grad({&y, 1}, {&b, 1}, {}, options)[0])[0], std::exp(-1), 1e-15);
+  }
 }
 
 TEST_F(Elementwise, Integers) {

@@ -80,7 +80,8 @@ GRADUS_API gradus_status gradus_backward_defer(gradus_context *ctx, gradus_defer
  * null the value is kept as it is. A replacement without token is handed on to the hooks that were pushed before, which see it as
  * their value. unpack gets both back each time a rule reads the value and returns a tensor [own] of the value's shape and
  * dtype. discard [null ok] gets a token that will not be asked for again. A value that hooks have packed may be changed in place:
- * nothing but the hooks remembers it. pack must not change its tensor in place (STATE).
+ * nothing but the hooks remembers it. pack must not change its tensor in place (STATE). A backward pass ends with the hooks it
+ * began with, whatever callbacks pushed or popped meanwhile; pack and unpack run with none in force.
  */
 typedef gradus_status (*gradus_pack_fn)(void *user, gradus_context *ctx, gradus_tensor *tensor, const gradus_op *op,
                                         gradus_tensor **replacement, void **token);

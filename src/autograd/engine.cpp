@@ -87,16 +87,22 @@ void Run::only(std::span<const Edge> roots, std::span<const Edge> targets, Tenso
 }
 
 namespace {
-class RunScope {                                              // the innermost pass of the context
+// The innermost pass of the context. Hooks on saved values that callbacks push or take away are as before when it ends.
+class RunScope {
  public:
-  explicit RunScope(Run* run) : context_(context()), before_(std::exchange(context_.run, run)) {}
-  ~RunScope() { context_.run = before_; }
+  explicit RunScope(Run* run)
+      : context_(context()), before_(std::exchange(context_.run, run)), hooks_(Ref<SavedHooks>::share(context_.saved_hooks)) {}
+  ~RunScope() {
+    context_.run = before_;
+    const Ref<SavedHooks> inside = Ref<SavedHooks>::adopt(std::exchange(context_.saved_hooks, hooks_.detach()));
+  }
   RunScope(const RunScope&) = delete;
   RunScope& operator=(const RunScope&) = delete;
 
  private:
   Context& context_;
   Run* before_;
+  Ref<SavedHooks> hooks_;
 };
 }  // namespace
 
@@ -276,8 +282,12 @@ void Run::pull_rules(Node* n, const Tensors& incoming, Tensors& gradients) {
     for (int m = 0; m < (a.list ? lists : 1); ++m, ++flat) {
       if (!wanted(n->edges()[flat])) continue;
       c.ask(static_cast<int>(flat), m);
-      if (op.formula) gradients[flat] = op.formula->slope[a.input].pull(c, whole[0]);
-      else if (op.vjp[a.input]) gradients[flat] = op.vjp[a.input](c, whole[0]);
+      if (op.formula) {
+        check_has_slope(n, a.input);
+        gradients[flat] = op.formula->slope[a.input].pull(c, whole[0]);
+      } else if (op.vjp[a.input]) {
+        gradients[flat] = op.vjp[a.input](c, whole[0]);
+      }
     }
   }
 }

@@ -1,5 +1,7 @@
 #include "autograd/pull.h"
 
+#include <cmath>
+
 #include "autograd/accumulate.h"
 #include "dispatch/registry.h"
 #include "kernels/copy.h"
@@ -101,13 +103,21 @@ Tensor scaled(Tensor& g, double c, bool last) {
 
 }  // namespace
 
+void check_has_slope(const Node* n, int input) {
+  const FormulaInfo& f = *n->op->formula;
+  GRADUS_CHECK(f.slope[input].reads || f.attributes || !std::isnan(f.slope[input].number(nullptr)), unsupported, "{}: there is no gradient by '{}'", node_name(n), n->op->info->schema.arguments[static_cast<size_t>(input)].name);
+}
+
 Tensor pull_formula(Node* n, int input, Tensor& g, bool last, Tensor* buffer, const OutputMeta& target) {
   const FormulaInfo& f = *n->op->formula;
   const auto& slope = f.slope[input];
   alignas(Number) char room[4 * sizeof(Number)];
   auto* attributes = reinterpret_cast<Number*>(room);
   for (int j = 0; j < f.attributes; ++j) attributes[j] = (n->has_args ? n->args : n->op->info->defaults)[f.arity + j].number();
-  if (slope.reads == 0) return scaled(g, slope.number(attributes), last);
+  if (slope.reads == 0) {
+    check_has_slope(n, input);
+    return scaled(g, slope.number(attributes), last);
+  }
   const Reads reads(n, slope.reads);
   const bool fuse = buffer && *buffer && sole(*buffer) && buffer->dtype() == g.dtype() && same(buffer->sizes(), g.sizes()) && same(target.sizes, g.sizes());
   const bool reuse = last && sole(g) && g.contiguous();

@@ -108,7 +108,7 @@ Edge history(TensorImpl* t) {
   follow_if_stale(t);
   Edge e;
   if (t->grad_fn) e = {t->grad_fn, t->output_nr};
-  else if (t->requires_grad) e = {sink_of(t), 0};
+  else if (t->requires_grad && !t->inference) e = {sink_of(t), 0};
   if (e.node) retain(e.node);
   return e;
 }

@@ -22,9 +22,10 @@ struct AutogradMeta {
 
 AutogradMeta& autograd_meta(TensorImpl* t);                   // made when there is none
 
-// Whether gradients flow to it: its own flag or history, or that of the base a view has to follow.
+// Whether gradients flow to it: its own flag or history, or that of the base a view has to follow. Never to one that was made
+// in inference mode, whatever its flag says.
 inline bool needs_grad(const TensorImpl* t) {
-  return t->wants_grad() || (t->view && t->autograd->base.impl()->wants_grad() && t->autograd->seen_version != t->storage->current());
+  return (t->requires_grad && !t->inference) || t->grad_fn || (t->view && t->autograd->base.impl()->wants_grad() && t->autograd->seen_version != t->storage->current());
 }
 // Where its gradient goes; the reference is the caller's. A view whose base was written since gets its history anew.
 Edge history(TensorImpl* t);

@@ -5,8 +5,12 @@
 #include "graph/history.h"
 
 namespace gradus {
-HooksScope::HooksScope(SavedHooks* hooks) : before_(std::exchange(context().saved_hooks, hooks)) {}
-HooksScope::~HooksScope() { context().saved_hooks = before_; }
+HooksScope::HooksScope(SavedHooks* hooks) : before_(std::exchange(context().saved_hooks, hooks)) {
+  if (hooks) retain(hooks);
+}
+HooksScope::~HooksScope() {
+  const Ref<SavedHooks> inside = Ref<SavedHooks>::adopt(std::exchange(context().saved_hooks, before_));
+}
 
 void push_saved_hooks(Ref<SavedHooks> hooks) {
   Context& c = context();
@@ -18,7 +22,7 @@ void pop_saved_hooks() {
   Context& c = context();
   GRADUS_CHECK(c.saved_hooks, state, "saved-tensor hooks: there are none to take away");
   const Ref<SavedHooks> gone = Ref<SavedHooks>::adopt(c.saved_hooks);
-  c.saved_hooks = std::exchange(gone->outer, {}).detach();
+  c.saved_hooks = Ref<SavedHooks>(gone->outer).detach();         // a pass that ends may put `gone` back
 }
 
 Ref<Packed> pack_with(SavedHooks* hooks, const Tensor& value, const Op& by) {

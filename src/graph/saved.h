@@ -27,7 +27,7 @@ class SavedHooks {
 };
 inline void retain(SavedHooks* h) { h->refs.up(); }
 inline void release(SavedHooks* h) { if (h->refs.down()) delete h; }
-// Other hooks in force, or none, for a while.
+// Other hooks in force, or none, for a while. Those that are pushed meanwhile and not taken away go with it.
 class HooksScope {
  public:
   explicit HooksScope(SavedHooks* hooks);

@@ -1,8 +1,6 @@
 // Rare special functions: Bessel, normal quantiles, zeta, incomplete gamma.
 #include <cmath>
 
-#include "base/context.h"
-#include "graph/history.h"
 #include "ops/formula.h"
 #include "ops/lists.h"
 #include "ops/samples.h"
@@ -10,10 +8,9 @@
 namespace gradus {
 namespace {
 
-// PyTorch too knows no derivative of these by their first argument.
+// PyTorch too knows no derivative of these by their first argument: it is refused when a pass comes to it.
 template <const Op& op> void pair(const Args& a, Tensors& out) {
   GRADUS_CHECK(!a[0].is_number() || !a[1].is_number(), argument, "{}: both arguments are numbers", name(a.op()));
-  GRADUS_CHECK(a[0].is_number() || !context().grad_mode || !needs_grad(a[0].t), unsupported, "{}: there is no gradient by the first argument; detach it", name(a.op()));
   out.push_back(call(op, {a[0], a[1]}));
 }
 void incomplete(Samples& s) {

@@ -202,11 +202,11 @@ def from_numpy(a):
 
 def to_numpy(t):
     """An array on the tensor's memory."""
-    import numpy
     info = t._info()
     kind = _dtype.BY_NUMBER[info.dtype]
     if info.flags & 1:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    import numpy
     if kind.typestr is None:
         raise TypeError(f"Got unsupported ScalarType {kind.name}")
     shape, strides = info.shape[:info.rank] if info.rank else [], info.strides[:info.rank] if info.rank else []

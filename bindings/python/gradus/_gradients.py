@@ -1,5 +1,6 @@
 """What a tensor has of gradients: flags, .grad, its place in the graph, hooks."""
 import ctypes as C
+import warnings
 import weakref
 
 from . import _graph, _hooks, _ops
@@ -13,6 +14,7 @@ class Gradients:
     """The part of Tensor that is about gradients."""
 
     __slots__ = ()
+    _execution_engine = _hooks.Engine
 
     @property
     def requires_grad(self):
@@ -41,6 +43,9 @@ class Gradients:
         h = Handle()
         check(lib.gradus_tensor_grad(local.ctx, self._h, C.byref(h)))
         if not h:
+            if self._info().flags & (LEAF | RETAINS_GRAD) == 0:
+                warnings.warn("The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: it is not filled by backward(), "
+                              "unless retain_grad() was called", stacklevel=2)
             return None
         known = self.__dict__.get("_grad")
         known = known and known()

@@ -1,6 +1,7 @@
 """Backward passes, edges, and the nodes of the graph."""
 import collections
 import ctypes as C
+import warnings
 import weakref
 
 from . import _dtype, _hooks, _ops
@@ -75,6 +76,9 @@ def _options(retain_graph, create_graph, more=0):
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
     """Adds the gradients of the tensors, each multiplied by its grad_tensor, to the .grad of the leaves (or of inputs)."""
+    if create_graph:
+        warnings.warn("backward(create_graph=True) stores gradients that hold the graph, and the leaves hold them: clear .grad after use, "
+                      "or take the gradients by autograd.grad", stacklevel=3)
     outputs = as_tuple(tensors, "backward")
     seeds, kept = _seeded(_seeds(grad_tensors, outputs, "backward"), outputs)
     options = _options(retain_graph, create_graph)
@@ -114,7 +118,11 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
 
 def _of_edge(item):
     """The leaf of a leaf's edge; a tensor is itself."""
-    return item.node.variable if isinstance(item, GradientEdge) else item
+    if not isinstance(item, GradientEdge):
+        return item
+    if not item.node._info().flags & LEAF_NODE:
+        raise RuntimeError(f"backward: an edge to {item.node.name()} can't be among the inputs: only leaves have a .grad to add to")
+    return item.node.variable
 
 
 def _batched(outputs, inputs, seeds, retain_graph, create_graph, allow_unused, materialize_grads):
@@ -161,7 +169,8 @@ class Node:
 
     @property
     def metadata(self):
-        return self.__dict__.setdefault("_metadata", {})
+        """A dict for anything, which lives as long as the node does."""
+        return _hooks.metadata_of(self)
 
     def _sequence_nr(self):
         return self._info().sequence

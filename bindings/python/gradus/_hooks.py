@@ -4,6 +4,7 @@ Each kind has one C callback; the user pointer is a token for the Python functio
 """
 import ctypes as C
 import itertools
+import weakref
 
 from . import _ops
 from ._context import check, keep_pending, local
@@ -167,9 +168,36 @@ def add_node_hook(node, when, hook):
     return RemovableHandle((lib.gradus_node_remove_hook, node, hook_id.value))
 
 
+class _Metadata(dict):
+    """A node's dict, held by the node as a hook that does nothing."""
+
+    __slots__ = ("__weakref__",)
+
+    def __call__(self, gradients, incoming):
+        pass
+
+
+_metadata = weakref.WeakValueDictionary()                                  # identity of a node: its dict
+
+
+def metadata_of(node):
+    identity = node._info().identity
+    found = _metadata.get(identity)
+    if found is None:
+        found = _metadata[identity] = _Metadata()
+        add_node_hook(node, AFTER, found)
+    return found
+
+
 def queue_callback(function):
     """Inside a backward pass: function() is called when the pass is over."""
     _registered(function, lambda token, drop: lib.gradus_backward_defer(local.ctx, _run_deferred, token, drop))
+
+
+class Engine:
+    """PyTorch's name for where callbacks are queued: Variable._execution_engine."""
+
+    queue_callback = staticmethod(queue_callback)
 
 
 # ---- saved values

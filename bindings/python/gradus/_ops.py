@@ -100,6 +100,8 @@ class Operation:
         """Calls it; args[0] comes back where the operation writes or returns that very tensor."""
         data, capacity = bound[0], self.capacity
         if self.in_place:
+            if before_write:
+                before_write(args[0])
             check(lib.gradus_invoke(local.ctx, self.handle, data, self.count, None, 0, None))
             return args[0]
         words, count = _RESULTS[capacity](), C.c_size_t()
@@ -127,6 +129,7 @@ def wrap(handle):
 
 
 new_tensor = object.__new__
+before_write = None                                                        # called with a tensor that an operation is about to write
 
 
 class Registry:
@@ -292,6 +295,8 @@ def _unary_in_place(typed):
     def with_fallback(general):
         def function(*args, **kwargs):
             if len(args) == 1 and not kwargs and args[0].__class__ is Tensor:
+                if before_write:
+                    before_write(args[0])
                 check(typed(local.ctx, args[0]._h, None))
                 return args[0]
             return general(*args, **kwargs)
@@ -303,6 +308,8 @@ def _binary_in_place(typed):
     def with_fallback(general):
         def function(*args, **kwargs):
             if len(args) == 2 and not kwargs and args[1].__class__ is Tensor and args[0].__class__ is Tensor:
+                if before_write:
+                    before_write(args[0])
                 check(typed(local.ctx, args[0]._h, args[1]._h, None))
                 return args[0]
             return general(*args, **kwargs)

@@ -1,11 +1,15 @@
-"""The graph: nodes, edges, hooks of groups of tensors and on saved values."""
+"""The graph: nodes, edges, hooks of groups of tensors and on saved values, and what runs now."""
 import contextlib
+import ctypes as C
 
+from .. import _graph
 from .._context import check, local
 from .._graph import GradientEdge, Node, get_gradient_edge                 # noqa: F401
 from .._hooks import add_multi_hook as register_multi_grad_hook            # noqa: F401
 from .._hooks import save_on_cpu, saved_tensors_hooks                      # noqa: F401
-from .._library import lib
+from .._hooks import queue_callback                                        # noqa: F401
+from .._library import Handle, lib
+from ._mutation import allow_mutation_on_saved_tensors                     # noqa: F401
 
 
 def increment_version(tensor):
@@ -22,3 +26,20 @@ def disable_saved_tensors_hooks(error_message):
         yield
     finally:
         local.saved_hooks_refused = before
+
+
+def current_node():
+    """The node whose rule or hooks run on this thread, or None outside of a backward pass."""
+    h = Handle()
+    try:
+        check(lib.gradus_backward_node(local.ctx, C.byref(h)))
+    except RuntimeError:
+        return None
+    return _graph.node(h) if h else None
+
+
+def will_execute(node):
+    """Inside a backward pass: whether a gradient of this node is on its way."""
+    yes = C.c_int32()
+    check(lib.gradus_backward_reaches(local.ctx, node._h, C.byref(yes)))
+    return bool(yes.value)
