@@ -140,7 +140,8 @@ GradcheckFunction own_function(std::function<Tensor(const Tensor& x, const Tenso
       const GradMode off(false);
       y = {mul(x, x), mul(x, 3)};
     }
-    const Ref<Node> n = make_host_node(std::move(own), in, y);
+    Edge to[] = {history(x.impl())};
+    const Ref<Node> n = make_host_node(std::move(own), to, y);
     for (uint32_t k = 0; k < 2; ++k) set_history(y[k].impl(), n, k);
     return y;
   };

@@ -151,8 +151,8 @@ TEST_F(Graph, WhatHooksPackedAndFunctionsOfTheHost) {
   push_saved_hooks(Ref<SavedHooks>::adopt(new Keeper));
   const Tensor b = sin(a);
   pop_saved_hooks();
-  const Tensor inputs[] = {b, y};
-  set_history(y.impl(), make_host_node(std::make_unique<OwnRule>(), inputs, {&y, 1}), 0);
+  Edge to[] = {history(b.impl()), Edge()};
+  set_history(y.impl(), make_host_node(std::make_unique<OwnRule>(), to, {&y, 1}), 0);
   const std::string j = json({y}), d = dot({y}, {{}, {}, true});
   expect_part(j, "\"saved_bytes\": 0,");
   expect_part(j, "\"freed\": false, \"packed\": true, \"shape\": [2], \"dtype\": \"float64\", \"bytes\": 16}");
