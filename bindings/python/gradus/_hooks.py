@@ -246,6 +246,22 @@ class saved_tensors_hooks:
         check(lib.gradus_context_pop_saved_hooks(local.ctx))
 
 
+class SavedTensor:
+    """A tensor that a node keeps for its rule, where hooks of its own can be put on it (``grad_fn._raw_saved_self``)."""
+
+    def __init__(self, owner, name):
+        self._owner, self._name = owner, name
+
+    def register_hooks(self, pack_hook, unpack_hook):
+        """Packs the value at once; unpack_hook gives it back each time it is read."""
+        name = self._name.encode()
+
+        def hook(token, drop):
+            hooks = SavedHooks(C.sizeof(SavedHooks), 0, _run_pack, _run_unpack, _run_discard, token, drop)
+            return lib.gradus_node_hook_saved(local.ctx, self._owner._h, name, len(name), C.byref(hooks))
+        _registered((pack_hook, unpack_hook), hook)
+
+
 class save_on_cpu(saved_tensors_hooks):
     """Keeps copies of the saved values."""
 
