@@ -1,9 +1,8 @@
 #include "capi/names.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
+#include "dispatch/number_text.h"
 #include "dispatch/registry.h"
 
 namespace gradus::capi {
@@ -58,12 +57,7 @@ std::string default_value(const Argument& a) {
     case Tag::boolean: return boolean(v.i != 0);
     case Tag::integer: return std::to_string(v.i);
     case Tag::real: {
-      char shortest[40] = "";
-      for (int digits = 1; digits <= 17; ++digits) {
-        std::snprintf(shortest, sizeof shortest, "%.*g", digits, v.d);
-        if (std::atof(shortest) == v.d) break;
-      }
-      std::string s = shortest;
+      const std::string s = shortest(v.d);
       if (s.find_first_not_of("-0123456789.e+") != std::string::npos) return quoted(s);     // inf, nan
       return s.find_first_of(".e") == std::string::npos ? s + ".0" : s;
     }

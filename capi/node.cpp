@@ -1,6 +1,6 @@
 // The recorded graph, node by node.
 #include "capi/names.h"
-#include "capi/guard.h"
+#include "capi/saved.h"
 #include "dispatch/registry.h"
 #include "graph/history.h"
 
@@ -30,34 +30,39 @@ Tensor saved_with_history(Node* n, const Saved& s) {
   return has_it ? t : with_history(t, e);
 }
 
-Value saved_tensor(Node* n, uint32_t slot, bool is_output) {
-  check_not_freed(n);
-  for (uint32_t i = 0; i < n->saved_count; ++i) {
-    const Saved& s = n->saved()[i];
-    if (s.slot == slot && s.is_output == is_output) return Value(saved_with_history(n, s).detach_handle());
+// The flat input at which an argument begins: Tensor[] arguments are told by their first member.
+uint32_t flat_of(const Node* n, size_t argument) {
+  const Schema& schema = n->op->info->schema;
+  uint32_t flat = 0;
+  for (size_t i = 0; i < argument; ++i) {
+    const Argument& before = schema.arguments[i];
+    if (before.type == Type::tensor) flat += before.list ? n->edge_count - static_cast<uint32_t>(schema.inputs - 1) : 1;
   }
-  return Value(std::nullopt);
+  return flat;
 }
 
-// Tensor[] arguments are told by their first member.
-Value saved_value(Node* n, std::string_view name) {
+Saved* find_saved(Node* n, uint32_t slot, bool is_output) {
+  check_not_freed(n);
+  for (Saved *s = n->saved(), *end = s + n->saved_count; s != end; ++s)
+    if (s->slot == slot && s->is_output == is_output) return s;
+  return nullptr;
+}
+
+// A tensor that was saved, null if it was not, or what else the argument is.
+struct SavedOrGiven { Saved* saved; Value given; };
+SavedOrGiven look_up(Node* n, std::string_view name) {
+  GRADUS_CHECK(!n->is_sink(), index, "AccumulateGrad: it saves nothing");
   const OpInfo& info = *n->op->info;
   const int at = info.schema.position(name);
   if (at < 0) {
     const int result = result_position(name);
     GRADUS_CHECK(result >= 0 && result < n->output_count, index, "{}: there is no argument or result '{}'", node_name(n), name);
-    return saved_tensor(n, static_cast<uint32_t>(result), true);
+    return {find_saved(n, static_cast<uint32_t>(result), true), Value(std::nullopt)};
   }
   const auto place = static_cast<size_t>(at);
-  const Argument& a = info.schema.arguments[place];
   const Value given = n->has_args ? n->args[place] : info.defaults[place];
-  if (a.type != Type::tensor || given.is_number()) return given;
-  uint32_t flat = 0;
-  for (size_t i = 0; i < place; ++i) {
-    const Argument& before = info.schema.arguments[i];
-    if (before.type == Type::tensor) flat += before.list ? n->edge_count - static_cast<uint32_t>(info.schema.inputs - 1) : 1;
-  }
-  return saved_tensor(n, flat, false);
+  if (info.schema.arguments[place].type != Type::tensor || given.is_number()) return {nullptr, given};
+  return {find_saved(n, flat_of(n, place), false), Value(std::nullopt)};
 }
 
 }  // namespace
@@ -119,9 +124,24 @@ gradus_status gradus_node_saved(gradus_context* ctx, const gradus_node* n, const
     Node* p = node(n);
     needed(value, "value");
     GRADUS_CHECK(name || length == 0, null, "'name' is null with length {}", length);
-    GRADUS_CHECK(!p->is_sink(), index, "AccumulateGrad: it saves nothing");
-    const Value v = saved_value(p, std::string_view(name, length));
+    const SavedOrGiven found = look_up(p, std::string_view(name, length));
+    const Value v = found.saved ? Value(saved_with_history(p, *found.saved).detach_handle()) : found.given;
     std::memcpy(value, &v, sizeof v);
+  });
+}
+
+gradus_status gradus_node_hook_saved(gradus_context* ctx, gradus_node* n, const char* name, size_t length, const gradus_saved_hooks* hooks) {
+  return guard(ctx, "node_hook_saved", [&](Context&) {
+    Node* p = node(n);
+    GRADUS_CHECK(name || length == 0, null, "'name' is null with length {}", length);
+    const std::string_view which(name, length);
+    Saved* s = look_up(p, which).saved;
+    GRADUS_CHECK(s, value, "{}: '{}' is no saved tensor", node_name(p), which);
+    GRADUS_CHECK(!s->is_packed, state, "{}: '{}' is kept by hooks already", node_name(p), which);
+    const ForeignHooks foreign(hooks);
+    pack_saved(*s, *p->op, foreign.get());
+    p->packed |= s->is_packed;
+    foreign.arm();
   });
 }
 

@@ -1,5 +1,5 @@
 // Hooks of the host on saved values.
-#include "capi/callback.h"
+#include "capi/saved.h"
 #include "dispatch/registry.h"
 #include "graph/history.h"
 
@@ -38,9 +38,9 @@ struct ForeignPacked : Packed {
   }
 };
 
-class ForeignHooks : public SavedHooks {
+class HostHooks : public SavedHooks {
  public:
-  explicit ForeignHooks(const Functions& f) : functions(f) {}
+  explicit HostHooks(const Functions& f) : functions(f) {}
   Ref<Packed> pack(const Tensor& value, const Op& by) override {
     auto packed = Ref<ForeignPacked>::adopt(new ForeignPacked(functions));
     Returned r;
@@ -59,13 +59,16 @@ class ForeignHooks : public SavedHooks {
 
 }  // namespace
 
+ForeignHooks::ForeignHooks(const gradus_saved_hooks* hooks) : given_(read_options(needed(hooks, "hooks"))), pack_(needed(given_.pack, "pack"), given_.user, given_.destroy) {
+  GRADUS_CHECK(given_.flags == 0 && !given_.reserved0, unknown_field, "unknown flags {:#x}", given_.flags);
+  made_ = Ref<SavedHooks>::adopt(new HostHooks({pack_, needed(given_.unpack, "unpack"), given_.discard}));
+}
+
 gradus_status gradus_context_push_saved_hooks(gradus_context* ctx, const gradus_saved_hooks* hooks) {
   return guard(ctx, "context_push_saved_hooks", [&](Context&) {
-    const gradus_saved_hooks h = read_options(needed(hooks, "hooks"));
-    GRADUS_CHECK(h.flags == 0 && !h.reserved0, unknown_field, "unknown flags {:#x}", h.flags);
-    const Callback<gradus_pack_fn> pack(needed(h.pack, "pack"), h.user, h.destroy);
-    push_saved_hooks(Ref<SavedHooks>::adopt(new ForeignHooks({pack, needed(h.unpack, "unpack"), h.discard})));
-    pack.arm();
+    const ForeignHooks foreign(hooks);
+    push_saved_hooks(Ref<SavedHooks>::share(foreign.get()));
+    foreign.arm();
   });
 }
 

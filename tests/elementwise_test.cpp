@@ -101,8 +101,16 @@ TEST_F(Kinks, KeepTheirSecondDerivative) {
   EXPECT_NEAR(second([](const Tensor& x) { return gelu(x); }, {0})[0], 2 / std::sqrt(2 * M_PI), 1e-12);
   EXPECT_NEAR(second([](const Tensor& x) { return logaddexp(x, 0.0); }, {0})[0], 0.25, 1e-12);
   for (double v : second([](const Tensor& x) { return elu(x); }, {800, -800})) EXPECT_EQ(v, 0);
+  const Doubles tails = second([](const Tensor& x) { return log_sigmoid(x); }, {-40, 0, 40});
+  for (int i : {0, 2}) EXPECT_NEAR(tails[i], -4.248354255291589e-18, 1e-30);
+  EXPECT_EQ(tails[1], -0.25);
   for (double v : second([](const Tensor& x) { return mish(x); }, {-700, 700})) EXPECT_NEAR(v, 0, 1e-14);
   for (double v : second([](const Tensor& x) { return softplus(x); }, {-700, 700})) EXPECT_NEAR(v, 0, 1e-300);
+}
+
+TEST_F(Kinks, NothingIsAddedToASlopeOfOne) {
+  expect_gradient("mish", [](const Tensor& x) { return mish(x); }, {30, 1000, 1e200, kInf}, {1, 1, 1, 1});
+  expect_gradient("log_sigmoid", [](const Tensor& x) { return log_sigmoid(x); }, {-1000, 0, 1000, kNaN}, {1, 0.5, 0, kNaN});
 }
 
 TEST_F(Elementwise, TheBranchNotTakenGivesExactlyZero) {
@@ -242,6 +250,15 @@ TEST_F(Elementwise, HalvesAreRoundedOnce) {
                                   [](const Tensor& t) { return mul(t, t); }, [](const Tensor& t) { return addcmul(t, t, t, 0.3); }};
     for (const Function& f : functions) EXPECT_EQ(values(f(x)), values(to(f(wide), d)));
   }
+}
+
+TEST_F(Elementwise, DoublesBecomeHalvesInOneRounding) {
+  const double just_above = 1 + 0x1p-11 + 0x1p-40, just_below = 1 + 3 * 0x1p-11 - 0x1p-40;  // as floats both are ties
+  const Tensor x = tensor({just_above, -just_above, just_below, 1 + 0x1p-11, 0x1p-25 + 0x1p-60, 0x1p-25, 65520 - 0x1p-30, 65520, 1e300, kNaN}, {10});
+  const Doubles want{1 + 0x1p-10, -1 - 0x1p-10, 1 + 0x1p-10, 1, 0x1p-24, 0, 65504, kInf, kInf, kNaN};
+  expect_same(values(to(x, Dtype::f16)), want, "float16");
+  const Tensor b = tensor({1 + 0x1p-8 + 0x1p-40, 1 + 3 * 0x1p-8 - 0x1p-40, -0x1p-134 - 0x1p-180, -0.0, -1e-320}, {5});
+  expect_same(values(to(b, Dtype::bf16)), {1 + 0x1p-7, 1 + 0x1p-7, -0x1p-133, -0.0, -0.0}, "bfloat16");
 }
 
 TEST_F(Elementwise, InPlaceFormsOfCompositions) {

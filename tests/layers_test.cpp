@@ -129,6 +129,11 @@ TEST_F(Layers, GradientsOfLstmGatesAreTheirComposition) {
   for (size_t i = 0; i < 2; ++i) expect_close(got[i], want[i], 1e-13);
 }
 
+TEST_F(Layers, RecordedCompositionsCheckTheirShapesToo) {
+  const Tensor x = leaf_of(random(Sizes{2, 3}));
+  expect_error(Status::shape, "gates of shape [2, 3]", [&] { call_all(lstm_gates_backward_op, {x, x, x, x, x}); });
+}
+
 TEST_F(Layers, DropoutBetweenLayersOnlyInTraining) {
   const Tensor x = random(Sizes{5, 2, 3}), h = zeros(Sizes{2, 2, 3}, Dtype::f64);
   const Tensor w[] = {random(Sizes{9, 3}), random(Sizes{9, 3}), random(Sizes{9, 3}), random(Sizes{9, 3})};

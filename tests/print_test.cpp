@@ -1,4 +1,7 @@
 // Printing: the expected texts are what PyTorch prints for the same tensors.
+#include <clocale>
+
+#include "dispatch/number_text.h"
 #include "fixture.h"
 #include "io/print.h"
 
@@ -92,6 +95,39 @@ TEST_F(Print, LargeTensorsShowTheirEdges) {
             "         1.2374e+03],\n"
             "        [1.2375e+03, 1.2376e+03, 1.2378e+03,  ..., 1.2496e+03, 1.2498e+03,\n"
             "         1.2499e+03]])");
+}
+
+TEST_F(Print, IsBoundedForAnyShape) {
+  const Tensor one = count({1}), wide = tensor({-9.2e18}, {1}, Dtype::i64);
+  for (const Tensor& t : {one, wide}) {
+    for (int64_t rank : {3, 5, 9, 20, 64})
+      for (int64_t size : {2, 3, 7, 1000}) {
+        Sizes sizes;
+        for (int64_t d = 0, n = 1; d < rank; ++d) {           // as large as can be, then ones
+          sizes.push_back(n < (int64_t{1} << 50) ? size : 1);
+          n *= sizes[static_cast<size_t>(d)];
+        }
+        const std::string s = print(call(expand_op, {t, sizes}));
+        EXPECT_LT(s.size(), 65536u) << rank << " dimensions of " << size;
+        EXPECT_EQ(std::count(s.begin(), s.end(), '['), std::count(s.begin(), s.end(), ']'));
+      }
+    const std::string corner = print(call(expand_op, {t, Sizes{2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2}}));
+    EXPECT_NE(corner.find("..."), std::string::npos);
+  }
+  const std::string five = print(count({6, 6, 6, 6, 6}));     // two at each end: 4^5 elements
+  EXPECT_EQ(std::count(five.begin(), five.end(), ']'), 1 + 4 + 16 + 64 + 256);
+}
+
+TEST_F(Print, SchemasReadAndWriteAPointInEveryLocale) {
+  for (double v : {0.01, 1e-05, 1.0, 0.1 + 0.2, 1e300, -2.5}) EXPECT_EQ(real_of(shortest(v)), v);
+  EXPECT_EQ(shortest(0.0001), "0.0001");
+  EXPECT_EQ(shortest(1e-5), "1e-05");
+  const std::string before = std::setlocale(LC_ALL, nullptr);
+  if (!std::setlocale(LC_ALL, "de_DE.UTF-8") && !std::setlocale(LC_ALL, "fr_FR.UTF-8")) GTEST_SKIP() << "no locale with a decimal comma is installed";
+  const Schema s = parse_schema("f(Tensor self, float a=0.25) -> Tensor");
+  EXPECT_EQ(s.arguments[1].fallback.d, 0.25);
+  EXPECT_EQ(print(s), "f(Tensor self, float a=0.25) -> Tensor");
+  std::setlocale(LC_ALL, before.c_str());
 }
 
 TEST_F(Print, PartInAutograd) {

@@ -102,6 +102,13 @@ GRADUS_API gradus_status gradus_context_push_saved_hooks(gradus_context *ctx, co
 /* STATE when there are none. Values packed before stay with their hooks. */
 GRADUS_API gradus_status gradus_context_pop_saved_hooks(gradus_context *ctx);                /* since:1 */
 
+/*
+ * Hooks on one value that a node has saved, by the name that gradus_node_saved takes: pack runs at once. VALUE if the name is
+ * no saved tensor, STATE if hooks keep it already, GRAPH_FREED when it is gone.
+ */
+GRADUS_API gradus_status gradus_node_hook_saved(gradus_context *ctx, gradus_node *node, const char *name, size_t length,
+                                                const gradus_saved_hooks *hooks);            /* since:1 */
+
 #ifdef __cplusplus
 }
 #endif

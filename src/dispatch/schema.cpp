@@ -3,6 +3,8 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "dispatch/number_text.h"
+
 namespace gradus {
 namespace {
 
@@ -140,9 +142,9 @@ class Parser {
     return value;
   }
   double real(const std::string& n) {
-    char* end = nullptr;
-    const double value = std::strtod(n.c_str(), &end);
-    GRADUS_CHECK(!n.empty() && *end == 0, internal, "schema: '{}' is no number in '{}'", n, text_);
+    double value = 0;                                         // a point in any locale, hence not strtod
+    const auto [end, error] = std::from_chars(n.data(), n.data() + n.size(), value);
+    GRADUS_CHECK(error == std::errc() && end == n.data() + n.size(), internal, "schema: '{}' is no number in '{}'", n, text_);
     return value;
   }
   std::string_view until(char c) {
@@ -166,13 +168,7 @@ std::string print_default(const Argument& a) {
     case Tag::boolean: return a.fallback.i ? "True" : "False";
     case Tag::integer: return std::to_string(a.fallback.i);
     case Tag::real: {
-      std::string s = std::to_string(a.fallback.d);
-      char shortest[32];
-      for (int digits = 1; digits <= 17; ++digits) {
-        std::snprintf(shortest, sizeof shortest, "%.*g", digits, a.fallback.d);
-        if (std::atof(shortest) == a.fallback.d) break;
-      }
-      s = shortest;
+      const std::string s = shortest(a.fallback.d);
       return s.find_first_of(".en") == std::string::npos ? s + ".0" : s;
     }
     case Tag::text: return "'" + a.text + "'";

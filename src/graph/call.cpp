@@ -186,7 +186,11 @@ void evaluate_unless_kept(const Context& c, const Op& op, const Args& args, Tens
   if (op.info->functional) return call_in_place(op, room.values(), out);
   if (op.compose && !op.kernel) return compose(c, op, args, out);
   const bool records = c.grad_mode && any_needs_grad(op, args);
-  if (records && op.compose && !has_own_rule(op)) return compose(c, op, args, out);
+  if (records && op.compose && !has_own_rule(op)) {
+    Metas metas;
+    if (op.shape) op.shape(args, metas);                      // refuses what the kernel would not get to see either
+    return compose(c, op, args, out);
+  }
   evaluate_unless_kept(c, op, args, out);
   if (op.view)
     for (const Tensor& t : out) record_view(t, args.tensor(0), op.multi_view);

@@ -206,7 +206,7 @@ void pack_outputs(Node* n) {
   for (uint32_t i = 0; i < n->saved_count; ++i) {
     Saved& s = n->saved()[i];
     if (!s.is_output) continue;
-    pack_saved(s, *n->op);
+    pack_saved(s, *n->op, context().saved_hooks);
     n->packed |= s.is_packed;
   }
 }

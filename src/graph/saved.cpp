@@ -34,8 +34,7 @@ Ref<Packed> pack_with(SavedHooks* hooks, const Tensor& value, const Op& by) {
   return p;
 }
 
-void pack_saved(Saved& s, const Op& by) {
-  SavedHooks* hooks = context().saved_hooks;
+void pack_saved(Saved& s, const Op& by, SavedHooks* hooks) {
   if (!hooks || s.is_packed) return;
   Ref<Packed> p = pack_with(hooks, detach(Tensor::share(s.tensor)), by);
   if (!p) return;
@@ -50,7 +49,7 @@ void keep(Saved& to, const Op& by, Tensor value, uint32_t slot, bool is_output, 
   value.detach_handle();
   if (!context().saved_hooks || write_ahead) return;
   try {
-    pack_saved(to, by);
+    pack_saved(to, by, context().saved_hooks);
   } catch (...) {
     drop(to);
     throw;

@@ -57,7 +57,7 @@ struct Saved {
 
 // Keeps a value for a node of `by`. `write_ahead`: its storage is about to be written once, and the value is the one after that.
 void keep(Saved& to, const Op& by, Tensor value, uint32_t slot, bool is_output, bool write_ahead = false);
-void pack_saved(Saved& s, const Op& by);                      // by the hooks in force, if there are any
+void pack_saved(Saved& s, const Op& by, SavedHooks* hooks);   // null: as it is
 void drop(Saved& s);
 void held(const Saved& s, const SeeHeld& see);
 // The saved tensor. Refuses one that was changed in place since, naming both ops.

@@ -9,8 +9,9 @@
 namespace gradus {
 namespace {
 
-constexpr int64_t kEdge = 3;                                  // elements shown at each end of a summarised dimension
+constexpr int64_t kEdge = 3;                                  // elements shown at each end of a summarised dimension, at most
 constexpr int64_t kThreshold = 1000;                          // elements above which a tensor is summarised
+constexpr int64_t kBytes = 56 * 1024, kBytesOfElement = 22;   // brackets, indentation and empty lines take up to 4 more per dimension
 constexpr size_t kLine = 80;
 
 // How the elements of one tensor are written: all in the same style, right-aligned to the widest finite one.
@@ -41,7 +42,13 @@ class Style {
 
 class Printer {
  public:
-  explicit Printer(const Tensor& t) : t_(t), summarised_(t.numel() > kThreshold) {
+  explicit Printer(const Tensor& t) : t_(t) {
+    const int64_t most = kBytes / (kBytesOfElement + 4 * t.ndim());
+    summarised_ = t.numel() > std::min(kThreshold, most);
+    while (summarised_ && shows_more_than(most)) {
+      if (edge_ > 1) --edge_;
+      else ++firsts_;
+    }
     if (is_floating(t.dtype())) {
       for_each_shown([&](const char* e) { style_.see(real(e)); });
       style_.decide();
@@ -67,12 +74,19 @@ class Printer {
     return std::string(width_ - std::min(width_, s.size()), ' ') + s;
   }
 
+  // Of the first dimensions only the first element is shown where there are too many dimensions for their edges.
+  bool shows_more_than(int64_t most) const {
+    int64_t n = 1;
+    for (int64_t d = 0; d < t_.ndim() && n <= most; ++d) n *= std::min(t_.size(d), d < firsts_ ? 1 : 2 * edge_);
+    return n > most;
+  }
   // The indices of one dimension that are shown; -1 stands for those left out.
-  std::vector<int64_t> shown(int64_t size) const {
+  std::vector<int64_t> shown(int64_t dim) const {
+    const int64_t size = t_.size(dim), head = dim < firsts_ ? 1 : edge_, tail = dim < firsts_ ? 0 : edge_;
     std::vector<int64_t> out;
     for (int64_t i = 0; i < size; ++i) {
-      if (!summarised_ || size <= 2 * kEdge || i < kEdge || i >= size - kEdge) out.push_back(i);
-      else if (i == kEdge) { out.push_back(-1); i = size - kEdge - 1; }
+      if (!summarised_ || size <= head + tail || i < head || i >= size - tail) out.push_back(i);
+      else if (i == head) { out.push_back(-1); i = size - tail - 1; }
     }
     return out;
   }
@@ -81,14 +95,14 @@ class Printer {
   template <class F> void for_each_shown(F&& f, int64_t dim = 0, const char* at = nullptr) const {   // as deep as dimensions
     if (!at) at = t_.impl()->data();
     if (dim == t_.ndim()) return f(at);
-    for (int64_t i : shown(t_.size(dim))) if (i >= 0) for_each_shown(f, dim + 1, step(at, dim, i));
+    for (int64_t i : shown(dim)) if (i >= 0) for_each_shown(f, dim + 1, step(at, dim, i));
   }
 
   std::string row(int64_t dim, const char* at, size_t indent) const {
     const size_t per_line = std::max<size_t>(1, kLine > indent ? (kLine - indent) / (width_ + 2) : 0);
     std::string s = "[";
     size_t n = 0;
-    for (int64_t i : shown(t_.size(dim))) {
+    for (int64_t i : shown(dim)) {
       if (n > 0) s += n % per_line ? ", " : ",\n" + std::string(indent + 1, ' ');
       s += i < 0 ? " ..." : aligned(step(at, dim, i));
       ++n;
@@ -99,7 +113,7 @@ class Printer {
     if (dim + 1 == t_.ndim()) return row(dim, at, indent);
     const std::string between = "," + std::string(static_cast<size_t>(t_.ndim() - dim - 1), '\n') + std::string(indent + 1, ' ');
     std::string s = "[";
-    for (int64_t i : shown(t_.size(dim))) {
+    for (int64_t i : shown(dim)) {
       if (s.size() > 1) s += between;
       s += i < 0 ? "..." : slice(dim + 1, step(at, dim, i), indent + 1);
     }
@@ -107,7 +121,8 @@ class Printer {
   }
 
   const Tensor& t_;
-  bool summarised_;
+  bool summarised_ = false;
+  int64_t edge_ = kEdge, firsts_ = 0;
   Style style_;
   size_t width_ = 1;
 };

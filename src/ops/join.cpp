@@ -46,6 +46,9 @@ Joint joint_of(std::span<const Tensor> tensors, int64_t dim) {
 }
 
 void cat_shape(const Args& a, Metas& out) {
+  const Joint j = joint_of(a.tensors(0), a.integer(1));       // the op stands in the registry: anybody may call it
+  GRADUS_CHECK(j.dim == a.integer(1) && same(j.lengths, a.integers(2)), argument, "_cat: lengths {} along dim {}, of the tensors they are {}", text(a.integers(2)),
+               a.integer(1), text(j.lengths));
   const Tensor* like = &a.tensors(0)[0];
   for (const Tensor& t : a.tensors(0))
     if (!is_nothing(t)) { like = &t; break; }

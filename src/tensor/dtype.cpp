@@ -1,6 +1,8 @@
 #include "tensor/dtype.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 
 namespace gradus {
 
@@ -51,6 +53,18 @@ Half to_half(float f) {                                       // to nearest, tie
     return {static_cast<uint16_t>(sign | (rounded - 0x3f000000))};
   }
   return {static_cast<uint16_t>(sign | ((magnitude + 0xfff + (magnitude >> 13 & 1) - 0x38000000) >> 13))};
+}
+
+float to_odd_float(double v) {
+  float f = static_cast<float>(v);
+  uint32_t bits;
+  std::memcpy(&bits, &f, sizeof bits);
+  const double nearest = static_cast<double>(f);
+  if (nearest != v && v == v && !(bits & 1)) {                // its neighbour on the side of v is odd
+    bits = std::fabs(nearest) < std::fabs(v) ? bits + 1 : bits - 1;
+    std::memcpy(&f, &bits, sizeof f);
+  }
+  return f;
 }
 
 }  // namespace gradus

@@ -49,6 +49,8 @@ inline BFloat16 to_bfloat16(float f) {                        // to nearest, tie
 }
 float to_float(Half);
 Half to_half(float);
+// Of the two floats around v, v not being one, the odd one: rounding that to fewer digits is rounding v once.
+float to_odd_float(double v);
 
 template <class T> struct DtypeOf;
 template <> struct DtypeOf<bool> { static constexpr Dtype value = Dtype::boolean; };
@@ -82,6 +84,8 @@ template <class F> decltype(auto) visit(Dtype t, F&& f) {
 template <class To, class From> inline To convert(From v) {
   if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) {
     if constexpr (std::is_same_v<To, From>) return v; else return convert<To>(to_float(v));
+  } else if constexpr (std::is_same_v<From, double> && (std::is_same_v<To, Half> || std::is_same_v<To, BFloat16>)) {
+    return convert<To>(to_odd_float(v));
   } else if constexpr (std::is_same_v<To, Half>) {
     return to_half(static_cast<float>(v));
   } else if constexpr (std::is_same_v<To, BFloat16>) {

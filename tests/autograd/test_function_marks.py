@@ -127,6 +127,20 @@ class TestAutograd(Case):
         with self.assertRaises(AttributeError):
             ramp(2).exp().grad_fn.not_there
 
+    def test_naughty_anomaly_access(self):
+        x = ramp(2)
+        y = x.exp()
+        y.grad_fn.metadata["note"] = [1]                                   # the node has it, not the Python object that was asked
+        gc.collect()
+        self.assertEqual(y.grad_fn.metadata, {"note": [1]})
+        self.assertEqual(x.exp().grad_fn.metadata, {})
+        metadata = y.grad_fn.metadata
+        y.sum().backward()
+        self.assertEqual(y.grad_fn.metadata, {"note": [1]})
+        del y
+        gc.collect()
+        self.assertEqual(metadata, {"note": [1]})                          # and outlives it, if somebody holds it
+
     def test_naughty_autograd_function_stashing_ctx(self):
         stashed = []
 

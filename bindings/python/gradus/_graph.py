@@ -169,7 +169,8 @@ class Node:
 
     @property
     def metadata(self):
-        return self.__dict__.setdefault("_metadata", {})
+        """A dict for anything, which lives as long as the node does."""
+        return _hooks.metadata_of(self)
 
     def _sequence_nr(self):
         return self._info().sequence
@@ -194,6 +195,9 @@ class Node:
         context = function_contexts.get(self._info().identity) if not name.startswith("__") else None
         if context is not None and hasattr(type(context), name) or name in getattr(context, "__dict__", ()):
             return getattr(context, name)
+        if name.startswith("_raw_saved_"):
+            from ._hooks import SavedTensor
+            return SavedTensor(self, name[11:])
         if not name.startswith("_saved_"):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return _saved(self, name[7:])

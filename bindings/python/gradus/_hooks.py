@@ -4,6 +4,7 @@ Each kind has one C callback; the user pointer is a token for the Python functio
 """
 import ctypes as C
 import itertools
+import weakref
 
 from . import _ops
 from ._context import check, keep_pending, local
@@ -167,6 +168,27 @@ def add_node_hook(node, when, hook):
     return RemovableHandle((lib.gradus_node_remove_hook, node, hook_id.value))
 
 
+class _Metadata(dict):
+    """A node's dict, held by the node as a hook that does nothing."""
+
+    __slots__ = ("__weakref__",)
+
+    def __call__(self, gradients, incoming):
+        pass
+
+
+_metadata = weakref.WeakValueDictionary()                                  # identity of a node: its dict
+
+
+def metadata_of(node):
+    identity = node._info().identity
+    found = _metadata.get(identity)
+    if found is None:
+        found = _metadata[identity] = _Metadata()
+        add_node_hook(node, AFTER, found)
+    return found
+
+
 def queue_callback(function):
     """Inside a backward pass: function() is called when the pass is over."""
     _registered(function, lambda token, drop: lib.gradus_backward_defer(local.ctx, _run_deferred, token, drop))
@@ -222,6 +244,22 @@ class saved_tensors_hooks:
 
     def __exit__(self, *error):
         check(lib.gradus_context_pop_saved_hooks(local.ctx))
+
+
+class SavedTensor:
+    """A tensor that a node keeps for its rule, where hooks of its own can be put on it (``grad_fn._raw_saved_self``)."""
+
+    def __init__(self, owner, name):
+        self._owner, self._name = owner, name
+
+    def register_hooks(self, pack_hook, unpack_hook):
+        """Packs the value at once; unpack_hook gives it back each time it is read."""
+        name = self._name.encode()
+
+        def hook(token, drop):
+            hooks = SavedHooks(C.sizeof(SavedHooks), 0, _run_pack, _run_unpack, _run_discard, token, drop)
+            return lib.gradus_node_hook_saved(local.ctx, self._owner._h, name, len(name), C.byref(hooks))
+        _registered((pack_hook, unpack_hook), hook)
 
 
 class save_on_cpu(saved_tensors_hooks):

@@ -150,7 +150,7 @@ _STATUS = {
     "tensor_add_grad_hook": (_P, _P, LEAF_HOOK, _P, DESTROY, _P),
     "tensors_add_hook": (_P, _P, _Z, _I, MULTI_HOOK, _P, DESTROY, _P), "backward_defer": (_P, DEFERRED, _P, DESTROY),
     "backward_node": (_P, _P), "backward_reaches": (_P, _P, _P),
-    "context_push_saved_hooks": (_P, _P), "context_pop_saved_hooks": (_P,),
+    "context_push_saved_hooks": (_P, _P), "context_pop_saved_hooks": (_P,), "node_hook_saved": (_P, _P, C.c_char_p, _Z, _P),
     "function_apply": (_P, _P, _P, _Z, _P, _Z, _P), "function_save_for_backward": (_P, _P, _P, _Z), "function_mark_dirty": (_P, _P, _P, _Z),
     "function_mark_non_differentiable": (_P, _P, _P, _Z), "function_set_materialize": (_P, _P, _I), "function_saved": (_P, _P, _Z, _P),
     "context_set_anomaly": (_P, _U, _P), "checkpoint": (_P, SEGMENT, _P, DESTROY, _P, _Z, _P, _P, _Z, _P),

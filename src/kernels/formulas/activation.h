@@ -90,19 +90,19 @@ struct Softplus {                                             // log(1 + e^z) / 
     return select(z > V(threshold), V(1), sigmoid(z));
   }
 };
-struct LogSigmoid {
+struct LogSigmoid {                                           // sigmoid(-x) by z = e^-|x|, so that its own slope keeps its digits on both sides
   GRADUS_VALUE { return select(x > 0, V(0), x) - log1p(exp(-abs(x))); }
-  GRADUS_SLOPE { return sigmoid(-x); }
+  GRADUS_SLOPE { const V z = exp(select(x > 0, -x, x)); return select(x > 0, z, V(1)) / (1 + z); }
 };
-struct Mish {                                                 // tanh(log(1 + e)) = n / (n + 2), n = e (e + 2), e = e^x
+struct Mish {                                                 // tanh(log(1 + e)) = n / (n + 2), n = e (e + 2), e = e^x; beyond 40 it is x
   template <class V> [[gnu::always_inline]] static constexpr V n(V x) {
-    const V e = exp(select(x > 20, V(20), x));
+    const V e = exp(select(x > 40, V(40), x));
     return e * (e + 2);
   }
   GRADUS_VALUE { const V k = n(x); return x * (k / (k + 2)); }
   GRADUS_SLOPE {
     const V k = n(x), r = 1 / (k + 2);
-    return k * r + x * (4 * (k + 1) * r * r) * sigmoid(x);
+    return k / (k + 2) + select(x > 40, V(0), x) * (4 * (k + 1) * r * r) * sigmoid(x);
   }
 };
 struct Tanhshrink {                                           // x - tanh x, near 0 by the polynomial of tanh
