@@ -216,6 +216,8 @@ TEST_F(CheckpointHpp, SeveralInputsAndResults) {
   const Tensor x = leaf({1, 2}), w = leaf({3, 4});
   const Tensors out = gradus::checkpoint([](const Tensor& a, const Tensor& b) { return Tensors{a * b, a.exp()}; }, {x, w});
   ASSERT_EQ(out.size(), 2u);
+  const std::string table = gradus::saved_table({out[0]});
+  EXPECT_NE(table.find("checkpoint         0         0              32              32\n"), std::string::npos) << table;
   (out[0] + out[1]).sum().backward();
   expect_values(x.grad(), {3 + std::exp(1), 4 + std::exp(2)});
   expect_values(w.grad(), {1, 2});
