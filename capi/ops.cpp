@@ -47,66 +47,67 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_cumulative_trapezoid, k_quantile, k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm, k_renorm_,
                   k_unique, k_unique_dim, k_unique_consecutive, k_bincount, k_histc, k_isin, k_combinations, k_view,
                   k_reshape, k_view_as, k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d, k_atleast_2d,
-                  k_atleast_3d, k_expand, k_expand_as, k_broadcast_to, k_alias, k_detach, k_t, k_mT, k_numpy_T,
-                  k_transpose, k_swapaxes, k_swapdims, k_permute, k_movedim, k_moveaxis, k_squeeze, k_unsqueeze,
-                  k_select, k_select_backward, k_select_scatter, k_select_scatter_, k_slice, k_slice_backward,
-                  k_slice_scatter, k_slice_scatter_, k_narrow, k_diagonal, k_diagonal_backward, k_diagonal_scatter,
-                  k_diagonal_scatter_, k_unfold, k_unfold_backward, k_split, k_unsafe_split, k_unsafe_chunk,
-                  k_split_with_sizes, k_chunk, k_unbind, k_tensor_split, k_tensor_split_indices, k_hsplit,
-                  k_hsplit_indices, k_vsplit, k_vsplit_indices, k_dsplit, k_dsplit_indices, k_as_strided_scatter,
-                  k_as_strided, k_diag_embed, k_diag, k_diagflat, k_linalg_diagonal, k_trace, k_view_copy, k_t_copy,
-                  k_transpose_copy, k_permute_copy, k_squeeze_copy, k_unsqueeze_copy, k_expand_copy, k_select_copy,
-                  k_slice_copy, k_narrow_copy, k_split_copy, k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy,
-                  k_unfold_copy, k_as_strided_copy, k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack,
-                  k_dstack, k_column_stack, k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat,
-                  k_tile, k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu,
-                  k_triu_, k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather,
-                  k_index_select, k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere,
-                  k_nonzero_numpy, k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize,
-                  k_embedding_bag, k_scatter, k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_,
-                  k_put, k_put_, k_index_add, k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_,
-                  k_scatter_reduce, k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_,
-                  k_masked_scatter, k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_clone, k_to, k_contiguous,
-                  k_copy, k_copy_, k_fill, k_fill_, k_fill_tensor, k_fill_tensor_, k_zero, k_zero_, k_empty, k_zeros,
-                  k_ones, k_full, k_scalar_tensor, k_empty_like, k_zeros_like, k_ones_like, k_full_like, k_new_empty,
-                  k_new_zeros, k_new_ones, k_new_full, k_arange, k_range, k_linspace, k_logspace, k_eye, k_rand,
-                  k_randn, k_rand_like, k_randn_like, k_randint, k_randint_like, k_randperm, k_uniform, k_uniform_,
-                  k_normal, k_normal_, k_exponential, k_exponential_, k_log_normal, k_log_normal_, k_cauchy, k_cauchy_,
-                  k_geometric, k_geometric_, k_random, k_random_, k_bernoulli, k_bernoulli_, k_normal_around,
-                  k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul, k_linalg_matmul, k_addmm, k_addmm_,
-                  k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer, k_ger, k_inner, k_tensordot, k_kron,
-                  k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot, k_linalg_vecdot, k_linalg_cross, k_cross,
-                  k_linalg_vander, k_einsum, k_mse_loss, k_l1_loss, k_smooth_l1_loss, k_huber_loss,
-                  k_binary_cross_entropy, k_binary_cross_entropy_with_logits, k_kl_div, k_soft_margin_loss,
-                  k_hinge_embedding_loss, k_margin_ranking_loss, k_cosine_embedding_loss, k_triplet_margin_loss,
-                  k_poisson_nll_loss, k_gaussian_nll_loss, k_multilabel_soft_margin_loss, k_nll_loss_forward,
-                  k_nll_loss_backward, k_nll_loss, k_nll_loss2d, k_nll_loss_nd, k_cross_entropy_loss,
-                  k_multi_margin_loss, k_native_dropout, k_native_dropout_backward, k_dropout, k_dropout_,
-                  k_feature_dropout, k_feature_dropout_, k_alpha_dropout, k_alpha_dropout_, k_feature_alpha_dropout,
-                  k_feature_alpha_dropout_, k_convolution, k_convolution_backward, k_conv1d, k_conv1d_padding, k_conv2d,
-                  k_conv2d_padding, k_conv3d, k_conv3d_padding, k_conv_transpose1d, k_conv_transpose2d,
-                  k_conv_transpose3d, k_max_pool1d_with_indices, k_max_pool2d_with_indices, k_max_pool3d_with_indices,
-                  k_max_pool1d, k_max_pool2d, k_max_pool3d, k_adaptive_max_pool1d, k_adaptive_max_pool2d,
-                  k_adaptive_max_pool3d, k_max_pool2d_with_indices_backward, k_max_pool3d_with_indices_backward,
-                  k_adaptive_max_pool2d_backward, k_adaptive_max_pool3d_backward, k_max_unpool2d, k_max_unpool3d,
-                  k_avg_pool1d, k_avg_pool2d, k_avg_pool3d, k_adaptive_avg_pool1d, k_adaptive_avg_pool2d,
-                  k_adaptive_avg_pool3d, k_avg_pool2d_backward, k_avg_pool3d_backward, k_native_layer_norm,
-                  k_layer_norm, k_native_layer_norm_backward, k_rms_norm, k_native_group_norm, k_group_norm,
-                  k_native_group_norm_backward, k_native_batch_norm, k_batch_norm, k_native_batch_norm_backward,
-                  k_instance_norm, k_rnn_tanh_cell, k_rnn_relu_cell, k_gru_cell, k_lstm_cell, k_rnn_tanh, k_rnn_relu,
-                  k_gru, k_lstm, k_scaled_dot_product_attention, k_cosine_similarity, k_pairwise_distance, k_cdist,
-                  k_pdist, k_constant_pad_nd, k_pad, k_reflection_pad1d, k_reflection_pad2d, k_reflection_pad3d,
-                  k_replication_pad1d, k_replication_pad2d, k_replication_pad3d, k_reflection_pad1d_backward,
-                  k_reflection_pad2d_backward, k_reflection_pad3d_backward, k_replication_pad1d_backward,
-                  k_replication_pad2d_backward, k_replication_pad3d_backward, k_upsample_nearest1d,
-                  k_upsample_nearest2d, k_upsample_nearest3d, k_upsample_linear1d, k_upsample_bilinear2d,
-                  k_upsample_trilinear3d, k_upsample_bicubic2d, k_upsample_nearest2d_backward,
-                  k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward, k_im2col, k_col2im, k_pixel_shuffle,
-                  k_pixel_unshuffle, k_channel_shuffle, k_sigmoid_backward, k_tanh_backward, k_threshold_backward,
-                  k_silu_backward, k_gelu_backward, k_leaky_relu_backward, k_elu_backward, k_softplus_backward,
-                  k_hardtanh_backward, k_log_sigmoid_forward, k_log_sigmoid_backward, k_mse_loss_backward,
-                  k_smooth_l1_loss_backward, k_huber_loss_backward, k_binary_cross_entropy_backward,
-                  k_embedding_backward, k_gather_backward, k_index_select_backward};
+                  k_atleast_3d, k_expand, k_expand_as, k_broadcast_to, k_alias, k_detach, k_detach_, k_t, k_t_, k_mT,
+                  k_numpy_T, k_transpose, k_transpose_, k_swapaxes, k_swapaxes_, k_swapdims, k_swapdims_, k_permute,
+                  k_movedim, k_moveaxis, k_squeeze, k_squeeze_, k_unsqueeze, k_unsqueeze_, k_select, k_select_backward,
+                  k_select_scatter, k_select_scatter_, k_slice, k_slice_backward, k_slice_scatter, k_slice_scatter_,
+                  k_narrow, k_diagonal, k_diagonal_backward, k_diagonal_scatter, k_diagonal_scatter_, k_unfold,
+                  k_unfold_backward, k_split, k_unsafe_split, k_unsafe_chunk, k_split_with_sizes, k_chunk, k_unbind,
+                  k_tensor_split, k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit, k_vsplit_indices,
+                  k_dsplit, k_dsplit_indices, k_as_strided_scatter, k_as_strided, k_as_strided_, k_diag_embed, k_diag,
+                  k_diagflat, k_linalg_diagonal, k_trace, k_view_copy, k_t_copy, k_transpose_copy, k_permute_copy,
+                  k_squeeze_copy, k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy, k_narrow_copy,
+                  k_split_copy, k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy,
+                  k_as_strided_copy, k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack, k_dstack,
+                  k_column_stack, k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat, k_tile,
+                  k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu, k_triu_,
+                  k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather, k_index_select,
+                  k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere, k_nonzero_numpy,
+                  k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_embedding_bag,
+                  k_scatter, k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_,
+                  k_index_add, k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_scatter_reduce,
+                  k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_, k_masked_scatter,
+                  k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_resize, k_resize_, k_resize_as, k_resize_as_,
+                  k_clone, k_to, k_contiguous, k_copy, k_copy_, k_fill, k_fill_, k_fill_tensor, k_fill_tensor_, k_zero,
+                  k_zero_, k_empty, k_zeros, k_ones, k_full, k_scalar_tensor, k_empty_like, k_zeros_like, k_ones_like,
+                  k_full_like, k_new_empty, k_new_zeros, k_new_ones, k_new_full, k_arange, k_range, k_linspace,
+                  k_logspace, k_eye, k_rand, k_randn, k_rand_like, k_randn_like, k_randint, k_randint_below,
+                  k_randint_like, k_randperm, k_uniform, k_uniform_, k_normal, k_normal_, k_exponential, k_exponential_,
+                  k_log_normal, k_log_normal_, k_cauchy, k_cauchy_, k_geometric, k_geometric_, k_random, k_random_,
+                  k_bernoulli, k_bernoulli_, k_normal_around, k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul,
+                  k_linalg_matmul, k_addmm, k_addmm_, k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer,
+                  k_ger, k_inner, k_tensordot, k_kron, k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot,
+                  k_linalg_vecdot, k_linalg_cross, k_cross, k_linalg_vander, k_einsum, k_mse_loss, k_l1_loss,
+                  k_smooth_l1_loss, k_huber_loss, k_binary_cross_entropy, k_binary_cross_entropy_with_logits, k_kl_div,
+                  k_soft_margin_loss, k_hinge_embedding_loss, k_margin_ranking_loss, k_cosine_embedding_loss,
+                  k_triplet_margin_loss, k_poisson_nll_loss, k_gaussian_nll_loss, k_multilabel_soft_margin_loss,
+                  k_nll_loss_forward, k_nll_loss_backward, k_nll_loss, k_nll_loss2d, k_nll_loss_nd,
+                  k_cross_entropy_loss, k_multi_margin_loss, k_native_dropout, k_native_dropout_backward, k_dropout,
+                  k_dropout_, k_feature_dropout, k_feature_dropout_, k_alpha_dropout, k_alpha_dropout_,
+                  k_feature_alpha_dropout, k_feature_alpha_dropout_, k_convolution, k_convolution_backward, k_conv1d,
+                  k_conv1d_padding, k_conv2d, k_conv2d_padding, k_conv3d, k_conv3d_padding, k_conv_transpose1d,
+                  k_conv_transpose2d, k_conv_transpose3d, k_max_pool1d_with_indices, k_max_pool2d_with_indices,
+                  k_max_pool3d_with_indices, k_max_pool1d, k_max_pool2d, k_max_pool3d, k_adaptive_max_pool1d,
+                  k_adaptive_max_pool2d, k_adaptive_max_pool3d, k_max_pool2d_with_indices_backward,
+                  k_max_pool3d_with_indices_backward, k_adaptive_max_pool2d_backward, k_adaptive_max_pool3d_backward,
+                  k_max_unpool2d, k_max_unpool3d, k_avg_pool1d, k_avg_pool2d, k_avg_pool3d, k_adaptive_avg_pool1d,
+                  k_adaptive_avg_pool2d, k_adaptive_avg_pool3d, k_avg_pool2d_backward, k_avg_pool3d_backward,
+                  k_native_layer_norm, k_layer_norm, k_native_layer_norm_backward, k_rms_norm, k_native_group_norm,
+                  k_group_norm, k_native_group_norm_backward, k_native_batch_norm, k_batch_norm,
+                  k_native_batch_norm_backward, k_instance_norm, k_rnn_tanh_cell, k_rnn_relu_cell, k_gru_cell,
+                  k_lstm_cell, k_rnn_tanh, k_rnn_relu, k_gru, k_lstm, k_scaled_dot_product_attention,
+                  k_cosine_similarity, k_pairwise_distance, k_cdist, k_pdist, k_constant_pad_nd, k_pad,
+                  k_reflection_pad1d, k_reflection_pad2d, k_reflection_pad3d, k_replication_pad1d, k_replication_pad2d,
+                  k_replication_pad3d, k_reflection_pad1d_backward, k_reflection_pad2d_backward,
+                  k_reflection_pad3d_backward, k_replication_pad1d_backward, k_replication_pad2d_backward,
+                  k_replication_pad3d_backward, k_upsample_nearest1d, k_upsample_nearest2d, k_upsample_nearest3d,
+                  k_upsample_linear1d, k_upsample_bilinear2d, k_upsample_trilinear3d, k_upsample_bicubic2d,
+                  k_upsample_nearest2d_backward, k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward,
+                  k_im2col, k_col2im, k_pixel_shuffle, k_pixel_unshuffle, k_channel_shuffle, k_sigmoid_backward,
+                  k_tanh_backward, k_threshold_backward, k_silu_backward, k_gelu_backward, k_leaky_relu_backward,
+                  k_elu_backward, k_softplus_backward, k_hardtanh_backward, k_log_sigmoid_forward,
+                  k_log_sigmoid_backward, k_mse_loss_backward, k_smooth_l1_loss_backward, k_huber_loss_backward,
+                  k_binary_cross_entropy_backward, k_embedding_backward, k_gather_backward, k_index_select_backward};
 constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
                                       "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
                                       "asin", "asin_", "acos", "acos_", "atan", "atan_", "sinh", "sinh_", "cosh",
@@ -156,38 +157,40 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "unique", "unique_dim", "unique_consecutive", "bincount", "histc", "isin",
                                       "combinations", "view", "reshape", "view_as", "reshape_as", "flatten",
                                       "unflatten", "ravel", "atleast_1d", "atleast_2d", "atleast_3d", "expand",
-                                      "expand_as", "broadcast_to", "alias", "detach", "t", "mT", "numpy_T", "transpose",
-                                      "swapaxes", "swapdims", "permute", "movedim", "moveaxis", "squeeze", "unsqueeze",
-                                      "select", "select_backward", "select_scatter", "select_scatter_", "slice",
-                                      "slice_backward", "slice_scatter", "slice_scatter_", "narrow", "diagonal",
-                                      "diagonal_backward", "diagonal_scatter", "diagonal_scatter_", "unfold",
-                                      "unfold_backward", "split", "unsafe_split", "unsafe_chunk", "split_with_sizes",
-                                      "chunk", "unbind", "tensor_split", "tensor_split_indices", "hsplit",
-                                      "hsplit_indices", "vsplit", "vsplit_indices", "dsplit", "dsplit_indices",
-                                      "as_strided_scatter", "as_strided", "diag_embed", "diag", "diagflat",
-                                      "linalg_diagonal", "trace", "view_copy", "t_copy", "transpose_copy",
-                                      "permute_copy", "squeeze_copy", "unsqueeze_copy", "expand_copy", "select_copy",
-                                      "slice_copy", "narrow_copy", "split_copy", "split_with_sizes_copy", "unbind_copy",
-                                      "diagonal_copy", "unfold_copy", "as_strided_copy", "alias_copy", "detach_copy",
-                                      "cat", "stack", "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors",
-                                      "meshgrid", "cartesian_prod", "block_diag", "repeat", "tile", "repeat_interleave",
-                                      "repeat_interleave_tensor", "repeat_indices", "tril", "tril_", "triu", "triu_",
-                                      "tril_indices", "triu_indices", "roll", "flip", "fliplr", "flipud", "rot90",
-                                      "gather", "index_select", "take", "take_along_dim", "index", "masked_select",
-                                      "nonzero", "argwhere", "nonzero_numpy", "embedding", "embedding_dense_backward",
-                                      "one_hot", "searchsorted", "bucketize", "embedding_bag", "scatter", "scatter_",
-                                      "scatter_add", "scatter_add_", "index_put", "index_put_", "put", "put_",
-                                      "index_add", "index_add_", "index_copy", "index_copy_", "index_fill",
-                                      "index_fill_", "scatter_reduce", "scatter_reduce_", "index_reduce",
-                                      "index_reduce_", "masked_fill", "masked_fill_", "masked_scatter",
-                                      "masked_scatter_", "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous",
-                                      "copy", "copy_", "fill", "fill_", "fill_tensor", "fill_tensor_", "zero", "zero_",
-                                      "empty", "zeros", "ones", "full", "scalar_tensor", "empty_like", "zeros_like",
-                                      "ones_like", "full_like", "new_empty", "new_zeros", "new_ones", "new_full",
-                                      "arange", "range", "linspace", "logspace", "eye", "rand", "randn", "rand_like",
-                                      "randn_like", "randint", "randint_like", "randperm", "uniform", "uniform_",
-                                      "normal", "normal_", "exponential", "exponential_", "log_normal", "log_normal_",
-                                      "cauchy", "cauchy_", "geometric", "geometric_", "random", "random_", "bernoulli",
+                                      "expand_as", "broadcast_to", "alias", "detach", "detach_", "t", "t_", "mT",
+                                      "numpy_T", "transpose", "transpose_", "swapaxes", "swapaxes_", "swapdims",
+                                      "swapdims_", "permute", "movedim", "moveaxis", "squeeze", "squeeze_", "unsqueeze",
+                                      "unsqueeze_", "select", "select_backward", "select_scatter", "select_scatter_",
+                                      "slice", "slice_backward", "slice_scatter", "slice_scatter_", "narrow",
+                                      "diagonal", "diagonal_backward", "diagonal_scatter", "diagonal_scatter_",
+                                      "unfold", "unfold_backward", "split", "unsafe_split", "unsafe_chunk",
+                                      "split_with_sizes", "chunk", "unbind", "tensor_split", "tensor_split_indices",
+                                      "hsplit", "hsplit_indices", "vsplit", "vsplit_indices", "dsplit",
+                                      "dsplit_indices", "as_strided_scatter", "as_strided", "as_strided_", "diag_embed",
+                                      "diag", "diagflat", "linalg_diagonal", "trace", "view_copy", "t_copy",
+                                      "transpose_copy", "permute_copy", "squeeze_copy", "unsqueeze_copy", "expand_copy",
+                                      "select_copy", "slice_copy", "narrow_copy", "split_copy", "split_with_sizes_copy",
+                                      "unbind_copy", "diagonal_copy", "unfold_copy", "as_strided_copy", "alias_copy",
+                                      "detach_copy", "cat", "stack", "hstack", "vstack", "dstack", "column_stack",
+                                      "broadcast_tensors", "meshgrid", "cartesian_prod", "block_diag", "repeat", "tile",
+                                      "repeat_interleave", "repeat_interleave_tensor", "repeat_indices", "tril",
+                                      "tril_", "triu", "triu_", "tril_indices", "triu_indices", "roll", "flip",
+                                      "fliplr", "flipud", "rot90", "gather", "index_select", "take", "take_along_dim",
+                                      "index", "masked_select", "nonzero", "argwhere", "nonzero_numpy", "embedding",
+                                      "embedding_dense_backward", "one_hot", "searchsorted", "bucketize",
+                                      "embedding_bag", "scatter", "scatter_", "scatter_add", "scatter_add_",
+                                      "index_put", "index_put_", "put", "put_", "index_add", "index_add_", "index_copy",
+                                      "index_copy_", "index_fill", "index_fill_", "scatter_reduce", "scatter_reduce_",
+                                      "index_reduce", "index_reduce_", "masked_fill", "masked_fill_", "masked_scatter",
+                                      "masked_scatter_", "fill_diagonal", "fill_diagonal_", "resize", "resize_",
+                                      "resize_as", "resize_as_", "clone", "to", "contiguous", "copy", "copy_", "fill",
+                                      "fill_", "fill_tensor", "fill_tensor_", "zero", "zero_", "empty", "zeros", "ones",
+                                      "full", "scalar_tensor", "empty_like", "zeros_like", "ones_like", "full_like",
+                                      "new_empty", "new_zeros", "new_ones", "new_full", "arange", "range", "linspace",
+                                      "logspace", "eye", "rand", "randn", "rand_like", "randn_like", "randint",
+                                      "randint_below", "randint_like", "randperm", "uniform", "uniform_", "normal",
+                                      "normal_", "exponential", "exponential_", "log_normal", "log_normal_", "cauchy",
+                                      "cauchy_", "geometric", "geometric_", "random", "random_", "bernoulli",
                                       "bernoulli_", "normal_around", "multinomial", "mm", "bmm", "mv", "dot", "vdot",
                                       "matmul", "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv",
                                       "addmv_", "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_",
@@ -2059,9 +2062,17 @@ gradus_status gradus_detach(gradus_context *ctx, const gradus_tensor *input, gra
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_detach, "detach", v_, result);
 }
+gradus_status gradus_detach_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_detach_, "detach_", v_, {result});
+}
 gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_t, "t", v_, result);
+}
+gradus_status gradus_t_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_t_, "t_", v_, {result});
 }
 gradus_status gradus_mt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
@@ -2076,15 +2087,30 @@ gradus_status gradus_transpose(gradus_context *ctx, const gradus_tensor *input, 
   const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
   return call_one(ctx, k_transpose, "transpose", v_, result);
 }
+gradus_status gradus_transpose_(gradus_context *ctx, gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
+  return call_some(ctx, k_transpose_, "transpose_", v_, {result});
+}
 gradus_status gradus_swapaxes(gradus_context *ctx, const gradus_tensor *input, int64_t axis0, int64_t axis1,
                               gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(axis0), Value(axis1)};
   return call_one(ctx, k_swapaxes, "swapaxes", v_, result);
 }
+gradus_status gradus_swapaxes_(gradus_context *ctx, gradus_tensor *input, int64_t axis0, int64_t axis1,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(axis0), Value(axis1)};
+  return call_some(ctx, k_swapaxes_, "swapaxes_", v_, {result});
+}
 gradus_status gradus_swapdims(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
                               gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
   return call_one(ctx, k_swapdims, "swapdims", v_, result);
+}
+gradus_status gradus_swapdims_(gradus_context *ctx, gradus_tensor *input, int64_t dim0, int64_t dim1,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
+  return call_some(ctx, k_swapdims_, "swapdims_", v_, {result});
 }
 gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims, size_t dims_count,
                              gradus_tensor **result) {
@@ -2108,9 +2134,18 @@ gradus_status gradus_squeeze(gradus_context *ctx, const gradus_tensor *input, co
   const Value v_[] = {arg::given(input), arg::list(dim, dim_count)};
   return call_one(ctx, k_squeeze, "squeeze", v_, result);
 }
+gradus_status gradus_squeeze_(gradus_context *ctx, gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count)};
+  return call_some(ctx, k_squeeze_, "squeeze_", v_, {result});
+}
 gradus_status gradus_unsqueeze(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(dim)};
   return call_one(ctx, k_unsqueeze, "unsqueeze", v_, result);
+}
+gradus_status gradus_unsqueeze_(gradus_context *ctx, gradus_tensor *input, int64_t dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_some(ctx, k_unsqueeze_, "unsqueeze_", v_, {result});
 }
 gradus_status gradus_select(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t index,
                             gradus_tensor **result) {
@@ -2281,6 +2316,13 @@ gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input,
   const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
                       arg::optional(storage_offset)};
   return call_one(ctx, k_as_strided, "as_strided", v_, result);
+}
+gradus_status gradus_as_strided_(gradus_context *ctx, gradus_tensor *input, const int64_t *size, size_t size_count,
+                                 const int64_t *stride, size_t stride_count, const int64_t *storage_offset,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
+                      arg::optional(storage_offset)};
+  return call_some(ctx, k_as_strided_, "as_strided_", v_, {result});
 }
 gradus_status gradus_diag_embed(gradus_context *ctx, const gradus_tensor *input, int64_t offset, int64_t dim1,
                                 int64_t dim2, gradus_tensor **result) {
@@ -2770,6 +2812,26 @@ gradus_status gradus_fill_diagonal_(gradus_context *ctx, gradus_tensor *input, d
   const Value v_[] = {arg::given(input), Value(fill_value), arg::flag(wrap)};
   return call_some(ctx, k_fill_diagonal_, "fill_diagonal_", v_, {result});
 }
+gradus_status gradus_resize(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count)};
+  return call_one(ctx, k_resize, "resize", v_, result);
+}
+gradus_status gradus_resize_(gradus_context *ctx, gradus_tensor *input, const int64_t *size, size_t size_count,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count)};
+  return call_some(ctx, k_resize_, "resize_", v_, {result});
+}
+gradus_status gradus_resize_as(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *the_template,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(the_template)};
+  return call_one(ctx, k_resize_as, "resize_as", v_, result);
+}
+gradus_status gradus_resize_as_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *the_template,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(the_template)};
+  return call_some(ctx, k_resize_as_, "resize_as_", v_, {result});
+}
 gradus_status gradus_clone(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_clone, "clone", v_, result);
@@ -2931,6 +2993,11 @@ gradus_status gradus_randint(gradus_context *ctx, int64_t low, int64_t high, con
                              int32_t dtype, gradus_tensor **result) {
   const Value v_[] = {Value(low), Value(high), arg::list(size, size_count), arg::dtype(dtype)};
   return call_one(ctx, k_randint, "randint", v_, result);
+}
+gradus_status gradus_randint_below(gradus_context *ctx, int64_t high, const int64_t *size, size_t size_count,
+                                   int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {Value(high), arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_randint_below, "randint_below", v_, result);
 }
 gradus_status gradus_randint_like(gradus_context *ctx, const gradus_tensor *input, int64_t low, const int64_t *high,
                                   int32_t dtype, gradus_tensor **result) {

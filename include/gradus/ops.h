@@ -2860,10 +2860,19 @@ GRADUS_API gradus_status gradus_alias(gradus_context *ctx, const gradus_tensor *
 
 /*
  * The same elements without history: no gradient flows through. A write through it raises the version of self.
+ * detach_ cuts the tensor itself off, which may not be a view.
  *   detach(Tensor(a) self) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_detach(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The same elements without history: no gradient flows through. A write through it raises the version of self.
+ * detach_ cuts the tensor itself off, which may not be a view.
+ *   detach_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_detach_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
  * A matrix with rows and columns exchanged; vectors and scalars as they are.
@@ -2871,6 +2880,13 @@ GRADUS_API gradus_status gradus_detach(gradus_context *ctx, const gradus_tensor 
  * since:1
  */
 GRADUS_API gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * A matrix with rows and columns exchanged; vectors and scalars as they are.
+ *   t_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_t_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
  * The last two dimensions exchanged.
@@ -2895,6 +2911,14 @@ GRADUS_API gradus_status gradus_transpose(gradus_context *ctx, const gradus_tens
                                           gradus_tensor **result);
 
 /*
+ * Two dimensions exchanged.
+ *   transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_transpose_(gradus_context *ctx, gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                           gradus_tensor **result);
+
+/*
  * Two dimensions exchanged: transpose.
  *   swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)
  * since:1
@@ -2904,11 +2928,27 @@ GRADUS_API gradus_status gradus_swapaxes(gradus_context *ctx, const gradus_tenso
 
 /*
  * Two dimensions exchanged: transpose.
+ *   swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_swapaxes_(gradus_context *ctx, gradus_tensor *input, int64_t axis0, int64_t axis1,
+                                          gradus_tensor **result);
+
+/*
+ * Two dimensions exchanged: transpose.
  *   swapdims(Tensor(a) self, int dim0, int dim1) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_swapdims(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
                                          gradus_tensor **result);
+
+/*
+ * Two dimensions exchanged: transpose.
+ *   swapdims_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_swapdims_(gradus_context *ctx, gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                          gradus_tensor **result);
 
 /*
  * The dimensions in another order: dimension i of the result is dims[i] of self.
@@ -2945,12 +2985,28 @@ GRADUS_API gradus_status gradus_squeeze(gradus_context *ctx, const gradus_tensor
                                         size_t dim_count, gradus_tensor **result);
 
 /*
+ * Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
+ *   squeeze_(Tensor(a!) self, int[1]? dim=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_squeeze_(gradus_context *ctx, gradus_tensor *input, const int64_t *dim,
+                                         size_t dim_count, gradus_tensor **result);
+
+/*
  * A dimension of size 1 put in at dim.
  *   unsqueeze(Tensor(a) self, int dim) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_unsqueeze(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
                                           gradus_tensor **result);
+
+/*
+ * A dimension of size 1 put in at dim.
+ *   unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unsqueeze_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                           gradus_tensor **result);
 
 /*
  * The part at one index of a dimension, which the result lacks.
@@ -3210,12 +3266,23 @@ GRADUS_API gradus_status gradus_as_strided_scatter(gradus_context *ctx, const gr
 
 /*
  * A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+ * Elements of the memory that belong neither to self nor to its base get no gradient.
  *   as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
                                            size_t size_count, const int64_t *stride, size_t stride_count,
                                            const int64_t *storage_offset, gradus_tensor **result);
+
+/*
+ * A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+ * Elements of the memory that belong neither to self nor to its base get no gradient.
+ *   as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_as_strided_(gradus_context *ctx, gradus_tensor *input, const int64_t *size,
+                                            size_t size_count, const int64_t *stride, size_t stride_count,
+                                            const int64_t *storage_offset, gradus_tensor **result);
 
 /*
  * Matrices of zeros in dim1 and dim2 with the last dimension of self on a diagonal.
@@ -4001,6 +4068,42 @@ GRADUS_API gradus_status gradus_fill_diagonal_(gradus_context *ctx, gradus_tenso
                                                int32_t wrap, gradus_tensor **result);
 
 /*
+ * The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor
+ * itself, keeps its elements in the order of memory and leaves what is new undefined; it takes no views, no wrapped
+ * memory and nothing that requires grad.
+ *   resize(Tensor self, int[] size, *, Layout? memory_format=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resize(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                       size_t size_count, gradus_tensor **result);
+
+/*
+ * The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor
+ * itself, keeps its elements in the order of memory and leaves what is new undefined; it takes no views, no wrapped
+ * memory and nothing that requires grad.
+ *   resize_(Tensor(a!) self, int[] size, *, Layout? memory_format=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resize_(gradus_context *ctx, gradus_tensor *input, const int64_t *size,
+                                        size_t size_count, gradus_tensor **result);
+
+/*
+ * resize to the shape of the_template.
+ *   resize_as(Tensor self, Tensor the_template, *, Layout? memory_format=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resize_as(gradus_context *ctx, const gradus_tensor *input,
+                                          const gradus_tensor *the_template, gradus_tensor **result);
+
+/*
+ * resize to the shape of the_template.
+ *   resize_as_(Tensor(a!) self, Tensor the_template, *, Layout? memory_format=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resize_as_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *the_template,
+                                           gradus_tensor **result);
+
+/*
  * A copy with memory of its own, row-major; gradients flow through.
  *   clone(Tensor self, *, Layout? memory_format=None) -> Tensor
  * since:1
@@ -4268,6 +4371,14 @@ GRADUS_API gradus_status gradus_randn_like(gradus_context *ctx, const gradus_ten
  */
 GRADUS_API gradus_status gradus_randint(gradus_context *ctx, int64_t low, int64_t high, const int64_t *size,
                                         size_t size_count, int32_t dtype, gradus_tensor **result);
+
+/*
+ * randint from 0.
+ *   randint_below(int high, int[] size, *, ScalarType? dtype=long) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_randint_below(gradus_context *ctx, int64_t high, const int64_t *size, size_t size_count,
+                                              int32_t dtype, gradus_tensor **result);
 
 /*
  * Integers from low to high - 1 in the shape and dtype of self; one number alone is high, and low 0.

@@ -2071,15 +2071,27 @@ inline Tensor alias(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
-// The same elements without history: no gradient flows through. A write through it raises the version of self.
+// The same elements without history: no gradient flows through. A write through it raises the version of self. detach_ cuts ...
 inline Tensor detach(const Tensor& input) {
   static const detail::Op op_("detach");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The same elements without history: no gradient flows through. A write through it raises the version of self. detach_ cuts ...
+inline Tensor detach_(const Tensor& input) {
+  static const detail::Op op_("detach_");
   return detail::one<Tensor>(op_, {input});
 }
 
 // A matrix with rows and columns exchanged; vectors and scalars as they are.
 inline Tensor t(const Tensor& input) {
   static const detail::Op op_("t");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// A matrix with rows and columns exchanged; vectors and scalars as they are.
+inline Tensor t_(const Tensor& input) {
+  static const detail::Op op_("t_");
   return detail::one<Tensor>(op_, {input});
 }
 
@@ -2101,6 +2113,12 @@ inline Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
   return detail::one<Tensor>(op_, {input, dim0, dim1});
 }
 
+// Two dimensions exchanged.
+inline Tensor transpose_(const Tensor& input, int64_t dim0, int64_t dim1) {
+  static const detail::Op op_("transpose_");
+  return detail::one<Tensor>(op_, {input, dim0, dim1});
+}
+
 // Two dimensions exchanged: transpose.
 inline Tensor swapaxes(const Tensor& input, int64_t axis0, int64_t axis1) {
   static const detail::Op op_("swapaxes");
@@ -2108,8 +2126,20 @@ inline Tensor swapaxes(const Tensor& input, int64_t axis0, int64_t axis1) {
 }
 
 // Two dimensions exchanged: transpose.
+inline Tensor swapaxes_(const Tensor& input, int64_t axis0, int64_t axis1) {
+  static const detail::Op op_("swapaxes_");
+  return detail::one<Tensor>(op_, {input, axis0, axis1});
+}
+
+// Two dimensions exchanged: transpose.
 inline Tensor swapdims(const Tensor& input, int64_t dim0, int64_t dim1) {
   static const detail::Op op_("swapdims");
+  return detail::one<Tensor>(op_, {input, dim0, dim1});
+}
+
+// Two dimensions exchanged: transpose.
+inline Tensor swapdims_(const Tensor& input, int64_t dim0, int64_t dim1) {
+  static const detail::Op op_("swapdims_");
   return detail::one<Tensor>(op_, {input, dim0, dim1});
 }
 
@@ -2137,9 +2167,21 @@ inline Tensor squeeze(const Tensor& input, const IntList& dim = {}) {
   return detail::one<Tensor>(op_, {input, dim});
 }
 
+// Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
+inline Tensor squeeze_(const Tensor& input, const IntList& dim = {}) {
+  static const detail::Op op_("squeeze_");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
 // A dimension of size 1 put in at dim.
 inline Tensor unsqueeze(const Tensor& input, int64_t dim) {
   static const detail::Op op_("unsqueeze");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
+// A dimension of size 1 put in at dim.
+inline Tensor unsqueeze_(const Tensor& input, int64_t dim) {
+  static const detail::Op op_("unsqueeze_");
   return detail::one<Tensor>(op_, {input, dim});
 }
 
@@ -2332,10 +2374,17 @@ inline Tensor as_strided_scatter(const Tensor& input, const Tensor& src, const I
   return detail::one<Tensor>(op_, {input, src, size, stride, storage_offset});
 }
 
-// A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+// A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice. Elements ...
 inline Tensor as_strided(const Tensor& input, const IntList& size, const IntList& stride,
                          std::optional<int64_t> storage_offset = {}) {
   static const detail::Op op_("as_strided");
+  return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
+}
+
+// A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice. Elements ...
+inline Tensor as_strided_(const Tensor& input, const IntList& size, const IntList& stride,
+                          std::optional<int64_t> storage_offset = {}) {
+  static const detail::Op op_("as_strided_");
   return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
 }
 
@@ -2889,6 +2938,30 @@ inline Tensor fill_diagonal_(const Tensor& input, Scalar fill_value, bool wrap =
   return detail::one<Tensor>(op_, {input, fill_value, wrap});
 }
 
+// The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor itself, ...
+inline Tensor resize(const Tensor& input, const IntList& size) {
+  static const detail::Op op_("resize");
+  return detail::one<Tensor>(op_, {input, size});
+}
+
+// The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor itself, ...
+inline Tensor resize_(const Tensor& input, const IntList& size) {
+  static const detail::Op op_("resize_");
+  return detail::one<Tensor>(op_, {input, size});
+}
+
+// resize to the shape of the_template.
+inline Tensor resize_as(const Tensor& input, const Tensor& the_template) {
+  static const detail::Op op_("resize_as");
+  return detail::one<Tensor>(op_, {input, the_template});
+}
+
+// resize to the shape of the_template.
+inline Tensor resize_as_(const Tensor& input, const Tensor& the_template) {
+  static const detail::Op op_("resize_as_");
+  return detail::one<Tensor>(op_, {input, the_template});
+}
+
 // A copy with memory of its own, row-major; gradients flow through.
 inline Tensor clone(const Tensor& input) {
   static const detail::Op op_("clone");
@@ -3091,6 +3164,12 @@ inline Tensor randn_like(const Tensor& input, Dtype dtype = {}) {
 inline Tensor randint(int64_t low, int64_t high, const IntList& size, Dtype dtype = {}) {
   static const detail::Op op_("randint");
   return detail::one<Tensor>(op_, {low, high, size, dtype});
+}
+
+// randint from 0.
+inline Tensor randint_below(int64_t high, const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op_("randint_below");
+  return detail::one<Tensor>(op_, {high, size, dtype});
 }
 
 // Integers from low to high - 1 in the shape and dtype of self; one number alone is high, and low 0.

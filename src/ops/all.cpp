@@ -24,6 +24,7 @@ std::vector<Family> families() {
       {"Views", view_region_ops},
       {"Views", view_split_ops},
       {"Views", strided_ops},
+      {"Views", connected_ops},
       {"Diagonals", diagonal_ops},
       {"Copies of views", view_copy_ops()},
       {"Joining and repeating", join_ops},
