@@ -1071,17 +1071,6 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), other});
     return self();
   }
-  // The number next to self toward other, of the same dtype. No gradient.
-  T nextafter(const Operand& other) const {
-    static const detail::Op op_("nextafter");
-    return detail::one<T>(op_, {self(), other});
-  }
-  // The number next to self toward other, of the same dtype. No gradient.
-  const T& nextafter_(const Operand& other) const {
-    static const detail::Op op_("nextafter_");
-    detail::one<T>(op_, {self(), other});
-    return self();
-  }
   // 0 below 0, 1 above, and values where self is 0. No gradient.
   T heaviside(const Operand& values) const {
     static const detail::Op op_("heaviside");
@@ -1189,6 +1178,17 @@ template <class T> class Methods {
   // The least common multiple of integers.
   const T& lcm_(const Operand& other) const {
     static const detail::Op op_("lcm_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The number next to self toward other, of the same dtype. No gradient.
+  T nextafter(const Operand& other) const {
+    static const detail::Op op_("nextafter");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The number next to self toward other, of the same dtype. No gradient.
+  const T& nextafter_(const Operand& other) const {
+    static const detail::Op op_("nextafter_");
     detail::one<T>(op_, {self(), other});
     return self();
   }
@@ -2826,6 +2826,11 @@ template <class T> class Methods {
     static const detail::Op op_("hinge_embedding_loss");
     return detail::one<T>(op_, {self(), target, margin, reduction});
   }
+  // Hinge loss with several classes per row, listed in target up to the first -1: the sum of max(0, 1 - (x[target] - x[other])) ...
+  T multilabel_margin_loss(const T& target, int64_t reduction = 1) const {
+    static const detail::Op op_("multilabel_margin_loss");
+    return detail::one<T>(op_, {self(), target, reduction});
+  }
   // Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
   std::tuple<T, T> nll_loss_forward(const T& target, const T& weight, int64_t reduction, int64_t ignore_index) const {
     static const detail::Op op_("nll_loss_forward");
@@ -2857,6 +2862,17 @@ template <class T> class Methods {
                       int64_t reduction = 1) const {
     static const detail::Op op_("multi_margin_loss");
     return detail::one<T>(op_, {self(), target, p, margin, weight, reduction});
+  }
+  // x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.
+  T rrelu(Scalar lower = 0.125, Scalar upper = 0.3333333333333333, bool training = false) const {
+    static const detail::Op op_("rrelu");
+    return detail::one<T>(op_, {self(), lower, upper, training});
+  }
+  // x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.
+  const T& rrelu_(Scalar lower = 0.125, Scalar upper = 0.3333333333333333, bool training = false) const {
+    static const detail::Op op_("rrelu_");
+    detail::one<T>(op_, {self(), lower, upper, training});
+    return self();
   }
   // The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the kernel.
   std::tuple<T, T> max_pool1d_with_indices(const IntList& kernel_size, const IntList& stride = {},
@@ -3068,6 +3084,16 @@ template <class T> class Methods {
   T channel_shuffle(int64_t groups) const {
     static const detail::Op op_("channel_shuffle");
     return detail::one<T>(op_, {self(), groups});
+  }
+  // narrow from an index in a tensor of no dimensions.
+  T narrow_tensor(int64_t dim, const T& start, int64_t length) const {
+    static const detail::Op op_("narrow_tensor");
+    return detail::one<T>(op_, {self(), dim, start, length});
+  }
+  // tensor_split into so many sections, a tensor of no dimensions, or at the indices in a vector.
+  std::vector<T> tensor_split_tensor(const T& tensor_indices_or_sections, int64_t dim = 0) const {
+    static const detail::Op op_("tensor_split_tensor");
+    return detail::many<T>(op_, {self(), tensor_indices_or_sections, dim});
   }
   // log_sigmoid, and exp(-|x|) as the buffer that PyTorch's backward asks for.
   std::tuple<T, T> log_sigmoid_forward() const {

@@ -1572,22 +1572,6 @@ GRADUS_API gradus_status gradus_logaddexp2_(gradus_context *ctx, gradus_tensor *
                                             gradus_tensor **result);
 
 /*
- * The number next to self toward other, of the same dtype. No gradient.
- *   nextafter(Tensor self, Tensor other) -> Tensor
- * since:1
- */
-GRADUS_API gradus_status gradus_nextafter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
-                                          gradus_tensor **result);
-
-/*
- * The number next to self toward other, of the same dtype. No gradient.
- *   nextafter_(Tensor(a!) self, Tensor other) -> Tensor(a!)
- * since:1
- */
-GRADUS_API gradus_status gradus_nextafter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
-                                           gradus_tensor **result);
-
-/*
  * 0 below 0, 1 above, and values where self is 0. No gradient.
  *   heaviside(Tensor self, Tensor values) -> Tensor
  * since:1
@@ -1792,6 +1776,30 @@ GRADUS_API gradus_status gradus_lcm(gradus_context *ctx, const gradus_tensor *in
  */
 GRADUS_API gradus_status gradus_lcm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                                      gradus_tensor **result);
+
+/*
+ * The number next to self toward other, of the same dtype. No gradient.
+ *   nextafter(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nextafter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                          gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_nextafter_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * The number next to self toward other, of the same dtype. No gradient.
+ *   nextafter_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nextafter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_nextafter_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
 
 /*
  * Whether self < other.
@@ -4661,6 +4669,15 @@ GRADUS_API gradus_status gradus_linear(gradus_context *ctx, const gradus_tensor 
                                        const gradus_tensor *bias, gradus_tensor **result);
 
 /*
+ * x1' weight[o] x2 + bias[o] for each output o, over the last dimension of the inputs.
+ *   bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bilinear(gradus_context *ctx, const gradus_tensor *input1, const gradus_tensor *input2,
+                                         const gradus_tensor *weight, const gradus_tensor *bias,
+                                         gradus_tensor **result);
+
+/*
  * All products of an element of one vector with one of the other.
  *   outer(Tensor self, Tensor vec2) -> Tensor
  * since:1
@@ -4922,6 +4939,16 @@ GRADUS_API gradus_status gradus_multilabel_soft_margin_loss(gradus_context *ctx,
                                                 int64_t reduction, gradus_tensor **result);
 
 /*
+ * Hinge loss with several classes per row, listed in target up to the first -1: the sum of max(0, 1 - (x[target] -
+ * x[other])) / C.
+ *   multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_multilabel_margin_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, int64_t reduction,
+                                                gradus_tensor **result);
+
+/*
  * Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
  *   nll_loss_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight)
  * since:1
@@ -4991,6 +5018,24 @@ GRADUS_API gradus_status gradus_multi_margin_loss(gradus_context *ctx, const gra
                                                 const gradus_tensor *target, double p, double margin,
                                                 const gradus_tensor *weight, int64_t reduction,
                                                 gradus_tensor **result);
+
+/*
+ * x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is
+ * their mean.
+ *   rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Layout? generator=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rrelu(gradus_context *ctx, const gradus_tensor *input, double lower, double upper,
+                                      int32_t training, gradus_tensor **result);
+
+/*
+ * x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is
+ * their mean.
+ *   rrelu_(Tensor(a!) self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Layout? generator=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rrelu_(gradus_context *ctx, gradus_tensor *input, double lower, double upper,
+                                       int32_t training, gradus_tensor **result);
 
 /*
  * Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train
@@ -5972,6 +6017,93 @@ GRADUS_API gradus_status gradus_pixel_unshuffle(gradus_context *ctx, const gradu
  * since:1
  */
 GRADUS_API gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradus_tensor *input, int64_t groups,
+                                                gradus_tensor **result);
+
+/*
+ * narrow from an index in a tensor of no dimensions.
+ *   narrow_tensor(Tensor(a) self, int dim, Tensor start, int length) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_narrow_tensor(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                              const gradus_tensor *start, int64_t length, gradus_tensor **result);
+
+/*
+ * tensor_split into so many sections, a tensor of no dimensions, or at the indices in a vector.
+ *   tensor_split_tensor(Tensor(a) self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tensor_split_tensor(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *tensor_indices_or_sections, int64_t dim,
+                                                gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * atleast_1d of each tensor.
+ *   atleast_1d_list(Tensor[] tensors) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_1d_list(gradus_context *ctx, gradus_tensor *const *tensors,
+                                                size_t tensors_count, gradus_tensor **results, size_t capacity,
+                                                size_t *count);
+
+/*
+ * atleast_2d of each tensor.
+ *   atleast_2d_list(Tensor[] tensors) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_2d_list(gradus_context *ctx, gradus_tensor *const *tensors,
+                                                size_t tensors_count, gradus_tensor **results, size_t capacity,
+                                                size_t *count);
+
+/*
+ * atleast_3d of each tensor.
+ *   atleast_3d_list(Tensor[] tensors) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_3d_list(gradus_context *ctx, gradus_tensor *const *tensors,
+                                                size_t tensors_count, gradus_tensor **results, size_t capacity,
+                                                size_t *count);
+
+/*
+ * linspace between tensors of no dimensions, or between one and a number. No gradient flows to them.
+ *   linspace_tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linspace_tensor(gradus_context *ctx, const gradus_tensor *start,
+                                                const gradus_tensor *stop, int64_t steps, int32_t dtype,
+                                                gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_linspace_tensor_scalar(gradus_context *ctx, const gradus_tensor *start, double stop,
+                                                int64_t steps, int32_t dtype, gradus_tensor **result);
+
+/*
+ * logspace between tensors of no dimensions, or between one and a number. No gradient flows to them.
+ *   logspace_tensor(Tensor start, Tensor end, int steps, float base=1e+01, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logspace_tensor(gradus_context *ctx, const gradus_tensor *start,
+                                                const gradus_tensor *stop, int64_t steps, double base_value,
+                                                int32_t dtype, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_logspace_tensor_scalar(gradus_context *ctx, const gradus_tensor *start, double stop,
+                                                int64_t steps, double base_value, int32_t dtype,
+                                                gradus_tensor **result);
+
+/*
+ * Normal numbers of one mean and standard deviation.
+ *   normal_sized(float mean, float std, int[] size, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_normal_sized(gradus_context *ctx, double mean, double std, const int64_t *size,
+                                             size_t size_count, int32_t dtype, gradus_tensor **result);
+
+/*
+ * Normal numbers, each with a mean of its own. No gradient flows.
+ *   normal_around_mean(Tensor mean, float std=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_normal_around_mean(gradus_context *ctx, const gradus_tensor *mean, double std,
                                                 gradus_tensor **result);
 
 /*

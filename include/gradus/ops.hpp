@@ -1175,18 +1175,6 @@ inline Tensor logaddexp2_(const Operand& input, const Operand& other) {
   return detail::one<Tensor>(op_, {input, other});
 }
 
-// The number next to self toward other, of the same dtype. No gradient.
-inline Tensor nextafter(const Operand& input, const Operand& other) {
-  static const detail::Op op_("nextafter");
-  return detail::one<Tensor>(op_, {input, other});
-}
-
-// The number next to self toward other, of the same dtype. No gradient.
-inline Tensor nextafter_(const Operand& input, const Operand& other) {
-  static const detail::Op op_("nextafter_");
-  return detail::one<Tensor>(op_, {input, other});
-}
-
 // 0 below 0, 1 above, and values where self is 0. No gradient.
 inline Tensor heaviside(const Operand& input, const Operand& values) {
   static const detail::Op op_("heaviside");
@@ -1304,6 +1292,18 @@ inline Tensor lcm(const Operand& input, const Operand& other) {
 // The least common multiple of integers.
 inline Tensor lcm_(const Operand& input, const Operand& other) {
   static const detail::Op op_("lcm_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The number next to self toward other, of the same dtype. No gradient.
+inline Tensor nextafter(const Tensor& input, const Operand& other) {
+  static const detail::Op op_("nextafter");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The number next to self toward other, of the same dtype. No gradient.
+inline Tensor nextafter_(const Tensor& input, const Operand& other) {
+  static const detail::Op op_("nextafter_");
   return detail::one<Tensor>(op_, {input, other});
 }
 
@@ -3378,6 +3378,12 @@ inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bi
   return detail::one<Tensor>(op_, {input, weight, bias});
 }
 
+// x1' weight[o] x2 + bias[o] for each output o, over the last dimension of the inputs.
+inline Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias = {}) {
+  static const detail::Op op_("bilinear");
+  return detail::one<Tensor>(op_, {input1, input2, weight, bias});
+}
+
 // All products of an element of one vector with one of the other.
 inline Tensor outer(const Tensor& input, const Tensor& vec2) {
   static const detail::Op op_("outer");
@@ -3571,6 +3577,12 @@ inline Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& tar
   return detail::one<Tensor>(op_, {input, target, weight, reduction});
 }
 
+// Hinge loss with several classes per row, listed in target up to the first -1: the sum of max(0, 1 - (x[target] - x[other])) ...
+inline Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, int64_t reduction = 1) {
+  static const detail::Op op_("multilabel_margin_loss");
+  return detail::one<Tensor>(op_, {input, target, reduction});
+}
+
 // Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
 inline std::tuple<Tensor, Tensor> nll_loss_forward(const Tensor& input, const Tensor& target, const Tensor& weight,
                                                 int64_t reduction, int64_t ignore_index) {
@@ -3619,6 +3631,20 @@ inline Tensor multi_margin_loss(const Tensor& input, const Tensor& target, Scala
                                 const Tensor& weight = {}, int64_t reduction = 1) {
   static const detail::Op op_("multi_margin_loss");
   return detail::one<Tensor>(op_, {input, target, p, margin, weight, reduction});
+}
+
+// x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.
+inline Tensor rrelu(const Tensor& input, Scalar lower = 0.125, Scalar upper = 0.3333333333333333,
+                    bool training = false) {
+  static const detail::Op op_("rrelu");
+  return detail::one<Tensor>(op_, {input, lower, upper, training});
+}
+
+// x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.
+inline Tensor rrelu_(const Tensor& input, Scalar lower = 0.125, Scalar upper = 0.3333333333333333,
+                     bool training = false) {
+  static const detail::Op op_("rrelu_");
+  return detail::one<Tensor>(op_, {input, lower, upper, training});
 }
 
 // Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train false all ...
@@ -4314,6 +4340,62 @@ inline Tensor pixel_unshuffle(const Tensor& input, int64_t downscale_factor) {
 inline Tensor channel_shuffle(const Tensor& input, int64_t groups) {
   static const detail::Op op_("channel_shuffle");
   return detail::one<Tensor>(op_, {input, groups});
+}
+
+// narrow from an index in a tensor of no dimensions.
+inline Tensor narrow_tensor(const Tensor& input, int64_t dim, const Tensor& start, int64_t length) {
+  static const detail::Op op_("narrow_tensor");
+  return detail::one<Tensor>(op_, {input, dim, start, length});
+}
+
+// tensor_split into so many sections, a tensor of no dimensions, or at the indices in a vector.
+inline std::vector<Tensor> tensor_split_tensor(const Tensor& input, const Tensor& tensor_indices_or_sections,
+                                               int64_t dim = 0) {
+  static const detail::Op op_("tensor_split_tensor");
+  return detail::many<Tensor>(op_, {input, tensor_indices_or_sections, dim});
+}
+
+// atleast_1d of each tensor.
+inline std::vector<Tensor> atleast_1d_list(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("atleast_1d_list");
+  return detail::many<Tensor>(op_, {tensors});
+}
+
+// atleast_2d of each tensor.
+inline std::vector<Tensor> atleast_2d_list(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("atleast_2d_list");
+  return detail::many<Tensor>(op_, {tensors});
+}
+
+// atleast_3d of each tensor.
+inline std::vector<Tensor> atleast_3d_list(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("atleast_3d_list");
+  return detail::many<Tensor>(op_, {tensors});
+}
+
+// linspace between tensors of no dimensions, or between one and a number. No gradient flows to them.
+inline Tensor linspace_tensor(const Tensor& start, const Operand& stop, int64_t steps, Dtype dtype = {}) {
+  static const detail::Op op_("linspace_tensor");
+  return detail::one<Tensor>(op_, {start, stop, steps, dtype});
+}
+
+// logspace between tensors of no dimensions, or between one and a number. No gradient flows to them.
+inline Tensor logspace_tensor(const Tensor& start, const Operand& stop, int64_t steps, double base_value = 1e+01,
+                              Dtype dtype = {}) {
+  static const detail::Op op_("logspace_tensor");
+  return detail::one<Tensor>(op_, {start, stop, steps, base_value, dtype});
+}
+
+// Normal numbers of one mean and standard deviation.
+inline Tensor normal_sized(double mean, double std, const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op_("normal_sized");
+  return detail::one<Tensor>(op_, {mean, std, size, dtype});
+}
+
+// Normal numbers, each with a mean of its own. No gradient flows.
+inline Tensor normal_around_mean(const Tensor& mean, double std = 1) {
+  static const detail::Op op_("normal_around_mean");
+  return detail::one<Tensor>(op_, {mean, std});
 }
 
 // grad_output * y (1 - y), y the value of sigmoid.

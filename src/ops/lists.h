@@ -22,6 +22,8 @@ extern const OpList view_dims_ops;
 extern const OpList view_region_ops;
 extern const OpList view_split_ops;
 extern const OpList strided_ops;
+extern const OpList nextafter_ops;
+extern const OpList overload_ops;
 extern const OpList connected_ops;
 extern const OpList join_ops;
 extern const OpList repeat_ops;

@@ -225,6 +225,10 @@ inline Tensor arange(Number start, Number end, Number step = 1, Dtype dtype = Dt
 inline Tensor linspace(Number start, Number end, int64_t steps, Dtype dtype = Dtype::none) { return call(linspace_op, {start, end, steps, dtype}); }
 inline Tensor eye(int64_t n, Dtype dtype = Dtype::none) { return call(eye_op, {n, Value(std::nullopt), dtype}); }
 
+// ---- overloads.cpp: ops whose arguments come in another form
+extern Op narrow_tensor_op, tensor_split_tensor_op, atleast_1d_list_op, atleast_2d_list_op, atleast_3d_list_op, linspace_tensor_op, logspace_tensor_op;
+extern Op normal_sized_op, normal_around_mean_op;
+
 // ---- connected.cpp: gradients of 0 to what chose a piece
 extern Op connected_op;
 
