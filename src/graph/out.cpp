@@ -3,6 +3,7 @@
 #include "base/context.h"
 #include "dispatch/evaluate.h"
 #include "graph/history.h"
+#include "graph/observer.h"
 #include "kernels/copy.h"
 
 namespace gradus {
@@ -40,7 +41,7 @@ Overlap overlap(const TensorImpl* a, const TensorImpl* b) {
 
 void check_targets(const Op& op, std::span<const Tensor> outs) {
   for (size_t i = 0; i < outs.size(); ++i) {
-    check_in_place(op, outs[i].impl(), false);
+    check_in_place(name(op), outs[i].impl(), false);
     for (size_t k = 0; k < i; ++k)
       GRADUS_CHECK(overlap(outs[k].impl(), outs[i].impl()) == Overlap::none, value, "{}: out {} and out {} share memory", name(op), k, i);
   }
@@ -111,11 +112,11 @@ bool has_out_form(const Op& op) {
   return true;
 }
 
-void call_out(const Op& op, const Value* values, int n, std::span<const Tensor> outs) {
-  GRADUS_CHECK(!context().cancelled.load(std::memory_order_relaxed), cancelled, "{}: cancelled", name(op));
+static void plain(const Op& op, const Value* values, int n, Tensors& targets) {
   GRADUS_CHECK(has_out_form(op), unsupported, "{}: has no out= form: what it returns is not a tensor of its own", name(op));
   GRADUS_CHECK(n <= kMaxArguments, argument, "{}: {} arguments given", name(op), n);
   const auto& results = op.info->schema.results;
+  const std::span<const Tensor> outs(targets.data(), targets.size());
   GRADUS_CHECK(results[0].list || results.size() == outs.size(), value, "{}: {} tensors in out for {} results", name(op), outs.size(), results.size());
   Value given[kMaxArguments], room[kMaxArguments];
   std::copy_n(values, n, given);
@@ -133,7 +134,14 @@ void call_out(const Op& op, const Value* values, int n, std::span<const Tensor> 
   } else {
     compute_and_copy(op, args, outs);
   }
-  for (const Tensor& t : outs) t.storage().bump();
+  for (const Tensor& t : outs) t.storage().bump(op.info->index);
+}
+
+void call_out(const Op& op, const Value* values, int n, std::span<const Tensor> outs) {
+  Tensors targets;
+  for (const Tensor& t : outs) targets.push_back(t);
+  if (context().attention.load(std::memory_order_relaxed)) [[unlikely]] return attend(op, values, n, targets, plain);
+  plain(op, values, n, targets);
 }
 
 }  // namespace gradus
