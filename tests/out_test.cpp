@@ -89,6 +89,18 @@ TEST_F(Out, AnArgumentMayBeOutIfItFits) {
   EXPECT_EQ(values(b), (Doubles{7, 10, 15, 22}));
 }
 
+TEST_F(Out, AViewThatAnOpReturnsIsReadBeforeTheWrite) {
+  const Tensor x = tensor({1, 2, 3, 4}, {2, 2});
+  static Op turned{.schema = "turned(Tensor self) -> Tensor", .doc = "", .compose = [](const Args& a, Tensors& out) { out.push_back(transpose(a.tensor(0), 0, 1)); }};
+  OpInfo info;
+  info.schema = parse_schema(turned.schema);
+  info.name = "turned";
+  info.op = &turned;
+  turned.info = &info;
+  into(turned, {x}, {x});
+  EXPECT_EQ(values(x), (Doubles{1, 3, 2, 4}));
+}
+
 TEST_F(Out, PartialOverlapIsRefusedAndInterleavedMemoryIsNot) {
   const Tensor x = tensor({1, 2, 3, 4}, {4}), square = tensor({1, 2, 3, 4}, {2, 2});
   const Tensor low = slice(x, 0, 0, 3), high = slice(x, 0, 1, 4);

@@ -83,6 +83,15 @@ void make_room(const Meta& result, const Tensor& out) {
   if (!same(result.sizes, out.sizes())) resize(out.impl(), result.sizes);
 }
 
+// A composition may return an argument, or a view of one, which may be an out.
+void separate(Tensor& result, std::span<const Tensor> outs) {
+  for (const Tensor& t : outs)
+    if (overlap(result.impl(), t.impl()) != Overlap::none) {
+      result = clone(result);
+      return;
+    }
+}
+
 // Kernels may fail on what they read, so all of it is there before the first element is written.
 void compute_and_copy(const Op& op, const Args& args, std::span<const Tensor> outs) {
   Tensors results;
@@ -97,6 +106,7 @@ void compute_and_copy(const Op& op, const Args& args, std::span<const Tensor> ou
   Metas metas;
   for (const Tensor& r : results) metas.push_back(r.meta());
   check_fits(op, args, metas, outs);
+  for (Tensor& r : results) separate(r, outs);
   for (size_t i = 0; i < outs.size(); ++i) {
     make_room(metas[i], outs[i]);
     kernels::copy(view_of(outs[i]), view_of(results[i]));
