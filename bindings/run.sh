@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs the example of one language, as run.sh LANGUAGE; ends with 77 where the language is not installed. The library is GRADUS_LIBRARY, or
+# that of the newest build tree; what a compiler makes goes to GRADUS_BINDINGS_OUT, or a folder that is removed again.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+language=${1:?run.sh LANGUAGE}
+GRADUS_LIBRARY=${GRADUS_LIBRARY:-$(ls -t "$here"/../build/*/capi/libgradus.so 2> /dev/null | head -n 1)}
+[ -e "$GRADUS_LIBRARY" ] || { echo "run.sh: no library; build it, or set GRADUS_LIBRARY" >&2; exit 1; }
+GRADUS_INCLUDE=${GRADUS_INCLUDE:-$here/../include}
+folder=$(cd "$(dirname "$GRADUS_LIBRARY")" && pwd)
+export GRADUS_LIBRARY GRADUS_INCLUDE LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+cd "$here/$language"
+
+missing() { echo "skipped: $language needs $*"; exit 77; }
+tool() { command -v "$1" > /dev/null || missing "$2"; }                        # tool PROGRAM PACKAGE
+place() {                                                                      # out: where compiled things go
+  out=${GRADUS_BINDINGS_OUT:-}
+  [ -n "$out" ] || { out=$(mktemp -d); trap 'rm -rf "$out"' EXIT; }
+  out=$out/$language
+  mkdir -p "$out"
+}
+
+case $language in
+  luajit) tool luajit luajit; luajit xor.lua ;;
+  *) echo "run.sh: no language $language" >&2; exit 2 ;;
+esac
