@@ -22,5 +22,6 @@ place() {                                                                      #
 
 case $language in
   luajit) tool luajit luajit; luajit xor.lua ;;
+  ruby) tool ruby ruby; ruby xor.rb ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac
