@@ -23,5 +23,9 @@ place() {                                                                      #
 case $language in
   luajit) tool luajit luajit; luajit xor.lua ;;
   ruby) tool ruby ruby; ruby xor.rb ;;
+  perl)
+    tool perl perl
+    perl -MFFI::Platypus -e 1 2> /dev/null || missing libffi-platypus-perl
+    perl xor.pl ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac

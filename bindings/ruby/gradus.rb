@@ -180,7 +180,7 @@ module Gradus
   def self.apply(function, *inputs)
     id, results = lend(function), C.memory(64)
     name = Fiddle::Pointer[function.class.name.split("::").last]
-    definition = [64, 0, name.to_i, FORWARD.to_i, VJP.to_i, id, FORGET.to_i, 0].pack("LLQ*")
+    definition = [56, 0, name.to_i, FORWARD.to_i, VJP.to_i, id, FORGET.to_i, 0].pack("LLQ*")
     status = C.function_apply(CONTEXT, definition, inputs.map(&:handle).pack("Q*"), inputs.size, results, 8, OUT)
     LENT.delete(id) unless status.zero?
     check status
