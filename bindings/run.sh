@@ -27,5 +27,10 @@ case $language in
     tool perl perl
     perl -MFFI::Platypus -e 1 2> /dev/null || missing libffi-platypus-perl
     perl xor.pl ;;
+  fortran)
+    tool gfortran gfortran
+    place
+    gfortran -O2 -Wall -Wno-unused-dummy-argument -ffree-line-length-none -std=f2018 -J "$out" gradus_c.f90 gradus.f90 xor.f90 "$GRADUS_LIBRARY" -o "$out/xor"
+    "$out/xor" ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac
