@@ -32,5 +32,13 @@ case $language in
     place
     gfortran -O2 -Wall -Wno-unused-dummy-argument -ffree-line-length-none -std=f2018 -J "$out" gradus_c.f90 gradus.f90 xor.f90 "$GRADUS_LIBRARY" -o "$out/xor"
     "$out/xor" ;;
+  rust)
+    tool rustc rustc
+    place
+    for program in generate xor; do
+      GRADUS_OPS=$out/ops.rs rustc --edition 2021 -O -L native="$folder" "$program.rs" -o "$out/$program"
+      [ "$program" = xor ] || "$out/generate" > "$out/ops.rs"
+    done
+    "$out/xor" ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac
