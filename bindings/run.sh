@@ -40,5 +40,11 @@ case $language in
       [ "$program" = xor ] || "$out/generate" > "$out/ops.rs"
     done
     "$out/xor" ;;
+  go)
+    tool go golang-go
+    place
+    export CGO_CFLAGS="-O2 -I$GRADUS_INCLUDE" CGO_LDFLAGS="-L$folder" GOCACHE="${GOCACHE:-$out/cache}" GOFLAGS=-mod=mod GOTOOLCHAIN=local
+    go build -o "$out/xor" ./xor
+    "$out/xor" ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac
