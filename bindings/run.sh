@@ -46,5 +46,12 @@ case $language in
     export CGO_CFLAGS="-O2 -I$GRADUS_INCLUDE" CGO_LDFLAGS="-L$folder" GOCACHE="${GOCACHE:-$out/cache}" GOFLAGS=-mod=mod GOTOOLCHAIN=local
     go build -o "$out/xor" ./xor
     "$out/xor" ;;
+  java)
+    tool javac default-jdk-headless
+    jna=${JNA_JAR:-/usr/share/java/jna.jar}
+    [ -e "$jna" ] || missing libjna-java
+    place
+    javac -Xlint:all,-serial -cp "$jna" -d "$out" Gradus.java Xor.java
+    java -cp "$jna:$out" Xor ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac
