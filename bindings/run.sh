@@ -53,5 +53,12 @@ case $language in
     place
     javac -Xlint:all,-serial -cp "$jna" -d "$out" Gradus.java Xor.java
     java -cp "$jna:$out" Xor ;;
+  ocaml)
+    tool ocamlfind "ocaml-findlib ocaml-nox"
+    ocamlfind query ctypes.foreign > /dev/null 2>&1 || missing libctypes-ocaml-dev
+    place
+    cp ./*.ml "$out"
+    (cd "$out" && ocamlfind ocamlopt -thread -package ctypes.foreign,unix -linkpkg gradus_c.ml gradus.ml xor.ml -o xor)
+    "$out/xor" ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac
