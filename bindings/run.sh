@@ -21,6 +21,16 @@ place() {                                                                      #
 }
 
 case $language in
+  c)
+    tool "${CC:-cc}" gcc
+    place
+    "${CC:-cc}" -std=c99 -O2 -Wall -Wextra -I "$GRADUS_INCLUDE" costs.c "$GRADUS_LIBRARY" -o "$out/costs"
+    "$out/costs" ;;
+  cpp)
+    tool "${CXX:-c++}" g++
+    place
+    "${CXX:-c++}" -std=c++17 -O2 -Wall -Wextra -I "$GRADUS_INCLUDE" xor.cpp "$GRADUS_LIBRARY" -o "$out/xor"
+    "$out/xor" ;;
   luajit) tool luajit luajit; luajit xor.lua ;;
   ruby) tool ruby ruby; ruby xor.rb ;;
   perl)
