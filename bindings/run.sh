@@ -8,6 +8,7 @@ GRADUS_LIBRARY=${GRADUS_LIBRARY:-$(ls -t "$here"/../build/*/capi/libgradus.so 2>
 [ -e "$GRADUS_LIBRARY" ] || { echo "run.sh: no library; build it, or set GRADUS_LIBRARY" >&2; exit 1; }
 GRADUS_INCLUDE=${GRADUS_INCLUDE:-$here/../include}
 folder=$(cd "$(dirname "$GRADUS_LIBRARY")" && pwd)
+GRADUS_LIBRARY=$folder/$(basename "$GRADUS_LIBRARY")
 export GRADUS_LIBRARY GRADUS_INCLUDE LD_LIBRARY_PATH="$folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 cd "$here/$language"
 
@@ -15,7 +16,7 @@ missing() { echo "skipped: $language needs $*"; exit 77; }
 tool() { command -v "$1" > /dev/null || missing "$2"; }                        # tool PROGRAM PACKAGE
 place() {                                                                      # out: where compiled things go
   out=${GRADUS_BINDINGS_OUT:-}
-  [ -n "$out" ] || { out=$(mktemp -d); trap 'rm -rf "$out"' EXIT; }
+  [ -n "$out" ] || { out=$(mktemp -d); temporary=$out; trap 'rm -rf "$temporary"' EXIT; }
   out=$out/$language
   mkdir -p "$out"
 }
@@ -40,7 +41,8 @@ case $language in
   fortran)
     tool gfortran gfortran
     place
-    gfortran -O2 -Wall -Wno-unused-dummy-argument -ffree-line-length-none -std=f2018 -J "$out" gradus_c.f90 gradus.f90 xor.f90 "$GRADUS_LIBRARY" -o "$out/xor"
+    gfortran -O2 -std=f2018 -Wall -Wno-unused-dummy-argument -ffree-line-length-none -J "$out" gradus_c.f90 gradus.f90 xor.f90 \
+      "$GRADUS_LIBRARY" -o "$out/xor"
     "$out/xor" ;;
   rust)
     tool rustc rustc

@@ -38,10 +38,10 @@ func (g *Context) guarded(f func() error) (status C.gradus_status) {
 }
 
 //export gradusGoForget
-func gradusGoForget(user unsafe.Pointer) { cgo.Handle(user).Delete() }
+func gradusGoForget(user C.uintptr_t) { cgo.Handle(user).Delete() }
 
 //export gradusGoHook
-func gradusGoHook(user unsafe.Pointer, _ *C.gradus_context, grad *C.gradus_tensor, replacement **C.gradus_tensor) C.gradus_status {
+func gradusGoHook(user C.uintptr_t, grad *C.gradus_tensor, replacement **C.gradus_tensor) C.gradus_status {
 	l := cgo.Handle(user).Value().(lent)
 	return l.g.guarded(func() error {
 		other, err := l.hook(l.g.borrow(grad))
@@ -52,35 +52,28 @@ func gradusGoHook(user unsafe.Pointer, _ *C.gradus_context, grad *C.gradus_tenso
 	})
 }
 
-func (l lent) run(part func(*Call, []*Tensor) ([]*Tensor, error), call *C.gradus_function_call, inputs **C.gradus_tensor, n C.size_t,
-	results **C.gradus_tensor, capacity C.size_t, count *C.size_t) C.gradus_status {
+//export gradusGoFunction
+func gradusGoFunction(user C.uintptr_t, vjp C.int32_t, call *C.gradus_function_call, inputs **C.gradus_tensor, n C.size_t,
+	results **C.gradus_tensor, count *C.size_t) C.gradus_status {
+	l := cgo.Handle(user).Value().(lent)
 	return l.g.guarded(func() error {
 		tensors := make([]*Tensor, n)
 		for i, c := range unsafe.Slice(inputs, n) {
 			tensors[i] = l.g.borrow(c)
 		}
+		part := l.function.Forward
+		if vjp != 0 {
+			part = l.function.Vjp
+		}
 		out, err := part(&Call{call, l.g}, tensors)
 		if err != nil {
 			return err
 		}
-		for i, t := range out {
-			unsafe.Slice(results, capacity)[i] = t.give()
+		for i, c := range handles(out)[:len(out)] {
+			C.gradus_retain(unsafe.Pointer(c))
+			unsafe.Slice(results, len(out))[i] = c
 		}
 		*count = C.size_t(len(out))
 		return nil
 	})
-}
-
-//export gradusGoForward
-func gradusGoForward(user unsafe.Pointer, _ *C.gradus_context, call *C.gradus_function_call, inputs **C.gradus_tensor, n C.size_t,
-	results **C.gradus_tensor, capacity C.size_t, count *C.size_t) C.gradus_status {
-	l := cgo.Handle(user).Value().(lent)
-	return l.run(l.function.Forward, call, inputs, n, results, capacity, count)
-}
-
-//export gradusGoVjp
-func gradusGoVjp(user unsafe.Pointer, _ *C.gradus_context, call *C.gradus_function_call, inputs **C.gradus_tensor, n C.size_t,
-	results **C.gradus_tensor, capacity C.size_t, count *C.size_t) C.gradus_status {
-	l := cgo.Handle(user).Value().(lent)
-	return l.run(l.function.Vjp, call, inputs, n, results, capacity, count)
 }

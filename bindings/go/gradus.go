@@ -64,7 +64,8 @@ type operation struct {
 	positions map[string]int
 }
 
-var dtypes = map[string]int{"bool": 1, "uint8": 2, "int8": 3, "int16": 4, "int32": 5, "int64": 6, "float16": 7, "bfloat16": 8, "float32": 9, "float64": 10}
+var dtypes = map[string]int{"bool": 1, "uint8": 2, "int8": 3, "int16": 4, "int32": 5, "int64": 6, "float16": 7,
+	"bfloat16": 8, "float32": 9, "float64": 10}
 
 func New() (*Context, error) {
 	g := &Context{Ops: map[string]Operation{}, known: map[string]*operation{}}

@@ -5,17 +5,32 @@ package gradus
 #include <stdlib.h>
 #include <string.h>
 
-extern gradus_status gradusGoHook(void *, gradus_context *, gradus_tensor *, gradus_tensor **);
-extern gradus_status gradusGoForward(void *, gradus_context *, gradus_function_call *, gradus_tensor **, size_t, gradus_tensor **, size_t, size_t *);
-extern gradus_status gradusGoVjp(void *, gradus_context *, gradus_function_call *, gradus_tensor **, size_t, gradus_tensor **, size_t, size_t *);
-extern void gradusGoForget(void *);
+extern gradus_status gradusGoHook(uintptr_t, gradus_tensor *, gradus_tensor **);
+extern gradus_status gradusGoFunction(uintptr_t, int32_t, gradus_function_call *, gradus_tensor **, size_t, gradus_tensor **, size_t *);
+extern void gradusGoForget(uintptr_t);
 
-// Go's numbers for what it lends are no addresses, and Go must not hold them as pointers.
-static gradus_status add_hook(gradus_context *ctx, gradus_tensor *t, uintptr_t user, uint64_t *id) {
-  return gradus_tensor_add_hook(ctx, t, gradusGoHook, (void *)user, gradusGoForget, id);
+// Go's numbers for what it lends are no addresses, and Go must not see them as pointers.
+static gradus_status on_hook(void *user, gradus_context *ctx, gradus_tensor *grad, gradus_tensor **replacement) {
+  (void)ctx;
+  return gradusGoHook((uintptr_t)user, grad, replacement);
 }
-static gradus_status apply(gradus_context *ctx, const char *name, uintptr_t user, gradus_tensor *const *inputs, size_t n, gradus_tensor **results, size_t *count) {
-  gradus_function f = {sizeof f, 0, name, (gradus_function_fn)gradusGoForward, (gradus_function_fn)gradusGoVjp, (void *)user, gradusGoForget, 0};
+static gradus_status on_forward(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *in, size_t n, gradus_tensor **out,
+                                size_t capacity, size_t *count) {
+  (void)ctx, (void)capacity;
+  return gradusGoFunction((uintptr_t)user, 0, call, (gradus_tensor **)in, n, out, count);
+}
+static gradus_status on_vjp(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *in, size_t n, gradus_tensor **out,
+                            size_t capacity, size_t *count) {
+  (void)ctx, (void)capacity;
+  return gradusGoFunction((uintptr_t)user, 1, call, (gradus_tensor **)in, n, out, count);
+}
+static void forget(void *user) { gradusGoForget((uintptr_t)user); }
+static gradus_status add_hook(gradus_context *ctx, gradus_tensor *t, uintptr_t user, uint64_t *id) {
+  return gradus_tensor_add_hook(ctx, t, on_hook, (void *)user, forget, id);
+}
+static gradus_status apply(gradus_context *ctx, const char *name, uintptr_t user, gradus_tensor *const *inputs, size_t n,
+                           gradus_tensor **results, size_t *count) {
+  gradus_function f = {sizeof f, 0, name, on_forward, on_vjp, (void *)user, forget, 0};
   return gradus_function_apply(ctx, &f, inputs, n, results, 8, count);
 }
 // A copy on the heap of C, which the tensor frees.

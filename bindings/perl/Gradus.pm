@@ -164,7 +164,10 @@ sub apply {
 }
 
 package Gradus::Call {
-  sub save { my ($call, @tensors) = @_; Gradus::check Gradus::c_function_save_for_backward($Gradus::CONTEXT, $$call, pack('Q*', map { $$_ } @tensors), scalar @tensors) }
+  sub save {
+    my ($call, @tensors) = @_;
+    Gradus::check Gradus::c_function_save_for_backward($Gradus::CONTEXT, $$call, pack('Q*', map { $$_ } @tensors), scalar @tensors);
+  }
   sub saved { Gradus::check Gradus::c_function_saved($Gradus::CONTEXT, ${$_[0]}, $_[1], \my $handle); Gradus::own($handle) }
 }
 

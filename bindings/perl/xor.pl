@@ -73,5 +73,6 @@ my ($message, @costs) = (errors(), costs());
 undef $@;
 Gradus::close();
 my @left = Gradus::live();
-printf "perl: %d functions, xor in %d steps, loss %.4f; add %.0f ns, in a batch %.0f ns; \"%s\"\n", scalar(keys %Gradus::OPS), $steps, $loss, @costs, $message;
+printf "perl: %d functions, xor in %d steps, loss %.4f; add %.0f ns, in a batch %.0f ns; \"%s\"\n",
+  scalar(keys %Gradus::OPS), $steps, $loss, @costs, $message;
 assert(sum(@left) == 0, "@left");

@@ -135,7 +135,9 @@ module Gradus
     end
     alias inspect to_s
 
-    { :+ => :add, :- => :sub, :* => :mul, :/ => :div, :** => :pow }.each { |sign, op| define_method(sign) { |other| Gradus.__send__(op, self, other) } }
+    { :+ => :add, :- => :sub, :* => :mul, :/ => :div, :** => :pow }.each do |sign, op|
+      define_method(sign) { |other| Gradus.__send__(op, self, other) }
+    end
     def -@ = Gradus.neg(self)
   end
 

@@ -104,7 +104,8 @@ extern "C" {
     pub fn gradus_op_at(index: usize) -> Handle;
     pub fn gradus_op_describe(op: Handle, info: *mut OpInfo) -> i32;
     pub fn gradus_op_describe_argument(op: Handle, index: u32, info: *mut ArgumentInfo) -> i32;
-    pub fn gradus_invoke(ctx: Handle, op: Handle, arguments: *const RawValue, n: usize, results: *mut RawValue, capacity: usize, count: *mut usize) -> i32;
+    pub fn gradus_invoke(ctx: Handle, op: Handle, arguments: *const RawValue, n: usize, results: *mut RawValue,
+        capacity: usize, count: *mut usize) -> i32;
     pub fn gradus_tensor_wrap(ctx: Handle, dtype: i32, rank: i32, shape: *const i64, strides: *const i64, data: *mut c_void, bytes: usize, flags: u32,
         destroy: Destroy, user: Handle, result: *mut Handle) -> i32;
     pub fn gradus_tensor_copy_out(ctx: Handle, tensor: Handle, dtype: i32, data: *mut c_void, bytes: usize) -> i32;

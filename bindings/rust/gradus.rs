@@ -239,10 +239,12 @@ fn on_function(p: Passed, part: Part) -> i32 {
         Ok(())
     })
 }
-extern "C" fn on_forward(user: Handle, ctx: Handle, call: Handle, inputs: *const Handle, n: usize, results: *mut Handle, _: usize, count: *mut usize) -> i32 {
+extern "C" fn on_forward(user: Handle, ctx: Handle, call: Handle, inputs: *const Handle, n: usize, results: *mut Handle, _: usize,
+    count: *mut usize) -> i32 {
     on_function(Passed { user, ctx, call, inputs, n, results, count }, |f, g, call, inputs| f.forward(g, call, inputs))
 }
-extern "C" fn on_vjp(user: Handle, ctx: Handle, call: Handle, inputs: *const Handle, n: usize, results: *mut Handle, _: usize, count: *mut usize) -> i32 {
+extern "C" fn on_vjp(user: Handle, ctx: Handle, call: Handle, inputs: *const Handle, n: usize, results: *mut Handle, _: usize,
+    count: *mut usize) -> i32 {
     on_function(Passed { user, ctx, call, inputs, n, results, count }, |f, g, call, inputs| f.vjp(g, call, inputs))
 }
 
