@@ -12,7 +12,7 @@ namespace {
 
 std::span<const Op* const> known_ops() noexcept {
   try {
-    define_all_ops();
+    if (all_ops().empty()) define_all_ops();
     return all_ops();
   } catch (...) {
     return {};
