@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "capi/names.h"
+#include "graph/out.h"
 #include "ops/lists.h"
 
 using namespace gradus;
@@ -143,6 +144,18 @@ gradus_status gradus_invoke(gradus_context* ctx, const gradus_op* handle, const 
     Tensors out;
     call(op, values(arguments), n, out);
     return_values(out, results, result_capacity, result_count);
+  });
+}
+
+gradus_status gradus_invoke_out(gradus_context* ctx, const gradus_op* handle, const gradus_value* arguments, size_t argument_count,
+                                gradus_tensor* const* outs, size_t out_count) {
+  const char* where = is(handle, Kind::op) ? op_info(handle)->name.c_str() : "invoke_out";
+  return guard(ctx, where, [&](Context&) {
+    const Op& op = op_of(handle);
+    check_count(op, argument_count, arguments);
+    const int n = static_cast<int>(argument_count);
+    check_values(op, values(arguments), n);
+    call_out(op, values(arguments), n, tensors(outs, out_count, "outs"));
   });
 }
 

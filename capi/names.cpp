@@ -4,6 +4,7 @@
 
 #include "dispatch/number_text.h"
 #include "dispatch/registry.h"
+#include "graph/out.h"
 
 namespace gradus::capi {
 namespace {
@@ -95,7 +96,7 @@ std::string op_json(const OpInfo& info) {
     s += std::string(i ? ", " : "") + "{\"name\": " + quoted(r.name) + ", \"type\": \"" + type_name(r.type) + "\", \"list\": " + boolean(r.list) + "}";
   }
   return s + "],\n   \"differentiable\": " + boolean(info.differentiable) + ", \"in_place\": " + boolean(info.functional != nullptr) +
-         ", \"view\": " + boolean(op.view != nullptr) + ", \"random\": " + boolean(op.random) + "}";
+         ", \"view\": " + boolean(op.view != nullptr) + ", \"random\": " + boolean(op.random) + ", \"out\": " + boolean(has_out_form(op)) + "}";
 }
 
 }  // namespace

@@ -29,65 +29,67 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_fmod, k_fmod_, k_remainder, k_remainder_, k_pow, k_pow_, k_float_power, k_float_power_, k_maximum,
                   k_maximum_, k_minimum, k_minimum_, k_fmax, k_fmax_, k_fmin, k_fmin_, k_atan2, k_atan2_, k_hypot,
                   k_hypot_, k_copysign, k_copysign_, k_xlogy, k_xlogy_, k_special_xlog1py, k_special_xlog1py_,
-                  k_logaddexp, k_logaddexp_, k_logaddexp2, k_logaddexp2_, k_nextafter, k_nextafter_, k_heaviside,
-                  k_heaviside_, k_ldexp, k_ldexp_, k_bitwise_and, k_bitwise_and_, k_bitwise_or, k_bitwise_or_,
-                  k_bitwise_xor, k_bitwise_xor_, k_bitwise_not, k_bitwise_not_, k_bitwise_left_shift,
-                  k_bitwise_left_shift_, k_bitwise_right_shift, k_bitwise_right_shift_, k_gcd, k_gcd_, k_lcm, k_lcm_,
-                  k_lt, k_lt_, k_gt, k_gt_, k_le, k_le_, k_ge, k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_logical_and,
-                  k_logical_and_, k_logical_or, k_logical_or_, k_logical_xor, k_logical_xor_, k_logical_not,
-                  k_logical_not_, k_isnan, k_isnan_, k_isinf, k_isinf_, k_isfinite, k_isfinite_, k_signbit, k_signbit_,
-                  k_isposinf, k_isneginf, k_isclose, k_allclose, k_equal, k_isreal, k_where, k_where_, k_clamp_min,
-                  k_clamp_min_, k_clamp_max, k_clamp_max_, k_clamp, k_clamp_, k_addcmul, k_addcmul_, k_addcdiv,
-                  k_addcdiv_, k_lerp, k_lerp_, k_sum, k_nansum, k_mean, k_nanmean, k_prod, k_all, k_any,
-                  k_count_nonzero, k_var, k_std, k_var_mean, k_std_mean, k_sum_to_size, k_amax, k_amin, k_max, k_min,
-                  k_aminmax, k_max_dim, k_min_dim, k_argmax, k_argmin, k_linalg_vector_norm, k_norm, k_softmax,
-                  k_log_softmax, k_logsumexp, k_cumsum, k_cumsum_, k_cumprod, k_cumprod_, k_cummax, k_cummin,
-                  k_logcumsumexp, k_diff, k_value_selecting_reduction_backward, k_sort, k_argsort, k_msort, k_topk,
-                  k_kthvalue, k_median, k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode, k_trapezoid,
-                  k_cumulative_trapezoid, k_quantile, k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm, k_renorm_,
-                  k_unique, k_unique_dim, k_unique_consecutive, k_bincount, k_histc, k_isin, k_combinations, k_view,
-                  k_reshape, k_view_as, k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d, k_atleast_2d,
-                  k_atleast_3d, k_expand, k_expand_as, k_broadcast_to, k_alias, k_detach, k_t, k_mT, k_numpy_T,
-                  k_transpose, k_swapaxes, k_swapdims, k_permute, k_movedim, k_moveaxis, k_squeeze, k_unsqueeze,
-                  k_select, k_select_backward, k_select_scatter, k_select_scatter_, k_slice, k_slice_backward,
-                  k_slice_scatter, k_slice_scatter_, k_narrow, k_diagonal, k_diagonal_backward, k_diagonal_scatter,
-                  k_diagonal_scatter_, k_unfold, k_unfold_backward, k_split, k_unsafe_split, k_unsafe_chunk,
-                  k_split_with_sizes, k_chunk, k_unbind, k_tensor_split, k_tensor_split_indices, k_hsplit,
-                  k_hsplit_indices, k_vsplit, k_vsplit_indices, k_dsplit, k_dsplit_indices, k_as_strided_scatter,
-                  k_as_strided, k_diag_embed, k_diag, k_diagflat, k_linalg_diagonal, k_trace, k_view_copy, k_t_copy,
-                  k_transpose_copy, k_permute_copy, k_squeeze_copy, k_unsqueeze_copy, k_expand_copy, k_select_copy,
-                  k_slice_copy, k_narrow_copy, k_split_copy, k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy,
-                  k_unfold_copy, k_as_strided_copy, k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack,
-                  k_dstack, k_column_stack, k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat,
-                  k_tile, k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu,
-                  k_triu_, k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather,
-                  k_index_select, k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere,
-                  k_nonzero_numpy, k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize,
-                  k_embedding_bag, k_scatter, k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_,
-                  k_put, k_put_, k_index_add, k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_,
-                  k_scatter_reduce, k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_,
-                  k_masked_scatter, k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_clone, k_to, k_contiguous,
-                  k_copy, k_copy_, k_fill, k_fill_, k_fill_tensor, k_fill_tensor_, k_zero, k_zero_, k_empty, k_zeros,
-                  k_ones, k_full, k_scalar_tensor, k_empty_like, k_zeros_like, k_ones_like, k_full_like, k_new_empty,
-                  k_new_zeros, k_new_ones, k_new_full, k_arange, k_range, k_linspace, k_logspace, k_eye, k_rand,
-                  k_randn, k_rand_like, k_randn_like, k_randint, k_randint_like, k_randperm, k_uniform, k_uniform_,
-                  k_normal, k_normal_, k_exponential, k_exponential_, k_log_normal, k_log_normal_, k_cauchy, k_cauchy_,
-                  k_geometric, k_geometric_, k_random, k_random_, k_bernoulli, k_bernoulli_, k_normal_around,
-                  k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul, k_linalg_matmul, k_addmm, k_addmm_,
-                  k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_outer, k_ger, k_inner, k_tensordot, k_kron,
-                  k_addr, k_addr_, k_addbmm, k_addbmm_, k_linalg_multi_dot, k_linalg_vecdot, k_linalg_cross, k_cross,
-                  k_linalg_vander, k_einsum, k_mse_loss, k_l1_loss, k_smooth_l1_loss, k_huber_loss,
-                  k_binary_cross_entropy, k_binary_cross_entropy_with_logits, k_kl_div, k_soft_margin_loss,
-                  k_hinge_embedding_loss, k_margin_ranking_loss, k_cosine_embedding_loss, k_triplet_margin_loss,
-                  k_poisson_nll_loss, k_gaussian_nll_loss, k_multilabel_soft_margin_loss, k_nll_loss_forward,
-                  k_nll_loss_backward, k_nll_loss, k_nll_loss2d, k_nll_loss_nd, k_cross_entropy_loss,
-                  k_multi_margin_loss, k_native_dropout, k_native_dropout_backward, k_dropout, k_dropout_,
-                  k_feature_dropout, k_feature_dropout_, k_alpha_dropout, k_alpha_dropout_, k_feature_alpha_dropout,
-                  k_feature_alpha_dropout_, k_convolution, k_convolution_backward, k_conv1d, k_conv1d_padding, k_conv2d,
-                  k_conv2d_padding, k_conv3d, k_conv3d_padding, k_conv_transpose1d, k_conv_transpose2d,
-                  k_conv_transpose3d, k_max_pool1d_with_indices, k_max_pool2d_with_indices, k_max_pool3d_with_indices,
-                  k_max_pool1d, k_max_pool2d, k_max_pool3d, k_adaptive_max_pool1d, k_adaptive_max_pool2d,
-                  k_adaptive_max_pool3d, k_max_pool2d_with_indices_backward, k_max_pool3d_with_indices_backward,
+                  k_logaddexp, k_logaddexp_, k_logaddexp2, k_logaddexp2_, k_heaviside, k_heaviside_, k_ldexp, k_ldexp_,
+                  k_bitwise_and, k_bitwise_and_, k_bitwise_or, k_bitwise_or_, k_bitwise_xor, k_bitwise_xor_,
+                  k_bitwise_not, k_bitwise_not_, k_bitwise_left_shift, k_bitwise_left_shift_, k_bitwise_right_shift,
+                  k_bitwise_right_shift_, k_gcd, k_gcd_, k_lcm, k_lcm_, k_nextafter, k_nextafter_, k_lt, k_lt_, k_gt,
+                  k_gt_, k_le, k_le_, k_ge, k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_logical_and, k_logical_and_,
+                  k_logical_or, k_logical_or_, k_logical_xor, k_logical_xor_, k_logical_not, k_logical_not_, k_isnan,
+                  k_isnan_, k_isinf, k_isinf_, k_isfinite, k_isfinite_, k_signbit, k_signbit_, k_isposinf, k_isneginf,
+                  k_isclose, k_allclose, k_equal, k_isreal, k_where, k_where_, k_clamp_min, k_clamp_min_, k_clamp_max,
+                  k_clamp_max_, k_clamp, k_clamp_, k_addcmul, k_addcmul_, k_addcdiv, k_addcdiv_, k_lerp, k_lerp_, k_sum,
+                  k_nansum, k_mean, k_nanmean, k_prod, k_all, k_any, k_count_nonzero, k_var, k_std, k_var_mean,
+                  k_std_mean, k_sum_to_size, k_amax, k_amin, k_max, k_min, k_aminmax, k_max_dim, k_min_dim, k_argmax,
+                  k_argmin, k_linalg_vector_norm, k_norm, k_softmax, k_log_softmax, k_logsumexp, k_cumsum, k_cumsum_,
+                  k_cumprod, k_cumprod_, k_cummax, k_cummin, k_logcumsumexp, k_diff,
+                  k_value_selecting_reduction_backward, k_sort, k_argsort, k_msort, k_topk, k_kthvalue, k_median,
+                  k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode, k_trapezoid, k_cumulative_trapezoid, k_quantile,
+                  k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm, k_renorm_, k_unique, k_unique_dim,
+                  k_unique_consecutive, k_bincount, k_histc, k_isin, k_combinations, k_view, k_reshape, k_view_as,
+                  k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d, k_atleast_2d, k_atleast_3d, k_expand,
+                  k_expand_as, k_broadcast_to, k_alias, k_detach, k_detach_, k_t, k_t_, k_mT, k_numpy_T, k_transpose,
+                  k_transpose_, k_swapaxes, k_swapaxes_, k_swapdims, k_swapdims_, k_permute, k_movedim, k_moveaxis,
+                  k_squeeze, k_squeeze_, k_unsqueeze, k_unsqueeze_, k_select, k_select_backward, k_select_scatter,
+                  k_select_scatter_, k_slice, k_slice_backward, k_slice_scatter, k_slice_scatter_, k_narrow, k_diagonal,
+                  k_diagonal_backward, k_diagonal_scatter, k_diagonal_scatter_, k_unfold, k_unfold_backward, k_split,
+                  k_unsafe_split, k_unsafe_chunk, k_split_with_sizes, k_chunk, k_unbind, k_tensor_split,
+                  k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit, k_vsplit_indices, k_dsplit,
+                  k_dsplit_indices, k_as_strided_scatter, k_as_strided, k_as_strided_, k_diag_embed, k_diag, k_diagflat,
+                  k_linalg_diagonal, k_trace, k_view_copy, k_t_copy, k_transpose_copy, k_permute_copy, k_squeeze_copy,
+                  k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy, k_narrow_copy, k_split_copy,
+                  k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy, k_as_strided_copy,
+                  k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack, k_dstack, k_column_stack,
+                  k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat, k_tile,
+                  k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu, k_triu_,
+                  k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather, k_index_select,
+                  k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere, k_nonzero_numpy,
+                  k_embedding, k_embedding_dense_backward, k_one_hot, k_searchsorted, k_bucketize, k_embedding_bag,
+                  k_scatter, k_scatter_, k_scatter_add, k_scatter_add_, k_index_put, k_index_put_, k_put, k_put_,
+                  k_index_add, k_index_add_, k_index_copy, k_index_copy_, k_index_fill, k_index_fill_, k_scatter_reduce,
+                  k_scatter_reduce_, k_index_reduce, k_index_reduce_, k_masked_fill, k_masked_fill_, k_masked_scatter,
+                  k_masked_scatter_, k_fill_diagonal, k_fill_diagonal_, k_resize, k_resize_, k_resize_as, k_resize_as_,
+                  k_clone, k_to, k_contiguous, k_copy, k_copy_, k_fill, k_fill_, k_fill_tensor, k_fill_tensor_, k_zero,
+                  k_zero_, k_empty, k_zeros, k_ones, k_full, k_scalar_tensor, k_empty_like, k_zeros_like, k_ones_like,
+                  k_full_like, k_new_empty, k_new_zeros, k_new_ones, k_new_full, k_arange, k_range, k_linspace,
+                  k_logspace, k_eye, k_rand, k_randn, k_rand_like, k_randn_like, k_randint, k_randint_below,
+                  k_randint_like, k_randperm, k_uniform, k_uniform_, k_normal, k_normal_, k_exponential, k_exponential_,
+                  k_log_normal, k_log_normal_, k_cauchy, k_cauchy_, k_geometric, k_geometric_, k_random, k_random_,
+                  k_bernoulli, k_bernoulli_, k_normal_around, k_multinomial, k_mm, k_bmm, k_mv, k_dot, k_vdot, k_matmul,
+                  k_linalg_matmul, k_addmm, k_addmm_, k_baddbmm, k_baddbmm_, k_addmv, k_addmv_, k_linear, k_bilinear,
+                  k_outer, k_ger, k_inner, k_tensordot, k_kron, k_addr, k_addr_, k_addbmm, k_addbmm_,
+                  k_linalg_multi_dot, k_linalg_vecdot, k_linalg_cross, k_cross, k_linalg_vander, k_einsum, k_mse_loss,
+                  k_l1_loss, k_smooth_l1_loss, k_huber_loss, k_binary_cross_entropy, k_binary_cross_entropy_with_logits,
+                  k_kl_div, k_soft_margin_loss, k_hinge_embedding_loss, k_margin_ranking_loss, k_cosine_embedding_loss,
+                  k_triplet_margin_loss, k_poisson_nll_loss, k_gaussian_nll_loss, k_multilabel_soft_margin_loss,
+                  k_multilabel_margin_loss, k_nll_loss_forward, k_nll_loss_backward, k_nll_loss, k_nll_loss2d,
+                  k_nll_loss_nd, k_cross_entropy_loss, k_multi_margin_loss, k_rrelu, k_rrelu_, k_native_dropout,
+                  k_native_dropout_backward, k_dropout, k_dropout_, k_feature_dropout, k_feature_dropout_,
+                  k_alpha_dropout, k_alpha_dropout_, k_feature_alpha_dropout, k_feature_alpha_dropout_, k_convolution,
+                  k_convolution_backward, k_conv1d, k_conv1d_padding, k_conv2d, k_conv2d_padding, k_conv3d,
+                  k_conv3d_padding, k_conv_transpose1d, k_conv_transpose2d, k_conv_transpose3d,
+                  k_max_pool1d_with_indices, k_max_pool2d_with_indices, k_max_pool3d_with_indices, k_max_pool1d,
+                  k_max_pool2d, k_max_pool3d, k_adaptive_max_pool1d, k_adaptive_max_pool2d, k_adaptive_max_pool3d,
+                  k_max_pool2d_with_indices_backward, k_max_pool3d_with_indices_backward,
                   k_adaptive_max_pool2d_backward, k_adaptive_max_pool3d_backward, k_max_unpool2d, k_max_unpool3d,
                   k_avg_pool1d, k_avg_pool2d, k_avg_pool3d, k_adaptive_avg_pool1d, k_adaptive_avg_pool2d,
                   k_adaptive_avg_pool3d, k_avg_pool2d_backward, k_avg_pool3d_backward, k_native_layer_norm,
@@ -102,11 +104,13 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_upsample_nearest2d, k_upsample_nearest3d, k_upsample_linear1d, k_upsample_bilinear2d,
                   k_upsample_trilinear3d, k_upsample_bicubic2d, k_upsample_nearest2d_backward,
                   k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward, k_im2col, k_col2im, k_pixel_shuffle,
-                  k_pixel_unshuffle, k_channel_shuffle, k_sigmoid_backward, k_tanh_backward, k_threshold_backward,
-                  k_silu_backward, k_gelu_backward, k_leaky_relu_backward, k_elu_backward, k_softplus_backward,
-                  k_hardtanh_backward, k_log_sigmoid_forward, k_log_sigmoid_backward, k_mse_loss_backward,
-                  k_smooth_l1_loss_backward, k_huber_loss_backward, k_binary_cross_entropy_backward,
-                  k_embedding_backward, k_gather_backward, k_index_select_backward};
+                  k_pixel_unshuffle, k_channel_shuffle, k_narrow_tensor, k_tensor_split_tensor, k_atleast_1d_list,
+                  k_atleast_2d_list, k_atleast_3d_list, k_linspace_tensor, k_logspace_tensor, k_normal_sized,
+                  k_normal_around_mean, k_sigmoid_backward, k_tanh_backward, k_threshold_backward, k_silu_backward,
+                  k_gelu_backward, k_leaky_relu_backward, k_elu_backward, k_softplus_backward, k_hardtanh_backward,
+                  k_log_sigmoid_forward, k_log_sigmoid_backward, k_mse_loss_backward, k_smooth_l1_loss_backward,
+                  k_huber_loss_backward, k_binary_cross_entropy_backward, k_embedding_backward, k_gather_backward,
+                  k_index_select_backward};
 constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
                                       "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
                                       "asin", "asin_", "acos", "acos_", "atan", "atan_", "sinh", "sinh_", "cosh",
@@ -134,43 +138,44 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "maximum", "maximum_", "minimum", "minimum_", "fmax", "fmax_", "fmin", "fmin_",
                                       "atan2", "atan2_", "hypot", "hypot_", "copysign", "copysign_", "xlogy", "xlogy_",
                                       "special_xlog1py", "special_xlog1py_", "logaddexp", "logaddexp_", "logaddexp2",
-                                      "logaddexp2_", "nextafter", "nextafter_", "heaviside", "heaviside_", "ldexp",
-                                      "ldexp_", "bitwise_and", "bitwise_and_", "bitwise_or", "bitwise_or_",
-                                      "bitwise_xor", "bitwise_xor_", "bitwise_not", "bitwise_not_",
-                                      "bitwise_left_shift", "bitwise_left_shift_", "bitwise_right_shift",
-                                      "bitwise_right_shift_", "gcd", "gcd_", "lcm", "lcm_", "lt", "lt_", "gt", "gt_",
-                                      "le", "le_", "ge", "ge_", "eq", "eq_", "ne", "ne_", "logical_and", "logical_and_",
-                                      "logical_or", "logical_or_", "logical_xor", "logical_xor_", "logical_not",
-                                      "logical_not_", "isnan", "isnan_", "isinf", "isinf_", "isfinite", "isfinite_",
-                                      "signbit", "signbit_", "isposinf", "isneginf", "isclose", "allclose", "equal",
-                                      "isreal", "where", "where_", "clamp_min", "clamp_min_", "clamp_max", "clamp_max_",
-                                      "clamp", "clamp_", "addcmul", "addcmul_", "addcdiv", "addcdiv_", "lerp", "lerp_",
-                                      "sum", "nansum", "mean", "nanmean", "prod", "all", "any", "count_nonzero", "var",
-                                      "std", "var_mean", "std_mean", "sum_to_size", "amax", "amin", "max", "min",
-                                      "aminmax", "max_dim", "min_dim", "argmax", "argmin", "linalg_vector_norm", "norm",
-                                      "softmax", "log_softmax", "logsumexp", "cumsum", "cumsum_", "cumprod", "cumprod_",
-                                      "cummax", "cummin", "logcumsumexp", "diff", "value_selecting_reduction_backward",
-                                      "sort", "argsort", "msort", "topk", "kthvalue", "median", "nanmedian",
-                                      "median_dim", "nanmedian_dim", "mode", "trapezoid", "cumulative_trapezoid",
-                                      "quantile", "nanquantile", "cov", "corrcoef", "dist", "renorm", "renorm_",
-                                      "unique", "unique_dim", "unique_consecutive", "bincount", "histc", "isin",
-                                      "combinations", "view", "reshape", "view_as", "reshape_as", "flatten",
-                                      "unflatten", "ravel", "atleast_1d", "atleast_2d", "atleast_3d", "expand",
-                                      "expand_as", "broadcast_to", "alias", "detach", "t", "mT", "numpy_T", "transpose",
-                                      "swapaxes", "swapdims", "permute", "movedim", "moveaxis", "squeeze", "unsqueeze",
-                                      "select", "select_backward", "select_scatter", "select_scatter_", "slice",
-                                      "slice_backward", "slice_scatter", "slice_scatter_", "narrow", "diagonal",
-                                      "diagonal_backward", "diagonal_scatter", "diagonal_scatter_", "unfold",
-                                      "unfold_backward", "split", "unsafe_split", "unsafe_chunk", "split_with_sizes",
-                                      "chunk", "unbind", "tensor_split", "tensor_split_indices", "hsplit",
-                                      "hsplit_indices", "vsplit", "vsplit_indices", "dsplit", "dsplit_indices",
-                                      "as_strided_scatter", "as_strided", "diag_embed", "diag", "diagflat",
-                                      "linalg_diagonal", "trace", "view_copy", "t_copy", "transpose_copy",
-                                      "permute_copy", "squeeze_copy", "unsqueeze_copy", "expand_copy", "select_copy",
-                                      "slice_copy", "narrow_copy", "split_copy", "split_with_sizes_copy", "unbind_copy",
-                                      "diagonal_copy", "unfold_copy", "as_strided_copy", "alias_copy", "detach_copy",
-                                      "cat", "stack", "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors",
-                                      "meshgrid", "cartesian_prod", "block_diag", "repeat", "tile", "repeat_interleave",
+                                      "logaddexp2_", "heaviside", "heaviside_", "ldexp", "ldexp_", "bitwise_and",
+                                      "bitwise_and_", "bitwise_or", "bitwise_or_", "bitwise_xor", "bitwise_xor_",
+                                      "bitwise_not", "bitwise_not_", "bitwise_left_shift", "bitwise_left_shift_",
+                                      "bitwise_right_shift", "bitwise_right_shift_", "gcd", "gcd_", "lcm", "lcm_",
+                                      "nextafter", "nextafter_", "lt", "lt_", "gt", "gt_", "le", "le_", "ge", "ge_",
+                                      "eq", "eq_", "ne", "ne_", "logical_and", "logical_and_", "logical_or",
+                                      "logical_or_", "logical_xor", "logical_xor_", "logical_not", "logical_not_",
+                                      "isnan", "isnan_", "isinf", "isinf_", "isfinite", "isfinite_", "signbit",
+                                      "signbit_", "isposinf", "isneginf", "isclose", "allclose", "equal", "isreal",
+                                      "where", "where_", "clamp_min", "clamp_min_", "clamp_max", "clamp_max_", "clamp",
+                                      "clamp_", "addcmul", "addcmul_", "addcdiv", "addcdiv_", "lerp", "lerp_", "sum",
+                                      "nansum", "mean", "nanmean", "prod", "all", "any", "count_nonzero", "var", "std",
+                                      "var_mean", "std_mean", "sum_to_size", "amax", "amin", "max", "min", "aminmax",
+                                      "max_dim", "min_dim", "argmax", "argmin", "linalg_vector_norm", "norm", "softmax",
+                                      "log_softmax", "logsumexp", "cumsum", "cumsum_", "cumprod", "cumprod_", "cummax",
+                                      "cummin", "logcumsumexp", "diff", "value_selecting_reduction_backward", "sort",
+                                      "argsort", "msort", "topk", "kthvalue", "median", "nanmedian", "median_dim",
+                                      "nanmedian_dim", "mode", "trapezoid", "cumulative_trapezoid", "quantile",
+                                      "nanquantile", "cov", "corrcoef", "dist", "renorm", "renorm_", "unique",
+                                      "unique_dim", "unique_consecutive", "bincount", "histc", "isin", "combinations",
+                                      "view", "reshape", "view_as", "reshape_as", "flatten", "unflatten", "ravel",
+                                      "atleast_1d", "atleast_2d", "atleast_3d", "expand", "expand_as", "broadcast_to",
+                                      "alias", "detach", "detach_", "t", "t_", "mT", "numpy_T", "transpose",
+                                      "transpose_", "swapaxes", "swapaxes_", "swapdims", "swapdims_", "permute",
+                                      "movedim", "moveaxis", "squeeze", "squeeze_", "unsqueeze", "unsqueeze_", "select",
+                                      "select_backward", "select_scatter", "select_scatter_", "slice", "slice_backward",
+                                      "slice_scatter", "slice_scatter_", "narrow", "diagonal", "diagonal_backward",
+                                      "diagonal_scatter", "diagonal_scatter_", "unfold", "unfold_backward", "split",
+                                      "unsafe_split", "unsafe_chunk", "split_with_sizes", "chunk", "unbind",
+                                      "tensor_split", "tensor_split_indices", "hsplit", "hsplit_indices", "vsplit",
+                                      "vsplit_indices", "dsplit", "dsplit_indices", "as_strided_scatter", "as_strided",
+                                      "as_strided_", "diag_embed", "diag", "diagflat", "linalg_diagonal", "trace",
+                                      "view_copy", "t_copy", "transpose_copy", "permute_copy", "squeeze_copy",
+                                      "unsqueeze_copy", "expand_copy", "select_copy", "slice_copy", "narrow_copy",
+                                      "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy",
+                                      "unfold_copy", "as_strided_copy", "alias_copy", "detach_copy", "cat", "stack",
+                                      "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors", "meshgrid",
+                                      "cartesian_prod", "block_diag", "repeat", "tile", "repeat_interleave",
                                       "repeat_interleave_tensor", "repeat_indices", "tril", "tril_", "triu", "triu_",
                                       "tril_indices", "triu_indices", "roll", "flip", "fliplr", "flipud", "rot90",
                                       "gather", "index_select", "take", "take_along_dim", "index", "masked_select",
@@ -180,25 +185,27 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "index_add", "index_add_", "index_copy", "index_copy_", "index_fill",
                                       "index_fill_", "scatter_reduce", "scatter_reduce_", "index_reduce",
                                       "index_reduce_", "masked_fill", "masked_fill_", "masked_scatter",
-                                      "masked_scatter_", "fill_diagonal", "fill_diagonal_", "clone", "to", "contiguous",
-                                      "copy", "copy_", "fill", "fill_", "fill_tensor", "fill_tensor_", "zero", "zero_",
-                                      "empty", "zeros", "ones", "full", "scalar_tensor", "empty_like", "zeros_like",
-                                      "ones_like", "full_like", "new_empty", "new_zeros", "new_ones", "new_full",
-                                      "arange", "range", "linspace", "logspace", "eye", "rand", "randn", "rand_like",
-                                      "randn_like", "randint", "randint_like", "randperm", "uniform", "uniform_",
-                                      "normal", "normal_", "exponential", "exponential_", "log_normal", "log_normal_",
-                                      "cauchy", "cauchy_", "geometric", "geometric_", "random", "random_", "bernoulli",
+                                      "masked_scatter_", "fill_diagonal", "fill_diagonal_", "resize", "resize_",
+                                      "resize_as", "resize_as_", "clone", "to", "contiguous", "copy", "copy_", "fill",
+                                      "fill_", "fill_tensor", "fill_tensor_", "zero", "zero_", "empty", "zeros", "ones",
+                                      "full", "scalar_tensor", "empty_like", "zeros_like", "ones_like", "full_like",
+                                      "new_empty", "new_zeros", "new_ones", "new_full", "arange", "range", "linspace",
+                                      "logspace", "eye", "rand", "randn", "rand_like", "randn_like", "randint",
+                                      "randint_below", "randint_like", "randperm", "uniform", "uniform_", "normal",
+                                      "normal_", "exponential", "exponential_", "log_normal", "log_normal_", "cauchy",
+                                      "cauchy_", "geometric", "geometric_", "random", "random_", "bernoulli",
                                       "bernoulli_", "normal_around", "multinomial", "mm", "bmm", "mv", "dot", "vdot",
                                       "matmul", "linalg_matmul", "addmm", "addmm_", "baddbmm", "baddbmm_", "addmv",
-                                      "addmv_", "linear", "outer", "ger", "inner", "tensordot", "kron", "addr", "addr_",
-                                      "addbmm", "addbmm_", "linalg_multi_dot", "linalg_vecdot", "linalg_cross", "cross",
-                                      "linalg_vander", "einsum", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss",
-                                      "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div",
-                                      "soft_margin_loss", "hinge_embedding_loss", "margin_ranking_loss",
-                                      "cosine_embedding_loss", "triplet_margin_loss", "poisson_nll_loss",
-                                      "gaussian_nll_loss", "multilabel_soft_margin_loss", "nll_loss_forward",
+                                      "addmv_", "linear", "bilinear", "outer", "ger", "inner", "tensordot", "kron",
+                                      "addr", "addr_", "addbmm", "addbmm_", "linalg_multi_dot", "linalg_vecdot",
+                                      "linalg_cross", "cross", "linalg_vander", "einsum", "mse_loss", "l1_loss",
+                                      "smooth_l1_loss", "huber_loss", "binary_cross_entropy",
+                                      "binary_cross_entropy_with_logits", "kl_div", "soft_margin_loss",
+                                      "hinge_embedding_loss", "margin_ranking_loss", "cosine_embedding_loss",
+                                      "triplet_margin_loss", "poisson_nll_loss", "gaussian_nll_loss",
+                                      "multilabel_soft_margin_loss", "multilabel_margin_loss", "nll_loss_forward",
                                       "nll_loss_backward", "nll_loss", "nll_loss2d", "nll_loss_nd",
-                                      "cross_entropy_loss", "multi_margin_loss", "native_dropout",
+                                      "cross_entropy_loss", "multi_margin_loss", "rrelu", "rrelu_", "native_dropout",
                                       "native_dropout_backward", "dropout", "dropout_", "feature_dropout",
                                       "feature_dropout_", "alpha_dropout", "alpha_dropout_", "feature_alpha_dropout",
                                       "feature_alpha_dropout_", "convolution", "convolution_backward", "conv1d",
@@ -225,12 +232,15 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "upsample_nearest3d", "upsample_linear1d", "upsample_bilinear2d",
                                       "upsample_trilinear3d", "upsample_bicubic2d", "upsample_nearest2d_backward",
                                       "upsample_bilinear2d_backward", "upsample_bicubic2d_backward", "im2col", "col2im",
-                                      "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "sigmoid_backward",
-                                      "tanh_backward", "threshold_backward", "silu_backward", "gelu_backward",
-                                      "leaky_relu_backward", "elu_backward", "softplus_backward", "hardtanh_backward",
-                                      "log_sigmoid_forward", "log_sigmoid_backward", "mse_loss_backward",
-                                      "smooth_l1_loss_backward", "huber_loss_backward", "binary_cross_entropy_backward",
-                                      "embedding_backward", "gather_backward", "index_select_backward"};
+                                      "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "narrow_tensor",
+                                      "tensor_split_tensor", "atleast_1d_list", "atleast_2d_list", "atleast_3d_list",
+                                      "linspace_tensor", "logspace_tensor", "normal_sized", "normal_around_mean",
+                                      "sigmoid_backward", "tanh_backward", "threshold_backward", "silu_backward",
+                                      "gelu_backward", "leaky_relu_backward", "elu_backward", "softplus_backward",
+                                      "hardtanh_backward", "log_sigmoid_forward", "log_sigmoid_backward",
+                                      "mse_loss_backward", "smooth_l1_loss_backward", "huber_loss_backward",
+                                      "binary_cross_entropy_backward", "embedding_backward", "gather_backward",
+                                      "index_select_backward"};
 }  // namespace
 
 const Op* gradus::capi::ops[std::size(names)] = {};
@@ -1204,16 +1214,6 @@ gradus_status gradus_logaddexp2_(gradus_context *ctx, gradus_tensor *input, cons
   const Value v_[] = {arg::given(input), arg::given(other)};
   return call_some(ctx, k_logaddexp2_, "logaddexp2_", v_, {result});
 }
-gradus_status gradus_nextafter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
-                               gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::given(other)};
-  return call_one(ctx, k_nextafter, "nextafter", v_, result);
-}
-gradus_status gradus_nextafter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
-                                gradus_tensor **result) {
-  const Value v_[] = {arg::given(input), arg::given(other)};
-  return call_some(ctx, k_nextafter_, "nextafter_", v_, {result});
-}
 gradus_status gradus_heaviside(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *values,
                                gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(values)};
@@ -1370,6 +1370,26 @@ gradus_status gradus_lcm_(gradus_context *ctx, gradus_tensor *input, const gradu
                           gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(other)};
   return call_some(ctx, k_lcm_, "lcm_", v_, {result});
+}
+gradus_status gradus_nextafter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_one(ctx, k_nextafter, "nextafter", v_, result);
+}
+gradus_status gradus_nextafter_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                      gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_one(ctx, k_nextafter, "nextafter", v_, result);
+}
+gradus_status gradus_nextafter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other)};
+  return call_some(ctx, k_nextafter_, "nextafter_", v_, {result});
+}
+gradus_status gradus_nextafter_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(other)};
+  return call_some(ctx, k_nextafter_, "nextafter_", v_, {result});
 }
 gradus_status gradus_lt(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
                         gradus_tensor **result) {
@@ -2059,9 +2079,17 @@ gradus_status gradus_detach(gradus_context *ctx, const gradus_tensor *input, gra
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_detach, "detach", v_, result);
 }
+gradus_status gradus_detach_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_detach_, "detach_", v_, {result});
+}
 gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_t, "t", v_, result);
+}
+gradus_status gradus_t_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_t_, "t_", v_, {result});
 }
 gradus_status gradus_mt(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
@@ -2076,15 +2104,30 @@ gradus_status gradus_transpose(gradus_context *ctx, const gradus_tensor *input, 
   const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
   return call_one(ctx, k_transpose, "transpose", v_, result);
 }
+gradus_status gradus_transpose_(gradus_context *ctx, gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
+  return call_some(ctx, k_transpose_, "transpose_", v_, {result});
+}
 gradus_status gradus_swapaxes(gradus_context *ctx, const gradus_tensor *input, int64_t axis0, int64_t axis1,
                               gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(axis0), Value(axis1)};
   return call_one(ctx, k_swapaxes, "swapaxes", v_, result);
 }
+gradus_status gradus_swapaxes_(gradus_context *ctx, gradus_tensor *input, int64_t axis0, int64_t axis1,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(axis0), Value(axis1)};
+  return call_some(ctx, k_swapaxes_, "swapaxes_", v_, {result});
+}
 gradus_status gradus_swapdims(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
                               gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
   return call_one(ctx, k_swapdims, "swapdims", v_, result);
+}
+gradus_status gradus_swapdims_(gradus_context *ctx, gradus_tensor *input, int64_t dim0, int64_t dim1,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim0), Value(dim1)};
+  return call_some(ctx, k_swapdims_, "swapdims_", v_, {result});
 }
 gradus_status gradus_permute(gradus_context *ctx, const gradus_tensor *input, const int64_t *dims, size_t dims_count,
                              gradus_tensor **result) {
@@ -2108,9 +2151,18 @@ gradus_status gradus_squeeze(gradus_context *ctx, const gradus_tensor *input, co
   const Value v_[] = {arg::given(input), arg::list(dim, dim_count)};
   return call_one(ctx, k_squeeze, "squeeze", v_, result);
 }
+gradus_status gradus_squeeze_(gradus_context *ctx, gradus_tensor *input, const int64_t *dim, size_t dim_count,
+                              gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(dim, dim_count)};
+  return call_some(ctx, k_squeeze_, "squeeze_", v_, {result});
+}
 gradus_status gradus_unsqueeze(gradus_context *ctx, const gradus_tensor *input, int64_t dim, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(dim)};
   return call_one(ctx, k_unsqueeze, "unsqueeze", v_, result);
+}
+gradus_status gradus_unsqueeze_(gradus_context *ctx, gradus_tensor *input, int64_t dim, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim)};
+  return call_some(ctx, k_unsqueeze_, "unsqueeze_", v_, {result});
 }
 gradus_status gradus_select(gradus_context *ctx, const gradus_tensor *input, int64_t dim, int64_t index,
                             gradus_tensor **result) {
@@ -2281,6 +2333,13 @@ gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input,
   const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
                       arg::optional(storage_offset)};
   return call_one(ctx, k_as_strided, "as_strided", v_, result);
+}
+gradus_status gradus_as_strided_(gradus_context *ctx, gradus_tensor *input, const int64_t *size, size_t size_count,
+                                 const int64_t *stride, size_t stride_count, const int64_t *storage_offset,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count), arg::list(stride, stride_count),
+                      arg::optional(storage_offset)};
+  return call_some(ctx, k_as_strided_, "as_strided_", v_, {result});
 }
 gradus_status gradus_diag_embed(gradus_context *ctx, const gradus_tensor *input, int64_t offset, int64_t dim1,
                                 int64_t dim2, gradus_tensor **result) {
@@ -2770,6 +2829,26 @@ gradus_status gradus_fill_diagonal_(gradus_context *ctx, gradus_tensor *input, d
   const Value v_[] = {arg::given(input), Value(fill_value), arg::flag(wrap)};
   return call_some(ctx, k_fill_diagonal_, "fill_diagonal_", v_, {result});
 }
+gradus_status gradus_resize(gradus_context *ctx, const gradus_tensor *input, const int64_t *size, size_t size_count,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count)};
+  return call_one(ctx, k_resize, "resize", v_, result);
+}
+gradus_status gradus_resize_(gradus_context *ctx, gradus_tensor *input, const int64_t *size, size_t size_count,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::list(size, size_count)};
+  return call_some(ctx, k_resize_, "resize_", v_, {result});
+}
+gradus_status gradus_resize_as(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *the_template,
+                               gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(the_template)};
+  return call_one(ctx, k_resize_as, "resize_as", v_, result);
+}
+gradus_status gradus_resize_as_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *the_template,
+                                gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(the_template)};
+  return call_some(ctx, k_resize_as_, "resize_as_", v_, {result});
+}
 gradus_status gradus_clone(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_clone, "clone", v_, result);
@@ -2931,6 +3010,11 @@ gradus_status gradus_randint(gradus_context *ctx, int64_t low, int64_t high, con
                              int32_t dtype, gradus_tensor **result) {
   const Value v_[] = {Value(low), Value(high), arg::list(size, size_count), arg::dtype(dtype)};
   return call_one(ctx, k_randint, "randint", v_, result);
+}
+gradus_status gradus_randint_below(gradus_context *ctx, int64_t high, const int64_t *size, size_t size_count,
+                                   int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {Value(high), arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_randint_below, "randint_below", v_, result);
 }
 gradus_status gradus_randint_like(gradus_context *ctx, const gradus_tensor *input, int64_t low, const int64_t *high,
                                   int32_t dtype, gradus_tensor **result) {
@@ -3096,6 +3180,11 @@ gradus_status gradus_linear(gradus_context *ctx, const gradus_tensor *input, con
                             const gradus_tensor *bias, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::given(weight), arg::optional(bias)};
   return call_one(ctx, k_linear, "linear", v_, result);
+}
+gradus_status gradus_bilinear(gradus_context *ctx, const gradus_tensor *input1, const gradus_tensor *input2,
+                              const gradus_tensor *weight, const gradus_tensor *bias, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input1), arg::given(input2), arg::given(weight), arg::optional(bias)};
+  return call_one(ctx, k_bilinear, "bilinear", v_, result);
 }
 gradus_status gradus_outer(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *vec2,
                            gradus_tensor **result) {
@@ -3264,6 +3353,11 @@ gradus_status gradus_multilabel_soft_margin_loss(gradus_context *ctx, const grad
   const Value v_[] = {arg::given(input), arg::given(target), arg::optional(weight), Value(reduction)};
   return call_one(ctx, k_multilabel_soft_margin_loss, "multilabel_soft_margin_loss", v_, result);
 }
+gradus_status gradus_multilabel_margin_loss(gradus_context *ctx, const gradus_tensor *input,
+                                            const gradus_tensor *target, int64_t reduction, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(target), Value(reduction)};
+  return call_one(ctx, k_multilabel_margin_loss, "multilabel_margin_loss", v_, result);
+}
 gradus_status gradus_nll_loss_forward(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *target,
                                       const gradus_tensor *weight, int64_t reduction, int64_t ignore_index,
                                       gradus_tensor **output, gradus_tensor **total_weight) {
@@ -3313,6 +3407,16 @@ gradus_status gradus_multi_margin_loss(gradus_context *ctx, const gradus_tensor 
   const Value v_[] = {arg::given(input), arg::given(target), arg::whole(p), arg::whole(margin), arg::optional(weight),
                       Value(reduction)};
   return call_one(ctx, k_multi_margin_loss, "multi_margin_loss", v_, result);
+}
+gradus_status gradus_rrelu(gradus_context *ctx, const gradus_tensor *input, double lower, double upper,
+                           int32_t training, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(lower), Value(upper), arg::flag(training)};
+  return call_one(ctx, k_rrelu, "rrelu", v_, result);
+}
+gradus_status gradus_rrelu_(gradus_context *ctx, gradus_tensor *input, double lower, double upper, int32_t training,
+                            gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(lower), Value(upper), arg::flag(training)};
+  return call_some(ctx, k_rrelu_, "rrelu_", v_, {result});
 }
 gradus_status gradus_native_dropout(gradus_context *ctx, const gradus_tensor *input, double p, const int32_t *train,
                                     gradus_tensor **result0, gradus_tensor **result1) {
@@ -4013,6 +4117,62 @@ gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradus_tensor *i
                                      gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(groups)};
   return call_one(ctx, k_channel_shuffle, "channel_shuffle", v_, result);
+}
+gradus_status gradus_narrow_tensor(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                   const gradus_tensor *start, int64_t length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(dim), arg::given(start), Value(length)};
+  return call_one(ctx, k_narrow_tensor, "narrow_tensor", v_, result);
+}
+gradus_status gradus_tensor_split_tensor(gradus_context *ctx, const gradus_tensor *input,
+                                         const gradus_tensor *tensor_indices_or_sections, int64_t dim,
+                                         gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::given(input), arg::given(tensor_indices_or_sections), Value(dim)};
+  return call_list(ctx, k_tensor_split_tensor, "tensor_split_tensor", v_, results, capacity, count);
+}
+gradus_status gradus_atleast_1d_list(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                     gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_list(ctx, k_atleast_1d_list, "atleast_1d_list", v_, results, capacity, count);
+}
+gradus_status gradus_atleast_2d_list(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                     gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_list(ctx, k_atleast_2d_list, "atleast_2d_list", v_, results, capacity, count);
+}
+gradus_status gradus_atleast_3d_list(gradus_context *ctx, gradus_tensor *const *tensors, size_t tensors_count,
+                                     gradus_tensor **results, size_t capacity, size_t *count) {
+  const Value v_[] = {arg::list(tensors, tensors_count)};
+  return call_list(ctx, k_atleast_3d_list, "atleast_3d_list", v_, results, capacity, count);
+}
+gradus_status gradus_linspace_tensor(gradus_context *ctx, const gradus_tensor *start, const gradus_tensor *stop,
+                                     int64_t steps, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(start), arg::given(stop), Value(steps), arg::dtype(dtype)};
+  return call_one(ctx, k_linspace_tensor, "linspace_tensor", v_, result);
+}
+gradus_status gradus_linspace_tensor_scalar(gradus_context *ctx, const gradus_tensor *start, double stop, int64_t steps,
+                                            int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(start), Value(stop), Value(steps), arg::dtype(dtype)};
+  return call_one(ctx, k_linspace_tensor, "linspace_tensor", v_, result);
+}
+gradus_status gradus_logspace_tensor(gradus_context *ctx, const gradus_tensor *start, const gradus_tensor *stop,
+                                     int64_t steps, double base_value, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(start), arg::given(stop), Value(steps), Value(base_value), arg::dtype(dtype)};
+  return call_one(ctx, k_logspace_tensor, "logspace_tensor", v_, result);
+}
+gradus_status gradus_logspace_tensor_scalar(gradus_context *ctx, const gradus_tensor *start, double stop, int64_t steps,
+                                            double base_value, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(start), Value(stop), Value(steps), Value(base_value), arg::dtype(dtype)};
+  return call_one(ctx, k_logspace_tensor, "logspace_tensor", v_, result);
+}
+gradus_status gradus_normal_sized(gradus_context *ctx, double mean, double std, const int64_t *size, size_t size_count,
+                                  int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {Value(mean), Value(std), arg::list(size, size_count), arg::dtype(dtype)};
+  return call_one(ctx, k_normal_sized, "normal_sized", v_, result);
+}
+gradus_status gradus_normal_around_mean(gradus_context *ctx, const gradus_tensor *mean, double std,
+                                        gradus_tensor **result) {
+  const Value v_[] = {arg::given(mean), Value(std)};
+  return call_one(ctx, k_normal_around_mean, "normal_around_mean", v_, result);
 }
 gradus_status gradus_sigmoid_backward(gradus_context *ctx, const gradus_tensor *grad_output,
                                       const gradus_tensor *output, gradus_tensor **result) {

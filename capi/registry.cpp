@@ -2,6 +2,7 @@
 #include "capi/invoke.h"
 #include "capi/names.h"
 #include "dispatch/registry.h"
+#include "graph/out.h"
 #include "ops/lists.h"
 
 using namespace gradus;
@@ -11,7 +12,7 @@ namespace {
 
 std::span<const Op* const> known_ops() noexcept {
   try {
-    define_all_ops();
+    if (all_ops().empty()) define_all_ops();
     return all_ops();
   } catch (...) {
     return {};
@@ -67,7 +68,7 @@ gradus_status gradus_op_describe(const gradus_op* handle, gradus_op_info* info) 
   const OpInfo& o = *op_info(handle);
   gradus_op_info i{};
   i.flags = bit(o.differentiable, GRADUS_OP_DIFFERENTIABLE) | bit(o.functional, GRADUS_OP_IN_PLACE) |
-            bit(o.op->view, GRADUS_OP_VIEW) | bit(o.op->random, GRADUS_OP_RANDOM);
+            bit(o.op->view, GRADUS_OP_VIEW) | bit(o.op->random, GRADUS_OP_RANDOM) | bit(has_out_form(*o.op), GRADUS_OP_OUT);
   for (const Result& r : o.schema.results) i.flags |= bit(r.list, GRADUS_OP_LIST_RESULT);
   i.argument_count = static_cast<uint32_t>(o.schema.arguments.size());
   i.result_count = static_cast<uint32_t>(o.schema.results.size());

@@ -1,4 +1,4 @@
-/* The generic call, the batch, and the registry as structs. */
+/* The generic call, its out= form, the batch, and the registry as structs. */
 #include <stdlib.h>
 
 #include "capi_check.h"
@@ -111,6 +111,62 @@ static void calls(void) {
   gradus_release(ctx);
 }
 
+static void outs(void) {
+  gradus_context *ctx = new_context();
+  const double x[3] = {1, 2, 3}, doubled[3] = {2, 4, 6}, sorted[3] = {1, 2, 3}, positions[3] = {0, 1, 2};
+  const int64_t one = 1;
+  double foreign[1] = {5};
+  gradus_tensor *a = vector(ctx, x, 3), *b = vector(ctx, x, 1), *w, *n, *two[2];
+  gradus_value v[2];
+  gradus_op_info info;
+  gradus_tensor_info i;
+  const void *memory;
+  uint64_t version;
+  memset(&info, 0, sizeof info);
+  memset(&i, 0, sizeof i);
+  info.struct_size = sizeof info;
+  i.struct_size = sizeof i;
+  CHECK(gradus_op_describe(op("add"), &info) == GRADUS_OK && (info.flags & GRADUS_OP_OUT));
+  CHECK(gradus_op_describe(op("add_"), &info) == GRADUS_OK && !(info.flags & GRADUS_OP_OUT));
+  CHECK(gradus_op_describe(op("view"), &info) == GRADUS_OK && !(info.flags & GRADUS_OP_OUT));
+
+  v[0] = v[1] = tensor_value(a);
+  OK(gradus_invoke_out(ctx, op("add"), v, 2, &b, 1)); /* grows */
+  VALUES(b, doubled, 3);
+  CHECK(gradus_tensor_describe(b, &i) == GRADUS_OK);
+  memory = i.data;
+  version = i.version;
+  OK(gradus_invoke_out(ctx, op("mul"), v, 2, &b, 1)); /* fits */
+  CHECK(gradus_tensor_describe(b, &i) == GRADUS_OK && i.data == memory && i.version > version);
+  OK(gradus_tensor_zeros(ctx, GRADUS_I64, 1, &one, &n));
+  two[0] = b;
+  two[1] = n;
+  OK(gradus_invoke_out(ctx, op("sort"), v, 1, two, 2));
+  VALUES(b, sorted, 3);
+  VALUES(n, positions, 3);
+
+  FAILS(gradus_invoke_out(ctx, op("sort"), v, 1, two, 1), GRADUS_E_VALUE, "sort|1 tensors|2 results");
+  FAILS(gradus_invoke_out(ctx, op("neg"), v, 1, &n, 1), GRADUS_E_DTYPE, "neg|float64|int64");
+  FAILS(gradus_invoke_out(ctx, op("neg"), v, 1, NULL, 1), GRADUS_E_NULL, "outs");
+  two[1] = NULL;
+  FAILS(gradus_invoke_out(ctx, op("sort"), v, 1, two, 2), GRADUS_E_NULL, "outs");
+  FAILS(gradus_invoke_out(ctx, op("neg"), v, 1, (gradus_tensor *const *)&ctx, 1), GRADUS_E_HANDLE, "outs|context");
+  FAILS(gradus_invoke_out(ctx, op("neg"), v, 5, &b, 1), GRADUS_E_ARGUMENT, "at most 1");
+  FAILS(gradus_invoke_out(ctx, NULL, v, 1, &b, 1), GRADUS_E_NULL, "op");
+  FAILS(gradus_invoke_out(ctx, op("neg_"), v, 1, &b, 1), GRADUS_E_UNSUPPORTED, "neg_|no out= form");
+  OK(gradus_tensor_wrap(ctx, GRADUS_F64, 1, &one, NULL, foreign, sizeof foreign, 0, NULL, NULL, &w));
+  FAILS(gradus_invoke_out(ctx, op("neg"), v, 1, &w, 1), GRADUS_E_STATE, "neg|[1]|[3]|not the library's");
+  OK(gradus_tensor_set_requires_grad(ctx, a, 1));
+  FAILS(gradus_invoke_out(ctx, op("neg"), v, 1, &b, 1), GRADUS_E_STATE, "neg|no automatic differentiation|self");
+  CHECK(foreign[0] == 5);
+  VALUES(b, sorted, 3);
+  gradus_release(w);
+  gradus_release(n);
+  gradus_release(b);
+  gradus_release(a);
+  gradus_release(ctx);
+}
+
 static void batch(void) {
   gradus_context *ctx = new_context();
   const double x[3] = {1, 2, 3}, dx[3] = {2, 4, 6}, nine[3] = {1, 4, 9};
@@ -207,6 +263,7 @@ static void registry(void) {
 int main(void) {
   registry(); /* needs no context */
   calls();
+  outs();
   batch();
   return finish("capi_invoke_test");
 }

@@ -124,6 +124,43 @@ TEST_F(Elementwise, TheBranchNotTakenGivesExactlyZero) {
   }
 }
 
+// As PyTorch, whose backward ops of these know their inputs: the second derivative is 0, not an error or none.
+TEST_F(Elementwise, AGradientThatIsConstantByPiecesHasAGradient) {
+  using F = Tensor (*)(const Tensor&);
+  const F functions[] = {
+      [](const Tensor& x) { return relu(x); },
+      [](const Tensor& x) { return abs(x); },
+      [](const Tensor& x) { return call(clamp_op, {x, -1.0, 1.0}); },
+      [](const Tensor& x) { return call(leaky_relu_op, {x}); },
+      [](const Tensor& x) { return call(hardtanh_op, {x}); },
+      [](const Tensor& x) { return call(hardsigmoid_op, {x}); },
+      [](const Tensor& x) { return call(hardshrink_op, {x}); },
+      [](const Tensor& x) { return call(softshrink_op, {x}); },
+      [](const Tensor& x) { return call(threshold_op, {x, 0.5, 2.0}); },
+      [](const Tensor& x) { return prelu(x, tensor({0.25}, {1})); },
+      [](const Tensor& x) { return maximum(x, 0.5); },
+      [](const Tensor& x) { return minimum(0.5, x); },
+      [](const Tensor& x) { return call(relu_op, {to(x, Dtype::f32)}); },
+  };
+  int number = 0;
+  for (const F f : functions) {
+    const Tensor x = leaf({-2, -0.25, 0.75, 3}, {4}), y = sum(f(x));
+    const Tensor g = grad({&y, 1}, {&x, 1}, {}, {.create_graph = true})[0], s = sum(g);
+    expect_same(values(grad({&s, 1}, {&x, 1}, {}, {.retain_graph = true})[0]), {0, 0, 0, 0}, format("function {}", number++).c_str());
+    backward({&s, 1}, {});
+    expect_same(values(grad_of(x)), {0, 0, 0, 0}, "backward");
+  }
+}
+
+TEST_F(Elementwise, BothThatChooseAreConnected) {
+  const Tensor a = leaf({1, 2, 3}, {3}), b = leaf({2}, {1}), y = sum(mul(maximum(a, b), a));
+  const Tensor g = grad({&y, 1}, {&a, 1}, {}, {.create_graph = true})[0], s = sum(g);
+  const Tensor inputs[] = {a, b};
+  const Tensors second = grad({&s, 1}, inputs, {});
+  expect_same(values(second[0]), {0, 1, 2}, "by a");          // g = max(a, b) + a [a > b], half at a tie
+  expect_same(values(second[1]), {1.5}, "by b");
+}
+
 TEST_F(Elementwise, SpecialValues) {
   const Tensor x = tensor({kNaN, kInf, -kInf, -0.0}, {4});
   expect_same(values(sign(x)), {0, 1, -1, 0}, "sign");

@@ -97,7 +97,7 @@ static void test_register(gradus_context *ctx) {
   info.struct_size = sizeof info;
   CHECK(gradus_op_describe(op, &info) == GRADUS_OK);
   CHECK(strcmp(info.name, "test.swish") == 0 && strcmp(info.schema, "test.swish(Tensor x, float beta=1.0, int[] unused=[1, 2]) -> Tensor") == 0);
-  CHECK(strcmp(info.summary, "x * sigmoid(beta * x)") == 0 && info.flags == GRADUS_OP_DIFFERENTIABLE && info.required_arguments == 1);
+  CHECK(strcmp(info.summary, "x * sigmoid(beta * x)") == 0 && info.flags == (GRADUS_OP_DIFFERENTIABLE | GRADUS_OP_OUT) && info.required_arguments == 1);
   memset(&argument, 0, sizeof argument);
   argument.struct_size = sizeof argument;
   CHECK(gradus_op_describe_argument(op, 0, &argument) == GRADUS_OK && argument.flags == GRADUS_ARG_GRADIENT_FLOWS);
@@ -296,16 +296,20 @@ static gradus_status copy_forward(void *user, gradus_context *ctx, const gradus_
 static void test_without_backward(gradus_context *ctx) {
   gradus_op_definition d = definition("test.copy", "(Tensor x) -> Tensor", copy_forward, NULL);
   const gradus_op *op = NULL;
-  const double v[] = {3};
-  gradus_tensor *x = vector(ctx, v, 1);
+  const double v[] = {3}, zeros[] = {0, 0};
+  gradus_tensor *x = vector(ctx, v, 1), *out;
   gradus_value a, y;
   gradus_op_info info;
   OK(gradus_op_register(ctx, &d, &op));
   memset(&info, 0, sizeof info);
   info.struct_size = sizeof info;
-  CHECK(gradus_op_describe(op, &info) == GRADUS_OK && info.flags == 0 && strcmp(info.summary, "") == 0);
-  OK(gradus_tensor_set_requires_grad(ctx, x, 1));
+  CHECK(gradus_op_describe(op, &info) == GRADUS_OK && info.flags == GRADUS_OP_OUT && strcmp(info.summary, "") == 0);
   a = tensor_value(x);
+  out = vector(ctx, zeros, 2);
+  OK(gradus_invoke_out(ctx, op, &a, 1, &out, 1));
+  VALUES(out, v, 1);
+  gradus_release(out);
+  OK(gradus_tensor_set_requires_grad(ctx, x, 1));
   OK(gradus_invoke(ctx, op, &a, 1, &y, 1, NULL));
   FAILS(gradus_backward(ctx, &y.u.tensor, 1, NULL, NULL), GRADUS_E_UNSUPPORTED, "test.copy|backward");
   gradus_release(y.u.tensor); gradus_release(x);

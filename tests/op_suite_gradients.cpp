@@ -11,6 +11,9 @@ using Function = std::function<double(const Inputs&)>;
 // Ops that stop gradients on purpose.
 const Exceptions kStops = {
     {"normal_around", "no gradient flows through random numbers, as in PyTorch"},
+    {"normal_around_mean", "no gradient flows through random numbers, as in PyTorch"},
+    {"linspace_tensor", "its ends are read as numbers"},
+    {"logspace_tensor", "its ends are read as numbers"},
     {"nextafter", "its steps are no slope, as in PyTorch"},
     {"detach", "is there to stop them"},
     {"detach_copy", "a copy of what detach returns"},

@@ -169,5 +169,40 @@ TEST_F(Views, AWriteFromOverlappingMemoryReadsTheOldValues) {
   EXPECT_EQ(values(c), (Doubles{1, 3, 2, 4}));
 }
 
+// Memory beyond a tensor that has no base: what lies outside gets no gradient, and a write there changes none.
+TEST_F(Views, AsStridedReachesOverTheWholeMemory) {
+  const Tensor memory = tensor({0, 1, 2, 3, 4, 5}, {6}), part = detach(slice(memory, 0, 2, 4));
+  const auto all = [](const Tensor& t) { return call(as_strided_op, {t, Sizes{6}, Sizes{1}, 0}); };
+  EXPECT_EQ(values(all(part)), (Doubles{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(values(call(as_strided_op, {part, Sizes{2}, Sizes{1}})), (Doubles{2, 3}));
+  expect_error(Status::shape, "as_strided: size [7], stride [1] and offset 0 reach beyond the 6 elements of the memory",
+               [&] { call(as_strided_op, {part, Sizes{7}, Sizes{1}, 0}); });
+  expect_error(Status::shape, "as_strided: size [2], stride [1] and offset 5", [&] { call(as_strided_op, {part, Sizes{2}, Sizes{1}, 5}); });
+
+  set_requires_grad(part.impl(), true);
+  const Tensor y = all(part), z = sum(mul(mul(y, y), tensor({1, 2, 3, 4, 5, 6}, {6})));
+  const Tensor g = grad({&z, 1}, {&part, 1}, {}, {.create_graph = true})[0];
+  EXPECT_EQ(values(g), (Doubles{2 * 3 * 2, 2 * 4 * 3}));
+  const Tensor s = sum(mul(g, tensor({10, 100}, {2})));
+  EXPECT_EQ(values(grad({&s, 1}, {&part, 1}, {})[0]), (Doubles{60, 800}));
+
+  // Each element twice, in part beyond.
+  const Tensor windows = sum(mul(call(as_strided_op, {part, Sizes{3, 2}, Sizes{1, 1}, 1}), tensor({1, 2, 3, 4, 5, 6}, {3, 2})));
+  EXPECT_EQ(values(grad({&windows, 1}, {&part, 1}, {})[0]), (Doubles{2 + 3, 4 + 5}));
+}
+
+TEST_F(Views, AWriteBeyondATensorReachesItsPart) {
+  const Tensor memory = tensor({0, 1, 2, 3, 4, 5}, {6}), part = detach(slice(memory, 0, 2, 4)), w = leaf({1, 2, 3}, {3});
+  const Tensor region = call(as_strided_op, {part, Sizes{3}, Sizes{1}, 0});
+  call_in_place(copy_op, {region, mul(w, 10)});
+  EXPECT_EQ(values(memory), (Doubles{10, 20, 30, 3, 4, 5}));
+  backward(sum(mul(part, tensor({7, 8}, {2}))));
+  EXPECT_EQ(values(grad_of(w)), (Doubles{0, 0, 70}));
+  const Tensor v = leaf({5}, {1});
+  call_in_place(copy_op, {call(as_strided_op, {part, Sizes{1}, Sizes{1}, 5}), v});             // wholly outside
+  const Tensor after = sum(part);
+  EXPECT_EQ(values(grad({&after, 1}, {&v, 1}, {})[0]), Doubles{0});
+}
+
 }  // namespace
 }  // namespace gradus

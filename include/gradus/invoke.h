@@ -58,6 +58,22 @@ GRADUS_API gradus_status gradus_invoke(gradus_context *ctx, const gradus_op *op,
                                        size_t argument_count, gradus_value *results /* [null ok] */,
                                        size_t result_capacity, size_t *result_count);        /* since:1 */
 
+/*
+ * Calls an operation that returns tensors of its own (GRADUS_OP_OUT in its info) and writes the results into given ones,
+ * PyTorch's out=. outs: one tensor [borrow] for each result, in order; out_count of them.
+ * A tensor of the result's shape keeps its memory and strides; one of another shape is resized: its shape, strides and, if it is
+ * too small, its memory are new, and pointers that gradus_tensor_describe gave are no longer valid. The result's dtype must be
+ * castable to the tensor's (no float into integers, nothing but bool into bool: else DTYPE). A dtype argument left to its default
+ * is that of the only out, where the operation takes no tensors or theirs can be cast to it. An out may be an argument of the
+ * same shape as the result. Nothing is recorded.
+ * UNSUPPORTED: the operation writes in place, or returns an argument or a view. STATE: recording is on and an argument or
+ * out requires grad; the memory of an out is read-only or seen several times through it; or it would have to be resized and requires
+ * grad, is a view, is wrapped memory, or shares memory that is too small. VALUE: not one out for each result, outs share memory, or one
+ * shares part of an argument's. SHAPE: an out that is an argument has another shape than the result. Then no out has changed.
+ */
+GRADUS_API gradus_status gradus_invoke_out(gradus_context *ctx, const gradus_op *op, const gradus_value *arguments,
+                                           size_t argument_count, gradus_tensor *const *outs, size_t out_count); /* since:1 */
+
 /* One call of a batch. */
 typedef struct gradus_call {
   uint64_t argument_count;
@@ -95,7 +111,8 @@ enum {
   GRADUS_OP_IN_PLACE       = 0x2, /* writes its first argument */
   GRADUS_OP_VIEW           = 0x4, /* results share the storage of the first argument */
   GRADUS_OP_RANDOM         = 0x8,
-  GRADUS_OP_LIST_RESULT    = 0x20 /* the number of results depends on the arguments */
+  GRADUS_OP_LIST_RESULT    = 0x20, /* the number of results depends on the arguments */
+  GRADUS_OP_OUT            = 0x40 /* gradus_invoke_out takes it */
 };
 GRADUS_API gradus_status gradus_op_describe(const gradus_op *op, gradus_op_info *info);      /* since:1 */
 
@@ -123,7 +140,7 @@ GRADUS_API gradus_status gradus_op_describe_argument(const gradus_op *op, uint32
 /*
  * All of it as one JSON text, UTF-8: {"level", "ops": [{"name", "schema", "doc", "serves": [...], "arguments": [{"name",
  * "schema_name", "type", "list", "optional", "default", "keyword_only", "written"}], "results": [{"name", "type", "list"}],
- * "differentiable", "in_place", "view", "random"}]}. "type" is "tensor", "int", "float", "bool", "number", "dtype", "text" or
+ * "differentiable", "in_place", "view", "random", "out"}]}. "type" is "tensor", "int", "float", "bool", "number", "dtype", "text" or
  * "other" (give nothing). At most capacity bytes are written, a 0 at the end included; length receives the bytes of the whole.
  */
 GRADUS_API gradus_status gradus_registry_json(char *buffer, size_t capacity, size_t *length); /* since:1 */

@@ -1071,17 +1071,6 @@ template <class T> class Methods {
     detail::one<T>(op_, {self(), other});
     return self();
   }
-  // The number next to self toward other, of the same dtype. No gradient.
-  T nextafter(const Operand& other) const {
-    static const detail::Op op_("nextafter");
-    return detail::one<T>(op_, {self(), other});
-  }
-  // The number next to self toward other, of the same dtype. No gradient.
-  const T& nextafter_(const Operand& other) const {
-    static const detail::Op op_("nextafter_");
-    detail::one<T>(op_, {self(), other});
-    return self();
-  }
   // 0 below 0, 1 above, and values where self is 0. No gradient.
   T heaviside(const Operand& values) const {
     static const detail::Op op_("heaviside");
@@ -1189,6 +1178,17 @@ template <class T> class Methods {
   // The least common multiple of integers.
   const T& lcm_(const Operand& other) const {
     static const detail::Op op_("lcm_");
+    detail::one<T>(op_, {self(), other});
+    return self();
+  }
+  // The number next to self toward other, of the same dtype. No gradient.
+  T nextafter(const Operand& other) const {
+    static const detail::Op op_("nextafter");
+    return detail::one<T>(op_, {self(), other});
+  }
+  // The number next to self toward other, of the same dtype. No gradient.
+  const T& nextafter_(const Operand& other) const {
+    static const detail::Op op_("nextafter_");
     detail::one<T>(op_, {self(), other});
     return self();
   }
@@ -1809,15 +1809,27 @@ template <class T> class Methods {
     static const detail::Op op_("alias");
     return detail::one<T>(op_, {self()});
   }
-  // The same elements without history: no gradient flows through. A write through it raises the version of self.
+  // The same elements without history: no gradient flows through. A write through it raises the version of self. detach_ cuts ...
   T detach() const {
     static const detail::Op op_("detach");
     return detail::one<T>(op_, {self()});
+  }
+  // The same elements without history: no gradient flows through. A write through it raises the version of self. detach_ cuts ...
+  const T& detach_() const {
+    static const detail::Op op_("detach_");
+    detail::one<T>(op_, {self()});
+    return self();
   }
   // A matrix with rows and columns exchanged; vectors and scalars as they are.
   T t() const {
     static const detail::Op op_("t");
     return detail::one<T>(op_, {self()});
+  }
+  // A matrix with rows and columns exchanged; vectors and scalars as they are.
+  const T& t_() const {
+    static const detail::Op op_("t_");
+    detail::one<T>(op_, {self()});
+    return self();
   }
   // The last two dimensions exchanged.
   T mT() const {
@@ -1834,15 +1846,33 @@ template <class T> class Methods {
     static const detail::Op op_("transpose");
     return detail::one<T>(op_, {self(), dim0, dim1});
   }
+  // Two dimensions exchanged.
+  const T& transpose_(int64_t dim0, int64_t dim1) const {
+    static const detail::Op op_("transpose_");
+    detail::one<T>(op_, {self(), dim0, dim1});
+    return self();
+  }
   // Two dimensions exchanged: transpose.
   T swapaxes(int64_t axis0, int64_t axis1) const {
     static const detail::Op op_("swapaxes");
     return detail::one<T>(op_, {self(), axis0, axis1});
   }
   // Two dimensions exchanged: transpose.
+  const T& swapaxes_(int64_t axis0, int64_t axis1) const {
+    static const detail::Op op_("swapaxes_");
+    detail::one<T>(op_, {self(), axis0, axis1});
+    return self();
+  }
+  // Two dimensions exchanged: transpose.
   T swapdims(int64_t dim0, int64_t dim1) const {
     static const detail::Op op_("swapdims");
     return detail::one<T>(op_, {self(), dim0, dim1});
+  }
+  // Two dimensions exchanged: transpose.
+  const T& swapdims_(int64_t dim0, int64_t dim1) const {
+    static const detail::Op op_("swapdims_");
+    detail::one<T>(op_, {self(), dim0, dim1});
+    return self();
   }
   // The dimensions in another order: dimension i of the result is dims[i] of self.
   T permute(const IntList& dims) const {
@@ -1864,10 +1894,22 @@ template <class T> class Methods {
     static const detail::Op op_("squeeze");
     return detail::one<T>(op_, {self(), dim});
   }
+  // Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
+  const T& squeeze_(const IntList& dim = {}) const {
+    static const detail::Op op_("squeeze_");
+    detail::one<T>(op_, {self(), dim});
+    return self();
+  }
   // A dimension of size 1 put in at dim.
   T unsqueeze(int64_t dim) const {
     static const detail::Op op_("unsqueeze");
     return detail::one<T>(op_, {self(), dim});
+  }
+  // A dimension of size 1 put in at dim.
+  const T& unsqueeze_(int64_t dim) const {
+    static const detail::Op op_("unsqueeze_");
+    detail::one<T>(op_, {self(), dim});
+    return self();
   }
   // The part at one index of a dimension, which the result lacks.
   T select(int64_t dim, int64_t index) const {
@@ -2005,10 +2047,16 @@ template <class T> class Methods {
     static const detail::Op op_("as_strided_scatter");
     return detail::one<T>(op_, {self(), src, size, stride, storage_offset});
   }
-  // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+  // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice. Elements ...
   T as_strided(const IntList& size, const IntList& stride, std::optional<int64_t> storage_offset = {}) const {
     static const detail::Op op_("as_strided");
     return detail::one<T>(op_, {self(), size, stride, storage_offset});
+  }
+  // A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice. Elements ...
+  const T& as_strided_(const IntList& size, const IntList& stride, std::optional<int64_t> storage_offset = {}) const {
+    static const detail::Op op_("as_strided_");
+    detail::one<T>(op_, {self(), size, stride, storage_offset});
+    return self();
   }
   // Matrices of zeros in dim1 and dim2 with the last dimension of self on a diagonal.
   T diag_embed(int64_t offset = 0, int64_t dim1 = -2, int64_t dim2 = -1) const {
@@ -2376,6 +2424,28 @@ template <class T> class Methods {
   const T& fill_diagonal_(Scalar fill_value, bool wrap = false) const {
     static const detail::Op op_("fill_diagonal_");
     detail::one<T>(op_, {self(), fill_value, wrap});
+    return self();
+  }
+  // The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor itself, ...
+  T resize(const IntList& size) const {
+    static const detail::Op op_("resize");
+    return detail::one<T>(op_, {self(), size});
+  }
+  // The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor itself, ...
+  const T& resize_(const IntList& size) const {
+    static const detail::Op op_("resize_");
+    detail::one<T>(op_, {self(), size});
+    return self();
+  }
+  // resize to the shape of the_template.
+  T resize_as(const T& the_template) const {
+    static const detail::Op op_("resize_as");
+    return detail::one<T>(op_, {self(), the_template});
+  }
+  // resize to the shape of the_template.
+  const T& resize_as_(const T& the_template) const {
+    static const detail::Op op_("resize_as_");
+    detail::one<T>(op_, {self(), the_template});
     return self();
   }
   // A copy with memory of its own, row-major; gradients flow through.
@@ -2756,6 +2826,11 @@ template <class T> class Methods {
     static const detail::Op op_("hinge_embedding_loss");
     return detail::one<T>(op_, {self(), target, margin, reduction});
   }
+  // Hinge loss with several classes per row, listed in target up to the first -1: the sum of max(0, 1 - (x[target] - x[other])) ...
+  T multilabel_margin_loss(const T& target, int64_t reduction = 1) const {
+    static const detail::Op op_("multilabel_margin_loss");
+    return detail::one<T>(op_, {self(), target, reduction});
+  }
   // Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
   std::tuple<T, T> nll_loss_forward(const T& target, const T& weight, int64_t reduction, int64_t ignore_index) const {
     static const detail::Op op_("nll_loss_forward");
@@ -2787,6 +2862,17 @@ template <class T> class Methods {
                       int64_t reduction = 1) const {
     static const detail::Op op_("multi_margin_loss");
     return detail::one<T>(op_, {self(), target, p, margin, weight, reduction});
+  }
+  // x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.
+  T rrelu(Scalar lower = 0.125, Scalar upper = 0.3333333333333333, bool training = false) const {
+    static const detail::Op op_("rrelu");
+    return detail::one<T>(op_, {self(), lower, upper, training});
+  }
+  // x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.
+  const T& rrelu_(Scalar lower = 0.125, Scalar upper = 0.3333333333333333, bool training = false) const {
+    static const detail::Op op_("rrelu_");
+    detail::one<T>(op_, {self(), lower, upper, training});
+    return self();
   }
   // The largest element of each window and its place in the plane; NaN counts as the largest. No stride: that of the kernel.
   std::tuple<T, T> max_pool1d_with_indices(const IntList& kernel_size, const IntList& stride = {},
@@ -2998,6 +3084,16 @@ template <class T> class Methods {
   T channel_shuffle(int64_t groups) const {
     static const detail::Op op_("channel_shuffle");
     return detail::one<T>(op_, {self(), groups});
+  }
+  // narrow from an index in a tensor of no dimensions.
+  T narrow_tensor(int64_t dim, const T& start, int64_t length) const {
+    static const detail::Op op_("narrow_tensor");
+    return detail::one<T>(op_, {self(), dim, start, length});
+  }
+  // tensor_split into so many sections, a tensor of no dimensions, or at the indices in a vector.
+  std::vector<T> tensor_split_tensor(const T& tensor_indices_or_sections, int64_t dim = 0) const {
+    static const detail::Op op_("tensor_split_tensor");
+    return detail::many<T>(op_, {self(), tensor_indices_or_sections, dim});
   }
   // log_sigmoid, and exp(-|x|) as the buffer that PyTorch's backward asks for.
   std::tuple<T, T> log_sigmoid_forward() const {

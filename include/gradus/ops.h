@@ -1572,22 +1572,6 @@ GRADUS_API gradus_status gradus_logaddexp2_(gradus_context *ctx, gradus_tensor *
                                             gradus_tensor **result);
 
 /*
- * The number next to self toward other, of the same dtype. No gradient.
- *   nextafter(Tensor self, Tensor other) -> Tensor
- * since:1
- */
-GRADUS_API gradus_status gradus_nextafter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
-                                          gradus_tensor **result);
-
-/*
- * The number next to self toward other, of the same dtype. No gradient.
- *   nextafter_(Tensor(a!) self, Tensor other) -> Tensor(a!)
- * since:1
- */
-GRADUS_API gradus_status gradus_nextafter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
-                                           gradus_tensor **result);
-
-/*
  * 0 below 0, 1 above, and values where self is 0. No gradient.
  *   heaviside(Tensor self, Tensor values) -> Tensor
  * since:1
@@ -1792,6 +1776,30 @@ GRADUS_API gradus_status gradus_lcm(gradus_context *ctx, const gradus_tensor *in
  */
 GRADUS_API gradus_status gradus_lcm_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
                                      gradus_tensor **result);
+
+/*
+ * The number next to self toward other, of the same dtype. No gradient.
+ *   nextafter(Tensor self, Tensor other) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nextafter(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                          gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_nextafter_scalar(gradus_context *ctx, const gradus_tensor *input, double other,
+                                                gradus_tensor **result);
+
+/*
+ * The number next to self toward other, of the same dtype. No gradient.
+ *   nextafter_(Tensor(a!) self, Tensor other) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_nextafter_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *other,
+                                           gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_nextafter_scalar_(gradus_context *ctx, gradus_tensor *input, double other,
+                                                gradus_tensor **result);
 
 /*
  * Whether self < other.
@@ -2860,10 +2868,19 @@ GRADUS_API gradus_status gradus_alias(gradus_context *ctx, const gradus_tensor *
 
 /*
  * The same elements without history: no gradient flows through. A write through it raises the version of self.
+ * detach_ cuts the tensor itself off, which may not be a view.
  *   detach(Tensor(a) self) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_detach(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The same elements without history: no gradient flows through. A write through it raises the version of self.
+ * detach_ cuts the tensor itself off, which may not be a view.
+ *   detach_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_detach_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
  * A matrix with rows and columns exchanged; vectors and scalars as they are.
@@ -2871,6 +2888,13 @@ GRADUS_API gradus_status gradus_detach(gradus_context *ctx, const gradus_tensor 
  * since:1
  */
 GRADUS_API gradus_status gradus_t(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * A matrix with rows and columns exchanged; vectors and scalars as they are.
+ *   t_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_t_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
 
 /*
  * The last two dimensions exchanged.
@@ -2895,6 +2919,14 @@ GRADUS_API gradus_status gradus_transpose(gradus_context *ctx, const gradus_tens
                                           gradus_tensor **result);
 
 /*
+ * Two dimensions exchanged.
+ *   transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_transpose_(gradus_context *ctx, gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                           gradus_tensor **result);
+
+/*
  * Two dimensions exchanged: transpose.
  *   swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)
  * since:1
@@ -2904,11 +2936,27 @@ GRADUS_API gradus_status gradus_swapaxes(gradus_context *ctx, const gradus_tenso
 
 /*
  * Two dimensions exchanged: transpose.
+ *   swapaxes_(Tensor(a!) self, int axis0, int axis1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_swapaxes_(gradus_context *ctx, gradus_tensor *input, int64_t axis0, int64_t axis1,
+                                          gradus_tensor **result);
+
+/*
+ * Two dimensions exchanged: transpose.
  *   swapdims(Tensor(a) self, int dim0, int dim1) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_swapdims(gradus_context *ctx, const gradus_tensor *input, int64_t dim0, int64_t dim1,
                                          gradus_tensor **result);
+
+/*
+ * Two dimensions exchanged: transpose.
+ *   swapdims_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_swapdims_(gradus_context *ctx, gradus_tensor *input, int64_t dim0, int64_t dim1,
+                                          gradus_tensor **result);
 
 /*
  * The dimensions in another order: dimension i of the result is dims[i] of self.
@@ -2945,12 +2993,28 @@ GRADUS_API gradus_status gradus_squeeze(gradus_context *ctx, const gradus_tensor
                                         size_t dim_count, gradus_tensor **result);
 
 /*
+ * Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
+ *   squeeze_(Tensor(a!) self, int[1]? dim=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_squeeze_(gradus_context *ctx, gradus_tensor *input, const int64_t *dim,
+                                         size_t dim_count, gradus_tensor **result);
+
+/*
  * A dimension of size 1 put in at dim.
  *   unsqueeze(Tensor(a) self, int dim) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_unsqueeze(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
                                           gradus_tensor **result);
+
+/*
+ * A dimension of size 1 put in at dim.
+ *   unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_unsqueeze_(gradus_context *ctx, gradus_tensor *input, int64_t dim,
+                                           gradus_tensor **result);
 
 /*
  * The part at one index of a dimension, which the result lacks.
@@ -3210,12 +3274,23 @@ GRADUS_API gradus_status gradus_as_strided_scatter(gradus_context *ctx, const gr
 
 /*
  * A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+ * Elements of the memory that belong neither to self nor to its base get no gradient.
  *   as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)
  * since:1
  */
 GRADUS_API gradus_status gradus_as_strided(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
                                            size_t size_count, const int64_t *stride, size_t stride_count,
                                            const int64_t *storage_offset, gradus_tensor **result);
+
+/*
+ * A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+ * Elements of the memory that belong neither to self nor to its base get no gradient.
+ *   as_strided_(Tensor(a!) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_as_strided_(gradus_context *ctx, gradus_tensor *input, const int64_t *size,
+                                            size_t size_count, const int64_t *stride, size_t stride_count,
+                                            const int64_t *storage_offset, gradus_tensor **result);
 
 /*
  * Matrices of zeros in dim1 and dim2 with the last dimension of self on a diagonal.
@@ -4001,6 +4076,42 @@ GRADUS_API gradus_status gradus_fill_diagonal_(gradus_context *ctx, gradus_tenso
                                                int32_t wrap, gradus_tensor **result);
 
 /*
+ * The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor
+ * itself, keeps its elements in the order of memory and leaves what is new undefined; it takes no views, no wrapped
+ * memory and nothing that requires grad.
+ *   resize(Tensor self, int[] size, *, Layout? memory_format=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resize(gradus_context *ctx, const gradus_tensor *input, const int64_t *size,
+                                       size_t size_count, gradus_tensor **result);
+
+/*
+ * The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor
+ * itself, keeps its elements in the order of memory and leaves what is new undefined; it takes no views, no wrapped
+ * memory and nothing that requires grad.
+ *   resize_(Tensor(a!) self, int[] size, *, Layout? memory_format=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resize_(gradus_context *ctx, gradus_tensor *input, const int64_t *size,
+                                        size_t size_count, gradus_tensor **result);
+
+/*
+ * resize to the shape of the_template.
+ *   resize_as(Tensor self, Tensor the_template, *, Layout? memory_format=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resize_as(gradus_context *ctx, const gradus_tensor *input,
+                                          const gradus_tensor *the_template, gradus_tensor **result);
+
+/*
+ * resize to the shape of the_template.
+ *   resize_as_(Tensor(a!) self, Tensor the_template, *, Layout? memory_format=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resize_as_(gradus_context *ctx, gradus_tensor *input, const gradus_tensor *the_template,
+                                           gradus_tensor **result);
+
+/*
  * A copy with memory of its own, row-major; gradients flow through.
  *   clone(Tensor self, *, Layout? memory_format=None) -> Tensor
  * since:1
@@ -4268,6 +4379,14 @@ GRADUS_API gradus_status gradus_randn_like(gradus_context *ctx, const gradus_ten
  */
 GRADUS_API gradus_status gradus_randint(gradus_context *ctx, int64_t low, int64_t high, const int64_t *size,
                                         size_t size_count, int32_t dtype, gradus_tensor **result);
+
+/*
+ * randint from 0.
+ *   randint_below(int high, int[] size, *, ScalarType? dtype=long) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_randint_below(gradus_context *ctx, int64_t high, const int64_t *size, size_t size_count,
+                                              int32_t dtype, gradus_tensor **result);
 
 /*
  * Integers from low to high - 1 in the shape and dtype of self; one number alone is high, and low 0.
@@ -4550,6 +4669,15 @@ GRADUS_API gradus_status gradus_linear(gradus_context *ctx, const gradus_tensor 
                                        const gradus_tensor *bias, gradus_tensor **result);
 
 /*
+ * x1' weight[o] x2 + bias[o] for each output o, over the last dimension of the inputs.
+ *   bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_bilinear(gradus_context *ctx, const gradus_tensor *input1, const gradus_tensor *input2,
+                                         const gradus_tensor *weight, const gradus_tensor *bias,
+                                         gradus_tensor **result);
+
+/*
  * All products of an element of one vector with one of the other.
  *   outer(Tensor self, Tensor vec2) -> Tensor
  * since:1
@@ -4811,6 +4939,16 @@ GRADUS_API gradus_status gradus_multilabel_soft_margin_loss(gradus_context *ctx,
                                                 int64_t reduction, gradus_tensor **result);
 
 /*
+ * Hinge loss with several classes per row, listed in target up to the first -1: the sum of max(0, 1 - (x[target] -
+ * x[other])) / C.
+ *   multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_multilabel_margin_loss(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *target, int64_t reduction,
+                                                gradus_tensor **result);
+
+/*
  * Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
  *   nll_loss_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight)
  * since:1
@@ -4880,6 +5018,24 @@ GRADUS_API gradus_status gradus_multi_margin_loss(gradus_context *ctx, const gra
                                                 const gradus_tensor *target, double p, double margin,
                                                 const gradus_tensor *weight, int64_t reduction,
                                                 gradus_tensor **result);
+
+/*
+ * x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is
+ * their mean.
+ *   rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Layout? generator=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rrelu(gradus_context *ctx, const gradus_tensor *input, double lower, double upper,
+                                      int32_t training, gradus_tensor **result);
+
+/*
+ * x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is
+ * their mean.
+ *   rrelu_(Tensor(a!) self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Layout? generator=None) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_rrelu_(gradus_context *ctx, gradus_tensor *input, double lower, double upper,
+                                       int32_t training, gradus_tensor **result);
 
 /*
  * Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train
@@ -5861,6 +6017,93 @@ GRADUS_API gradus_status gradus_pixel_unshuffle(gradus_context *ctx, const gradu
  * since:1
  */
 GRADUS_API gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradus_tensor *input, int64_t groups,
+                                                gradus_tensor **result);
+
+/*
+ * narrow from an index in a tensor of no dimensions.
+ *   narrow_tensor(Tensor(a) self, int dim, Tensor start, int length) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_narrow_tensor(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
+                                              const gradus_tensor *start, int64_t length, gradus_tensor **result);
+
+/*
+ * tensor_split into so many sections, a tensor of no dimensions, or at the indices in a vector.
+ *   tensor_split_tensor(Tensor(a) self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor(a)[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_tensor_split_tensor(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *tensor_indices_or_sections, int64_t dim,
+                                                gradus_tensor **results, size_t capacity, size_t *count);
+
+/*
+ * atleast_1d of each tensor.
+ *   atleast_1d_list(Tensor[] tensors) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_1d_list(gradus_context *ctx, gradus_tensor *const *tensors,
+                                                size_t tensors_count, gradus_tensor **results, size_t capacity,
+                                                size_t *count);
+
+/*
+ * atleast_2d of each tensor.
+ *   atleast_2d_list(Tensor[] tensors) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_2d_list(gradus_context *ctx, gradus_tensor *const *tensors,
+                                                size_t tensors_count, gradus_tensor **results, size_t capacity,
+                                                size_t *count);
+
+/*
+ * atleast_3d of each tensor.
+ *   atleast_3d_list(Tensor[] tensors) -> Tensor[]
+ * since:1
+ */
+GRADUS_API gradus_status gradus_atleast_3d_list(gradus_context *ctx, gradus_tensor *const *tensors,
+                                                size_t tensors_count, gradus_tensor **results, size_t capacity,
+                                                size_t *count);
+
+/*
+ * linspace between tensors of no dimensions, or between one and a number. No gradient flows to them.
+ *   linspace_tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linspace_tensor(gradus_context *ctx, const gradus_tensor *start,
+                                                const gradus_tensor *stop, int64_t steps, int32_t dtype,
+                                                gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_linspace_tensor_scalar(gradus_context *ctx, const gradus_tensor *start, double stop,
+                                                int64_t steps, int32_t dtype, gradus_tensor **result);
+
+/*
+ * logspace between tensors of no dimensions, or between one and a number. No gradient flows to them.
+ *   logspace_tensor(Tensor start, Tensor end, int steps, float base=1e+01, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logspace_tensor(gradus_context *ctx, const gradus_tensor *start,
+                                                const gradus_tensor *stop, int64_t steps, double base_value,
+                                                int32_t dtype, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_logspace_tensor_scalar(gradus_context *ctx, const gradus_tensor *start, double stop,
+                                                int64_t steps, double base_value, int32_t dtype,
+                                                gradus_tensor **result);
+
+/*
+ * Normal numbers of one mean and standard deviation.
+ *   normal_sized(float mean, float std, int[] size, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_normal_sized(gradus_context *ctx, double mean, double std, const int64_t *size,
+                                             size_t size_count, int32_t dtype, gradus_tensor **result);
+
+/*
+ * Normal numbers, each with a mean of its own. No gradient flows.
+ *   normal_around_mean(Tensor mean, float std=1.0) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_normal_around_mean(gradus_context *ctx, const gradus_tensor *mean, double std,
                                                 gradus_tensor **result);
 
 /*

@@ -1175,18 +1175,6 @@ inline Tensor logaddexp2_(const Operand& input, const Operand& other) {
   return detail::one<Tensor>(op_, {input, other});
 }
 
-// The number next to self toward other, of the same dtype. No gradient.
-inline Tensor nextafter(const Operand& input, const Operand& other) {
-  static const detail::Op op_("nextafter");
-  return detail::one<Tensor>(op_, {input, other});
-}
-
-// The number next to self toward other, of the same dtype. No gradient.
-inline Tensor nextafter_(const Operand& input, const Operand& other) {
-  static const detail::Op op_("nextafter_");
-  return detail::one<Tensor>(op_, {input, other});
-}
-
 // 0 below 0, 1 above, and values where self is 0. No gradient.
 inline Tensor heaviside(const Operand& input, const Operand& values) {
   static const detail::Op op_("heaviside");
@@ -1304,6 +1292,18 @@ inline Tensor lcm(const Operand& input, const Operand& other) {
 // The least common multiple of integers.
 inline Tensor lcm_(const Operand& input, const Operand& other) {
   static const detail::Op op_("lcm_");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The number next to self toward other, of the same dtype. No gradient.
+inline Tensor nextafter(const Tensor& input, const Operand& other) {
+  static const detail::Op op_("nextafter");
+  return detail::one<Tensor>(op_, {input, other});
+}
+
+// The number next to self toward other, of the same dtype. No gradient.
+inline Tensor nextafter_(const Tensor& input, const Operand& other) {
+  static const detail::Op op_("nextafter_");
   return detail::one<Tensor>(op_, {input, other});
 }
 
@@ -2071,15 +2071,27 @@ inline Tensor alias(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
-// The same elements without history: no gradient flows through. A write through it raises the version of self.
+// The same elements without history: no gradient flows through. A write through it raises the version of self. detach_ cuts ...
 inline Tensor detach(const Tensor& input) {
   static const detail::Op op_("detach");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The same elements without history: no gradient flows through. A write through it raises the version of self. detach_ cuts ...
+inline Tensor detach_(const Tensor& input) {
+  static const detail::Op op_("detach_");
   return detail::one<Tensor>(op_, {input});
 }
 
 // A matrix with rows and columns exchanged; vectors and scalars as they are.
 inline Tensor t(const Tensor& input) {
   static const detail::Op op_("t");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// A matrix with rows and columns exchanged; vectors and scalars as they are.
+inline Tensor t_(const Tensor& input) {
+  static const detail::Op op_("t_");
   return detail::one<Tensor>(op_, {input});
 }
 
@@ -2101,6 +2113,12 @@ inline Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
   return detail::one<Tensor>(op_, {input, dim0, dim1});
 }
 
+// Two dimensions exchanged.
+inline Tensor transpose_(const Tensor& input, int64_t dim0, int64_t dim1) {
+  static const detail::Op op_("transpose_");
+  return detail::one<Tensor>(op_, {input, dim0, dim1});
+}
+
 // Two dimensions exchanged: transpose.
 inline Tensor swapaxes(const Tensor& input, int64_t axis0, int64_t axis1) {
   static const detail::Op op_("swapaxes");
@@ -2108,8 +2126,20 @@ inline Tensor swapaxes(const Tensor& input, int64_t axis0, int64_t axis1) {
 }
 
 // Two dimensions exchanged: transpose.
+inline Tensor swapaxes_(const Tensor& input, int64_t axis0, int64_t axis1) {
+  static const detail::Op op_("swapaxes_");
+  return detail::one<Tensor>(op_, {input, axis0, axis1});
+}
+
+// Two dimensions exchanged: transpose.
 inline Tensor swapdims(const Tensor& input, int64_t dim0, int64_t dim1) {
   static const detail::Op op_("swapdims");
+  return detail::one<Tensor>(op_, {input, dim0, dim1});
+}
+
+// Two dimensions exchanged: transpose.
+inline Tensor swapdims_(const Tensor& input, int64_t dim0, int64_t dim1) {
+  static const detail::Op op_("swapdims_");
   return detail::one<Tensor>(op_, {input, dim0, dim1});
 }
 
@@ -2137,9 +2167,21 @@ inline Tensor squeeze(const Tensor& input, const IntList& dim = {}) {
   return detail::one<Tensor>(op_, {input, dim});
 }
 
+// Dimensions of size 1 left out: all, or those in dim. Others in dim stay.
+inline Tensor squeeze_(const Tensor& input, const IntList& dim = {}) {
+  static const detail::Op op_("squeeze_");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
 // A dimension of size 1 put in at dim.
 inline Tensor unsqueeze(const Tensor& input, int64_t dim) {
   static const detail::Op op_("unsqueeze");
+  return detail::one<Tensor>(op_, {input, dim});
+}
+
+// A dimension of size 1 put in at dim.
+inline Tensor unsqueeze_(const Tensor& input, int64_t dim) {
+  static const detail::Op op_("unsqueeze_");
   return detail::one<Tensor>(op_, {input, dim});
 }
 
@@ -2332,10 +2374,17 @@ inline Tensor as_strided_scatter(const Tensor& input, const Tensor& src, const I
   return detail::one<Tensor>(op_, {input, src, size, stride, storage_offset});
 }
 
-// A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.
+// A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice. Elements ...
 inline Tensor as_strided(const Tensor& input, const IntList& size, const IntList& stride,
                          std::optional<int64_t> storage_offset = {}) {
   static const detail::Op op_("as_strided");
+  return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
+}
+
+// A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice. Elements ...
+inline Tensor as_strided_(const Tensor& input, const IntList& size, const IntList& stride,
+                          std::optional<int64_t> storage_offset = {}) {
+  static const detail::Op op_("as_strided_");
   return detail::one<Tensor>(op_, {input, size, stride, storage_offset});
 }
 
@@ -2889,6 +2938,30 @@ inline Tensor fill_diagonal_(const Tensor& input, Scalar fill_value, bool wrap =
   return detail::one<Tensor>(op_, {input, fill_value, wrap});
 }
 
+// The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor itself, ...
+inline Tensor resize(const Tensor& input, const IntList& size) {
+  static const detail::Op op_("resize");
+  return detail::one<Tensor>(op_, {input, size});
+}
+
+// The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor itself, ...
+inline Tensor resize_(const Tensor& input, const IntList& size) {
+  static const detail::Op op_("resize_");
+  return detail::one<Tensor>(op_, {input, size});
+}
+
+// resize to the shape of the_template.
+inline Tensor resize_as(const Tensor& input, const Tensor& the_template) {
+  static const detail::Op op_("resize_as");
+  return detail::one<Tensor>(op_, {input, the_template});
+}
+
+// resize to the shape of the_template.
+inline Tensor resize_as_(const Tensor& input, const Tensor& the_template) {
+  static const detail::Op op_("resize_as_");
+  return detail::one<Tensor>(op_, {input, the_template});
+}
+
 // A copy with memory of its own, row-major; gradients flow through.
 inline Tensor clone(const Tensor& input) {
   static const detail::Op op_("clone");
@@ -3091,6 +3164,12 @@ inline Tensor randn_like(const Tensor& input, Dtype dtype = {}) {
 inline Tensor randint(int64_t low, int64_t high, const IntList& size, Dtype dtype = {}) {
   static const detail::Op op_("randint");
   return detail::one<Tensor>(op_, {low, high, size, dtype});
+}
+
+// randint from 0.
+inline Tensor randint_below(int64_t high, const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op_("randint_below");
+  return detail::one<Tensor>(op_, {high, size, dtype});
 }
 
 // Integers from low to high - 1 in the shape and dtype of self; one number alone is high, and low 0.
@@ -3299,6 +3378,12 @@ inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bi
   return detail::one<Tensor>(op_, {input, weight, bias});
 }
 
+// x1' weight[o] x2 + bias[o] for each output o, over the last dimension of the inputs.
+inline Tensor bilinear(const Tensor& input1, const Tensor& input2, const Tensor& weight, const Tensor& bias = {}) {
+  static const detail::Op op_("bilinear");
+  return detail::one<Tensor>(op_, {input1, input2, weight, bias});
+}
+
 // All products of an element of one vector with one of the other.
 inline Tensor outer(const Tensor& input, const Tensor& vec2) {
   static const detail::Op op_("outer");
@@ -3492,6 +3577,12 @@ inline Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& tar
   return detail::one<Tensor>(op_, {input, target, weight, reduction});
 }
 
+// Hinge loss with several classes per row, listed in target up to the first -1: the sum of max(0, 1 - (x[target] - x[other])) ...
+inline Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, int64_t reduction = 1) {
+  static const detail::Op op_("multilabel_margin_loss");
+  return detail::one<Tensor>(op_, {input, target, reduction});
+}
+
 // Minus the weighted score of the right class by cell, summed or averaged; and the sum of the weights that counted.
 inline std::tuple<Tensor, Tensor> nll_loss_forward(const Tensor& input, const Tensor& target, const Tensor& weight,
                                                 int64_t reduction, int64_t ignore_index) {
@@ -3540,6 +3631,20 @@ inline Tensor multi_margin_loss(const Tensor& input, const Tensor& target, Scala
                                 const Tensor& weight = {}, int64_t reduction = 1) {
   static const detail::Op op_("multi_margin_loss");
   return detail::one<Tensor>(op_, {input, target, p, margin, weight, reduction});
+}
+
+// x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.
+inline Tensor rrelu(const Tensor& input, Scalar lower = 0.125, Scalar upper = 0.3333333333333333,
+                    bool training = false) {
+  static const detail::Op op_("rrelu");
+  return detail::one<Tensor>(op_, {input, lower, upper, training});
+}
+
+// x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.
+inline Tensor rrelu_(const Tensor& input, Scalar lower = 0.125, Scalar upper = 0.3333333333333333,
+                     bool training = false) {
+  static const detail::Op op_("rrelu_");
+  return detail::one<Tensor>(op_, {input, lower, upper, training});
 }
 
 // Each element is 0 with probability p, else divided by 1 - p; the second result says which were kept. With train false all ...
@@ -4235,6 +4340,62 @@ inline Tensor pixel_unshuffle(const Tensor& input, int64_t downscale_factor) {
 inline Tensor channel_shuffle(const Tensor& input, int64_t groups) {
   static const detail::Op op_("channel_shuffle");
   return detail::one<Tensor>(op_, {input, groups});
+}
+
+// narrow from an index in a tensor of no dimensions.
+inline Tensor narrow_tensor(const Tensor& input, int64_t dim, const Tensor& start, int64_t length) {
+  static const detail::Op op_("narrow_tensor");
+  return detail::one<Tensor>(op_, {input, dim, start, length});
+}
+
+// tensor_split into so many sections, a tensor of no dimensions, or at the indices in a vector.
+inline std::vector<Tensor> tensor_split_tensor(const Tensor& input, const Tensor& tensor_indices_or_sections,
+                                               int64_t dim = 0) {
+  static const detail::Op op_("tensor_split_tensor");
+  return detail::many<Tensor>(op_, {input, tensor_indices_or_sections, dim});
+}
+
+// atleast_1d of each tensor.
+inline std::vector<Tensor> atleast_1d_list(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("atleast_1d_list");
+  return detail::many<Tensor>(op_, {tensors});
+}
+
+// atleast_2d of each tensor.
+inline std::vector<Tensor> atleast_2d_list(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("atleast_2d_list");
+  return detail::many<Tensor>(op_, {tensors});
+}
+
+// atleast_3d of each tensor.
+inline std::vector<Tensor> atleast_3d_list(const BasicTensorList<Tensor>& tensors) {
+  static const detail::Op op_("atleast_3d_list");
+  return detail::many<Tensor>(op_, {tensors});
+}
+
+// linspace between tensors of no dimensions, or between one and a number. No gradient flows to them.
+inline Tensor linspace_tensor(const Tensor& start, const Operand& stop, int64_t steps, Dtype dtype = {}) {
+  static const detail::Op op_("linspace_tensor");
+  return detail::one<Tensor>(op_, {start, stop, steps, dtype});
+}
+
+// logspace between tensors of no dimensions, or between one and a number. No gradient flows to them.
+inline Tensor logspace_tensor(const Tensor& start, const Operand& stop, int64_t steps, double base_value = 1e+01,
+                              Dtype dtype = {}) {
+  static const detail::Op op_("logspace_tensor");
+  return detail::one<Tensor>(op_, {start, stop, steps, base_value, dtype});
+}
+
+// Normal numbers of one mean and standard deviation.
+inline Tensor normal_sized(double mean, double std, const IntList& size, Dtype dtype = {}) {
+  static const detail::Op op_("normal_sized");
+  return detail::one<Tensor>(op_, {mean, std, size, dtype});
+}
+
+// Normal numbers, each with a mean of its own. No gradient flows.
+inline Tensor normal_around_mean(const Tensor& mean, double std = 1) {
+  static const detail::Op op_("normal_around_mean");
+  return detail::one<Tensor>(op_, {mean, std});
 }
 
 // grad_output * y (1 - y), y the value of sigmoid.

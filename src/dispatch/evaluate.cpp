@@ -175,20 +175,43 @@ static void check_result(const Op& op, const Tensor& self, Dtype type, SizesRef 
   GRADUS_CHECK(same(sizes, self.sizes()), shape, "{}: a result of shape {} does not fit in {}", name(op), text(sizes), text(self.sizes()));
 }
 
-static void formula_in_place(const Op& op, const Args& args) {
-  const Tensor& self = args.tensor(0);
+// A formula's call, checked: what it computes, and into what.
+struct Prepared {
   Operands o;
-  gather(op, args, o);
-  if (op.check) op.check(args, o.type);
   Number attributes[kMaxAttributes];
-  load_attributes(op, args, attributes);
-  const Dtype type = compute_type(op, o.type);
-  check_result(op, self, op.result == ResultType::boolean ? Dtype::boolean : type, o.result());
-  const kernels::Formula f = formula_of(op, type, attributes);
+  Dtype type;
+
+  Prepared(const Op& op, const Args& args) {
+    gather(op, args, o);
+    if (op.check) op.check(args, o.type);
+    load_attributes(op, args, attributes);
+    type = compute_type(op, o.type);
+  }
+  Dtype result(const Op& op) const { return op.result == ResultType::boolean ? Dtype::boolean : type; }
+};
+
+static void compute(const Op& op, Prepared& p, const Tensor& to) {
+  const kernels::Formula f = formula_of(op, p.type, p.attributes);
   Tensor copies[kFormulaInputs];
-  const View out = view_of(self);
-  for (int k = 0; k < op.formula->arity; ++k) separate(o.in[k], out, copies[k]);
-  kernels::elementwise(f, out, o.in, op.formula->arity);
+  const View out = view_of(to);
+  for (int k = 0; k < op.formula->arity; ++k) separate(p.o.in[k], out, copies[k]);
+  kernels::elementwise(f, out, p.o.in, op.formula->arity);
+}
+
+static void formula_in_place(const Op& op, const Args& args) {
+  Prepared p(op, args);
+  check_result(op, args.tensor(0), p.result(op), p.o.result());
+  compute(op, p, args.tensor(0));
+}
+
+Meta formula_result(const Op& op, const Args& args) {
+  const Prepared p(op, args);
+  formula_of(op, p.type, p.attributes);                       // refuses what it can't compute
+  return {p.result(op), Sizes(p.o.result())};
+}
+void evaluate_formula_into(const Op& op, const Args& args, const Tensor& out) {
+  Prepared p(op, args);
+  compute(op, p, out);
 }
 
 static void allocate(const Op& op, const Args& args, Metas& metas, Tensors& out) {

@@ -8,6 +8,9 @@ void evaluate(const Op& op, const Args& args, Tensors& out);
 Tensor evaluate_formula(const Op& op, const Args& args);
 // Writes the result over the first argument, whose dtype and shape it must fit.
 void evaluate_in_place(const Op& op, const Args& args);
+// What a formula's result will be, and computing it into a tensor of that shape whose dtype it can be cast to.
+Meta formula_result(const Op& op, const Args& args);
+void evaluate_formula_into(const Op& op, const Args& args, const Tensor& out);
 
 // The dtype of a result of these operands: tensors with dimensions before tensors without, both before numbers.
 class Promotion {

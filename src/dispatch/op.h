@@ -20,6 +20,7 @@ using Check = void (*)(const Args&, Dtype promoted);          // refuses what a 
 using Kernel = void (*)(const Args&, const Tensors& out);     // writes every element of out
 using ViewRule = void (*)(const Args&, Layouts& out);         // where the outputs lie in the storage of the first input
 using Compose = void (*)(const Args&, Tensors& out);          // the op, written with other ops
+using Change = void (*)(const Args&);                         // changes the first argument itself: its shape, or its history
 using Rule = Tensor (*)(const Call&, const Tensor& g);        // the gradient of one input from the gradient of the output
 using RuleAll = void (*)(const Call&, Tensors& gradients);    // of all inputs at once, where they share most of the work
 using Sampler = void (*)(Samples&);
@@ -68,6 +69,7 @@ struct Op {
   bool multi_view = false;                                    // split, unbind: the outputs may not be written in place
   Compose compose = nullptr;
   bool in_place = false;                                      // has the form op_; formulas and updates always have
+  Change rewrite = nullptr;                                   // what op_ does, where it writes no elements
 
   // How it differentiates. Rules call ops, so they differentiate too.
   Rule vjp[kMaxInputs] = {};                                  // by tensor argument; a Tensor[] is one, see Call::member

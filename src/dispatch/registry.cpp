@@ -36,7 +36,7 @@ Registry& registry() {                                        // never destroyed
 
 bool has_in_place_form(const Op& op) {
   const Schema& s = op.info->schema;
-  return (op.formula || op.updates || op.in_place) && s.inputs > 0 && s.arguments[0].type == Type::tensor && !s.arguments[0].list &&
+  return (op.formula || op.updates || op.in_place || op.rewrite) && s.inputs > 0 && s.arguments[0].type == Type::tensor && !s.arguments[0].list &&
          s.results.size() == 1;
 }
 

@@ -9,6 +9,7 @@
 #include "graph/checkpoint.h"
 #include "graph/history.h"
 #include "graph/observer.h"
+#include "graph/relayout.h"
 
 namespace gradus {
 namespace {
@@ -128,6 +129,11 @@ void write(const Op& op, Value* values, bool records) {
 void call_in_place(const Op& op, Value* values, Tensors& out) {
   const Args args(op, values);
   TensorImpl* self = values[0].t;
+  if (changes_itself(op)) {
+    change_itself(op, args);
+    out.push_back(Tensor::share(self));
+    return;
+  }
   const bool base_wants = self->view && self->autograd->base.impl()->wants_grad();
   const bool records = context().grad_mode && !context().inference_mode && (base_wants || any_needs_grad(op, args)) && is_differentiable(self->dtype);
   check_in_place(name(op), self, records);

@@ -170,6 +170,10 @@ void check_in_place(std::string_view by, TensorImpl* self, bool records) {
   GRADUS_CHECK(self->contiguous || is_non_overlapping(self->sizes(), self->strides()), state,
                "{}: elements of the written tensor of shape {} and strides {} share memory: clone it first", by, text(self->sizes()),
                text(self->strides()));
+  check_history(by, self, records);
+}
+
+void check_history(std::string_view by, TensorImpl* self, bool records) {
   GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", by);
   if (!context().grad_mode || context().inference_mode) return;
   GRADUS_CHECK(!wants_leaf(self), state, "{}: a leaf that requires grad is being changed in place", by);

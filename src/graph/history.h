@@ -47,6 +47,7 @@ class Rewrite {
   uint32_t nr_;
 };
 void check_in_place(std::string_view by, TensorImpl* self, bool records);
+void check_history(std::string_view by, TensorImpl* self, bool records);      // the part of it that is not about memory
 Tensor detach(const Tensor& t);
 void detach_in_place(TensorImpl* t);
 void retain_grad(TensorImpl* t);

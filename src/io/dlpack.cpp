@@ -123,7 +123,7 @@ DLManagedTensorVersioned* to_dlpack(const Tensor& t, DlpackFlags flags) {
   GRADUS_CHECK(flags.detach || !needs_grad(t.impl()), state, "dlpack: the tensor requires grad, which does not travel: detach it");
   GRADUS_CHECK(!is_complex(t.dtype()), unsupported, "dlpack: complex tensors are not supported");
   auto e = std::make_unique<Export>();
-  e->tensor = flags.copy ? clone(t) : t;
+  e->tensor = flags.copy ? clone(t) : alias(t);                // holds the memory, whatever becomes of t
   e->sizes = Sizes(e->tensor.sizes());
   e->strides = Sizes(e->tensor.strides());
   DLManagedTensorVersioned& m = e->managed;

@@ -130,11 +130,6 @@ HWY_INLINE Value<D> polygamma(Value<D> x, Number n) {
   return lanes(x, x, [n](auto a, auto) { return scalar::polygamma(n.i, static_cast<double>(a)); });
 }
 
-template <class D>
-HWY_INLINE Value<D> nextafter(Value<D> x, Same<D> y) {
-  return lanes(x, y, [](auto a, auto b) { return std::nextafter(a, b); });
-}
-
 // The rest of the division toward zero; exact, with the sign of x.
 template <class D> HWY_INLINE Value<D> fmod(Value<D> x, Same<D> y) {
   return lanes(x, y, [](auto a, auto b) { return std::fmod(a, b); });

@@ -9,6 +9,7 @@ std::vector<Family> families() {
       {"Special functions", special_ops},
       {"Activations", activation_ops},
       {"Elementwise, two tensors", binary_ops},
+      {"Elementwise, two tensors", nextafter_ops},
       {"Comparisons and logic", compare_ops},
       {"Elementwise, three tensors", ternary_ops},
       {"Reductions", reduce_ops},
@@ -24,6 +25,7 @@ std::vector<Family> families() {
       {"Views", view_region_ops},
       {"Views", view_split_ops},
       {"Views", strided_ops},
+      {"Views", connected_ops},
       {"Diagonals", diagonal_ops},
       {"Copies of views", view_copy_ops()},
       {"Joining and repeating", join_ops},
@@ -58,6 +60,7 @@ std::vector<Family> families() {
       {"Padding and resampling", resample_ops},
       {"Padding and resampling", fold_ops},
       {"Linear algebra", linalg_ops},
+      {"Overloads", overload_ops},
       {"Backward ops by name", backward_ops},
   };
 }

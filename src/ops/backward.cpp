@@ -12,7 +12,8 @@ namespace {
 // grad_output * the slope of a formula of one input at x, whose value is y.
 template <class F> Tensor backward(const F& f, const Tensor& g, const Term& x, const Term& y = {}) {
   const Term v[] = {x, y};
-  return detail::times_slope<F>(g, slope_of<1, 0>(f, v));
+  const Term slope = slope_of<1, 0>(f, v);
+  return connect(detail::times_slope<F>(g, slope), slope, v);
 }
 template <class F> void at_input(const Args& a, Tensors& out) { out.push_back(backward(F{}, a.tensor(0), a.tensor(1))); }
 template <class F> void at_value(const Args& a, Tensors& out) { out.push_back(backward(F{}, a.tensor(0), Term(), a.tensor(1))); }

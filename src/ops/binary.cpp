@@ -14,9 +14,6 @@ void check_alpha(const Args& a, Dtype type) {
 void check_exponent(const Args& a, Dtype type) {
   GRADUS_CHECK(is_floating(type) || !a[1].is_number() || a.real(1) >= 0, value, "pow: integers to the negative power {}", a.integer(1));
 }
-void check_nextafter(const Args&, Dtype type) {
-  GRADUS_CHECK(type == Dtype::f32 || type == Dtype::f64, dtype, "nextafter: not defined for {}", name(type));
-}
 void div_mode(const Args& a, Tensors& out) {
   const std::string_view how = a.has(2) ? a.text(2) : "";
   GRADUS_CHECK(!a.has(2) || how == "trunc" || how == "floor", value, "div: rounding_mode is None, 'trunc' or 'floor', not '{}'", how);
@@ -154,7 +151,6 @@ Op pow_op{
     .doc = "self to the power of exponent. The gradient by the base is 0 for exponent 0; by the exponent it is 0 at base 0 with exponent >= 0.",
     .serves = "pow.Tensor_Tensor pow.Tensor_Scalar pow.Scalar",
     .formula = formula<formulas::Pow>(),
-    .no_bool = true,
     .check = check_exponent,
     .samples = [](Samples& s) {
       broadcasts_positive(s);
@@ -248,13 +244,6 @@ Op logaddexp2_op{
     .formula = formula<formulas::Logaddexp2>(),
     .samples = broadcasts,
 };
-Op nextafter_op{
-    .schema = "nextafter(Tensor self, Tensor other) -> Tensor",
-    .doc = "The number next to self toward other, of the same dtype. No gradient.",
-    .formula = formula<formulas::Nextafter>(),
-    .check = check_nextafter,
-    .samples = broadcasts,
-};
 Op heaviside_op{
     .schema = "heaviside(Tensor self, Tensor values) -> Tensor",
     .doc = "0 below 0, 1 above, and values where self is 0. No gradient.",
@@ -336,7 +325,7 @@ Op lcm_op{
 static Op* const all[] = {
     &add_op, &sub_op, &rsub_op, &mul_op, &div_op, &floor_divide_op, &trunc_divide_op, &div_mode_op, &fmod_op,
     &remainder_op, &pow_op, &float_power_op, &maximum_op, &minimum_op, &fmax_op, &fmin_op, &atan2_op, &hypot_op,
-    &copysign_op, &xlogy_op, &special_xlog1py_op, &logaddexp_op, &logaddexp2_op, &nextafter_op, &heaviside_op, &ldexp_op,
+    &copysign_op, &xlogy_op, &special_xlog1py_op, &logaddexp_op, &logaddexp2_op, &heaviside_op, &ldexp_op,
     &bitwise_and_op, &bitwise_or_op, &bitwise_xor_op, &bitwise_not_op, &bitwise_left_shift_op, &bitwise_right_shift_op,
     &gcd_op, &lcm_op,
 };

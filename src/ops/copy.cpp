@@ -1,5 +1,9 @@
-// Casts, copies, and writing over what is there.
+// Casts, copies, writing over what is there, and other sizes.
+#include <algorithm>
+
+#include "base/context.h"
 #include "dispatch/evaluate.h"
+#include "graph/history.h"
 #include "kernels/copy.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
@@ -10,6 +14,20 @@ namespace {
 
 void like_self(const Args& a, Metas& out) { out.push_back(a.tensor(0).meta()); }
 void copy_self(const Args& a, const Tensors& out) { kernels::copy(view_of(out[0]), view_of(a.tensor(0))); }
+
+Tensor first_elements(const Tensor& self, SizesRef sizes) {
+  const int64_t n = numel_of(sizes), kept = std::min(n, self.numel());
+  const Tensor first = slice(reshape(self, Sizes{-1}), 0, 0, kept);
+  const Tensor parts[] = {first, zeros(Sizes{n - kept}, self.dtype())};
+  return reshape(cat(parts), sizes);
+}
+void resize_self(const Args& a, SizesRef sizes) {
+  TensorImpl* self = a.tensor(0).impl();
+  GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", name(a.op()));
+  check_resizable(self, sizes, name(a.op()));
+  if (!same(sizes, self->sizes())) resize(self, sizes);
+}
+
 Tensor pass_on(const Call&, const Tensor& g) { return g; }
 Tensor nothing_left(const Call&, const Tensor& g) { return zeros(g.sizes(), g.dtype()); }   // of what was overwritten
 
@@ -113,7 +131,32 @@ Op zero_op{
     .samples = on_interval<-2, 2>,
 };
 
-static Op* const all[] = {&clone_op, &to_op, &to_copy_op, &contiguous_op, &copy_op, &fill_op, &fill_tensor_op, &zero_op};
+Op resize_op{
+    .schema = "resize(Tensor self, int[] size, *, MemoryFormat? memory_format=None) -> Tensor",
+    .doc = "The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor itself, keeps its "
+           "elements in the order of memory and leaves what is new undefined; it takes no views, no wrapped memory and nothing that requires grad.",
+    .serves = "resize_",
+    .compose = [](const Args& a, Tensors& out) { out.push_back(first_elements(a.tensor(0), a.integers(1))); },
+    .rewrite = [](const Args& a) { resize_self(a, a.integers(1)); },
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3}), s.list({4})});
+      s.add({s.rand({3}), s.list({2, 1})});
+      s.error({s.rand({2}), s.list({-1})}, "negative size");
+    },
+};
+Op resize_as_op{
+    .schema = "resize_as(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor",
+    .doc = "resize to the shape of the_template.",
+    .serves = "resize_as_",
+    .compose = [](const Args& a, Tensors& out) { out.push_back(first_elements(a.tensor(0), a.tensor(1).sizes())); },
+    .rewrite = [](const Args& a) { resize_self(a, a.tensor(1).sizes()); },
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3}), s.rand({2, 2})});
+      s.add({s.rand({2}), s.rand({})});
+    },
+};
+
+static Op* const all[] = {&resize_op, &resize_as_op, &clone_op, &to_op, &to_copy_op, &contiguous_op, &copy_op, &fill_op, &fill_tensor_op, &zero_op};
 const OpList copy_ops = all;
 
 }  // namespace gradus

@@ -37,6 +37,18 @@ Tensor channel_noise(const Args& a) {
   return ones(sizes, x.dtype());
 }
 
+// Below 0 a slope of its own for each element while training, else their mean.
+void rrelu(const Args& a, Tensors& out) {
+  const Tensor& x = a.tensor(0);
+  const double lower = a.real(1), upper = a.real(2);
+  GRADUS_CHECK(is_floating(x.dtype()), dtype, "rrelu: not defined for {}", name(x.dtype()));
+  GRADUS_CHECK(std::isfinite(lower) && std::isfinite(upper) && lower <= upper, value, "rrelu: slopes from {} to {}", lower, upper);
+  if (!a.flag(3)) return out.push_back(leaky_relu(x, Number((lower + upper) / 2)));
+  const Tensor slopes = empty(x.dtype(), x.sizes());
+  call_in_place(uniform_op, {slopes, lower, upper});
+  out.push_back(where(le(x, 0), mul(x, slopes), x));
+}
+
 // Keeps mean and variance of what selu gives: dropped elements get selu's lower bound, then all are scaled and shifted.
 Tensor alpha_dropped(const Tensor& x, const Tensor& like_noise, double p) {
   constexpr double kBound = 1.7580993408473766;               // scale * alpha of selu
@@ -87,12 +99,14 @@ Op native_dropout_backward_op{
     .doc = "The elements that the mask keeps, times scale; 0 elsewhere.",
     .shape = [](const Args& a, Metas& out) {
       const Tensor &g = a.tensor(0), &mask = a.tensor(1);
-      GRADUS_CHECK(is_floating(g.dtype()) && mask.dtype() == Dtype::boolean, dtype, "native_dropout_backward: {} with a mask of {}", name(g.dtype()), name(mask.dtype()));
+      GRADUS_CHECK(!is_complex(g.dtype()) && mask.dtype() == Dtype::boolean, dtype, "native_dropout_backward: {} with a mask of {}", name(g.dtype()), name(mask.dtype()));
       GRADUS_CHECK(same(g.sizes(), mask.sizes()), shape, "native_dropout_backward: shape {} with a mask of shape {}", text(g.sizes()), text(mask.sizes()));
-      out.push_back(g.meta());
+      out.push_back({is_floating(g.dtype()) ? g.dtype() : Dtype::f32, Sizes(g.sizes())});
     },
     .kernel = [](const Args& a, const Tensors& out) {
-      kernels::masked(view_of(out[0]), view_of(row_major(a.tensor(0))), view_of(row_major(a.tensor(1))), a.real(2));
+      const GradMode off(false);
+      const Tensor g = row_major(to(a.tensor(0), out[0].dtype()));
+      kernels::masked(view_of(out[0]), view_of(g), view_of(row_major(a.tensor(1))), a.real(2));
     },
     .vjp = {[](const Call& c, const Tensor& g) { return call(native_dropout_backward_op, {g, c.tensor(1), c.real(2)}); }},
     .save = input(1),
@@ -143,7 +157,20 @@ Op feature_alpha_dropout_op{
     .samples = dropout_samples,
 };
 
-static Op* const all[] = {&native_dropout_op, &native_dropout_backward_op, &dropout_op, &feature_dropout_op, &alpha_dropout_op, &feature_alpha_dropout_op};
+Op rrelu_op{
+    .schema = "rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Generator? generator=None) -> Tensor",
+    .doc = "x above 0, slope * x elsewhere: while training each slope is drawn evenly from [lower, upper), otherwise it is their mean.",
+    .compose = rrelu,
+    .in_place = true,
+    .random = true,
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3})});
+      s.add({s.rand({2, 3}), Value(0.25), Value(0.75), Value(true)});
+      s.error({s.rand({2}), Value(1.0), Value(0.5)}, "slopes from 1 to 0.5");
+    },
+};
+
+static Op* const all[] = {&rrelu_op, &native_dropout_op, &native_dropout_backward_op, &dropout_op, &feature_dropout_op, &alpha_dropout_op, &feature_alpha_dropout_op};
 const OpList dropout_ops = all;
 
 }  // namespace gradus

@@ -25,9 +25,10 @@ Fold fold_of(const Args& a, int at, int64_t images, int64_t channels, SizesRef s
   }
   return f;
 }
+void check_real(const Args& a) { GRADUS_CHECK(!is_complex(a.tensor(0).dtype()), unsupported, "{}: complex tensors are not supported", name(a.op())); }
 void check_dtype(const Args& a) {
+  check_real(a);
   const Dtype t = a.tensor(0).dtype();
-  GRADUS_CHECK(!is_complex(t), unsupported, "{}: complex tensors are not supported", name(a.op()));
   GRADUS_CHECK(is_floating(t), dtype, "{}: not defined for {}", name(a.op()), name(t));
 }
 SizesRef without_batch(const Tensor& t, size_t n) { return t.sizes().last(n); }
@@ -108,7 +109,7 @@ Op im2col_op{
     .doc = "The windows of an image [n, channels, height, width] as columns [n, channels * kernel elements, windows].",
     .shape = [](const Args& a, Metas& out) {
       const Tensor& x = a.tensor(0);
-      check_dtype(a);
+      check_real(a);
       GRADUS_CHECK((x.ndim() == 3 || x.ndim() == 4) && x.size(-3) > 0, shape, "im2col: the input must have 3 or 4 dimensions and channels, not shape {}", text(x.sizes()));
       const Fold f = columns_fold(a);
       out.push_back({x.dtype(), like_batch(x, 3, {multiply(f.channels, f.kernel[0] * f.kernel[1]), multiply(f.count[0], f.count[1])})});

@@ -98,7 +98,8 @@ template <class F, int arity, int i> Tensor pull(const Call& c, const Tensor& g)
   for (int k = 0; k < arity; ++k)
     if (reads >> k & 1) v[k] = c.args()[k].is_number() ? Term(c.args().number(k)) : Term(c.tensor(k));
   if constexpr (reads >> arity & 1) v[arity] = Term(c.output());
-  return times_slope<F>(g, slope_of<arity, i>(with_attributes<F>(attributes), v));
+  const Term slope = slope_of<arity, i>(with_attributes<F>(attributes), v);
+  return connect(times_slope<F>(g, slope), slope, v);
 }
 
 template <class F, int arity, int i> constexpr FormulaInfo::Slope make_slope() {

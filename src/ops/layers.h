@@ -18,7 +18,7 @@ inline Tensor addmv(const Tensor& self, const Tensor& mat, const Tensor& vec, Nu
 inline Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {}) { return call(linear_op, {input, weight, bias}); }
 
 // ---- products.cpp: products that are compositions
-extern Op outer_op, ger_op, inner_op, tensordot_op, kron_op, addr_op, addbmm_op, linalg_multi_dot_op, linalg_vecdot_op, linalg_cross_op, cross_op, linalg_vander_op;
+extern Op outer_op, ger_op, inner_op, tensordot_op, kron_op, addr_op, addbmm_op, bilinear_op, linalg_multi_dot_op, linalg_vecdot_op, linalg_cross_op, cross_op, linalg_vander_op;
 inline Tensor outer(const Tensor& self, const Tensor& vec2) { return call(outer_op, {self, vec2}); }
 inline Tensor inner(const Tensor& self, const Tensor& other) { return call(inner_op, {self, other}); }
 inline Tensor tensordot(const Tensor& self, const Tensor& other, SizesRef dims_self, SizesRef dims_other) { return call(tensordot_op, {self, other, dims_self, dims_other}); }
@@ -37,14 +37,14 @@ inline Tensor l1_loss(const Tensor& self, const Tensor& target, int64_t reductio
 
 // ---- loss_classes.cpp: losses over classes
 extern Op nll_loss_forward_op, nll_loss_backward_op, nll_loss_op, nll_loss2d_op, nll_loss_nd_op, cross_entropy_op, cross_entropy_backward_op,
-    cross_entropy_loss_op, multi_margin_loss_op;
+    cross_entropy_loss_op, multi_margin_loss_op, multilabel_margin_loss_op;
 inline Tensor nll_loss(const Tensor& self, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1) { return call(nll_loss_op, {self, target, weight, reduction}); }
 inline Tensor cross_entropy_loss(const Tensor& self, const Tensor& target, const Tensor& weight = {}, int64_t reduction = 1, int64_t ignore_index = -100, double label_smoothing = 0) {
   return call(cross_entropy_loss_op, {self, target, weight, reduction, ignore_index, label_smoothing});
 }
 
 // ---- dropout.cpp: dropout
-extern Op native_dropout_op, native_dropout_backward_op, dropout_op, feature_dropout_op, alpha_dropout_op, feature_alpha_dropout_op;
+extern Op native_dropout_op, native_dropout_backward_op, dropout_op, feature_dropout_op, alpha_dropout_op, feature_alpha_dropout_op, rrelu_op;
 inline Tensors native_dropout(const Tensor& input, double p, bool train) { return call_all(native_dropout_op, {input, p, train}); }
 inline Tensor dropout(const Tensor& input, double p, bool train) { return call(dropout_op, {input, p, train}); }
 

@@ -77,6 +77,11 @@ void bce_with_logits(const Args& a, Tensors& out) {
 }
 
 void cosine_embedding(const Args& a, Tensors& out) {
+  const Dtype types[] = {a.tensor(0).dtype(), a.tensor(1).dtype()};
+  if (types[0] == Dtype::boolean || types[1] == Dtype::boolean) {               // as numbers
+    const Tensor loss = call(cosine_embedding_loss_op, {to(a.tensor(0), Dtype::f64), to(a.tensor(1), Dtype::f64), a[2], a[3], a[4]});
+    return out.push_back(to(loss, is_floating(types[0]) ? types[0] : is_floating(types[1]) ? types[1] : Dtype::f32));
+  }
   const Tensor x = as_floating(a, 0), y = as_floating(a, 1), &t = a.tensor(2);
   GRADUS_CHECK((t.ndim() == 0 && x.ndim() == 1 && y.ndim() == 1) || (t.ndim() == 1 && x.ndim() == 2 && y.ndim() == 2), shape,
                "cosine_embedding_loss: inputs of shapes {} and {} with a target of shape {}", text(x.sizes()), text(y.sizes()), text(t.sizes()));

@@ -181,6 +181,23 @@ void nll_samples(Samples& s) {
   s.error({s.rand({2, 3}), classes_of(s, {3}, 3), Value(std::nullopt), Value(1), Value(-100)}, "with classes of shape [3]");
 }
 
+// Targets of a row are its classes up to the first negative one; every other class should stay 1 below each of them.
+void multilabel_margin(const Args& a, Tensors& out) {
+  const Tensor &x = a.tensor(0), &t = a.tensor(1);
+  GRADUS_CHECK(is_floating(x.dtype()) && t.dtype() == Dtype::i64, dtype, "multilabel_margin_loss: scores of {} with targets of {}", name(x.dtype()), name(t.dtype()));
+  check_reduction(a, 2);
+  const Tensor scores = x.ndim() == 0 ? unsqueeze(x, 0) : x, classes = t.ndim() == 0 ? unsqueeze(t, 0) : t;
+  GRADUS_CHECK(x.ndim() <= 2 && same(scores.sizes(), classes.sizes()) && scores.size(-1) > 0, shape,
+               "multilabel_margin_loss: scores of shape {} with targets of shape {}, not [C] or [N, C] both", text(x.sizes()), text(t.sizes()));
+  const int64_t last[] = {-2, -1};
+  const Tensor counts = call(cumprod_op, {to(ge(classes, 0), scores.dtype()), -1}), indices = clamp_min(classes, 0);
+  const Tensor hits = scatter_add(zeros(scores.sizes(), scores.dtype()), -1, indices, counts);
+  const Tensor margins = relu(add(sub(1.0, unsqueeze(gather(scores, -1, indices), -1)), unsqueeze(scores, -2)));
+  const Tensor counted = logical_and(unsqueeze(ne(counts, 0), -1), unsqueeze(eq(hits, 0), -2));
+  const Tensor rows = div(sum(where(counted, margins, 0.0), last), static_cast<double>(scores.size(-1)));
+  out.push_back(reduced(rows, a.integer(2)));
+}
+
 }  // namespace
 
 Op nll_loss_forward_op{
@@ -320,7 +337,20 @@ Op multi_margin_loss_op{
     },
 };
 
-static Op* const all[] = {&nll_loss_forward_op, &nll_loss_backward_op, &nll_loss_op, &nll_loss2d_op, &nll_loss_nd_op, &cross_entropy_op, &cross_entropy_backward_op,
+Op multilabel_margin_loss_op{
+    .schema = "multilabel_margin_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
+    .doc = "Hinge loss with several classes per row, listed in target up to the first -1: the sum of max(0, 1 - (x[target] - x[other])) / C.",
+    .compose = multilabel_margin,
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 4}), s.values({2, 4}, {3, 0, -1, 1, -1, 2, 1, 0}, Dtype::i64)});
+      s.add({s.rand({3}), s.values({3}, {2, 1, 0}, Dtype::i64), Value(2)});
+      s.add({s.rand({2, 3}), s.values({2, 3}, {0, 0, -1, 1, 2, -1}, Dtype::i64), Value(0)});
+      s.error({s.rand({2, 3}), s.integers({3, 2}, 0, 2)}, "scores of shape [2, 3] with targets of shape [3, 2]");
+      s.error({s.rand({2}), s.values({2}, {5, -1}, Dtype::i64)}, "5");
+    },
+};
+
+static Op* const all[] = {&multilabel_margin_loss_op, &nll_loss_forward_op, &nll_loss_backward_op, &nll_loss_op, &nll_loss2d_op, &nll_loss_nd_op, &cross_entropy_op, &cross_entropy_backward_op,
                           &cross_entropy_loss_op, &multi_margin_loss_op};
 const OpList class_loss_ops = all;
 

@@ -92,17 +92,15 @@ Tensor product_left(const Call& c, const Tensor& g) { return left_gradient(c.ten
 Tensor product_right(const Call& c, const Tensor& g) { return right_gradient(c.tensor(0), c.tensor(1), g); }
 
 // ---- beta * self + alpha * x @ y
-void check_factor(const Args& a, int position) {
+Number factor(const Args& a, int position) {                  // of integers, without its fraction
   const Number n = a.number(position);
-  GRADUS_CHECK(!is_integral(a.tensor(0).dtype()) || !n.is_real(), dtype, "{}: '{}' must be an integer for tensors of {}, not {}", name(a.op()),
-               a.op().info->schema.arguments[static_cast<size_t>(position)].name, name(a.tensor(0).dtype()), n.f);
+  if (!n.is_real() || !is_integral(a.tensor(0).dtype())) return n;
+  return a.tensor(0).dtype() == Dtype::boolean ? Number(n.f != 0) : Number(n.i);
 }
 void check_self(const Args& a, SizesRef result) {
   const Tensor& self = a.tensor(0);
   GRADUS_CHECK(self.ndim() <= static_cast<int64_t>(result.size()) && same(broadcast_sizes(self.sizes(), result, name(a.op())), result), shape,
                "{}: shape {} does not broadcast to {}", name(a.op()), text(self.sizes()), text(result));
-  check_factor(a, 3);
-  check_factor(a, 4);
 }
 template <int left, int right> void add_product_shape(const Args& a, Metas& out) {
   const Tensor &x = a.tensor(1), &y = a.tensor(2);
@@ -122,7 +120,7 @@ bool is_row(const Tensor& t, int64_t columns) {
 void add_product_kernel(const Args& a, const Tensors& out) {
   const auto x = left_matrices(view_of(a.tensor(1))), y = right_matrices(view_of(a.tensor(2)));
   const Sizes batch = broadcast_sizes(x.batch, y.batch, name(a.op()));
-  const Number beta = a.number(3), alpha = a.number(4);
+  const Number beta = factor(a, 3), alpha = factor(a, 4);
   const Tensor& self = a.tensor(0);
   const bool bias = beta.f == 1 && a.tensor(2).ndim() > 1 && is_row(self, y.cols);
   if (beta.f != 0 && !bias) {                                 // beta 0: not even a NaN of self counts

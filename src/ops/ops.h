@@ -225,8 +225,15 @@ inline Tensor arange(Number start, Number end, Number step = 1, Dtype dtype = Dt
 inline Tensor linspace(Number start, Number end, int64_t steps, Dtype dtype = Dtype::none) { return call(linspace_op, {start, end, steps, dtype}); }
 inline Tensor eye(int64_t n, Dtype dtype = Dtype::none) { return call(eye_op, {n, Value(std::nullopt), dtype}); }
 
+// ---- overloads.cpp: ops whose arguments come in another form
+extern Op narrow_tensor_op, tensor_split_tensor_op, atleast_1d_list_op, atleast_2d_list_op, atleast_3d_list_op, linspace_tensor_op, logspace_tensor_op;
+extern Op normal_sized_op, normal_around_mean_op;
+
+// ---- connected.cpp: gradients of 0 to what chose a piece
+extern Op connected_op;
+
 // ---- copy.cpp: casts and copies
-extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, fill_tensor_op, zero_op;
+extern Op to_op, to_copy_op, clone_op, copy_op, contiguous_op, fill_op, fill_tensor_op, zero_op, resize_op, resize_as_op;
 inline Tensor to(const Tensor& self, Dtype dtype) { return call(to_op, {self, dtype}); }
 inline Tensor contiguous(const Tensor& self) { return call(contiguous_op, {self}); }
 
@@ -333,7 +340,7 @@ extern Op index_add_op, index_copy_op, index_fill_op;
 inline Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) { return call(index_add_op, {self, dim, index, source}); }
 
 // ---- random.cpp: random numbers
-extern Op rand_op, randn_op, rand_like_op, randn_like_op, randint_op, randint_like_op, randperm_op, uniform_op, normal_op, exponential_op,
+extern Op rand_op, randn_op, rand_like_op, randn_like_op, randint_op, randint_below_op, randint_like_op, randperm_op, uniform_op, normal_op, exponential_op,
     log_normal_op, cauchy_op, geometric_op, random_op, bernoulli_op, normal_around_op, multinomial_op;
 inline Tensor rand(SizesRef size, Dtype dtype = Dtype::none) { return call(rand_op, {size, dtype}); }
 inline Tensor randn(SizesRef size, Dtype dtype = Dtype::none) { return call(randn_op, {size, dtype}); }

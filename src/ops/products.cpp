@@ -137,16 +137,15 @@ void multi_dot(const Args& a, Tensors& out) {
   out.push_back(row || column ? reshape(t, result) : t);
 }
 
-void check_integer_factor(const Args& a, int position) {
-  GRADUS_CHECK(!is_integral(a.tensor(0).dtype()) || !a.number(position).is_real(), dtype, "{}: '{}' must be an integer for tensors of {}, not {}",
-               name(a.op()), a.op().info->schema.arguments[static_cast<size_t>(position)].name, name(a.tensor(0).dtype()), a.number(position).f);
+Number factor(const Args& a, int position) {                  // of integers, without its fraction
+  const Number n = a.number(position);
+  if (!n.is_real() || !is_integral(a.tensor(0).dtype())) return n;
+  return a.tensor(0).dtype() == Dtype::boolean ? Number(n.f != 0) : Number(n.i);
 }
 void addr(const Args& a, Tensors& out) {
   const Tensor &self = a.tensor(0), &x = a.tensor(1), &y = a.tensor(2);
-  const Number beta = a.number(3), alpha = a.number(4);
+  const Number beta = factor(a, 3), alpha = factor(a, 4);
   GRADUS_CHECK(x.ndim() == 1 && y.ndim() == 1, shape, "addr: '{}' and '{}' must be vectors: {} against {}", "vec1", "vec2", text(x.sizes()), text(y.sizes()));
-  check_integer_factor(a, 3);
-  check_integer_factor(a, 4);
   const Sizes sizes{x.size(0), y.size(0)};
   GRADUS_CHECK(same(broadcast_sizes(self.sizes(), sizes, "addr"), sizes), shape, "addr: shape {} does not broadcast to {}", text(self.sizes()), text(sizes));
   const bool logical = self.dtype() == Dtype::boolean;        // products of booleans are "and", whatever the factors' kind
@@ -154,6 +153,28 @@ void addr(const Args& a, Tensors& out) {
   if (alpha.f != 1) product = call(mul_op, {Value(product), logical ? Value(alpha.f != 0) : Value(alpha)});
   if (beta.f == 0) return out.push_back(product);
   out.push_back(add(beta.f == 1 || logical ? Value(self) : Value(call(mul_op, {Value(self), Value(beta)})), product));
+}
+
+// One product with the weight as a matrix, then one sum of products per row.
+void bilinear(const Args& a, Tensors& out) {
+  const Tensor &x = a.tensor(0), &y = a.tensor(1), &w = a.tensor(2), &bias = a.optional_tensor(3);
+  GRADUS_CHECK(w.ndim() == 3 && x.ndim() > 0 && x.ndim() == y.ndim() && same(x.sizes().first(x.sizes().size() - 1), y.sizes().first(y.sizes().size() - 1)), shape,
+               "bilinear: inputs of shapes {} and {} with a weight of shape {}", text(x.sizes()), text(y.sizes()), text(w.sizes()));
+  GRADUS_CHECK(x.size(-1) == w.size(1) && y.size(-1) == w.size(2), shape, "bilinear: {} and {} features for a weight of shape {}", x.size(-1), y.size(-1), text(w.sizes()));
+  GRADUS_CHECK(!bias || same(bias.sizes(), w.sizes().first(1)), shape, "bilinear: a bias of shape {} for {} outputs", text(bias.sizes()), w.size(0));
+  if (x.dtype() == Dtype::f16 || x.dtype() == Dtype::bf16) {  // rounded once
+    Tensor wide[4];
+    for (int i = 0; i < 4; ++i)
+      if (const Tensor& t = a.optional_tensor(i)) wide[i] = to(t, Dtype::f32);
+    return out.push_back(to(call(bilinear_op, {wide[0], wide[1], wide[2], wide[3]}), x.dtype()));
+  }
+  const int64_t outputs = w.size(0), last = -1;
+  Sizes halfway(x.sizes().first(x.sizes().size() - 1));
+  halfway.push_back(outputs);
+  halfway.push_back(w.size(2));
+  const Tensor matrix = reshape(permute(w, Sizes{1, 0, 2}), Sizes{w.size(1), multiply(outputs, w.size(2))});
+  const Tensor sums = sum(mul(reshape(matmul(x, matrix), halfway), unsqueeze(y, -2)), SizesRef(&last, 1));
+  out.push_back(bias ? add(sums, bias) : sums);
 }
 
 // The sum of the products is one product of the operands laid side by side.
@@ -317,7 +338,20 @@ Op linalg_vander_op{
     },
 };
 
-static Op* const all[] = {&outer_op, &ger_op, &inner_op, &tensordot_op, &kron_op, &addr_op, &addbmm_op, &linalg_multi_dot_op, &linalg_vecdot_op,
+Op bilinear_op{
+    .schema = "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
+    .doc = "x1' weight[o] x2 + bias[o] for each output o, over the last dimension of the inputs.",
+    .compose = bilinear,
+    .samples = [](Samples& s) {
+      s.add({s.rand({2, 3}), s.rand({2, 4}), s.rand({5, 3, 4}), s.rand({5})});
+      s.add({s.rand({3}), s.rand({2}), s.rand({1, 3, 2})});
+      s.add({s.rand({2, 0, 3}), s.rand({2, 0, 2}), s.rand({2, 3, 2})});
+      s.error({s.rand({2, 3}), s.rand({2, 4}), s.rand({5, 4, 3})}, "3 and 4 features");
+      s.error({s.rand({2, 3}), s.rand({3, 4}), s.rand({5, 3, 4})}, "inputs of shapes [2, 3] and [3, 4]");
+    },
+};
+
+static Op* const all[] = {&bilinear_op, &outer_op, &ger_op, &inner_op, &tensordot_op, &kron_op, &addr_op, &addbmm_op, &linalg_multi_dot_op, &linalg_vecdot_op,
                           &linalg_cross_op, &cross_op, &linalg_vander_op};
 const OpList product_ops = all;
 

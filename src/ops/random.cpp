@@ -141,7 +141,7 @@ Op randn_like_op{
 Op randint_op{
     .schema = "randint(int low, int high, int[] size, *, ScalarType? dtype=long) -> Tensor",
     .doc = "Integers from low to high - 1, each as likely as the others.",
-    .serves = "randint.low",
+    .serves = "randint.low randint.low_generator",
     .shape = [](const Args& a, Metas& out) {
       numel_of(a.integers(2));
       check_range(a, a.integer(0), a.integer(1));
@@ -156,6 +156,18 @@ Op randint_op{
       s.add({Value(-3), Value(4), s.list({2, 3})});
       s.add({Value(0), Value(10), s.list({}), Value(Dtype::f32)});
       s.error({Value(3), Value(3), s.list({2})}, "no integers from 3 to below 3");
+    },
+};
+Op randint_below_op{
+    .schema = "randint_below(int high, int[] size, *, ScalarType? dtype=long) -> Tensor",
+    .doc = "randint from 0.",
+    .serves = "randint randint.generator",
+    .compose = [](const Args& a, Tensors& out) { out.push_back(call(randint_op, {Value(0), a[0], a[1], a[2]})); },
+    .random = true,
+    .samples = [](Samples& s) {
+      s.add({Value(4), s.list({2, 3})});
+      s.add({Value(10), s.list({}), Value(Dtype::f32)});
+      s.error({Value(0), s.list({2})}, "no integers from 0 to below 0");
     },
 };
 Op randint_like_op{
@@ -369,7 +381,7 @@ Op multinomial_op{
     },
 };
 
-static Op* const all[] = {&rand_op, &randn_op, &rand_like_op, &randn_like_op, &randint_op, &randint_like_op, &randperm_op, &uniform_op, &normal_op, &exponential_op,
+static Op* const all[] = {&rand_op, &randn_op, &rand_like_op, &randn_like_op, &randint_op, &randint_below_op, &randint_like_op, &randperm_op, &uniform_op, &normal_op, &exponential_op,
                           &log_normal_op, &cauchy_op, &geometric_op, &random_op, &bernoulli_op, &normal_around_op, &multinomial_op};
 const OpList random_ops = all;
 

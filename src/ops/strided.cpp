@@ -17,17 +17,31 @@ namespace {
 // The region arguments begin at `at`: size, stride, offset, base_stride.
 struct Region {
   SizesRef size, stride, base_stride;
-  int64_t offset;
-  template <class A> Region(const A& a, int at) : size(a.integers(at)), stride(a.integers(at + 1)), base_stride(a.integers(at + 3)), offset(a.integer(at + 2)) {}
+  int64_t offset, elements;                                   // from the first to the last one; 0 when there are none
+  template <class A> Region(const A& a, int at)
+      : size(a.integers(at)), stride(a.integers(at + 1)), base_stride(a.integers(at + 3)), offset(a.integer(at + 2)), elements(span_of(size, stride)) {}
 
-  void check(const Tensor& base, std::string_view what) const {
-    GRADUS_CHECK(size.size() == stride.size(), shape, "{}: {} sizes with {} strides", what, size.size(), stride.size());
-    GRADUS_CHECK(base_stride.size() == base.sizes().size(), shape, "{}: {} base strides for {} dimensions", what, base_stride.size(), base.ndim());
-    GRADUS_CHECK(offset >= 0, value, "{}: negative offset {}", what, offset);
-    const int64_t n = span_of(size, stride);
-    GRADUS_CHECK(n == 0 || offset <= span_of(base.sizes(), base_stride) - n, shape,
-                 "{}: size {}, stride {} and offset {} reach beyond the {} elements of the tensor", what, text(size), text(stride), offset,
-                 span_of(base.sizes(), base_stride));
+  bool inside(const Tensor& base) const { return elements == 0 || (offset >= 0 && offset <= span_of(base.sizes(), base_stride) - elements); }
+  void check(SizesRef base, std::string_view what) const {
+    constexpr int64_t far = int64_t{1} << 60;                 // sums of what is nearer do not overflow
+    GRADUS_CHECK(base_stride.size() == base.size(), shape, "{}: {} base strides for {} dimensions", what, base_stride.size(), base.size());
+    const int64_t all = span_of(base, base_stride);
+    if (elements > far || offset > far || offset < -far || all > far) refuse(what, offset, all, "tensor");
+  }
+  void check_inside(const Tensor& base, std::string_view what) const {
+    check(base.sizes(), what);
+    if (!inside(base)) refuse(what, offset, span_of(base.sizes(), base_stride), "tensor");
+  }
+  // The region may lie anywhere in the memory, also where the tensor has nothing.
+  void check_memory(const Tensor& base, std::string_view what) const {
+    check(base.sizes(), what);
+    const int64_t first = base.offset() + offset, room = base.storage().bytes / size_of(base.dtype());
+    if (elements > 0 && (first < 0 || first > room - elements)) refuse(what, first, room, "memory");
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string_view what, int64_t from, int64_t room, std::string_view where) const {
+    fail(Status::shape, "{}: size {}, stride {} and offset {} reach beyond the {} elements of the {}", what, text(size), text(stride), from, room, where);
   }
 };
 
@@ -45,6 +59,19 @@ Tensor in_geometry(const Tensor& t, SizesRef base_stride) {
   return copy;
 }
 Tensor region_of(const Tensor& base, const Region& r) { return alias(base, r.size, r.stride, base.offset() + r.offset); }
+
+// Memory of its own that holds both a base and a region that sticks out of it, zeros where the base has nothing.
+struct Around {
+  Tensor base, region;
+  Around(const Tensor& like, const Region& r) {
+    const int64_t before = std::max<int64_t>(0, -r.offset), end = std::max(span_of(like.sizes(), r.base_stride), r.offset + r.elements);
+    const Tensor memory = empty(like.dtype(), Sizes{before + end});
+    kernels::fill(view_of(memory), Number(0));
+    base = alias(memory, like.sizes(), r.base_stride, before);
+    region = alias(memory, r.size, r.stride, before + r.offset);
+    kernels::copy(view_of(base), view_of(like));
+  }
+};
 
 // Adds src to the elements of the region, which may meet one element several times: in row-major order.
 void add_region(const View& to, const View& from) {
@@ -80,9 +107,17 @@ void put(const Tensor& out, const Tensor& src, const Region& r, bool accumulate)
     put(wide, as_dtype(src, Dtype::f32), r, true);
     return kernels::copy(view_of(out), view_of(wide));
   }
-  const Tensor base = in_geometry(out, r.base_stride), region = region_of(base, r);
-  if (accumulate) add_region(view_of(region), view_of(src));
-  else kernels::copy(view_of(region), view_of(src));
+  const auto write = [&](const Tensor& region) {
+    if (accumulate) add_region(view_of(region), view_of(src));
+    else kernels::copy(view_of(region), view_of(src));
+  };
+  if (!r.inside(out)) {
+    const Around a(out, r);
+    write(a.region);
+    return kernels::copy(view_of(out), view_of(a.base));
+  }
+  const Tensor base = in_geometry(out, r.base_stride);
+  write(region_of(base, r));
   if (base.impl() != out.impl()) kernels::copy(view_of(out), view_of(base));
 }
 
@@ -97,11 +132,10 @@ Op strided_view_op{
     .doc = "The region as a view; base_stride are the tensor's own strides.",
     .view = [](const Args& a, Layouts& out) {
       const Region r(a, 1);
-      r.check(a.tensor(0), "as_strided");
+      r.check_memory(a.tensor(0), "as_strided");
       GRADUS_CHECK(same(r.base_stride, a.tensor(0).strides()), value, "_strided_view: base_stride {} are not the tensor's strides {}", text(r.base_stride),
                    text(a.tensor(0).strides()));
-      const bool empty = std::find(r.size.begin(), r.size.end(), 0) != r.size.end();                  // it lies nowhere: its offset is unchecked
-      out.push_back({Sizes(r.size), Sizes(r.stride), a.tensor(0).offset() + (empty ? 0 : r.offset)});
+      out.push_back({Sizes(r.size), Sizes(r.stride), a.tensor(0).offset() + (r.elements == 0 ? 0 : r.offset)});   // nothing lies nowhere
     },
     .vjp = {[](const Call& c, const Tensor& g) {
       return call(strided_backward_op, {g, c.sizes(), c.integers(1), c.integers(2), c.integer(3), c.integers(4)});
@@ -113,12 +147,13 @@ Op strided_gather_op{
     .doc = "A copy of the region.",
     .shape = [](const Args& a, Metas& out) {
       const Region r(a, 1);
-      r.check(a.tensor(0), "_strided_gather");
+      r.check(a.tensor(0).sizes(), "_strided_gather");
       out.push_back({a.tensor(0).dtype(), Sizes(r.size)});
     },
     .kernel = [](const Args& a, const Tensors& out) {
       const Region r(a, 1);
-      kernels::copy(view_of(out[0]), view_of(region_of(in_geometry(a.tensor(0), r.base_stride), r)));
+      const Tensor& self = a.tensor(0);
+      kernels::copy(view_of(out[0]), view_of(r.inside(self) ? region_of(in_geometry(self, r.base_stride), r) : Around(self, r).region));
     },
     .vjp = {[](const Call& c, const Tensor& g) {
       return call(strided_backward_op, {g, c.sizes(), c.integers(1), c.integers(2), c.integer(3), c.integers(4)});
@@ -130,7 +165,7 @@ Op strided_put_op{
     .doc = "self with the region replaced by src, or with src added to it.",
     .shape = [](const Args& a, Metas& out) {
       const Region r(a, 2);
-      r.check(a.tensor(0), "_strided_put");
+      r.check(a.tensor(0).sizes(), "_strided_put");
       GRADUS_CHECK(a.tensor(1).dtype() == a.tensor(0).dtype(), dtype, "_strided_put: a source of {} for a tensor of {}", name(a.tensor(1).dtype()), name(a.tensor(0).dtype()));
       GRADUS_CHECK(a.flag(6) || is_non_overlapping(r.size, r.stride), state, "_strided_put: elements of the region of size {} and stride {} share memory", text(r.size), text(r.stride));
       GRADUS_CHECK(same(a.tensor(1).sizes(), r.size), shape, "_strided_put: a source of shape {} for a region of shape {}", text(a.tensor(1).sizes()), text(r.size));
@@ -155,12 +190,12 @@ Op strided_backward_op{
     .doc = "Zeros with grad_output added in the region.",
     .shape = [](const Args& a, Metas& out) {
       numel_of(a.integers(1));
+      Region(a, 2).check(a.integers(1), "_strided_backward");
       GRADUS_CHECK(same(a.tensor(0).sizes(), a.integers(2)), shape, "_strided_backward: a gradient of shape {} for a region of shape {}", text(a.tensor(0).sizes()), text(a.integers(2)));
       out.push_back({a.tensor(0).dtype(), Sizes(a.integers(1))});
     },
     .kernel = [](const Args& a, const Tensors& out) {
       const Region r(a, 2);
-      r.check(out[0], "_strided_backward");
       kernels::fill(view_of(out[0]), Number(0));
       put(out[0], a.tensor(0), r, !is_non_overlapping(r.size, r.stride));
     },
@@ -169,17 +204,20 @@ Op strided_backward_op{
 
 Op as_strided_op{
     .schema = "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
-    .doc = "A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice.",
+    .doc = "A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice. Elements of the "
+           "memory that belong neither to self nor to its base get no gradient.",
     .compose = [](const Args& a, Tensors& out) {
       // Memory outside of a view belongs to its base.
       const Tensor& self = a.tensor(0);
       const int64_t first = a.has(3) ? a.integer(3) : self.offset();
       GRADUS_CHECK(first >= 0, value, "as_strided: negative offset {}", first);
+      GRADUS_CHECK(a.integers(1).size() == a.integers(2).size(), shape, "as_strided: {} sizes with {} strides", a.integers(1).size(), a.integers(2).size());
       const int64_t beyond = first - self.offset(), room = span_of(self.sizes(), self.strides()) - span_of(a.integers(1), a.integers(2));
       const bool inside = beyond >= 0 && beyond <= room;
       const Tensor& on = !inside && self.impl()->view ? self.impl()->autograd->base : self;
       out.push_back(call(strided_view_op, {on, a.integers(1), a.integers(2), first - on.offset(), on.strides()}));
     },
+    .in_place = true,
     .samples = [](Samples& s) {
       s.add({s.rand({6}), s.list({2, 2}), s.list({3, 1})});
       s.add({s.rand({6}), s.list({2, 3}), s.list({1, 1}), Value(1)});          // a window over overlapping places
@@ -197,6 +235,8 @@ Op as_strided_scatter_op{
       const Tensor& self = a.tensor(0);
       GRADUS_CHECK(!a.has(4) || a.integer(4) >= 0, value, "as_strided_scatter: negative offset {}", a.integer(4));
       const int64_t offset = a.has(4) ? a.integer(4) - self.offset() : 0;
+      const Value v[] = {a[0], a[1], a[2], a[3], Value(offset), Value(self.strides())};
+      Region(Args(strided_put_op, v), 2).check_inside(self, "as_strided_scatter");
       out.push_back(call(strided_put_op, {self, a[1], a.integers(2), a.integers(3), offset, self.strides(), false}));
     },
     .samples = [](Samples& s) {

@@ -110,4 +110,8 @@ GRADUS_TERM_FUNCTION(remainder)
 #undef GRADUS_TERM_FUNCTION
 inline Term trunc_divide(const Term& a, const Term& b) { return terms::apply(trunc_divide_op, a, b); }
 
+// The product of a gradient with a slope. Where the slope depends on what it reads only by choosing between constants, what it reads
+// gets a gradient of 0 from the product all the same.
+Tensor connect(Tensor gradient, const Term& slope, std::span<const Term> reads);
+
 }  // namespace gradus

@@ -257,8 +257,9 @@ Op alias_op{
 
 Op detach_op{
     .schema = "detach(Tensor(a) self) -> Tensor(a)",
-    .doc = "The same elements without history: no gradient flows through. A write through it raises the version of self.",
+    .doc = "The same elements without history: no gradient flows through. A write through it raises the version of self. detach_ cuts the tensor itself off, which may not be a view.",
     .compose = [](const Args& a, Tensors& out) { out.push_back(detach(a.tensor(0))); },
+    .rewrite = [](const Args& a) { detach_in_place(a.tensor(0).impl()); },
     .samples = on_interval<-2, 2>,
 };
 

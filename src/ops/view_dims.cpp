@@ -81,6 +81,7 @@ Op t_op{
       GRADUS_CHECK(self.ndim() <= 2, shape, "t: a tensor of {} dimensions, where at most 2 are taken", self.ndim());
       out.push_back(self.ndim() < 2 ? self.layout() : exchanged(self, 0, 1, "t"));
     },
+    .in_place = true,
     .vjp = {[](const Call&, const Tensor& g) { return call(t_op, {g}); }},
     .samples = [](Samples& s) {
       matrices(s);
@@ -125,6 +126,7 @@ Op transpose_op{
     .doc = "Two dimensions exchanged.",
     .serves = "transpose.int",
     .view = [](const Args& a, Layouts& out) { out.push_back(exchanged(a.tensor(0), a.integer(1), a.integer(2), "transpose")); },
+    .in_place = true,
     .vjp = {[](const Call& c, const Tensor& g) { return transpose(g, c.integer(1), c.integer(2)); }},
     .samples = two_dims,
 };
@@ -132,12 +134,14 @@ Op swapaxes_op{
     .schema = "swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)",
     .doc = "Two dimensions exchanged: transpose.",
     .compose = [](const Args& a, Tensors& out) { out.push_back(transpose(a.tensor(0), a.integer(1), a.integer(2))); },
+    .in_place = true,
     .samples = two_dims,
 };
 Op swapdims_op{
     .schema = "swapdims(Tensor(a) self, int dim0, int dim1) -> Tensor(a)",
     .doc = "Two dimensions exchanged: transpose.",
     .compose = [](const Args& a, Tensors& out) { out.push_back(transpose(a.tensor(0), a.integer(1), a.integer(2))); },
+    .in_place = true,
     .samples = two_dims,
 };
 
@@ -195,6 +199,7 @@ Op squeeze_op{
       }
       out.push_back(l);
     },
+    .in_place = true,
     .vjp = {reshape_back},
     .samples = [](Samples& s) {
       s.add({s.rand({1, 3, 1, 2})});
@@ -217,6 +222,7 @@ Op unsqueeze_op{
       l.sizes.insert(d, 1);
       out.push_back(l);
     },
+    .in_place = true,
     .vjp = {reshape_back},
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), Value(1)});

@@ -178,6 +178,35 @@ void set_layout(TensorImpl* t, SizesRef sizes, SizesRef strides, int64_t offset)
   t->contiguous = contiguous;
 }
 
+static int64_t bytes_of(const TensorImpl* t, SizesRef sizes) {  // up to the last element of the new shape
+  const int64_t numel = numel_of(sizes);
+  return numel == 0 ? 0 : multiply(t->offset + numel, size_of(t->dtype));
+}
+
+void check_resizable(const TensorImpl* t, SizesRef sizes, std::string_view what) {
+  const Storage& s = *t->storage;
+  const char* why = t->wants_grad()                                      ? "it requires grad"
+                    : t->view                                            ? "it is a view"
+                    : s.read_only                                        ? "its memory is read-only"
+                    : s.wrapped                                          ? "its memory is not the library's"
+                    : bytes_of(t, sizes) > s.bytes && !s.refs.one()      ? "another tensor shares its memory"
+                                                                         : nullptr;
+  GRADUS_CHECK(!why, state, "{}: a tensor of shape {} can't be given the shape {}: {}", what, text(t->sizes()), text(sizes), why);
+}
+
+void resize(TensorImpl* t, SizesRef sizes) {
+  const int64_t bytes = bytes_of(t, sizes);
+  if (bytes > t->storage->bytes) {
+    Storage* larger = new_storage(bytes);
+    std::memcpy(larger->data, t->storage->data, static_cast<size_t>(t->storage->bytes));
+    larger->version.store(t->storage->current(), std::memory_order_relaxed);   // what was saved of it is found changed
+    release(t->storage);
+    t->storage = larger;
+  }
+  set_layout(t, sizes, contiguous_strides(sizes), t->offset);
+  t->storage->bump();
+}
+
 View view_of(const TensorImpl* t) {
   return {t->data(), t->dtype, t->ndim, t->dims, t->dims + t->ndim, t->numel, t->contiguous};
 }

@@ -113,8 +113,12 @@ Tensor alias(const Tensor& t, SizesRef sizes, SizesRef strides, int64_t offset);
 Tensor alias(const Tensor& t);
 // A tensor over a storage, whose reference it takes.
 Tensor over_storage(Storage* s, Dtype dtype, SizesRef sizes, SizesRef strides, int64_t offset);
-// Gives a tensor the storage, dtype and layout of another (set_, resize_, in-place views).
+// Lets a tensor see its storage otherwise; the layout must lie inside it.
 void set_layout(TensorImpl* t, SizesRef sizes, SizesRef strides, int64_t offset);
+// Gives a tensor a row-major shape. Its elements stay, in the order of memory, as far as there is room; what is new holds anything.
+// Where memory is short, it moves to other memory: not that of a view, nor memory that is read-only, somebody else's or shared.
+void check_resizable(const TensorImpl* t, SizesRef sizes, std::string_view what);
+void resize(TensorImpl* t, SizesRef sizes);
 
 View view_of(const TensorImpl* t);
 inline View view_of(const Tensor& t) { return view_of(t.impl()); }

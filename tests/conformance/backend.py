@@ -1,8 +1,6 @@
 """The Backend of the conformance replay over the C functions of gradus."""
 import ctypes as C
 
-import numpy as np
-
 import library as L
 
 ATEN_CODES = {0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 7: "float64", 11: "bool", 15: "bfloat16"}
@@ -14,13 +12,7 @@ class NotServed(NotImplementedError):
 
 
 class Refused(Exception):
-    """An error that a binding reports before the library is asked, or a rule of out= that this backend carries out."""
-
-
-def may_cast(source, target):
-    """Whether a result of one dtype may be written into an out tensor of another."""
-    rank = {"bool": 0, "float16": 2, "bfloat16": 2, "float32": 2, "float64": 2}
-    return rank.get(source, 1) <= rank.get(target, 1)
+    """An error that a binding reports before the library is asked."""
 
 
 def row_major(shape):
@@ -91,12 +83,11 @@ class Backend:
             elif place[0] == "default" and value != place[1] and value is not None:
                 raise L.GradusError(L.UNSUPPORTED, "the operation %s has no argument for %r" % (plan.op["name"], value))
         outs = [args[i] for i in plan.outs]
-        if plan.fills_dtype is not None and outs:
-            values[plan.fills_dtype] = L.Value(kind=L.DTYPE, aux=outs[0].describe().dtype)
-        results = self.library.invoke(plan.op["name"], values)
+        outs = [t for x in outs for t in (x if isinstance(x, list) else [x])]
         if outs:
-            self._write_outs(results, outs, [x for i, x in enumerate(args) if i not in plan.outs])
-            results = outs
+            self.library.invoke_out(plan.op["name"], values, outs)
+            return self._returned(outs, plan.returns)
+        results = self.library.invoke(plan.op["name"], values)
         return self._returned(results, plan.returns)
 
     # ---- arguments and results
@@ -163,25 +154,3 @@ class Backend:
             self.library.recording(True)
         t.base = base
         return t
-
-    # ---- out=: the library has no such forms; their rules are PyTorch's, carried out here
-    def _write_outs(self, results, outs, others):
-        for result, out in zip(results, outs):
-            inputs = [t for x in others for t in (x if isinstance(x, list) else [x]) if isinstance(t, L.Tensor)]
-            if any(out.describe().storage == t.describe().storage for t in inputs):
-                raise Refused("out= shares memory with an argument")
-            if any(n > 1 and step == 0 for n, step in zip(out.shape(), self.export(out)[2])):
-                raise Refused("out= is written in several places at once")
-            from_name, to_name = (L.DTYPE_NAMES[t.describe().dtype] for t in (result, out))
-            if not may_cast(from_name, to_name):
-                raise Refused("a result of %s can't be cast to %s" % (from_name, to_name))
-            if self.requires_grad(out) or self.requires_grad(result):
-                raise Refused("out= does not record")
-        for result, out in zip(results, outs):
-            if list(out.shape()) != list(result.shape()):                    # resized: new memory behind the same tensor
-                dtype = L.DTYPE_NAMES[out.describe().dtype]
-                shape = list(result.shape())
-                fresh = self.library.make(dtype, shape, row_major(shape), np.zeros(int(np.prod(shape)), L.DTYPES[dtype][1]), wrap=False)
-                out.pointer, fresh.pointer = fresh.pointer, out.pointer
-            keep = []
-            self.library.invoke("copy_", [self._value({"type": "tensor", "list": False}, t, keep) for t in (out, result)])

@@ -78,7 +78,8 @@ class Library:
         for name, kinds in {
                 "context_create": [pointer, pointer], "context_error": [pointer, pointer], "context_set_seed": [pointer, C.c_uint64],
                 "context_set_recording": [pointer, C.c_int32, pointer], "release": [pointer], "op_find": [C.c_char_p, size],
-                "invoke": [pointer, pointer, pointer, size, pointer, size, pointer], "registry_json": [C.c_char_p, size, pointer],
+                "invoke": [pointer, pointer, pointer, size, pointer, size, pointer],
+                "invoke_out": [pointer, pointer, pointer, size, pointer, size], "registry_json": [C.c_char_p, size, pointer],
                 "tensor_copy_in": [pointer, C.c_int32, C.c_int32, pointer, pointer, pointer, size, pointer],
                 "tensor_wrap": [pointer, C.c_int32, C.c_int32, pointer, pointer, pointer, size, C.c_uint32, pointer, pointer, pointer],
                 "tensor_copy_out": [pointer, pointer, C.c_int32, pointer, size], "tensor_describe": [pointer, pointer],
@@ -153,6 +154,12 @@ class Library:
             status = self.c.gradus_invoke(self.context, op, arguments, len(values), results, room, C.byref(self.count))
         self.check(status)
         return [Tensor(self, results[i].u.ptr) for i in range(self.count.value)]
+
+    def invoke_out(self, name, values, outs):
+        """Calls an operation that writes its results into the tensors `outs`."""
+        op = self.c.gradus_op_find(name.encode(), len(name.encode()))
+        targets = (C.c_void_p * max(len(outs), 1))(*[t.pointer for t in outs])
+        self.check(self.c.gradus_invoke_out(self.context, op, (Value * max(len(values), 1))(*values), len(values), targets, len(outs)))
 
     def grad(self, outputs, seeds, inputs, record):
         def pointers(tensors):

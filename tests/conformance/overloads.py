@@ -7,7 +7,7 @@ DROPPED_NAMES = {"pin_memory", "non_blocking"}
 CONSTANTS = {"None": None, "True": True, "False": False, "Mean": 1, "Sum": 2}
 
 Argument = collections.namedtuple("Argument", "name type written keyword default")
-Plan = collections.namedtuple("Plan", "op places outs returns fills_dtype")  # places: per argument a position, "drop", or ("default", value)
+Plan = collections.namedtuple("Plan", "op places outs returns")  # places: per argument a position, "drop", or ("default", value)
 
 
 def split_top(text):
@@ -90,11 +90,7 @@ class Overloads:
                 continue
             full = iter(places)
             all_places = ["drop" if i in outs else next(full) for i in range(len(arguments))]
-            fills = None
-            if outs and not any(a.name == "dtype" for a in given):          # a factory's out= decides the dtype
-                fills = next((k for k, a in enumerate(op["arguments"]) if a["schema_name"] == "dtype"), None)
-                fills = fills if not any(a["type"] == "tensor" for a in op["arguments"]) else None
-            return Plan(op, all_places, outs, returns, fills)
+            return Plan(op, all_places, outs, returns)
         return None
 
     def _candidates(self, name, given, has_outs):

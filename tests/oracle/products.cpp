@@ -86,7 +86,8 @@ std::vector<Array> addbmm(const Arguments& a) {
   for (int64_t b = 0; b < p.sizes[0]; ++b)
     for (int64_t i = 0; i < p.sizes[1]; ++i)
       for (int64_t j = 0; j < p.sizes[2]; ++j) s.at({i, j}) += p.at({b, i, j});
-  return {combined(a.array(0), s, a.number(3), a.number(4))};
+  const auto factor = [&](int i) { return a.is_integral(0) ? std::trunc(a.number(i)) : a.number(i); };
+  return {combined(a.array(0), s, factor(3), factor(4))};
 }
 
 // Any sum of products: `label` gives each dimension of each operand a number; out lists those that remain.

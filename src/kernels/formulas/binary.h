@@ -162,7 +162,6 @@ struct Remainder {
   GRADUS_SLOPE2(0) { return V(1); }
   GRADUS_SLOPE2(1) { return -floor(a / b); }
 };
-struct Nextafter { GRADUS_VALUE2 { return nextafter(a, b); } };
 
 #define GRADUS_INTEGERS static constexpr bool integers = true, floats = false, light = true
 struct BitAnd     { GRADUS_INTEGERS; GRADUS_VALUE2 { return bit_and(a, b); } };
@@ -173,4 +172,4 @@ struct ShiftRight { GRADUS_INTEGERS; GRADUS_VALUE2 { return shift_right(a, b); }
 struct Gcd        { GRADUS_INTEGERS; GRADUS_VALUE2 { return gcd(a, b); } };
 struct Lcm        { GRADUS_INTEGERS; GRADUS_VALUE2 { return lcm(a, b); } };
 #undef GRADUS_INTEGERS
-using Division = List<FloorDivide, TruncDivide, Fmod, Remainder, Nextafter, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight, Gcd, Lcm>;
+using Division = List<FloorDivide, TruncDivide, Fmod, Remainder, BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight, Gcd, Lcm>;

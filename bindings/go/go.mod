@@ -1,0 +1,3 @@
+module gradus
+
+go 1.19

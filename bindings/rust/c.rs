@@ -1,0 +1,124 @@
+//! The C interface of gradus as far as the binding uses it.
+#![allow(dead_code)]
+use std::ffi::c_void;
+use std::os::raw::c_char;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct RawValue {
+    pub kind: i32,
+    pub aux: u32,
+    pub payload: u64, // a number's bits, or an address
+    pub length: u64,
+}
+#[repr(C)]
+pub struct ErrorInfo {
+    pub struct_size: u32,
+    pub status: i32,
+    pub argument: i32,
+    pub reserved0: i32,
+    pub message_length: u64,
+    pub user_code: i64,
+    pub message: *const c_char,
+    pub origin: *const c_char,
+}
+#[repr(C)]
+pub struct TensorInfo {
+    pub struct_size: u32,
+    pub dtype: i32,
+    pub rank: i32,
+    pub flags: u32,
+    pub count: i64,
+    pub identity: u64,
+    pub storage: u64,
+    pub version: u64,
+    pub shape: *const i64,
+    pub strides: *const i64,
+    pub data: *const c_void,
+    pub dtype_name: *const c_char,
+}
+#[repr(C)]
+pub struct OpInfo {
+    pub struct_size: u32,
+    pub flags: u32,
+    pub argument_count: u32,
+    pub result_count: u32,
+    pub required_arguments: u32,
+    pub since: u32,
+    pub name: *const c_char,
+    pub schema: *const c_char,
+    pub summary: *const c_char,
+    pub serves: *const c_char,
+}
+#[repr(C)]
+pub struct ArgumentInfo {
+    pub struct_size: u32,
+    pub flags: u32,
+    pub kind: i32,
+    pub since: u32,
+    pub name: *const c_char,
+    pub schema_name: *const c_char,
+    pub default_value: RawValue,
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct Counts {
+    pub struct_size: u32,
+    pub reserved0: u32,
+    pub contexts: u64,
+    pub tensors: u64,
+    pub graph_nodes: u64,
+    pub foreign_blocks: u64,
+    pub callbacks: u64,
+    pub bytes_live: u64,
+    pub bytes_peak: u64,
+    pub bytes_kept: u64,
+    pub profiles: u64,
+}
+pub type Handle = *mut c_void;
+pub type Destroy = extern "C" fn(Handle);
+pub type Hook = extern "C" fn(Handle, Handle, Handle, *mut Handle) -> i32;
+pub type Rule = extern "C" fn(Handle, Handle, Handle, *const Handle, usize, *mut Handle, usize, *mut usize) -> i32;
+#[repr(C)]
+pub struct FunctionDefinition {
+    pub struct_size: u32,
+    pub flags: u32,
+    pub name: *const c_char,
+    pub forward: Rule,
+    pub vjp: Rule,
+    pub user: Handle,
+    pub destroy: Destroy,
+    pub reserved0: Handle,
+}
+
+#[link(name = "gradus")]
+extern "C" {
+    pub fn gradus_retain(handle: Handle);
+    pub fn gradus_release(handle: Handle);
+    pub fn gradus_live_counts(counts: *mut Counts);
+    pub fn gradus_context_create(options: *const c_void, ctx: *mut Handle) -> i32;
+    pub fn gradus_context_error(ctx: Handle, error: *mut ErrorInfo);
+    pub fn gradus_context_fail(ctx: Handle, status: i32, code: i64, text: *const c_char, length: usize) -> i32;
+    pub fn gradus_context_set_recording(ctx: Handle, on: i32, previous: *mut i32) -> i32;
+    pub fn gradus_op_count() -> usize;
+    pub fn gradus_op_at(index: usize) -> Handle;
+    pub fn gradus_op_describe(op: Handle, info: *mut OpInfo) -> i32;
+    pub fn gradus_op_describe_argument(op: Handle, index: u32, info: *mut ArgumentInfo) -> i32;
+    pub fn gradus_invoke(ctx: Handle, op: Handle, arguments: *const RawValue, n: usize, results: *mut RawValue,
+        capacity: usize, count: *mut usize) -> i32;
+    pub fn gradus_tensor_wrap(ctx: Handle, dtype: i32, rank: i32, shape: *const i64, strides: *const i64, data: *mut c_void, bytes: usize, flags: u32,
+        destroy: Destroy, user: Handle, result: *mut Handle) -> i32;
+    pub fn gradus_tensor_copy_out(ctx: Handle, tensor: Handle, dtype: i32, data: *mut c_void, bytes: usize) -> i32;
+    pub fn gradus_tensor_describe(tensor: Handle, info: *mut TensorInfo) -> i32;
+    pub fn gradus_tensor_print(ctx: Handle, tensor: Handle, buffer: *mut c_char, capacity: usize, length: *mut usize) -> i32;
+    pub fn gradus_tensor_set_requires_grad(ctx: Handle, tensor: Handle, on: i32) -> i32;
+    pub fn gradus_tensor_grad(ctx: Handle, tensor: Handle, result: *mut Handle) -> i32;
+    pub fn gradus_tensor_set_grad(ctx: Handle, tensor: Handle, grad: Handle) -> i32;
+    pub fn gradus_tensor_add_hook(ctx: Handle, tensor: Handle, hook: Hook, user: Handle, destroy: Destroy, id: *mut u64) -> i32;
+    pub fn gradus_tensor_remove_hook(ctx: Handle, tensor: Handle, id: u64) -> i32;
+    pub fn gradus_backward(ctx: Handle, outputs: *const Handle, n: usize, seeds: *const Handle, options: *const c_void) -> i32;
+    pub fn gradus_function_apply(ctx: Handle, definition: *const FunctionDefinition, inputs: *const Handle, n: usize, results: *mut Handle,
+        capacity: usize, count: *mut usize) -> i32;
+    pub fn gradus_function_save_for_backward(ctx: Handle, call: Handle, tensors: *const Handle, n: usize) -> i32;
+    pub fn gradus_function_saved(ctx: Handle, call: Handle, index: usize, result: *mut Handle) -> i32;
+}
