@@ -10,6 +10,7 @@
 #include "graph/custom.h"
 #include "ops/lists.h"
 #include "optim/scheduler.h"
+#include "io/file.h"
 #include "profile/anomaly.h"
 #include "profile/logger.h"
 #include "profile/profile.h"
@@ -99,6 +100,7 @@ void gradus_retain(void* handle) {
     case Kind::optimizer: retain(static_cast<Optimizer*>(handle)); break;
     case Kind::scheduler: retain(static_cast<Scheduler*>(handle)); break;
     case Kind::call: retain(static_cast<FunctionCall*>(handle)); break;
+    case Kind::file: retain(static_cast<File*>(handle)); break;
     default: break;
   }
 }
@@ -114,6 +116,7 @@ void gradus_release(void* handle) {
     case Kind::optimizer: release(static_cast<Optimizer*>(handle)); break;
     case Kind::scheduler: release(static_cast<Scheduler*>(handle)); break;
     case Kind::call: release(static_cast<FunctionCall*>(handle)); break;
+    case Kind::file: release(static_cast<File*>(handle)); break;
     default: break;
   }
 }

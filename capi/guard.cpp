@@ -69,6 +69,7 @@ static const char* name(Kind k) {
     case Kind::optimizer: return "optimizer";
     case Kind::scheduler: return "scheduler";
     case Kind::call: return "call of a function";
+    case Kind::file: return "file";
     default: return "released handle, or none of this library";
   }
 }

@@ -50,6 +50,7 @@ void gradus_live_counts(gradus_counts* counts) {
   c.profiles = live(Live::profiles);
   c.optimizers = live(Live::optimizers);
   c.schedulers = live(Live::schedulers);
+  c.files = live(Live::files);
   write_info(counts, c);
 }
 
