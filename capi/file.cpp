@@ -19,7 +19,7 @@ FileFormat format_of(int32_t number) {
   return static_cast<FileFormat>(number);
 }
 
-std::string_view text_of(const char* text, size_t length, const char* what) {
+std::string_view bytes_of(const char* text, size_t length, const char* what) {
   GRADUS_CHECK(text || length == 0, null, "'{}' is null with a length of {}", what, length);
   return length ? std::string_view(text, length) : std::string_view();
 }
@@ -71,7 +71,7 @@ gradus_status gradus_file_open(gradus_context* ctx, const char* path, size_t len
 }
 gradus_status gradus_file_open_memory(gradus_context* ctx, const void* data, size_t data_bytes, const gradus_file_options* options, gradus_file** result) {
   return guard_result(ctx, "file_open_memory", result, [&](Context&) {
-    return give(io::open_memory(text_of(static_cast<const char*>(data), data_bytes, "data"), options_of(options)));
+    return give(io::open_memory(bytes_of(static_cast<const char*>(data), data_bytes, "data"), options_of(options)));
   });
 }
 

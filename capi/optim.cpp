@@ -16,7 +16,6 @@ Scheduler* scheduler(const gradus_scheduler* s) {
   if (!is(s, Kind::scheduler)) [[unlikely]] refuse_handle(s, Kind::scheduler, "scheduler");
   return core<Scheduler>(s);
 }
-std::string_view text_of(const char* text, size_t length, const char* what) { return {needed(text, what), length}; }
 
 std::vector<NamedValue> settings_of(const gradus_setting* given, size_t count, size_t bytes) {
   GRADUS_CHECK(given || count == 0, null, "'settings' is null with a count of {}", count);

@@ -66,12 +66,11 @@ void unmap(void* user) {
 // The bytes from `skipped` on of a mapping that begins at `at`; null, and errno, if the system has none.
 Storage* map(int fd, uint64_t at, uint64_t skipped, uint64_t bytes, int access) {
   auto mapping = std::make_unique<Mapping>(Mapping{nullptr, static_cast<size_t>(skipped + bytes)});
-  Ref<Storage> s = Ref<Storage>::adopt(wrap_storage(nullptr, static_cast<int64_t>(bytes), nullptr, nullptr));
+  Ref<Storage> s = Ref<Storage>::adopt(wrap_storage(nullptr, static_cast<int64_t>(bytes), false));
   mapping->at = ::mmap(nullptr, mapping->bytes, access, MAP_PRIVATE | MAP_NORESERVE, fd, static_cast<off_t>(at));
   if (mapping->at == MAP_FAILED) return nullptr;
   s->data = static_cast<char*>(mapping->at) + skipped;
-  s->user = mapping.release();
-  s->destroy = unmap;
+  s->host.arm(unmap, mapping.release());                      // ours, not the host's: at once, polled or not
   return s.detach();
 }
 

@@ -77,10 +77,9 @@ Storage* stored(const File& f, const FileEntry& e) {
   const char* at = f.content.storage->data + e.offset;
   if (e.swapped || e.bytes == 0 || reinterpret_cast<uintptr_t>(at) % static_cast<uintptr_t>(size_of(e.dtype)) != 0) return nullptr;
   if (f.read_only) {
-    Storage* s = wrap_storage(f.content.storage->data + e.offset, static_cast<int64_t>(e.bytes), nullptr, nullptr);
+    Storage* s = wrap_storage(f.content.storage->data + e.offset, static_cast<int64_t>(e.bytes), false);
     retain(f.content.storage.get());
-    s->user = f.content.storage.get();
-    s->destroy = share_content;
+    s->host.arm(share_content, f.content.storage.get());
     return s;
   }
   return f.content.file >= 0 && e.bytes >= kMapped ? map_part(f.content, e.offset, e.bytes) : nullptr;
