@@ -1,5 +1,6 @@
 // Callbacks of the host with their user data.
 #pragma once
+#include "base/host.h"
 #include "capi/guard.h"
 
 namespace gradus::capi {
@@ -7,16 +8,22 @@ namespace gradus::capi {
 // Copies share one; the last destroys user, if the registration succeeded.
 template <class Fn> class Callback {
  public:
-  Callback(Fn f, void* user, gradus_destroy_fn destroy) : shared_(new Shared{{}, f, user, destroy}) { count_live(Live::callbacks, 1); }
+  Callback(Fn f, void* user, gradus_destroy_fn destroy) : shared_(new Shared{{}, f, user, destroy, {}}) {
+    try {
+      shared_->host.reserve(Live::callbacks, destroy != nullptr);
+    } catch (...) {
+      delete shared_;
+      throw;
+    }
+  }
   Callback(const Callback& o) : shared_(o.shared_) { shared_->refs.up(); }
   Callback& operator=(const Callback&) = delete;
   ~Callback() {
     if (!shared_->refs.down()) return;
-    if (shared_->armed && shared_->destroy) shared_->destroy(shared_->user);
-    count_live(Live::callbacks, -1);
+    shared_->host.end(Live::callbacks);
     delete shared_;
   }
-  void arm() const { shared_->armed = true; }                 // the registration succeeded: user is ours
+  void arm() const { shared_->host.arm(shared_->destroy, shared_->user); }   // the registration succeeded: user is ours
   void* user() const { return shared_->user; }
 
   // Calls it with the context and throws when it fails.
@@ -48,7 +55,7 @@ template <class Fn> class Callback {
     Fn f;
     void* user;
     gradus_destroy_fn destroy;
-    bool armed = false;
+    HostData host;
   };
   Shared* shared_;
 };

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "capi/invoke.h"
+#include "base/host.h"
 #include "graph/observer.h"
 #include "graph/custom.h"
 #include "ops/lists.h"
@@ -30,7 +31,7 @@ uint64_t seed_of_the_system() {
 Context* make_context(const gradus_context_options& o) {
   GRADUS_CHECK(!o.alloc == !o.dealloc, argument, "alloc and dealloc go together");
   GRADUS_CHECK(o.threads >= 0, argument, "{} threads", o.threads);
-  GRADUS_CHECK((o.flags & ~static_cast<uint32_t>(GRADUS_CTX_DETERMINISTIC)) == 0, unknown_field, "unknown flags");
+  GRADUS_CHECK((o.flags & ~uint32_t{GRADUS_CTX_POLLED_DESTROY | GRADUS_CTX_DETERMINISTIC}) == 0, unknown_field, "unknown flags");
   define_all_ops();
   [[maybe_unused]] static const bool found = (find_ops(), true);   // once: other threads may be reading
   const uint64_t seed = o.seed ? o.seed : seed_of_the_system();
@@ -43,10 +44,12 @@ Context* make_context(const gradus_context_options& o) {
   c->generator.seed = seed;
   try {                                                       // blocks outlive contexts: the allocator keeps user then
     start_logger(*c);
+    if (o.flags & GRADUS_CTX_POLLED_DESTROY) c->destroys = make_destroy_queue();
     if (o.alloc) c->allocator = make_allocator(o.alloc, o.dealloc, o.user, o.destroy);
     else c->destroy = o.destroy;
   } catch (...) {
     stop_observing(*c);
+    if (c->destroys) close_destroy_queue(c->destroys);
     delete c;
     throw;
   }
@@ -61,7 +64,8 @@ void gradus::capi::free_context(Context* c) {
   c->kind = Kind::dead;
   if (c->saved_hooks) release(c->saved_hooks);
   if (c->allocator) release(c->allocator);
-  if (c->destroy) c->destroy(c->user);
+  if (c->destroys) close_destroy_queue(c->destroys);
+  if (c->destroy) run_destroy(c->destroy, c->user);
   count_live(Live::contexts, -1);
   delete c;
 }
@@ -97,7 +101,8 @@ void gradus_retain(void* handle) {
 }
 
 void gradus_release(void* handle) {
-  if (!handle || !thread_or_null()) return;                   // without memory for a thread's record nothing can be freed
+  const Thread* me = handle ? thread_or_null() : nullptr;
+  if (!me || me->orphan) return;                              // without memory for a thread's record nothing can be freed
   switch (kind_of(handle)) {
     case Kind::context: release_context(static_cast<Context*>(handle)); break;
     case Kind::tensor: release(static_cast<TensorImpl*>(handle)); break;
@@ -111,6 +116,8 @@ void gradus_release(void* handle) {
 gradus_status gradus_context_create(const gradus_context_options* options, gradus_context** context) {
   if (!context) return GRADUS_E_NULL;
   *context = nullptr;
+  const SettingUp in;
+  if (!in) return refused(nullptr);
   try {
     *context = handle(make_context(read_options(options)));
     return GRADUS_OK;
@@ -144,6 +151,14 @@ gradus_status gradus_context_fail(gradus_context* ctx, gradus_status status, int
   if (owner && owner != t_thread) return GRADUS_E_BUSY;
   write_error(c, status, message ? std::string_view(message, length) : std::string_view(), "callback", -1, user_code);
   return status;
+}
+
+gradus_status gradus_context_poll(gradus_context* ctx, uint64_t* ran) {
+  if (ran) *ran = 0;
+  return guard(ctx, "context_poll", [&](Context& c) {
+    const uint64_t n = c.destroys ? run_destroy_queue(c.destroys) : 0;
+    if (ran) *ran = n;
+  });
 }
 
 void gradus_context_cancel(gradus_context* ctx) {

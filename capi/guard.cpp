@@ -48,12 +48,13 @@ gradus_status caught(Context& c, const char* where) noexcept {
   return s;
 }
 
-Thread* thread_or_null() noexcept {
-  try {
-    return &this_thread();
-  } catch (...) {
-    return nullptr;
-  }
+gradus_status refused(Context* c) noexcept {
+  Thread* me = t_thread;
+  if (!me) return GRADUS_E_MEMORY;
+  Thread* owner = c ? c->busy.load(std::memory_order_relaxed) : nullptr;
+  if (c && (!owner || owner == me))
+    write_error(*c, GRADUS_E_STATE, "this process was forked while another thread was inside a call of the library", "fork", -1, 0);
+  return GRADUS_E_STATE;
 }
 
 static const char* name(Kind k) {

@@ -52,21 +52,32 @@ std::span<const Tensor> tensors(gradus_tensor* const* list, size_t count, const 
 // ---- the guard
 gradus_status caught(Context& c, const char* where) noexcept;  // inside a catch: the exception as status and record
 void write_error(Context& c, gradus_status status, std::string_view message, const char* where, int argument, int64_t user_code) noexcept;
-Thread* thread_or_null() noexcept;
+gradus_status refused(Context* c) noexcept;                    // on a thread without a record, or an orphan: why
 void free_context(Context* c);
+
+// A call without a context that other threads may not be in while the process forks. False: it must not run.
+class SettingUp {
+ public:
+  SettingUp() : me_(thread_or_null()) { if (me_) me_->setting_up.add(1); }
+  ~SettingUp() { if (me_) me_->setting_up.add(-1); }
+  SettingUp(const SettingUp&) = delete;
+  SettingUp& operator=(const SettingUp&) = delete;
+  explicit operator bool() const { return me_ && !me_->orphan; }
+
+ private:
+  Thread* me_;
+};
 
 // Runs f(context) as one call of the context. Another thread's call gets BUSY; a callback of this one may come in again.
 template <class F> gradus_status guard(gradus_context* context, const char* where, F&& f) noexcept {
   if (!is(context, Kind::context)) [[unlikely]] return context ? GRADUS_E_HANDLE : GRADUS_E_NULL;
   Context& c = *core<Context>(context);
   Thread* me = t_thread;
-  if (!me) [[unlikely]] {
-    me = thread_or_null();
-    if (!me) return GRADUS_E_MEMORY;
-  }
+  if (!me) [[unlikely]] me = thread_or_null();
+  if (!me || me->orphan) [[unlikely]] return refused(&c);
   Thread* before = nullptr;
   if (!c.busy.compare_exchange_strong(before, me, std::memory_order_acquire) && before != me) [[unlikely]] return GRADUS_E_BUSY;
-  Context* outer = std::exchange(me->context, &c);
+  Context* outer = me->context.exchange(&c);
   me->allocator = c.allocator;
   gradus_status status = GRADUS_OK;
   try {

@@ -11,6 +11,8 @@ using namespace gradus::capi;
 namespace {
 
 std::span<const Op* const> known_ops() noexcept {
+  const SettingUp in;
+  if (!in) return {};
   try {
     if (all_ops().empty()) define_all_ops();
     return all_ops();
@@ -105,6 +107,8 @@ gradus_status gradus_op_describe_argument(const gradus_op* handle, uint32_t inde
 gradus_status gradus_registry_json(char* buffer, size_t capacity, size_t* length) {
   if (!length || (!buffer && capacity > 0)) return GRADUS_E_NULL;
   *length = 0;
+  const SettingUp in;
+  if (!in) return refused(nullptr);
   try {
     if (known_ops().empty()) return GRADUS_E_MEMORY;
     write_text(registry_json(), buffer, capacity, length);

@@ -1,5 +1,8 @@
 // Hooks of the host on saved values.
 #include "capi/saved.h"
+
+#include <memory>
+
 #include "dispatch/registry.h"
 #include "graph/history.h"
 
@@ -14,22 +17,38 @@ struct Functions {
   gradus_discard_fn discard;
 };
 
-struct ForeignPacked : Packed {
+// What the host knows of one value. It outlives the value while its discard waits in a queue.
+struct Token {
   Functions f;
+  void* token = nullptr;
+  static void discard(void* p) {
+    const std::unique_ptr<Token> t(static_cast<Token*>(p));
+    t->f.discard(t->f.pack.user(), t->token);
+  }
+  static void drop(void* p) { delete static_cast<Token*>(p); }
+};
+
+struct ForeignPacked : Packed {
+  std::unique_ptr<Token> given;
+  HostData host;
   Tensor replacement;                                         // as it is, or
   Ref<Packed> further;                                        // as the next hooks packed it
-  void* token = nullptr;
 
-  explicit ForeignPacked(const Functions& functions) : f(functions) {}
+  explicit ForeignPacked(const Functions& functions) : given(new Token{functions}) {
+    host.reserve(Live::callbacks, functions.discard != nullptr);
+  }
   ~ForeignPacked() override {
-    if (token && f.discard) f.discard(f.pack.user(), token);
+    if (given->token && given->f.discard) host.arm(Token::discard, given.release(), Token::drop);
+    host.end(Live::callbacks);
   }
   Tensor unpack() override {
-    const Tensor given = further ? further->unpack() : replacement;
+    const Functions& f = given->f;
+    const Tensor value = further ? further->unpack() : replacement;
     Context& c = context();
     c.error.status = GRADUS_OK;
     Returned r;
-    Callback<gradus_pack_fn>::check(f.unpack(f.pack.user(), capi::handle(&c), capi::handle(given.impl()), token, r.place()), "unpack hook");
+    const auto unpacked = [&] { return f.unpack(f.pack.user(), capi::handle(&c), capi::handle(value.impl()), given->token, r.place()); };
+    Callback<gradus_pack_fn>::check(ask_host("unpack hook", unpacked), "unpack hook");
     return r.take("result");
   }
 };
@@ -41,10 +60,11 @@ class HostHooks : public SavedHooks {
     auto packed = Ref<ForeignPacked>::adopt(new ForeignPacked(functions));
     Returned r;
     const gradus_op* op = find_op(name(by)) == &by ? capi::handle(by.info) : nullptr;
-    functions.pack.run("pack hook", capi::handle(value.impl()), op, r.place(), &packed->token);
+    functions.pack.run("pack hook", capi::handle(value.impl()), op, r.place(), &packed->given->token);
     packed->replacement = r.take("replacement");
-    if (!packed->replacement && !packed->token) return {};
-    if (packed->replacement && !packed->token && outer) {
+    void* const token = packed->given->token;
+    if (!packed->replacement && !token) return {};
+    if (packed->replacement && !token && outer) {
       packed->further = pack_with(outer.get(), detach(packed->replacement), by);
       if (packed->further) packed->replacement = {};
     }

@@ -75,11 +75,10 @@ gradus_status gradus_tensor_wrap(gradus_context* ctx, int32_t dtype, int32_t ran
     const Outside from(dtype, rank, sizes, strides, data, data_bytes);
     GRADUS_CHECK((flags & ~static_cast<uint32_t>(GRADUS_WRAP_READ_ONLY)) == 0, unknown_field, "unknown flags {:#x}", flags);
     GRADUS_CHECK(reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(from.type)) == 0, value, "'data' is not aligned for {}", name(from.type));
-    Storage* s = wrap_storage(data, static_cast<int64_t>(from.bytes), nullptr, nullptr);
+    Storage* s = wrap_storage(data, static_cast<int64_t>(from.bytes), destroy != nullptr);
     s->read_only = flags & GRADUS_WRAP_READ_ONLY;
     Tensor t = over_storage(s, from.type, from.sizes, from.strides, 0);
-    s->destroy = destroy;                                     // from here on nothing fails: user is ours
-    s->user = user;
+    s->host.arm(destroy, user);                               // from here on nothing fails: user is ours
     return give(std::move(t));
   });
 }
@@ -119,6 +118,7 @@ gradus_status gradus_tensor_describe(const gradus_tensor* t, gradus_tensor_info*
   i.strides = p->dims + p->ndim;
   i.data = p->numel > 0 ? p->data() : nullptr;
   i.dtype_name = name(p->dtype).data();
+  i.bytes = static_cast<uint64_t>(p->storage->bytes);
   return write_info(info, i) ? GRADUS_OK : GRADUS_E_ARGUMENT;
 }
 

@@ -226,6 +226,8 @@ def main():
     faults, functions = lint("#include <gradus/gradus.h>\n", include, cc)
     undocumented = 0
     for header in sorted(include.glob("gradus/*.h")):
+        if header.name == "gradus_cdef.h":     # declarations alone
+            continue
         text = header.read_text(encoding="utf-8")
         if "GRADUS_API " in text and text.count("since:1") == 0:
             faults.append(f"{header.name}: says nowhere since which level")

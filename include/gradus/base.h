@@ -12,7 +12,8 @@
  *   since:N    the first GRADUS_API_LEVEL that has it
  *
  * Every function that can fail takes a context first and returns a status; its outputs come last and are null (or 0) after
- * a failure. A failure changes nothing. No function prints, ends the process, or lets a C++ exception out.
+ * a failure. A failure changes nothing. No function prints, ends the process, or lets a C++ exception out. Any of them may fail
+ * with NULL, HANDLE, BUSY, MEMORY or CANCELLED, or STATE in a forked child; its comment names what else.
  */
 #ifndef GRADUS_BASE_H
 #define GRADUS_BASE_H
@@ -90,6 +91,12 @@ typedef struct gradus_profile gradus_profile; /* what a context did, and how lon
 typedef struct gradus_op      gradus_op;      /* an operation that exists; [static], needs no release      */
 
 /*
+ * Forking: if no other thread is inside a call, the child may go on with everything; worker threads start anew. Otherwise every
+ * call of the child that can fail is STATE, and releasing does nothing. Ending: nothing has to be released before exit, and
+ * nothing of the library runs then. A library that was loaded stays: dlclose is harmless, and so are finalizers after it.
+ */
+
+/*
  * One more reference, and one less, for every kind of handle. Null, and a handle known to be dead, are ignored. Any thread,
  * finalizer threads included; never fails, never waits for a context. Releasing a context while its tensors live is fine;
  * released inside a callback, it goes when the call is over. Graphs of any depth are freed without recursion.
@@ -101,11 +108,12 @@ GRADUS_API void gradus_release(void *handle);                                   
  * Callbacks. user is a token that the library only hands back; destroy(user) runs exactly once, if and only if the call
  * that received it succeeded, on the thread that drops the last reference. Callbacks run on the thread that is inside a call
  * of their context, never on a worker thread. They may call the library with that context, except for allocators and log
- * sinks, and must not longjmp.
+ * sinks, and must not longjmp. A C++ exception that comes out of one is its failure, GRADUS_E_CALLBACK; out of a destroy, discard,
+ * log or free function it is dropped, and std::bad_alloc out of an allocator is MEMORY.
  */
 typedef void (*gradus_destroy_fn)(void *user);
 typedef void (*gradus_log_fn)(void *user, int32_t level, const char *text, size_t length);
-/* Returns memory of the given alignment, or null when there is none. */
+/* Returns memory of the given alignment, or null when there is none. Other memory is given back at once: MEMORY. */
 typedef void *(*gradus_alloc_fn)(void *user, size_t bytes, size_t alignment);
 typedef void (*gradus_free_fn)(void *user, void *block, size_t bytes, size_t alignment);
 /* Asked from time to time in long calls; non-zero ends the call with GRADUS_E_CANCELLED. */

@@ -36,7 +36,8 @@ typedef struct gradus_context_options {
  * Levels 2 and 3 make every call slower.
  */
 enum {
-  GRADUS_CTX_DETERMINISTIC = 0x2 /* accepted for clarity: results never depend on the number of threads */
+  GRADUS_CTX_POLLED_DESTROY = 0x1, /* see gradus_context_poll */
+  GRADUS_CTX_DETERMINISTIC  = 0x2  /* accepted for clarity: everything is, whatever the number of threads and the processor */
 };
 
 /*
@@ -45,6 +46,16 @@ enum {
  */
 GRADUS_API gradus_status gradus_context_create(const gradus_context_options *options, /* [null ok] */
                                                gradus_context **context);                    /* since:1 */
+
+/*
+ * For hosts whose functions may run on some threads only, or not inside a finalizer. In a context with GRADUS_CTX_POLLED_DESTROY
+ * the destroy functions of what was registered through it (hooks, functions and their state, wrapped and imported memory, and
+ * discard of saved-value hooks) do not run when the last reference goes: they wait, and this call runs them on its thread, in
+ * order, with those that they add. ran [null ok] receives how many. What has not run when the context goes never does and stays
+ * in gradus_live_counts, as callbacks or foreign_blocks. The destroy of the context itself, and an allocator, are not polled.
+ * Without the flag it does nothing.
+ */
+GRADUS_API gradus_status gradus_context_poll(gradus_context *ctx, uint64_t *ran);            /* since:1 */
 
 /* The last failure on a context. A success does not clear it: read it after a status that is not 0. */
 typedef struct gradus_error {
@@ -68,7 +79,8 @@ GRADUS_API gradus_status gradus_context_fail(gradus_context *ctx, gradus_status 
 
 /*
  * Ends the running call of a context, or its next one if none runs, with GRADUS_E_CANCELLED at the next safe point; the one
- * after works again. Any thread, signal handlers included: it is one atomic write.
+ * after works again. Any thread, signal handlers included: it is one atomic write. Safe points are between operations, nodes of
+ * a pass, and pieces of a large operation, except for one that writes in place: that one ends first.
  */
 GRADUS_API void gradus_context_cancel(gradus_context *ctx);                                  /* since:1 */
 
@@ -78,7 +90,10 @@ GRADUS_API void gradus_context_cancel(gradus_context *ctx);                     
  */
 GRADUS_API gradus_status gradus_context_set_recording(gradus_context *ctx, int32_t on,
                                                       int32_t *previous);                    /* since:1 */
-/* In inference mode nothing is recorded, and tensors made there can never take part in a graph. 0 in a new context. */
+/*
+ * In inference mode nothing is recorded, and tensors made there can never take part in a graph. 0 in a new context. previous
+ * [null ok].
+ */
 GRADUS_API gradus_status gradus_context_set_inference(gradus_context *ctx, int32_t on,
                                                       int32_t *previous);                    /* since:1 */
 
@@ -116,6 +131,7 @@ typedef struct gradus_context_info {
   uint64_t random_offset;
 } gradus_context_info;
 enum { GRADUS_CONTEXT_RECORDING = 0x1, GRADUS_CONTEXT_INFERENCE = 0x2 };
+/* What was set. ARGUMENT for a struct_size too small. */
 GRADUS_API gradus_status gradus_context_describe(gradus_context *ctx, gradus_context_info *info); /* since:1 */
 
 #ifdef __cplusplus

@@ -43,7 +43,7 @@ GRADUS_API gradus_status gradus_node_remove_hook(gradus_context *ctx, gradus_nod
 
 /*
  * Of a leaf: runs each time a pass has added to its .grad, which it may use and clear (an optimizer's step, for one). STATE
- * for a tensor that is no leaf that requires grad. Removed by gradus_tensor_remove_hook.
+ * for a tensor that is no leaf that requires grad. Removed by gradus_tensor_remove_hook; hook_id [null ok].
  */
 typedef gradus_status (*gradus_leaf_hook_fn)(void *user, gradus_context *ctx, gradus_tensor *leaf);
 GRADUS_API gradus_status gradus_tensor_add_grad_hook(gradus_context *ctx, gradus_tensor *leaf, gradus_leaf_hook_fn hook,

@@ -102,7 +102,7 @@ GRADUS_API gradus_status gradus_profile_table(gradus_context *ctx, const gradus_
                                               size_t capacity, size_t *length);              /* since:1 */
 /*
  * The events as JSON for chrome://tracing or Perfetto, with arrows from operations to the backward of the nodes they
- * recorded. Text as above.
+ * recorded. Text as above; length [null ok].
  */
 GRADUS_API gradus_status gradus_profile_trace(gradus_context *ctx, const gradus_profile *profile, char *buffer,
                                               size_t capacity, size_t *length);              /* since:1 */

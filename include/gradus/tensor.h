@@ -71,6 +71,7 @@ typedef struct gradus_tensor_info {
   const int64_t *strides;        /* [view:tensor] elements; never null when rank > 0 */
   const void    *data;           /* [view:tensor] the first element; null when count is 0 */
   const char    *dtype_name;     /* [static] */
+  uint64_t bytes;                /* of the storage, all views together: what a collector may reckon the handle at */
 } gradus_tensor_info;
 enum {
   GRADUS_TENSOR_REQUIRES_GRAD = 0x1,  /* by its own flag, or because it was computed from such */

@@ -119,7 +119,7 @@ void Run::loop() {
     const uint32_t attention = c.attention.load(std::memory_order_relaxed);
     GRADUS_CHECK(!(attention & Context::kCancelled), cancelled, "backward: cancelled");
     watched_ = attention & Context::kObserved;
-    if (c.interrupt && step % 64 == 0) GRADUS_CHECK(c.interrupt(c.user) == 0, cancelled, "backward: cancelled by the host");
+    if (c.interrupt && step % 64 == 0) GRADUS_CHECK(ask_host("interrupt", [&] { return c.interrupt(c.user); }) == 0, cancelled, "backward: cancelled by the host");
     std::pop_heap(heap_.begin(), heap_.end(), [](const Ready& a, const Ready& b) { return a.sequence < b.sequence; });
     const uint32_t i = heap_.back().slot;
     heap_.pop_back();

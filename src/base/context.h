@@ -30,6 +30,7 @@ struct ErrorRecord {
 class KeptResults;                                            // graph/checkpoint.h
 class SavedHooks;                                             // graph/saved.h
 class Run;                                                    // autograd/engine.h
+struct DestroyQueue;                                          // base/host.h
 
 struct Context : Object {
   Context() : Object{Kind::context, {}} {}
@@ -48,6 +49,7 @@ struct Context : Object {
   int32_t log_level = 0;
   void* user = nullptr;
   void (*destroy)(void* user) = nullptr;
+  DestroyQueue* destroys = nullptr;                           // with polled destruction
   // What a call looks at before it runs, all in one word: zero as a rule. Signal handlers may set bits.
   enum Attention : uint32_t { kCancelled = 1, kObserved = 2, kResults = 4 };
   std::atomic<uint32_t> attention{0};
@@ -65,7 +67,7 @@ inline Context& context() { return *this_thread().context; }
 // Makes a context the current one of this thread for a while.
 class ContextScope {
  public:
-  explicit ContextScope(Context& c) : thread_(this_thread()), before_(std::exchange(thread_.context, &c)) { thread_.allocator = c.allocator; }
+  explicit ContextScope(Context& c) : thread_(this_thread()), before_(thread_.context.exchange(&c)) { thread_.allocator = c.allocator; }
   ~ContextScope() {
     thread_.context = before_;
     thread_.allocator = before_ ? before_->allocator : nullptr;

@@ -11,6 +11,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "base/live.h"
 #include "base/ref.h"
 #include "base/thread.h"
@@ -46,16 +47,26 @@ struct Store {
   uint64_t kept = 0;
   std::atomic<int64_t> live{0}, peak{0};                      // of blocks beyond the slabs, and of ended threads
   int64_t counts[static_cast<int>(Live::count)] = {};         // of ended threads
+  bool orphaned = false;                                      // what a thread was doing is lost: see after_fork
 };
+// In the child, which has this thread alone. A call that another one was inside of never ends, and what it has locked or half
+// changed stays so: then the child's calls are refused.
+void after_fork(Store& s);
 Store& store() {
   alignas(Store) static char place[sizeof(Store)];
   static Store* s = [] {
     auto* made = new (place) Store;
     // A child must not inherit the lock from a thread that it does not have.
-    pthread_atfork([] { store().lock.lock(); }, [] { store().lock.unlock(); }, [] { store().lock.unlock(); });
+    pthread_atfork([] { store().lock.lock(); }, [] { store().lock.unlock(); }, [] { after_fork(store()); });
     return made;
   }();
   return *s;
+}
+
+void after_fork(Store& s) {
+  for (Thread* t = s.threads; t; t = t->next) s.orphaned |= t != t_thread && (t->context || t->setting_up.get() != 0);
+  if (t_thread) t_thread->orphan = s.orphaned;
+  s.lock.unlock();
 }
 
 void flush(void* p) {                                         // at a thread's end: its blocks serve the others
@@ -170,15 +181,32 @@ Allocator* make_allocator(void* (*alloc)(void*, size_t, size_t), void (*dealloc)
 }
 void release(Allocator* a) {
   if (!a->refs.down()) return;
-  if (a->destroy) a->destroy(a->user);
+  if (a->destroy) run_destroy(a->destroy, a->user);
   delete a;
 }
 namespace {
 struct Foreign { Allocator* owner; size_t bytes; };
-constexpr size_t kForeignHead = 64;
+constexpr size_t kForeignHead = 64;                           // the alignment, too
+void give_to(Allocator* a, void* p, size_t bytes) noexcept {
+  try {
+    a->dealloc(a->user, p, bytes, kForeignHead);
+  } catch (...) {                                             // as from destroy: it has nowhere to go
+  }
+}
 void* take_foreign(Allocator* a, size_t bytes) {
-  void* p = bytes > SIZE_MAX / 2 ? nullptr : a->alloc(a->user, bytes + kForeignHead, 64);
+  if (bytes > SIZE_MAX / 2) no_memory(bytes);
+  void* p = nullptr;
+  try {
+    p = a->alloc(a->user, bytes + kForeignHead, kForeignHead);
+  } catch (const std::bad_alloc&) {
+  } catch (...) {
+    fail(Status::callback, "an exception came out of the allocator of the host");
+  }
   if (!p) no_memory(bytes);
+  if (reinterpret_cast<uintptr_t>(p) % kForeignHead != 0) {
+    give_to(a, p, bytes + kForeignHead);
+    fail(Status::memory, "the allocator of the host gave a block that is not aligned to {} bytes", kForeignHead);
+  }
   a->refs.up();
   *static_cast<Foreign*>(p) = {a, bytes + kForeignHead};
   return static_cast<char*>(p) + kForeignHead;
@@ -186,7 +214,7 @@ void* take_foreign(Allocator* a, size_t bytes) {
 void give_foreign(void* block) {
   void* p = static_cast<char*>(block) - kForeignHead;
   const Foreign f = *static_cast<Foreign*>(p);
-  f.owner->dealloc(f.owner->user, p, f.bytes, 64);
+  give_to(f.owner, p, f.bytes);
   release(f.owner);
 }
 }  // namespace
@@ -224,8 +252,16 @@ Thread* start_thread() {
   Store& s = store();
   const std::lock_guard hold(s.lock);
   c->next = s.threads;
+  c->orphan = s.orphaned;
   s.threads = c;
   return t_thread = c;
+}
+Thread* thread_or_null() noexcept {
+  try {
+    return &this_thread();
+  } catch (...) {
+    return nullptr;
+  }
 }
 
 // ---- the two calls

@@ -8,12 +8,13 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
 #include <exception>
 #include <mutex>
 #include <new>
 
 #include "base/context.h"
+#include "base/cpus.h"
+#include "base/error.h"
 
 namespace gradus {
 namespace {
@@ -33,30 +34,23 @@ void futex(std::atomic<uint32_t>* word, int op, uint32_t value) {
   syscall(SYS_futex, word, op, value, nullptr, nullptr, 0);
 }
 
-// The threads this process may use: its affinity, and the quota of its control group.
-int usable_threads() {
-  cpu_set_t set;
-  int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  if (std::FILE* f = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
-    long long quota = 0, period = 0;
-    if (std::fscanf(f, "%lld %lld", &quota, &period) == 2 && period > 0 && quota > 0)
-      n = std::min<int>(n, static_cast<int>((quota + period - 1) / period));
-    std::fclose(f);
-  }
-  return std::clamp(n, 1, kMaxThreads);
+bool is_cancelled(const std::atomic<uint32_t>* attention) {
+  return attention && (attention->load(std::memory_order_relaxed) & Context::kCancelled);
 }
+[[noreturn, gnu::cold, gnu::noinline]] void stop() { fail(Status::cancelled, "cancelled"); }
 
 // The caller and the workers claim the parts of a region one by one, so a worker that is slow to wake costs nothing.
 // Workers start at first need, spin for a moment after a region, then sleep; a forked child starts its own.
 class Pool {
  public:
-  bool try_run(int threads, int64_t parts, void (*part)(void*, int64_t), void* data) {
+  bool try_run(int threads, int64_t parts, void (*part)(void*, int64_t), void* data, const std::atomic<uint32_t>* attention) {
     std::unique_lock own(lock_, std::try_to_lock);            // one region at a time; a second caller runs alone
     if (!own) return false;
     while (started_ < threads - 1 && start()) {}
     if (started_ == 0) return false;
     part_ = part;
     data_ = data;
+    attention_ = attention;
     failed_.store(false, std::memory_order_relaxed);
     allowed_.store(threads - 1, std::memory_order_relaxed);
     left_.store(parts, std::memory_order_relaxed);
@@ -84,6 +78,7 @@ class Pool {
     for (uint64_t c = claim_.load(std::memory_order_acquire); c >> 32 == round && static_cast<uint32_t>(c) != 0;) {
       if (!claim_.compare_exchange_weak(c, c - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
       try {
+        if (is_cancelled(attention_)) stop();
         part_(data_, static_cast<int64_t>(static_cast<uint32_t>(c)) - 1);
       } catch (...) {
         if (!failed_.exchange(true)) error_ = std::current_exception();
@@ -126,6 +121,7 @@ class Pool {
   int started_ = 0;
   void (*part_)(void*, int64_t) = nullptr;
   void* data_ = nullptr;
+  const std::atomic<uint32_t>* attention_ = nullptr;
   std::exception_ptr error_;
   std::atomic<bool> failed_{false};
   std::atomic<int> allowed_{0};
@@ -149,16 +145,22 @@ Pool& pool() {                                                // never destroyed
 }  // namespace
 
 int thread_count() {
-  static const int usable = usable_threads();
+  static const int usable = std::clamp(usable_cpus(), 1, kMaxThreads);
   const Thread& t = this_thread();
   if (t.in_part || !t.context) return 1;
   return t.context->threads > 0 ? std::min(t.context->threads, kMaxThreads) : usable;
 }
 
 void run_parts(int64_t parts, void (*part)(void*, int64_t), void* data) {
+  const Thread& me = this_thread();
+  const Context* c = me.context;
+  const std::atomic<uint32_t>* attention = c && !me.whole ? &c->attention : nullptr;
   const int threads = static_cast<int>(std::min<int64_t>(thread_count(), parts));
-  if (threads > 1 && parts < INT32_MAX && pool().try_run(threads, parts, part, data)) return;
-  for (int64_t i = 0; i < parts; ++i) part(data, i);
+  if (threads > 1 && parts < INT32_MAX && pool().try_run(threads, parts, part, data, attention)) return;
+  for (int64_t i = 0; i < parts; ++i) {
+    if (is_cancelled(attention)) stop();
+    part(data, i);
+  }
 }
 
 }  // namespace gradus

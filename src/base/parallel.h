@@ -2,12 +2,29 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <utility>
+
+#include "base/thread.h"
 
 namespace gradus {
 
 // Runs part(data, i) for every i of [0, parts), on this thread and on at most threads - 1 others. An exception of a part
-// is rethrown here after all have ended. A call from inside a part runs on the spot.
+// is rethrown here after all have ended. A call from inside a part runs on the spot. Cancelling the context ends it between two
+// parts, unless a Whole is in force.
 void run_parts(int64_t parts, void (*part)(void* data, int64_t i), void* data);
+
+// While it lives, what this thread runs is not cancelled halfway: a write in place would be half done.
+class Whole {
+ public:
+  Whole() : thread_(this_thread()), before_(std::exchange(thread_.whole, true)) {}
+  ~Whole() { thread_.whole = before_; }
+  Whole(const Whole&) = delete;
+  Whole& operator=(const Whole&) = delete;
+
+ private:
+  Thread& thread_;
+  bool before_;
+};
 
 // How many threads the current context allows; 1 inside a part.
 int thread_count();

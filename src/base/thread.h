@@ -40,12 +40,27 @@ class OwnCount {
   std::atomic<int64_t> n_{0};
 };
 
+// A pointer that its own thread changes and any thread reads.
+template <class T> class OwnPointer {
+ public:
+  operator T*() const { return p_.load(std::memory_order_relaxed); }
+  T* operator->() const { return *this; }
+  OwnPointer& operator=(T* p) { p_.store(p, std::memory_order_relaxed); return *this; }
+  T* exchange(T* p) { T* before = *this; *this = p; return before; }   // not one step: only the owner writes
+
+ private:
+  std::atomic<T*> p_{nullptr};
+};
+
 struct Thread {
-  Context* context = nullptr;                                 // set by the C layer's guard, or by a ContextScope
+  OwnPointer<Context> context;                                // set by the C layer's guard, or by a ContextScope
   Allocator* allocator = nullptr;                             // the context's, if it has one of its own
   Node* dying = nullptr;                                      // nodes to be freed, by a loop instead of recursion
   bool freeing = false;
   bool in_part = false;                                       // inside a part of parallel_for
+  bool whole = false;                                         // what runs must not be cancelled halfway
+  bool orphan = false;                                        // in a forked child whose parent was inside a call on another thread
+  OwnCount setting_up;                                        // calls that run without a context: of making one, and of the registry
   OwnCount live[static_cast<int>(Live::count)];               // live.h
   OwnCount live_bytes;                                        // of small blocks: taken minus given
   FreeList blocks[kBlockClasses];                             // memory.h
@@ -55,6 +70,7 @@ struct Thread {
 // Initial-exec: 8 bytes of the static TLS block, no call to find it.
 extern constinit thread_local Thread* t_thread [[gnu::tls_model("initial-exec")]];
 Thread* start_thread();                                       // makes the record at a thread's first need
+Thread* thread_or_null() noexcept;                            // null: no memory for the record
 inline Thread& this_thread() {
   if (Thread* t = t_thread) [[likely]] return *t;
   return *start_thread();

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/parallel.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 
@@ -239,6 +240,7 @@ void evaluate(const Op& op, const Args& args, Tensors& out) {
 }
 
 void evaluate_in_place(const Op& op, const Args& args) {
+  const Whole whole;
   const Tensor& self = args.tensor(0);
   if (op.formula) return formula_in_place(op, args);
   Metas metas;

@@ -165,8 +165,15 @@ bool FunctionCall::needs_input_grad(size_t input) const {
 }
 
 void FunctionCall::set_state(void* state, void (*destroy)(void*)) {
-  void* before = std::exchange(state_, state);
-  if (const auto f = std::exchange(destroy_, destroy)) f(before);
+  std::unique_ptr<HostData> owner;
+  if (destroy) {
+    owner = std::make_unique<HostData>();
+    owner->reserve(Live::callbacks, true);
+    owner->arm(destroy, state);
+  }
+  state_ = state;
+  std::swap(owner, state_owner_);
+  if (owner) owner->end(Live::callbacks);
 }
 
 Tensor FunctionCall::saved(size_t i) const {

@@ -1,6 +1,9 @@
 // Functions of the host with a rule of their own. One application is a FunctionCall: it collects what forward says, and if it is
 // recorded a node owns it, for the rule to read.
 #pragma once
+#include <memory>
+
+#include "base/host.h"
 #include "graph/node.h"
 
 namespace gradus {
@@ -68,7 +71,7 @@ class FunctionCall : public Object {
   Outputs* outputs_ = nullptr;
   Node* node_ = nullptr;                                      // not owned: the node owns this
   void* state_ = nullptr;
-  void (*destroy_)(void*) = nullptr;
+  std::unique_ptr<HostData> state_owner_;                     // what destroys the state; null if nothing does
 };
 inline void retain(FunctionCall* c) { c->refs.up(); }
 inline void release(FunctionCall* c) { if (c->refs.down()) delete c; }

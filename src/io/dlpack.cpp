@@ -129,7 +129,10 @@ DLManagedTensorVersioned* to_dlpack(const Tensor& t, DlpackFlags flags) {
   DLManagedTensorVersioned& m = e->managed;
   m.version = {kMajor, kMinor};
   m.manager_ctx = e.get();
-  m.deleter = [](DLManagedTensorVersioned* self) { delete static_cast<Export*>(self->manager_ctx); };
+  m.deleter = [](DLManagedTensorVersioned* self) {
+    const Thread* me = thread_or_null();
+    if (me && !me->orphan) delete static_cast<Export*>(self->manager_ctx);
+  };
   m.flags = (flags.copy ? kIsCopied : 0) | (flags.read_only || e->tensor.storage().read_only ? kReadOnly : 0);
   m.dl_tensor = {nullptr, {kCpu, 0}, static_cast<int32_t>(e->sizes.size()), type_of(t.dtype()), e->sizes.data(), e->strides.data(), 0};
   place(m.dl_tensor, e->tensor);
@@ -146,14 +149,13 @@ Tensor from_dlpack(DLManagedTensorVersioned* managed, DlpackFlags flags) {
     GRADUS_CHECK(!flags.never_copy, value, "dlpack: the memory is not aligned for {} and a copy is not wanted", name(from.type));
     Tensor t = from.copied();
     t.storage().read_only = flags.read_only;
-    destroy(managed);
+    run_destroy(destroy, managed);
     return t;
   }
-  Storage* s = wrap_storage(from.data, from.bytes, nullptr, nullptr);
+  Storage* s = wrap_storage(from.data, from.bytes, true);
   s->read_only = flags.read_only || (managed->flags & kReadOnly);
   Tensor t = over_storage(s, from.type, from.sizes, from.strides, 0);
-  s->destroy = destroy;                                       // from here on nothing fails
-  s->user = managed;
+  s->host.arm(destroy, managed);                              // from here on nothing fails
   return t;
 }
 

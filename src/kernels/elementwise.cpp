@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kBlock = 256;                               // elements that are converted at a time
 constexpr int64_t kLightGrain = 16384, kHeavyGrain = 4096;    // elements of a part: some microseconds of work
 constexpr int64_t kStreamGrain = 262144;                      // long enough for the prefetcher
+constexpr int64_t kLong = int64_t{1} << 24;                   // some 20 ms on one thread
 
 // The last-level cache that this processor sees. sysconf reports the whole socket's on some virtual machines, sysfs does not.
 int64_t last_level_cache() {
@@ -205,8 +206,10 @@ void elementwise_flat(StripFn run, Strip& s, int n, int64_t size, bool light) {
   int64_t touched = s.n * size;
   for (int k = 0; k < n; ++k) touched += s.repeat[k] ? 0 : s.n * size;
   s.stream = touched > stream_bytes() && reinterpret_cast<uintptr_t>(s.out) % 64 == 0;
-  if (thread_count() == 1) return run(s);                     // the same bits in one piece, and unbroken streams of memory
-  parallel_for(s.n, s.stream ? kStreamGrain : grain, [&](int64_t begin, int64_t end) {
+  // The same bits in one piece, and unbroken streams of memory; but a very long one would be deaf to cancelling.
+  const bool alone = thread_count() == 1;
+  if (alone && s.n <= kLong) return run(s);
+  parallel_for(s.n, alone ? kLong : s.stream ? kStreamGrain : grain, [&](int64_t begin, int64_t end) {
     Strip part = s;
     part.n = end - begin;
     part.out = static_cast<char*>(s.out) + begin * size;

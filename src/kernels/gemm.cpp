@@ -63,6 +63,7 @@ namespace {
 
 // Multiply-adds for which other threads are not worth waking.
 constexpr double kAlone = 64 * 64 * 64;
+constexpr double kLong = 0x1p30;         // some 50 ms: longer without a look at the context would be deaf to cancelling
 
 double work_of(const Gemm& g) { return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k); }
 
@@ -108,7 +109,7 @@ struct Grid {
   int64_t rows, columns;  // of one part
 
   explicit Grid(const Gemm& g) : rows(g.m), columns(g.n) {
-    const double enough = std::max(0x1p20, work_of(g) / 32) / static_cast<double>(g.k);
+    const double enough = std::clamp(work_of(g) / 32, 0x1p20, kLong) / static_cast<double>(g.k);
     // Every part of a row of parts prepares B anew where it is turned or converted: then rather columns.
     const bool prepared = g.b_col != 1 || size_of(g.dtype) == 2;
     const int64_t least_rows = prepared ? 96 : 24;
@@ -139,7 +140,7 @@ void gemm(const Gemm& given) {
   if (given.m == 0 || given.n == 0) return;
   const Gemm g = normalized(given);
   // An element does not depend on the part it is calculated in, so one thread alone need not pay for parts.
-  if (work_of(g) <= kAlone || thread_count() == 1) return run_here(g);
+  if (work_of(g) <= (thread_count() == 1 ? kLong : kAlone)) return run_here(g);
   const Grid grid(g);
   const int64_t across = (g.n + grid.columns - 1) / grid.columns, down = (g.m + grid.rows - 1) / grid.rows;
   parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {

@@ -66,25 +66,25 @@ Storage* new_storage(int64_t bytes) {
   return s;
 }
 
-Storage* wrap_storage(void* data, int64_t bytes, void (*destroy)(void*), void* user) {
+Storage* wrap_storage(void* data, int64_t bytes, bool destroys) {
   const Block head = take_block(sizeof(Storage));
   Storage* s = new (head.data) Storage;
+  try {
+    s->host.reserve(Live::foreign_blocks, destroys);
+  } catch (...) {
+    give_block(head.data, head.size_class);
+    throw;
+  }
   s->size_class = head.size_class;
   s->bytes = bytes;
   s->wrapped = true;
   s->data = static_cast<char*>(data);
-  s->destroy = destroy;
-  s->user = user;
-  count_live(Live::foreign_blocks, 1);
   return s;
 }
 
 void free_storage(Storage* s) {
   if (s->separate) give_block(s->data, s->data_class);
-  if (s->wrapped) {
-    count_live(Live::foreign_blocks, -1);
-    if (s->destroy) s->destroy(s->user);
-  }
+  if (s->wrapped) s->host.end(Live::foreign_blocks);
   give_block(s, s->size_class);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "base/host.h"
 #include "base/memory.h"
 #include "base/ref.h"
 #include "tensor/dtype.h"
@@ -20,8 +21,7 @@ struct alignas(64) Storage {
   uint16_t changed_by = 0;                                    // by which op last: its place in the registry + 1; 0 for others
   int64_t bytes = 0;
   char* data = nullptr;
-  void (*destroy)(void* user) = nullptr;                      // of wrapped memory; may be null
-  void* user = nullptr;
+  HostData host;                                              // of wrapped memory
 
   uint32_t current() const { return version.load(std::memory_order_relaxed); }
   void bump(int by = -1) {
@@ -30,8 +30,8 @@ struct alignas(64) Storage {
   }
 };
 Storage* new_storage(int64_t bytes);
-// Memory of somebody else; destroy(user) runs when the last view is gone.
-Storage* wrap_storage(void* data, int64_t bytes, void (*destroy)(void*), void* user);
+// Memory of somebody else. Once s->host is armed its destroy runs when the last view is gone.
+Storage* wrap_storage(void* data, int64_t bytes, bool destroys);
 inline void retain(Storage* s) { s->refs.up(); }
 void free_storage(Storage*);
 inline void release(Storage* s) { if (s->refs.down()) free_storage(s); }
