@@ -44,6 +44,7 @@ template <class Fn> class Callback {
   }
   static void check(gradus_status s, const char* what) {
     if (s == GRADUS_OK) return;
+    if (!is_status(s)) fail(Status::callback, "a {} gave {}, which is no status", what, s);
     Context& c = context();
     if (c.error.status != s) write_error(c, s, format("a {} failed and did not say why", what), what, -1, 0);
     throw CallbackFailed(static_cast<Status>(s));

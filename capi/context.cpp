@@ -145,11 +145,11 @@ void gradus_context_error(const gradus_context* ctx, gradus_error* error) {
 
 gradus_status gradus_context_fail(gradus_context* ctx, gradus_status status, int64_t user_code, const char* message, size_t length) {
   if (!is(ctx, Kind::context)) return ctx ? GRADUS_E_HANDLE : GRADUS_E_NULL;
-  if (status == GRADUS_OK) status = GRADUS_E_CALLBACK;
+  if (status == GRADUS_OK || !is_status(status)) status = GRADUS_E_CALLBACK;
   Context& c = *core<Context>(ctx);
   Thread* owner = c.busy.load(std::memory_order_relaxed);     // the thread that runs the callback, or nobody
   if (owner && owner != t_thread) return GRADUS_E_BUSY;
-  write_error(c, status, message ? std::string_view(message, length) : std::string_view(), "callback", -1, user_code);
+  write_error(c, status, message && length <= kLongest ? std::string_view(message, length) : std::string_view(), "callback", -1, user_code);
   return status;
 }
 

@@ -48,6 +48,8 @@ gradus_status caught(Context& c, const char* where) noexcept {
   return s;
 }
 
+bool is_status(gradus_status s) noexcept { return gradus_status_name(s)[0] == 'G'; }
+
 gradus_status refused(Context* c) noexcept {
   Thread* me = t_thread;
   if (!me) return GRADUS_E_MEMORY;
@@ -74,6 +76,12 @@ void refuse_handle(const void* given, Kind wanted, const char* what, int positio
   throw Error(Status::handle, format("'{}' is a {}, where a {} is needed", what, name(kind_of(given)), name(wanted)), position);
 }
 
+std::string_view text_of(const char* text, size_t length, const char* what) {
+  GRADUS_CHECK(text || length == 0, null, "'{}' is null with a length of {}", what, length);
+  GRADUS_CHECK(length <= kLongest, value, "'{}' has a length of {}", what, length);
+  return {text, length};
+}
+
 Dtype dtype(int32_t number, Dtype otherwise) {
   if (number == 0) return otherwise;
   GRADUS_CHECK(number > 0 && number < kDtypes, dtype, "{} is no element type", number);
@@ -90,7 +98,7 @@ SizesRef shape(int32_t rank, const int64_t* sizes) {
 
 std::span<const Tensor> tensors(gradus_tensor* const* list, size_t count, const char* what, bool gaps) {
   GRADUS_CHECK(list || count == 0, null, "'{}' is null with a count of {}", what, count);
-  GRADUS_CHECK(count < (size_t{1} << 24), value, "'{}' has a count of {}", what, count);
+  GRADUS_CHECK(count < kLongest, value, "'{}' has a count of {}", what, count);
   for (size_t i = 0; i < count; ++i)
     if ((list[i] || !gaps) && !is(list[i], Kind::tensor)) refuse_handle(list[i], Kind::tensor, what);
   return {reinterpret_cast<const Tensor*>(list), count};

@@ -45,6 +45,8 @@ template <class T> T* needed(T* pointer, const char* what) {
   GRADUS_CHECK(pointer, null, "'{}' is null", what);
   return pointer;
 }
+constexpr uint64_t kLongest = uint64_t{1} << 24;              // of lists and texts: a larger count is no count
+std::string_view text_of(const char* text, size_t length, const char* what);   // null only with 0
 Dtype dtype(int32_t number, Dtype otherwise);                 // 0 is `otherwise`; refuses unknown and complex ones
 SizesRef shape(int32_t rank, const int64_t* sizes);
 std::span<const Tensor> tensors(gradus_tensor* const* list, size_t count, const char* what, bool gaps = false);
@@ -52,6 +54,7 @@ std::span<const Tensor> tensors(gradus_tensor* const* list, size_t count, const 
 // ---- the guard
 gradus_status caught(Context& c, const char* where) noexcept;  // inside a catch: the exception as status and record
 void write_error(Context& c, gradus_status status, std::string_view message, const char* where, int argument, int64_t user_code) noexcept;
+bool is_status(gradus_status s) noexcept;                      // of a category that there is
 gradus_status refused(Context* c) noexcept;                    // on a thread without a record, or an orphan: why
 void free_context(Context* c);
 
@@ -97,7 +100,10 @@ template <class F> gradus_status guard(gradus_context* context, const char* wher
 // A call that makes one object: *result is null unless it succeeds.
 template <class R, class F> gradus_status guard_result(gradus_context* context, const char* where, R* result, F&& f) noexcept {
   if (result) *result = R();
-  return guard(context, where, [&](Context& c) { *needed(result, "result") = f(c); });
+  return guard(context, where, [&](Context& c) {
+    R& to = *needed(result, "result");                        // before f makes something that nobody would get
+    to = f(c);
+  });
 }
 
 // ---- growable structs

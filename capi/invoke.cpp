@@ -12,7 +12,6 @@ using namespace gradus::capi;
 
 namespace gradus::capi {
 
-constexpr uint64_t kLongest = uint64_t{1} << 24;              // of lists and texts
 
 void check_value(const Op& op, int position, const Value& v) {
   const auto& arguments = op.info->schema.arguments;
@@ -94,7 +93,7 @@ class Batch {
     }
   }
   void run(size_t i) {
-    if (context_.interrupt) GRADUS_CHECK(context_.interrupt(context_.user) == 0, cancelled, "batch: cancelled by the host");
+    if (context_.interrupt) GRADUS_CHECK(ask_host("interrupt", [&] { return context_.interrupt(context_.user); }) == 0, cancelled, "batch: cancelled by the host");
     gradus_call& c = at(i);
     const Op& op = op_of(c.op);
     check_count(op, c.argument_count, c.arguments);

@@ -123,8 +123,7 @@ gradus_status gradus_node_saved(gradus_context* ctx, const gradus_node* n, const
   return guard(ctx, "node_saved", [&](Context&) {
     Node* p = node(n);
     needed(value, "value");
-    GRADUS_CHECK(name || length == 0, null, "'name' is null with length {}", length);
-    const SavedOrGiven found = look_up(p, std::string_view(name, length));
+    const SavedOrGiven found = look_up(p, text_of(name, length, "name"));
     const Value v = found.saved ? Value(saved_with_history(p, *found.saved).detach_handle()) : found.given;
     std::memcpy(value, &v, sizeof v);
   });

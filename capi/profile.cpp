@@ -37,9 +37,8 @@ TableOptions options_of(const gradus_profile_table_options& o) {
   constexpr uint32_t known = GRADUS_TABLE_BY_SHAPE;
   GRADUS_CHECK((o.flags & ~known) == 0, unknown_field, "unknown flags {:#x}", o.flags & ~known);
   GRADUS_CHECK(!o.reserved0, unknown_field, "reserved0 is not null");
-  GRADUS_CHECK(o.sort_by || o.sort_by_length == 0, null, "'sort_by' is null with a length of {}", o.sort_by_length);
   TableOptions t;
-  if (o.sort_by) t.sort_by = {o.sort_by, o.sort_by_length};
+  if (const auto by = text_of(o.sort_by, o.sort_by_length, "sort_by"); o.sort_by) t.sort_by = by;
   t.row_limit = o.row_limit;
   t.by_shape = o.flags & GRADUS_TABLE_BY_SHAPE;
   return t;
@@ -113,7 +112,7 @@ gradus_status gradus_profile_trace(gradus_context* ctx, const gradus_profile* p,
 }
 
 gradus_status gradus_profile_range_begin(gradus_context* ctx, const char* name, size_t length) {
-  return guard(ctx, "profile_range_begin", [&](Context& c) { begin_range(c, {needed(name, "name"), length}); });
+  return guard(ctx, "profile_range_begin", [&](Context& c) { begin_range(c, text_of(needed(name, "name"), length, "name")); });
 }
 gradus_status gradus_profile_range_end(gradus_context* ctx) {
   return guard(ctx, "profile_range_end", [&](Context& c) { end_range(c); });

@@ -59,7 +59,7 @@ const gradus_op* gradus_op_at(size_t index) {
   return index < ops.size() ? handle(ops[index]->info) : nullptr;
 }
 const gradus_op* gradus_op_find(const char* name, size_t length) {
-  if (!name || known_ops().empty()) return nullptr;
+  if (!name || length > kLongest || known_ops().empty()) return nullptr;
   const Op* op = find_op({name, length});
   return op ? handle(op->info) : nullptr;
 }

@@ -71,8 +71,8 @@ typedef struct gradus_error {
 GRADUS_API void gradus_context_error(const gradus_context *ctx, gradus_error *error);        /* since:1 */
 
 /*
- * For callbacks: records why they fail and returns the status to return. Text beyond 1023 bytes is cut. user_code reaches
- * the caller of the outer function unchanged, to find its own exception by.
+ * For callbacks: records why they fail and returns the status to return: CALLBACK for a number that is none. Text beyond 1023
+ * bytes is cut. user_code reaches the caller of the outer function unchanged, to find its own exception by.
  */
 GRADUS_API gradus_status gradus_context_fail(gradus_context *ctx, gradus_status status, int64_t user_code,
                                              const char *message, size_t length);            /* since:1 */
