@@ -128,7 +128,7 @@ class Api:
         elif c.startswith("struct"):
             return
         else:
-            entry["kind"] = "handle" if "struct" in c else "alias"
+            entry |= {"name": re.search(r"(\w+);$", c).group(1), "kind": "handle" if "struct" in c else "alias"}
             entry["released"] = entry["name"] in HANDLES
         self.types.append(entry)
 

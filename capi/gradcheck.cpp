@@ -1,7 +1,7 @@
 // Gradients against differences, of a function of the caller.
 #include "autograd/gradcheck.h"
 
-#include "capi/guard.h"
+#include "capi/callback.h"
 
 using namespace gradus;
 using namespace gradus::capi;
@@ -29,18 +29,14 @@ GradcheckOptions options_of(const gradus_gradcheck_options* given) {
 
 // What stands in the results is the library's, whatever the function returns.
 Tensors call(gradus_gradcheck_fn compute, void* user, std::span<const Tensor> inputs) {
-  Context& c = context();
-  c.error.status = GRADUS_OK;
   gradus_tensor* results[kResults] = {};
   size_t count = 0;
-  const gradus_status s = compute(user, capi::handle(&c), reinterpret_cast<gradus_tensor* const*>(inputs.data()), inputs.size(), results, kResults, &count);
+  const Callback<gradus_gradcheck_fn> f(compute, user, nullptr);
+  const gradus_status s = f.status(reinterpret_cast<gradus_tensor* const*>(inputs.data()), inputs.size(), +results, kResults, &count);
   Tensors taken(kResults);
   for (size_t k = 0; k < kResults; ++k)
     if (is(results[k], Kind::tensor)) taken[k] = Tensor::adopt(core<TensorImpl>(results[k]));
-  if (s != GRADUS_OK) {
-    if (c.error.status != s) write_error(c, s, "the function failed and did not say why", "gradcheck", -1, 0);
-    throw CallbackFailed(static_cast<Status>(s));
-  }
+  f.check(s, "function");
   GRADUS_CHECK(count <= kResults, value, "the function has {} results, and there is room for {}", count, kResults);
   for (size_t k = 0; k < count; ++k)
     if (!taken[k]) refuse_handle(results[k], Kind::tensor, "results", static_cast<int>(k));

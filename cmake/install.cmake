@@ -5,6 +5,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/gradus)
 install(TARGETS gradus EXPORT gradusTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev)
 install(DIRECTORY include/gradus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN *.h PATTERN *.hpp)
+install(FILES gradus_api.json DESTINATION ${CMAKE_INSTALL_DATADIR}/gradus COMPONENT dev)
 install(EXPORT gradusTargets NAMESPACE gradus:: DESTINATION ${package_dir} COMPONENT dev)
 
 configure_package_config_file(cmake/gradusConfig.cmake.in ${PROJECT_BINARY_DIR}/gradusConfig.cmake
