@@ -102,7 +102,7 @@ gradus_status gradus_node_next(gradus_context* ctx, const gradus_node* n, uint32
     const Edge& e = p->edges()[index];
     if (output_nr) *output_nr = e.nr;
     return give(Ref<Node>::share(e.node));
-  });
+  }, "next");
 }
 
 gradus_status gradus_node_variable(gradus_context* ctx, const gradus_node* n, gradus_tensor** result) {

@@ -248,6 +248,7 @@ static void wrong(const entry *e, world *w, int preset, int i) {
       if (!p->struct_size) break;
       TRY(*(uint32_t *)a[i].p = 0);
       TRY(*(uint32_t *)a[i].p = 7);
+      TRY(*(uint32_t *)a[i].p = UINT32_MAX);
       TRY(((uint32_t *)a[i].p)[1] = UINT32_MAX);
       TRY((*(uint32_t *)a[i].p = 1000, ((char *)a[i].p)[999] = 1));
       if (p->what == FILLED) break;
