@@ -129,7 +129,7 @@ gradus_status gradus_function_set_materialize(gradus_context* ctx, gradus_functi
   return guard(ctx, "function_set_materialize", [&](Context&) { call_of(call).set_materialize(on != 0); });
 }
 gradus_status gradus_function_needs_input_grad(gradus_context* ctx, gradus_function_call* call, size_t index, int32_t* yes) {
-  return guard_result(ctx, "function_needs_input_grad", yes, [&](Context&) { return static_cast<int32_t>(call_of(call).needs_input_grad(index)); });
+  return guard_result(ctx, "function_needs_input_grad", yes, [&](Context&) { return static_cast<int32_t>(call_of(call).needs_input_grad(index)); }, "yes");
 }
 gradus_status gradus_function_set_state(gradus_context* ctx, gradus_function_call* call, void* user, gradus_destroy_fn destroy) {
   return guard(ctx, "function_set_state", [&](Context&) { call_of(call).set_state(user, destroy); });

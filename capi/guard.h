@@ -98,20 +98,22 @@ template <class F> gradus_status guard(gradus_context* context, const char* wher
   return status;
 }
 // A call that makes one object: *result is null unless it succeeds.
-template <class R, class F> gradus_status guard_result(gradus_context* context, const char* where, R* result, F&& f) noexcept {
+template <class R, class F> gradus_status guard_result(gradus_context* context, const char* where, R* result, F&& f, const char* what = "result") noexcept {
   if (result) *result = R();
   return guard(context, where, [&](Context& c) {
-    R& to = *needed(result, "result");                        // before f makes something that nobody would get
+    R& to = *needed(result, what);                            // before f makes something that nobody would get
     to = f(c);
   });
 }
 
 // ---- growable structs
+constexpr size_t kLargestStruct = 4096;                       // a larger size was never set
 // The caller's options as this library knows them.
 template <class S> S read_options(const S* given) {
   S s{};
   if (!given) return s;
   GRADUS_CHECK(given->struct_size >= 8, argument, "struct_size {} is too small", given->struct_size);
+  GRADUS_CHECK(given->struct_size <= kLargestStruct, unknown_field, "struct_size {} is more than {}", given->struct_size, kLargestStruct);
   const size_t known = std::min<size_t>(given->struct_size, sizeof(S));
   const char* bytes = reinterpret_cast<const char*>(given);
   for (size_t i = sizeof(S); i < given->struct_size; ++i)
@@ -119,10 +121,10 @@ template <class S> S read_options(const S* given) {
   std::memcpy(&s, given, known);
   return s;
 }
-// Fills the caller's struct as far as it goes; false if it is too small to say anything.
+// Fills the caller's struct as far as it goes; false if it is too small to say anything, or so large that its size was never set.
 template <class S> bool write_info(S* to, S& from) {
   const size_t size = to->struct_size;
-  if (size < 8) return false;
+  if (size < 8 || size > kLargestStruct) return false;
   from.struct_size = sizeof(S);
   std::memset(static_cast<void*>(to), 0, size);
   std::memcpy(static_cast<void*>(to), &from, std::min(size, sizeof(S)));

@@ -114,7 +114,7 @@ gradus_status gradus_backward_node(gradus_context* ctx, gradus_node** result) {
 }
 
 gradus_status gradus_backward_reaches(gradus_context* ctx, const gradus_node* n, int32_t* yes) {
-  return guard_result(ctx, "backward_reaches", yes, [&](Context& c) { return static_cast<int32_t>(running(c).reaches(node(n))); });
+  return guard_result(ctx, "backward_reaches", yes, [&](Context& c) { return static_cast<int32_t>(running(c).reaches(node(n))); }, "yes");
 }
 
 gradus_status gradus_backward_defer(gradus_context* ctx, gradus_deferred_fn f, void* user, gradus_destroy_fn destroy) {

@@ -75,6 +75,7 @@ class Batch {
  public:
   Batch(Context& c, void* calls, size_t count, size_t bytes) : context_(c), calls_(static_cast<char*>(calls)), count_(count), bytes_(bytes) {
     GRADUS_CHECK(bytes >= sizeof(gradus_call), argument, "call_bytes {} is less than {}", bytes, sizeof(gradus_call));
+    GRADUS_CHECK(bytes <= kLargestStruct && bytes % alignof(gradus_call) == 0, argument, "call_bytes {} is no size of a struct", bytes);
     GRADUS_CHECK(count <= kLongest, value, "{} calls", count);
     GRADUS_CHECK(calls || count == 0, null, "'calls' is null with a count of {}", count);
     kept_.resize(count);

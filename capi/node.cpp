@@ -102,7 +102,7 @@ gradus_status gradus_node_next(gradus_context* ctx, const gradus_node* n, uint32
     const Edge& e = p->edges()[index];
     if (output_nr) *output_nr = e.nr;
     return give(Ref<Node>::share(e.node));
-  });
+  }, "next");
 }
 
 gradus_status gradus_node_variable(gradus_context* ctx, const gradus_node* n, gradus_tensor** result) {
@@ -132,8 +132,7 @@ gradus_status gradus_node_saved(gradus_context* ctx, const gradus_node* n, const
 gradus_status gradus_node_hook_saved(gradus_context* ctx, gradus_node* n, const char* name, size_t length, const gradus_saved_hooks* hooks) {
   return guard(ctx, "node_hook_saved", [&](Context&) {
     Node* p = node(n);
-    GRADUS_CHECK(name || length == 0, null, "'name' is null with length {}", length);
-    const std::string_view which(name, length);
+    const std::string_view which = text_of(name, length, "name");
     Saved* s = look_up(p, which).saved;
     GRADUS_CHECK(s, value, "{}: '{}' is no saved tensor", node_name(p), which);
     GRADUS_CHECK(!s->is_packed, state, "{}: '{}' is kept by hooks already", node_name(p), which);

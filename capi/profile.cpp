@@ -48,9 +48,8 @@ TableOptions options_of(const gradus_profile_table_options& o) {
 
 gradus_status gradus_profile_start(gradus_context* ctx, const gradus_profile_options* options, gradus_profile** result) {
   return guard_result(ctx, "profile_start", result, [&](Context& c) {
-    needed(result, "profile");
     return reinterpret_cast<gradus_profile*>(start_profile(c, options_of(read_options(options))).detach());
-  });
+  }, "profile");
 }
 gradus_status gradus_profile_stop(gradus_context* ctx, gradus_profile* p) {
   return guard(ctx, "profile_stop", [&](Context& c) { stop_profile(c, *profile(p)); });

@@ -134,7 +134,7 @@ gradus_status gradus_tensor_print(gradus_context* ctx, const gradus_tensor* t, c
 gradus_status gradus_tensor_to_dlpack(gradus_context* ctx, const gradus_tensor* t, uint32_t flags, struct DLManagedTensorVersioned** managed) {
   return guard_result(ctx, "tensor_to_dlpack", managed, [&](Context&) {
     return io::to_dlpack(Tensor::share(tensor(t, "tensor")), io::DlpackFlags(flags));
-  });
+  }, "managed");
 }
 gradus_status gradus_tensor_from_dlpack(gradus_context* ctx, struct DLManagedTensorVersioned* managed, uint32_t flags, gradus_tensor** result) {
   return guard_result(ctx, "tensor_from_dlpack", result, [&](Context&) { return give(io::from_dlpack(needed(managed, "managed"), io::DlpackFlags(flags))); });

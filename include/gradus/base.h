@@ -142,9 +142,10 @@ GRADUS_API const char *gradus_dtype_name(int32_t dtype);                        
 GRADUS_API int64_t     gradus_dtype_size(int32_t dtype);                                     /* since:1 */
 
 /*
- * Growable structs begin with struct_size, which the caller sets to sizeof(the struct); the rest of an option struct is
- * zero unless wanted otherwise. Bytes that the library does not know must be zero, else GRADUS_E_UNKNOWN_FIELD. A struct that
- * the library fills comes back with struct_size set to the bytes that the library knows; the caller's bytes beyond are zero.
+ * Growable structs begin with struct_size, which the caller sets to sizeof(the struct), 4096 at most; the rest of an option
+ * struct is zero unless wanted otherwise. Bytes that the library does not know must be zero, else GRADUS_E_UNKNOWN_FIELD. A
+ * struct that the library fills comes back with struct_size set to the bytes that the library knows; the caller's bytes beyond
+ * are zero.
  */
 
 /* What lives in the process. All zero (bytes_peak and bytes_kept apart) once everything is released. */
