@@ -8,6 +8,7 @@
 #include "graph/observer.h"
 #include "graph/custom.h"
 #include "ops/lists.h"
+#include "optim/scheduler.h"
 #include "profile/anomaly.h"
 #include "profile/logger.h"
 #include "profile/profile.h"
@@ -91,6 +92,8 @@ void gradus_retain(void* handle) {
     case Kind::tensor: retain(static_cast<TensorImpl*>(handle)); break;
     case Kind::node: retain(static_cast<Node*>(handle)); break;
     case Kind::profile: retain(static_cast<Profile*>(handle)); break;
+    case Kind::optimizer: retain(static_cast<Optimizer*>(handle)); break;
+    case Kind::scheduler: retain(static_cast<Scheduler*>(handle)); break;
     case Kind::call: retain(static_cast<FunctionCall*>(handle)); break;
     default: break;
   }
@@ -103,6 +106,8 @@ void gradus_release(void* handle) {
     case Kind::tensor: release(static_cast<TensorImpl*>(handle)); break;
     case Kind::node: release(static_cast<Node*>(handle)); break;
     case Kind::profile: release(static_cast<Profile*>(handle)); break;
+    case Kind::optimizer: release(static_cast<Optimizer*>(handle)); break;
+    case Kind::scheduler: release(static_cast<Scheduler*>(handle)); break;
     case Kind::call: release(static_cast<FunctionCall*>(handle)); break;
     default: break;
   }

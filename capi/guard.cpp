@@ -63,6 +63,8 @@ static const char* name(Kind k) {
     case Kind::node: return "graph node";
     case Kind::op: return "operation";
     case Kind::profile: return "profile";
+    case Kind::optimizer: return "optimizer";
+    case Kind::scheduler: return "scheduler";
     case Kind::call: return "call of a function";
     default: return "released handle, or none of this library";
   }

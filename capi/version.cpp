@@ -48,6 +48,8 @@ void gradus_live_counts(gradus_counts* counts) {
   c.bytes_peak = memory.peak_bytes;
   c.bytes_kept = memory.kept_bytes;
   c.profiles = live(Live::profiles);
+  c.optimizers = live(Live::optimizers);
+  c.schedulers = live(Live::schedulers);
   write_info(counts, c);
 }
 

@@ -24,7 +24,7 @@ except ImportError:                            # the system's interpreter may ha
 SCALARS = {"int32_t": "int", "int64_t": "long", "uint8_t": "unsigned char", "uint32_t": "unsigned", "uint64_t": "unsigned long",
            "size_t": "unsigned long"}
 ALLOWED = {*SCALARS, "void", "char", "float", "double"}
-FROZEN = {"gradus_value", "gradus_call", "gradus_edge"}   # the first never grows, the others travel with their size
+FROZEN = {"gradus_value", "gradus_call", "gradus_edge", "gradus_setting"}   # the first never grows, the others travel with their size
 NO_CONTEXT = {"gradus_context_create", "gradus_tensor_describe", "gradus_node_describe", "gradus_op_describe",
               "gradus_op_describe_argument", "gradus_registry_json"}
 KEYWORDS = set("""as async await base begin bool break case catch chan char class const continue def default defer delete do

@@ -25,6 +25,7 @@
  * graph.h     the graph as DOT and JSON
  * invoke.h    operations by name, and as data
  * profile.h   what ran, how often and for how long
+ * optim.h     optimizers, schedulers, clipping, first values
  * ops.h       one function for each operation
  */
 #ifndef GRADUS_H
@@ -40,6 +41,7 @@
 #include "gradus/hooks.h"
 #include "gradus/invoke.h"
 #include "gradus/ops.h"
+#include "gradus/optim.h"
 #include "gradus/profile.h"
 #include "gradus/tensor.h"
 

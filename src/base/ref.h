@@ -8,7 +8,8 @@ namespace gradus {
 
 // The first word of every object, by which the C layer knows what it was handed.
 enum class Kind : uint32_t { dead = 0, context = 0x67726301, tensor = 0x67726302, node = 0x67726303, op = 0x67726304,
-                             profile = 0x67726305, call = 0x67726306 };
+                             profile = 0x67726305, call = 0x67726306, optimizer = 0x67726307,
+                             scheduler = 0x67726308 };
 
 // A reference count that any thread may change.
 class Count {

@@ -1,0 +1,211 @@
+// gradus/optim.hpp - optimizers, schedulers, clipping and first values in C++, over gradus/optim.h, which lists all settings.
+//
+//   gradus::optim::Optimizer opt("Adam", {w, b}, {{"lr", 1e-2}});
+//   gradus::optim::Scheduler warm_up(opt, "LinearLR", {{"start_factor", 0.1}, {"total_iters", 100}});
+//   for (...) {
+//     opt.zero_grad();
+//     loss().backward();
+//     opt.step();
+//     warm_up.step();
+//   }
+#ifndef GRADUS_OPTIM_HPP
+#define GRADUS_OPTIM_HPP
+
+#include "gradus/gradus.hpp"
+
+namespace gradus {
+inline namespace v1 {
+namespace optim {
+
+using Settings = std::vector<std::pair<std::string, double>>;
+namespace detail {
+using namespace v1::detail;
+inline std::vector<gradus_setting> list_of(const Settings& settings) {
+  std::vector<gradus_setting> all;
+  for (const auto& [name, value] : settings) all.push_back({name.c_str(), value});
+  return all;
+}
+template <class F> gradus_status run_closure(void* user, gradus_context* c, gradus_tensor** loss) {
+  try {
+    const Tensor t = (*static_cast<F*>(user))();
+    gradus_retain(*loss = t.handle());
+    return GRADUS_OK;
+  } catch (...) {
+    pending() = std::current_exception();
+    constexpr std::string_view text = "the closure threw an exception";
+    return gradus_context_fail(c, GRADUS_E_CALLBACK, 0, text.data(), text.size());
+  }
+}
+}  // namespace detail
+
+// One entry of an optimizer's state: of a parameter by number, a name, and a tensor that is the optimizer's own.
+struct StateEntry {
+  uint64_t param;
+  std::string name;
+  Tensor value;
+};
+
+class Optimizer {
+ public:
+  Optimizer(std::string_view algorithm, const TensorList& params, const Settings& settings = {}) {
+    const auto list = detail::list_of(settings);
+    gradus_optimizer* o = nullptr;
+    detail::call(gradus_optimizer_create, algorithm.data(), algorithm.size(), params.data(), params.size(), list.data(), list.size(),
+                 sizeof(gradus_setting), &o);
+    handle_ = detail::Handle<gradus_optimizer>(o);
+  }
+  void add_group(const TensorList& params, const Settings& settings = {}) const {
+    const auto list = detail::list_of(settings);
+    detail::call(gradus_optimizer_add_group, handle(), params.data(), params.size(), list.data(), list.size(), sizeof(gradus_setting));
+  }
+
+  void step() const { detail::call(gradus_optimizer_step, handle()); }
+  // closure() clears the gradients, computes them and returns the loss. What it throws comes out as itself.
+  template <class F> Tensor step(F&& closure) const {
+    gradus_tensor* loss = nullptr;
+    gradus_context* c = Context::current();
+    using Plain = std::remove_reference_t<F>;
+    detail::check_pass(c, gradus_optimizer_step_closure(c, handle(), detail::run_closure<Plain>,
+                                                        const_cast<void*>(static_cast<const void*>(std::addressof(closure))), &loss));
+    return Tensor(loss);
+  }
+  void zero_grad(bool set_to_none = true) const { detail::call(gradus_optimizer_zero_grad, handle(), int32_t{set_to_none}); }
+
+  void set(std::string_view name, double value, int64_t group = -1) const {   // -1: all groups
+    detail::call(gradus_optimizer_set, handle(), group, name.data(), name.size(), value);
+  }
+  double get(std::string_view name, int64_t group = 0) const {
+    double value = 0;
+    detail::call(gradus_optimizer_get, handle(), group, name.data(), name.size(), &value);
+    return value;
+  }
+  gradus_optimizer_info info() const {
+    gradus_optimizer_info i{};
+    i.struct_size = sizeof i;
+    detail::call(gradus_optimizer_describe, handle(), &i);
+    return i;
+  }
+
+  std::vector<StateEntry> state() const {
+    size_t count = 0;
+    detail::call(gradus_optimizer_state_count, handle(), &count);
+    std::vector<StateEntry> all;
+    for (size_t i = 0; i < count; ++i) {
+      gradus_optimizer_state_info info{};
+      info.struct_size = sizeof info;
+      gradus_tensor* value = nullptr;
+      detail::call(gradus_optimizer_state_at, handle(), i, &info, &value);
+      all.push_back({info.param, info.name, Tensor(value)});
+    }
+    return all;
+  }
+  void load_state(const std::vector<StateEntry>& entries) const {
+    for (const StateEntry& e : entries)
+      detail::call(gradus_optimizer_load_state, handle(), e.param, e.name.data(), e.name.size(), e.value.handle());
+  }
+  gradus_optimizer* handle() const { return handle_.handle(); }
+
+ private:
+  detail::Handle<gradus_optimizer> handle_;
+};
+
+class Scheduler {
+ public:
+  Scheduler(const Optimizer& optimizer, std::string_view name, const Settings& settings = {}) {
+    const auto list = detail::list_of(settings);
+    gradus_scheduler* s = nullptr;
+    detail::call(gradus_scheduler_create, optimizer.handle(), name.data(), name.size(), list.data(), list.size(), sizeof(gradus_setting), &s);
+    handle_ = detail::Handle<gradus_scheduler>(s);
+  }
+  void step() const { detail::call(gradus_scheduler_step, handle()); }
+  void step(double metric) const { detail::call(gradus_scheduler_step_metric, handle(), metric); }
+  Settings state() const {
+    Settings all;
+    gradus_context* c = Context::current();
+    for (size_t i = 0;; ++i) {
+      gradus_setting entry{};
+      const gradus_status s = gradus_scheduler_state_at(c, handle(), i, &entry);
+      if (s == GRADUS_E_INDEX) return all;
+      detail::check(c, s);
+      all.emplace_back(entry.name, entry.value);
+    }
+  }
+  void load_state(const Settings& entries) const {
+    for (const auto& [name, value] : entries) detail::call(gradus_scheduler_load_state, handle(), name.data(), name.size(), value);
+  }
+  gradus_scheduler* handle() const { return handle_.handle(); }
+
+ private:
+  detail::Handle<gradus_scheduler> handle_;
+};
+
+// The first learning rates times factor(epoch).
+template <class F> class LambdaLR {
+ public:
+  LambdaLR(Optimizer optimizer, F factor) : optimizer_(std::move(optimizer)), factor_(std::move(factor)) {
+    const auto groups = static_cast<int64_t>(optimizer_.info().group_count);
+    for (int64_t g = 0; g < groups; ++g) base_.push_back(optimizer_.get("lr", g));
+    apply();
+  }
+  void step() {
+    ++epoch_;
+    apply();
+  }
+
+ private:
+  void apply() {
+    for (size_t g = 0; g < base_.size(); ++g) optimizer_.set("lr", base_[g] * factor_(epoch_), static_cast<int64_t>(g));
+  }
+  Optimizer optimizer_;
+  F factor_;
+  std::vector<double> base_;
+  int64_t epoch_ = 0;
+};
+
+}  // namespace optim
+
+// ---- gradients
+inline double clip_grad_norm_(const TensorList& tensors, double max_norm, double norm_type = 2, bool error_if_nonfinite = false) {
+  double total = 0;
+  detail::call(gradus_clip_grad_norm, tensors.data(), tensors.size(), max_norm, norm_type, int32_t{error_if_nonfinite}, &total);
+  return total;
+}
+inline void clip_grad_value_(const TensorList& tensors, double value) { detail::call(gradus_clip_grad_value, tensors.data(), tensors.size(), value); }
+
+// ---- first values, in place
+namespace init {
+enum class Fan : int32_t { in = GRADUS_FAN_IN, out = GRADUS_FAN_OUT };
+inline double calculate_gain(std::string_view nonlinearity, double slope = 0.01) {
+  double gain = 0;
+  detail::call(gradus_init_gain, nonlinearity.data(), nonlinearity.size(), slope, &gain);
+  return gain;
+}
+inline const Tensor& xavier_uniform_(const Tensor& t, double gain = 1) {
+  detail::call(gradus_init_xavier, t.handle(), int32_t{GRADUS_DRAW_UNIFORM}, gain);
+  return t;
+}
+inline const Tensor& xavier_normal_(const Tensor& t, double gain = 1) {
+  detail::call(gradus_init_xavier, t.handle(), int32_t{GRADUS_DRAW_NORMAL}, gain);
+  return t;
+}
+inline const Tensor& kaiming_uniform_(const Tensor& t, double slope = 0, Fan fan = Fan::in, std::string_view nonlinearity = "leaky_relu") {
+  detail::call(gradus_init_kaiming, t.handle(), int32_t{GRADUS_DRAW_UNIFORM}, slope, static_cast<int32_t>(fan), nonlinearity.data(), nonlinearity.size());
+  return t;
+}
+inline const Tensor& kaiming_normal_(const Tensor& t, double slope = 0, Fan fan = Fan::in, std::string_view nonlinearity = "leaky_relu") {
+  detail::call(gradus_init_kaiming, t.handle(), int32_t{GRADUS_DRAW_NORMAL}, slope, static_cast<int32_t>(fan), nonlinearity.data(), nonlinearity.size());
+  return t;
+}
+inline const Tensor& orthogonal_(const Tensor& t, double gain = 1) {
+  detail::call(gradus_init_orthogonal, t.handle(), gain);
+  return t;
+}
+inline const Tensor& trunc_normal_(const Tensor& t, double mean = 0, double std = 1, double low = -2, double high = 2) {
+  detail::call(gradus_init_trunc_normal, t.handle(), mean, std, low, high);
+  return t;
+}
+}  // namespace init
+
+}  // namespace v1
+}  // namespace gradus
+#endif

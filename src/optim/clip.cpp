@@ -1,0 +1,76 @@
+// Gradients kept in bounds, by their norm together or one by one.
+#include <cmath>
+
+#include "base/context.h"
+#include "graph/history.h"
+#include "kernels/optimize.h"
+#include "optim/optimizer.h"
+
+namespace gradus {
+namespace {
+
+bool overlap(const TensorImpl* a, const TensorImpl* b) {
+  const auto end = [](const TensorImpl* t) { return t->data() + span_of(t->sizes(), t->strides()) * size_of(t->dtype); };
+  return a->storage == b->storage && a->data() < end(b) && b->data() < end(a);
+}
+
+std::vector<Tensor> gradients_of(std::span<const Tensor> tensors, std::string_view by) {
+  std::vector<Tensor> all;
+  for (const Tensor& t : tensors)
+    if (TensorImpl* g = grad_of(t, by)) all.push_back(Tensor::share(g));
+  return all;
+}
+// One rule with one number over all, in place.
+void update_all(const std::vector<Tensor>& grads, kernels::Rule rule, double number) {
+  std::vector<kernels::Update> updates;
+  for (const Tensor& g : grads) {
+    kernels::Update u;
+    u.rule = rule;
+    u.step.keep1 = number;
+    u.array[0] = view_of(g);
+    updates.push_back(u);
+  }
+  kernels::update(updates);
+  for (const Tensor& g : grads) g.storage().bump();
+}
+
+}  // namespace
+
+TensorImpl* grad_of(const Tensor& t, std::string_view by) {
+  TensorImpl* g = t.impl()->autograd ? t.impl()->autograd->grad.impl() : nullptr;
+  if (!g) return nullptr;
+  GRADUS_CHECK(is_floating(g->dtype), dtype, "{}: a gradient of {}", by, name(g->dtype));
+  GRADUS_CHECK(g->dtype == t.dtype() && same(g->sizes(), t.sizes()), shape, "{}: a gradient of {} and shape {} for a tensor of {} and shape {}", by,
+               name(g->dtype), text(g->sizes()), name(t.dtype()), text(t.sizes()));
+  GRADUS_CHECK(!overlap(g, t.impl()), state, "{}: a tensor of shape {} and its gradient share memory", by, text(t.sizes()));
+  return g;
+}
+void check_writable(const Tensor& t, std::string_view by) {
+  const GradMode off(false);
+  check_in_place(by, t.impl(), false);
+}
+
+double clip_grad_norm(std::span<const Tensor> tensors, double max_norm, double norm_type, bool error_if_nonfinite) {
+  GRADUS_CHECK(max_norm >= 0, value, "clip_grad_norm: 'max_norm' is {}, not at least 0", max_norm);
+  GRADUS_CHECK(norm_type > 0, value, "clip_grad_norm: 'norm_type' is {}, not above 0", norm_type);
+  const auto grads = gradients_of(tensors, "clip_grad_norm");
+  std::vector<View> views;
+  for (const Tensor& g : grads) {
+    check_writable(g, "clip_grad_norm");
+    views.push_back(view_of(g));
+  }
+  const double total = kernels::norm(views, norm_type);
+  GRADUS_CHECK(!error_if_nonfinite || std::isfinite(total), value, "clip_grad_norm: the norm of order {} of the gradients is {}", norm_type, total);
+  const double factor = max_norm / (total + 1e-6);
+  if (!(factor >= 1)) update_all(grads, kernels::Rule::scale, factor);   // a NaN goes on into the gradients
+  return total;
+}
+
+void clip_grad_value(std::span<const Tensor> tensors, double value) {
+  GRADUS_CHECK(value >= 0, value, "clip_grad_value: 'clip_value' is {}, not at least 0", value);
+  const auto grads = gradients_of(tensors, "clip_grad_value");
+  for (const Tensor& g : grads) check_writable(g, "clip_grad_value");
+  update_all(grads, kernels::Rule::clamp, value);
+}
+
+}  // namespace gradus

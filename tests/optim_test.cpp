@@ -1,0 +1,452 @@
+// Optimizers, schedulers, clipping and first values through the C++ face, beside PyTorch's numbers.
+#include "gradus/optim.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "optim_expected.h"
+
+namespace {
+
+using gradus::Tensor;
+using gradus::optim::Optimizer;
+using gradus::optim::Scheduler;
+using gradus::optim::Settings;
+using Tensors = std::vector<Tensor>;
+
+template <class F> void expect_error(gradus_status status, const std::string& part, F f) {
+  try {
+    f();
+    ADD_FAILURE() << "no error; expected: " << part;
+  } catch (const gradus::Error& e) {
+    EXPECT_EQ(e.status(), status) << e.what();
+    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
+  }
+}
+
+class Optim : public ::testing::Test {
+ protected:
+  void TearDown() override {
+    gradus_counts c{};
+    c.struct_size = sizeof c;
+    gradus_live_counts(&c);
+    EXPECT_EQ(c.tensors, 0u);
+    EXPECT_EQ(c.graph_nodes, 0u);
+    EXPECT_EQ(c.callbacks, 0u);
+    EXPECT_EQ(c.optimizers, 0u);
+    EXPECT_EQ(c.schedulers, 0u);
+  }
+};
+
+// The problem behind optim_expected.h: two parameters of four and three elements, and gradients that are polynomials of them.
+const std::vector<size_t> kSizes = {4, 3};
+Tensors parameters(gradus::Dtype dtype = gradus::float64) {
+  Tensors all;
+  int k = 0;
+  for (const size_t n : kSizes) {
+    std::vector<double> v;
+    for (size_t i = 0; i < n; ++i, ++k) v.push_back(std::ldexp(k * 37 % 64 - 31, -5));
+    all.push_back(gradus::tensor(v, dtype).requires_grad_());
+  }
+  return all;
+}
+void set_gradients(const Tensors& params) {
+  int k = 0;
+  for (const Tensor& p : params) {
+    std::vector<double> g = p.to_vector<double>();
+    for (double& x : g) {
+      x = (0.25 + 0.125 * (k % 5)) * (x - std::ldexp(k * 11 % 16 - 8, -3)) + 0.125 * x * x * x;
+      ++k;
+    }
+    p.set_grad(gradus::tensor(g, p.dtype()).reshape(p.sizes()));
+  }
+}
+void run(const Optimizer& o, const Tensors& params, int steps) {
+  for (int i = 0; i < steps; ++i) {
+    set_gradients(params);
+    o.step();
+  }
+}
+std::vector<double> values(const Tensors& all) {
+  std::vector<double> v;
+  for (const Tensor& t : all)
+    for (double x : t.to_vector<double>()) v.push_back(x);
+  return v;
+}
+Settings settings_of(const std::vector<std::pair<const char*, double>>& list) { return {list.begin(), list.end()}; }
+void expect_near(const std::vector<double>& got, const double* wanted, double tolerance, const char* what) {
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], tolerance * (1 + std::abs(wanted[i]))) << what << ", element " << i;
+}
+
+TEST_F(Optim, GivesPyTorchsParametersAfter3And100Steps) {
+  for (const OptimCase& c : optim_cases) {
+    const Tensors p = parameters();
+    const Optimizer o(c.algorithm, p, settings_of(c.settings));
+    run(o, p, 3);
+    expect_near(values(p), c.early, 1e-12, c.name);
+    run(o, p, 97);
+    expect_near(values(p), c.late, 1e-11, c.name);
+  }
+}
+
+TEST_F(Optim, ComputesHalfTypesInFloatAndRoundsOnce) {
+  for (const OptimCase& c : optim_cases) {
+    const Tensors p = parameters(gradus::float32), h = parameters(gradus::bfloat16), s = parameters(gradus::float16);
+    const Optimizer of(c.algorithm, p, settings_of(c.settings)), oh(c.algorithm, h, settings_of(c.settings)), os(c.algorithm, s, settings_of(c.settings));
+    set_gradients(p);
+    for (size_t i = 0; i < p.size(); ++i) {                   // gradients that all three types hold
+      p[i].set_grad(p[i].grad().to(gradus::bfloat16).to(gradus::float32).mul(16).round().div(16));
+      h[i].set_grad(p[i].grad().to(gradus::bfloat16));
+      s[i].set_grad(p[i].grad().to(gradus::float16));
+    }
+    of.step();
+    oh.step();
+    os.step();
+    for (size_t i = 0; i < p.size(); ++i) {
+      EXPECT_EQ(values({h[i]}), values({p[i].detach().to(gradus::bfloat16)})) << c.name;
+      EXPECT_EQ(values({s[i]}), values({p[i].detach().to(gradus::float16)})) << c.name;
+    }
+  }
+}
+
+TEST_F(Optim, FollowsFloat64InFloat32) {
+  for (const OptimCase& c : optim_cases) {
+    if (std::string_view(c.algorithm) == "Lion") continue;    // a sign near zero decides
+    const Tensors p = parameters(gradus::float32);
+    run(Optimizer(c.algorithm, p, settings_of(c.settings)), p, 100);
+    expect_near(values(p), c.late, std::string_view(c.name) == "rmsprop_centered" || std::string_view(c.name) == "rmsprop_all" ? 2e-2 : 2e-4, c.name);
+  }
+}
+
+TEST_F(Optim, TreatsStridedParametersAsContiguousOnes) {
+  for (const OptimCase& c : optim_cases) {
+    const Tensor base = gradus::linspace(-1, 1, 4 * 60, gradus::float64).reshape({4, 60});
+    const Tensor gradient = base.sin();
+    const std::vector<Tensor> strided = {base.clone().t().detach().requires_grad_(), base.clone().slice(1, 0, 60, 3).detach().requires_grad_(),
+                                         base.clone().select(0, 1).detach().requires_grad_()};
+    std::vector<Tensor> plain;
+    for (const Tensor& t : strided) plain.push_back(t.detach().clone().contiguous().requires_grad_());
+    const Optimizer a(c.algorithm, strided, settings_of(c.settings)), b(c.algorithm, plain, settings_of(c.settings));
+    for (int i = 0; i < 3; ++i) {
+      const std::vector<Tensor> g = {gradient.t(), gradient.slice(1, 0, 60, 3), gradient.select(0, 1)};
+      for (size_t k = 0; k < g.size(); ++k) strided[k].set_grad(g[k]), plain[k].set_grad(g[k].contiguous());
+      a.step();
+      b.step();
+    }
+    for (size_t k = 0; k < plain.size(); ++k) EXPECT_EQ(values({strided[k]}), values({plain[k]})) << c.name;
+  }
+}
+
+TEST_F(Optim, GivesTheSameBitsForAnyNumberOfThreads) {
+  const auto once = [](const OptimCase& c, int threads) {
+    gradus_context_options options{};
+    options.threads = threads;
+    const gradus::Context context(options);
+    const gradus::Context::Use use(context);
+    Tensors p;
+    for (const int64_t n : {40000, 7, 33001}) p.push_back(gradus::linspace(-1, 1, n).requires_grad_());
+    const Optimizer o(c.algorithm, p, settings_of(c.settings));
+    for (int i = 0; i < 2; ++i) {
+      for (const Tensor& t : p) t.set_grad(t.detach().sin());
+      gradus::clip_grad_norm_(p, 0.5);
+      o.step();
+    }
+    return values(p);
+  };
+  for (const OptimCase& c : optim_cases) EXPECT_EQ(once(c, 1), once(c, 3)) << c.name;
+}
+
+TEST_F(Optim, GoesOnWithTheSameBitsAfterItsStateIsLoaded) {
+  for (const OptimCase& c : optim_cases) {
+    const Tensors p = parameters();
+    const Optimizer o(c.algorithm, p, settings_of(c.settings));
+    run(o, p, 5);
+    Tensors q;
+    for (const Tensor& t : p) q.push_back(t.detach().clone().requires_grad_());
+    const Optimizer other(c.algorithm, q, settings_of(c.settings));
+    other.load_state(o.state());
+    run(o, p, 5);
+    run(other, q, 5);
+    EXPECT_EQ(values(p), values(q)) << c.name;
+    ASSERT_EQ(o.state().size(), other.state().size());
+    for (size_t i = 0; i < o.state().size(); ++i) EXPECT_EQ(values({o.state()[i].value}), values({other.state()[i].value})) << o.state()[i].name;
+  }
+}
+
+TEST_F(Optim, LeavesParametersWithoutGradientAloneAndRaisesVersions) {
+  const Tensors p = parameters();
+  const Optimizer o("Adam", p);
+  const auto before = values({p[1]});
+  p[0].set_grad(gradus::ones({4}, gradus::float64));
+  const uint64_t version = p[0].version(), untouched = p[1].version();
+  o.step();
+  EXPECT_EQ(values({p[1]}), before);
+  EXPECT_GT(p[0].version(), version);
+  EXPECT_EQ(p[1].version(), untouched);
+  EXPECT_TRUE(p[0].is_leaf());
+  EXPECT_EQ(o.state().size(), 3u);
+  const Tensor y = (p[0] * p[0]).sum();                       // what was saved before a step is known to have changed
+  o.step();
+  expect_error(GRADUS_E_IN_PLACE, "", [&] { y.backward(); });
+}
+
+TEST_F(Optim, ClearsGradients) {
+  const Tensors p = parameters();
+  const Optimizer o("SGD", p);
+  set_gradients(p);
+  o.zero_grad(false);
+  EXPECT_EQ(values({p[0].grad()}), std::vector<double>(4, 0));
+  o.zero_grad();
+  EXPECT_FALSE(p[0].grad().defined());
+}
+
+TEST_F(Optim, HasGroupsWithSettingsOfTheirOwn) {
+  const Tensors p = parameters();
+  const Optimizer o("SGD", {p[0]}, {{"lr", 0.5}, {"weight_decay", 0.25}});
+  o.add_group({p[1]}, {{"lr", 2}});
+  EXPECT_EQ(o.get("lr", 1), 2);
+  EXPECT_EQ(o.get("weight_decay", 1), 0.25);
+  o.set("lr", 1);
+  EXPECT_EQ(o.get("lr", 0) + o.get("lr", 1), 2);
+  o.set("weight_decay", 0, 1);
+  EXPECT_EQ(o.get("weight_decay", 0), 0.25);
+  expect_error(GRADUS_E_INDEX, "group 2 of 2", [&] { o.get("lr", 2); });
+}
+
+TEST_F(Optim, RunsAClosureFirst) {
+  const Tensor p = gradus::tensor({2.0}, gradus::float64).requires_grad_();
+  const Optimizer o("SGD", {p}, {{"lr", 0.25}});
+  const gradus::NoGradGuard off;                              // the closure records all the same
+  const Tensor loss = o.step([&] {
+    o.zero_grad();
+    const Tensor l = (p * p).sum();
+    l.backward();
+    return l;
+  });
+  EXPECT_EQ(loss.item<double>(), 4);
+  EXPECT_EQ(p.detach().item<double>(), 1);
+  struct Mine {};
+  EXPECT_THROW(o.step([]() -> Tensor { throw Mine(); }), Mine);
+  expect_error(GRADUS_E_STATE, "a step of this optimizer is running", [&] {
+    o.step([&]() -> Tensor { o.step(); return p; });
+  });
+}
+
+Tensor rosenbrock(const Tensors& p) {
+  const Tensor x = gradus::cat({p[0], p[1]});
+  const Tensor a = x.slice(0, 0, 3), b = x.slice(0, 1, 4);
+  return ((b - a * a).square() * 4 + (1 - a).square()).sum();
+}
+Tensors valley() {
+  return {gradus::tensor({-1.2, 1.0}, gradus::float64).requires_grad_(), gradus::tensor({0.5, -0.75}, gradus::float64).requires_grad_()};
+}
+
+TEST_F(Optim, LbfgsGivesPyTorchsLossesAndGoesOnAfterALoad) {
+  for (const LbfgsCase& c : lbfgs_cases) {
+    Tensors p = valley();
+    Optimizer o("LBFGS", p, settings_of(c.settings));
+    for (int i = 0; i < 6; ++i) {
+      const Tensor loss = o.step([&] {
+        o.zero_grad();
+        const Tensor l = rosenbrock(p);
+        l.backward();
+        return l;
+      });
+      EXPECT_NEAR(loss.item<double>(), c.loss[i], 1e-7 * c.loss[i] + 1e-13) << c.name << ", step " << i;
+      if (i == 2) {                                           // the rest in another optimizer
+        const Tensors q = {p[0].detach().clone().requires_grad_(), p[1].detach().clone().requires_grad_()};
+        const Optimizer other("LBFGS", q, settings_of(c.settings));
+        other.load_state(o.state());
+        p = q;
+        o = other;
+      }
+    }
+    expect_near(values(p), c.last, 1e-7, c.name);
+  }
+}
+
+TEST_F(Optim, LbfgsPutsParametersBackWhenTheClosureFails) {
+  const Tensors p = valley();
+  const auto before = values(p);
+  const Optimizer o("LBFGS", p, {{"line_search_fn", 1}});
+  int calls = 0;
+  struct Mine {};
+  EXPECT_THROW(o.step([&] {
+    if (++calls == 4) throw Mine();
+    o.zero_grad();
+    const Tensor l = rosenbrock(p);
+    l.backward();
+    return l;
+  }), Mine);
+  EXPECT_EQ(values(p), before);
+  EXPECT_TRUE(o.state().empty());
+  expect_error(GRADUS_E_STATE, "needs a closure", [&] { o.step(); });
+  expect_error(GRADUS_E_UNSUPPORTED, "one group", [&] { o.add_group({gradus::zeros({1}, gradus::float64)}); });
+}
+
+TEST_F(Optim, RefusesWhatDoesNotFit) {
+  const Tensors p = parameters();
+  expect_error(GRADUS_E_UNKNOWN_NAME, "'Sgd'", [&] { Optimizer("Sgd", p); });
+  expect_error(GRADUS_E_UNKNOWN_NAME, "SGD: no setting 'beta1'", [&] { Optimizer("SGD", p, {{"beta1", 0.5}}); });
+  expect_error(GRADUS_E_VALUE, "'lr' is -1", [&] { Optimizer("SGD", p, {{"lr", -1}}); });
+  expect_error(GRADUS_E_VALUE, "'lr' is nan", [&] { Optimizer("SGD", p, {{"lr", NAN}}); });
+  expect_error(GRADUS_E_VALUE, "'beta2' is 1", [&] { Optimizer("Adam", p, {{"beta2", 1}}); });
+  expect_error(GRADUS_E_VALUE, "'amsgrad' is 2", [&] { Optimizer("Adam", p, {{"amsgrad", 2}}); });
+  expect_error(GRADUS_E_VALUE, "'nesterov' needs a momentum", [&] { Optimizer("SGD", p, {{"nesterov", 1}}); });
+  expect_error(GRADUS_E_VALUE, "no parameters", [&] { Optimizer("SGD", Tensors()); });
+  expect_error(GRADUS_E_VALUE, "parameter 1 of shape [4] is there already", [&] { Optimizer("SGD", {p[0], p[0]}); });
+  expect_error(GRADUS_E_VALUE, "is no leaf: it was computed by MulBackward0", [&] { Optimizer("SGD", {p[0] * 2}); });
+  expect_error(GRADUS_E_DTYPE, "parameter 0 is of int64", [&] { Optimizer("SGD", {gradus::tensor({1, 2})}); });
+  expect_error(GRADUS_E_DTYPE, "float64 and float32", [&] { Optimizer("LBFGS", {p[0], gradus::ones({2})}); });
+  const Optimizer o("SGD", p, {{"momentum", 0.5}, {"nesterov", 1}});
+  expect_error(GRADUS_E_VALUE, "nesterov", [&] { o.set("momentum", 0); });
+  EXPECT_EQ(o.get("momentum"), 0.5);
+  p[0].set_grad(p[0].detach());
+  expect_error(GRADUS_E_STATE, "and its gradient share memory", [&] { o.step(); });
+  const Optimizer same("SGD", {gradus::ones({1}).expand({3}).detach().requires_grad_()});
+  gradus_tensor* param = nullptr;
+  gradus::detail::call(gradus_optimizer_param, same.handle(), size_t{0}, static_cast<int64_t*>(nullptr), &param);
+  Tensor(param).set_grad(gradus::ones({3}));
+  gradus_release(nullptr);
+  expect_error(GRADUS_E_STATE, "share memory", [&] { same.step(); });
+  expect_error(GRADUS_E_UNKNOWN_NAME, "no state 'exp_avg'", [&] { o.load_state({{0, "exp_avg", p[0]}}); });
+  expect_error(GRADUS_E_SHAPE, "'momentum_buffer' has shape [3]", [&] { o.load_state({{0, "momentum_buffer", p[1]}}); });
+  expect_error(GRADUS_E_INDEX, "parameter 2 of 2", [&] { o.load_state({{2, "momentum_buffer", p[1]}}); });
+}
+
+TEST_F(Optim, ALaterFailureOfAStepLeavesAllParametersAsTheyWere) {
+  const Tensors p = parameters();
+  const Optimizer o("Adam", p);
+  set_gradients(p);
+  p[1].set_grad(p[1].detach());
+  const auto before = values(p);
+  EXPECT_THROW(o.step(), gradus::Error);
+  EXPECT_EQ(values(p), before);
+  EXPECT_TRUE(o.state().empty());
+}
+
+// ---- schedulers
+TEST_F(Optim, SchedulesAsPyTorch) {
+  for (const ScheduleCase& c : schedule_cases) {
+    const Tensor p = gradus::zeros({1}).requires_grad_();
+    const bool sgd = std::string_view(c.algorithm) == "SGD";
+    const Optimizer o(c.algorithm, {p}, sgd ? Settings{{"lr", 0.1}, {"momentum", 0.9}} : Settings{{"lr", 0.1}});
+    Scheduler s(o, c.name, settings_of(c.settings));
+    for (int e = 0; e < 24; ++e) {
+      EXPECT_NEAR(o.get("lr"), c.lr[e], 1e-12 * c.lr[e] + 1e-15) << c.name << ", epoch " << e;
+      if (c.other) EXPECT_NEAR(o.get(c.other), c.momentum[e], 1e-12) << c.name << ", epoch " << e;
+      if (e == 9) {                                           // another one goes on from here
+        const Optimizer fresh(c.algorithm, {p}, sgd ? Settings{{"lr", 0.1}, {"momentum", 0.9}} : Settings{{"lr", 0.1}});
+        const double lr = o.get("lr");
+        const Scheduler next(o, c.name, settings_of(c.settings));
+        o.set("lr", lr);
+        next.load_state(s.state());
+        s = next;
+      }
+      if (std::string_view(c.name) == "ReduceLROnPlateau") s.step(1.0 / (1 + std::min(e, 6)) + 0.01 * (e * 7 % 3));
+      else s.step();
+    }
+  }
+}
+
+TEST_F(Optim, SchedulersRefuseWhatDoesNotFit) {
+  const Optimizer o("SGD", {gradus::zeros({1})});
+  expect_error(GRADUS_E_UNKNOWN_NAME, "no 'Step'", [&] { Scheduler(o, "Step"); });
+  expect_error(GRADUS_E_UNKNOWN_NAME, "StepLR: no setting 'T_max'", [&] { Scheduler(o, "StepLR", {{"T_max", 1}}); });
+  expect_error(GRADUS_E_VALUE, "'step_size' is needed", [&] { Scheduler(o, "StepLR"); });
+  expect_error(GRADUS_E_VALUE, "'step_size' is 1.5", [&] { Scheduler(o, "StepLR", {{"step_size", 1.5}}); });
+  expect_error(GRADUS_E_VALUE, "needs the metric", [&] { Scheduler(o, "ReduceLROnPlateau").step(); });
+  const Scheduler s(o, "OneCycleLR", {{"max_lr", 1}, {"total_steps", 2}, {"pct_start", 0.5}, {"anneal_linear", 1}, {"cycle_momentum", 0}});
+  expect_error(GRADUS_E_UNKNOWN_NAME, "no state 'best'", [&] { s.load_state({{"best", 1}}); });
+}
+
+TEST_F(Optim, LambdaSetsTheFirstRateTimesAFactor) {
+  const Optimizer o("SGD", {gradus::zeros({1})}, {{"lr", 2}});
+  gradus::optim::LambdaLR s(o, [](int64_t e) { return 1.0 / static_cast<double>(1 + e); });
+  s.step();
+  s.step();
+  EXPECT_DOUBLE_EQ(o.get("lr"), 2.0 / 3);
+}
+
+// ---- clipping
+TEST_F(Optim, ClipsByTheNormOfAllGradients) {
+  for (const gradus::Dtype dtype : {gradus::float64, gradus::float32, gradus::float16, gradus::bfloat16}) {
+    const Tensor a = gradus::zeros({2}, dtype), b = gradus::zeros({2, 2}, dtype).t(), none = gradus::zeros({3}, dtype);
+    const auto reset = [&] {
+      a.set_grad(gradus::tensor({3.0, 0.0}, dtype));
+      b.set_grad(gradus::tensor({{0.0, -4.0}, {0.0, 0.0}}, dtype).t());
+    };
+    reset();
+    EXPECT_DOUBLE_EQ(gradus::clip_grad_norm_({a, b, none}, 10), 5);
+    EXPECT_EQ(values({a.grad()}), (std::vector<double>{3, 0}));   // inside the bound
+    EXPECT_DOUBLE_EQ(gradus::clip_grad_norm_({a, b}, 1, std::numeric_limits<double>::infinity()), 4);
+    EXPECT_NEAR(values({a.grad()})[0], 0.75, 4e-3);
+    reset();
+    EXPECT_DOUBLE_EQ(gradus::clip_grad_norm_({a, b}, 3.5, 1), 7);
+    EXPECT_NEAR(values({b.grad()})[2], -2, 4e-3);
+    reset();
+    EXPECT_NEAR(gradus::clip_grad_norm_({a, b}, 1, 3), std::cbrt(91.0), 1e-12);
+    reset();
+    gradus::clip_grad_value_({a, b}, 3.5);
+    EXPECT_EQ(values({a.grad(), b.grad()}), (std::vector<double>{3, 0, 0, 0, -3.5, 0}));
+  }
+  const Tensor t = gradus::zeros({2});
+  t.set_grad(gradus::tensor({NAN, 1.0}));
+  expect_error(GRADUS_E_VALUE, "of the gradients is nan", [&] { gradus::clip_grad_norm_({t}, 1, 2, true); });
+  EXPECT_EQ(values({t.grad()})[1], 1);
+  EXPECT_TRUE(std::isnan(gradus::clip_grad_norm_({t}, 1)));
+  EXPECT_TRUE(std::isnan(values({t.grad()})[1]));
+  expect_error(GRADUS_E_VALUE, "'norm_type' is 0", [&] { gradus::clip_grad_norm_({t}, 1, 0); });
+}
+
+// ---- first values
+double mean_of(const std::vector<double>& v) {
+  double s = 0;
+  for (double x : v) s += x;
+  return s / static_cast<double>(v.size());
+}
+void expect_spread(const Tensor& t, double std, double bound, const char* what) {
+  std::vector<double> v = t.to_vector<double>();
+  const double mean = mean_of(v);
+  double most = 0;
+  for (double& x : v) {
+    most = std::max(most, std::abs(x));
+    x = (x - mean) * (x - mean);
+  }
+  EXPECT_NEAR(std::sqrt(mean_of(v)), std, 0.03 * std) << what;
+  EXPECT_NEAR(mean, 0, 0.05 * std) << what;
+  EXPECT_LE(most, bound) << what;
+}
+
+TEST_F(Optim, DrawsFirstValuesOfPyTorchsSpread) {
+  gradus::manual_seed(7);
+  const Tensor t = gradus::zeros({60, 20, 3, 2}).requires_grad_();
+  const double in = 120, out = 360, far = HUGE_VAL;
+  expect_spread(gradus::init::xavier_uniform_(t, 2), 2 * std::sqrt(2 / (in + out)), 2 * std::sqrt(6 / (in + out)), "xavier_uniform");
+  expect_spread(gradus::init::xavier_normal_(t), std::sqrt(2 / (in + out)), far, "xavier_normal");
+  expect_spread(gradus::init::kaiming_uniform_(t, std::sqrt(5.0)), std::sqrt(1 / (3 * in)), std::sqrt(1 / in) * 1.000001, "kaiming_uniform");
+  expect_spread(gradus::init::kaiming_normal_(t, 0, gradus::init::Fan::out, "relu"), std::sqrt(2 / out), far, "kaiming_normal");
+  expect_spread(gradus::init::trunc_normal_(t, 0, 1, -2, 2), 0.8796, 2, "trunc_normal");
+  EXPECT_TRUE(t.is_leaf());
+  EXPECT_DOUBLE_EQ(gradus::init::calculate_gain("tanh"), 5.0 / 3);
+  EXPECT_DOUBLE_EQ(gradus::init::calculate_gain("leaky_relu", 1), 1);
+  expect_error(GRADUS_E_UNKNOWN_NAME, "'swish'", [] { gradus::init::calculate_gain("swish"); });
+  expect_error(GRADUS_E_SHAPE, "shape [3] has fewer than two", [] { gradus::init::xavier_uniform_(gradus::zeros({3})); });
+}
+
+TEST_F(Optim, OrthogonalRowsOrColumns) {
+  for (const auto& sizes : {std::vector<int64_t>{70, 70}, {5, 100}, {100, 33}, {1, 4}, {40, 3, 4, 5}}) {
+    const Tensor t = gradus::zeros(sizes, gradus::float64);
+    gradus::init::orthogonal_(t, 2);
+    const Tensor m = t.reshape({sizes[0], -1}), q = m.size(0) <= m.size(1) ? m : m.t();
+    const Tensor difference = q.matmul(q.t()) - 4 * gradus::eye(q.size(0), gradus::float64);
+    EXPECT_LT(difference.abs().max().item<double>(), 1e-13);
+  }
+  const Tensor half = gradus::zeros({4, 4}, gradus::float16);
+  gradus::init::orthogonal_(half);
+  EXPECT_NEAR(half.to(gradus::float64).square().sum().item<double>(), 4, 1e-2);
+}
+
+}  // namespace
