@@ -150,9 +150,10 @@ double Scheduler::one_cycle(double from, double middle, double to) const {
   const double total = setting("total_steps"), up = setting("pct_start") * total - 1;
   const bool three = setting("three_phase") != 0, linear = setting("anneal_linear") != 0;
   const double down = three ? 2 * setting("pct_start") * total - 2 : total - 1;
-  if (epoch_ <= up) return anneal(linear, from, middle, epoch_ / up);
-  if (epoch_ <= down || !three) return anneal(linear, middle, three ? from : to, (epoch_ - up) / (down - up));
-  return anneal(linear, from, to, (epoch_ - down) / (total - 1 - down));
+  const double e = std::min(epoch_, total - 1);               // the step after the last epoch changes nothing
+  if (e <= up) return anneal(linear, from, middle, up > 0 ? e / up : 1);
+  if (e <= down || !three) return anneal(linear, middle, three ? from : to, (e - up) / (down - up));
+  return anneal(linear, from, to, (e - down) / (total - 1 - down));
 }
 void Scheduler::one_cycle_set() {
   GRADUS_CHECK(epoch_ <= setting("total_steps"), value, "{}: step {} of {}", name(), epoch_ + 1, setting("total_steps"));
