@@ -157,6 +157,27 @@ TEST_F(Optim, GivesTheSameBitsForAnyNumberOfThreads) {
   for (const OptimCase& c : optim_cases) EXPECT_EQ(once(c, 1), once(c, 3)) << c.name;
 }
 
+TEST_F(Optim, TakesParametersThatShareMemoryOneAfterTheOther) {
+  const auto once = [](int threads) {
+    gradus_context_options options{};
+    options.threads = threads;
+    const gradus::Context context(options);
+    const gradus::Context::Use use(context);
+    const Tensor base = gradus::linspace(-1, 1, 60000);
+    const Tensors p = {base.slice(0, 0, 50000).detach().requires_grad_(), base.slice(0, 10000, 60000).detach().requires_grad_()};
+    const Optimizer o("SGD", p, {{"lr", 1}, {"momentum", 0.5}});
+    for (int i = 0; i < 3; ++i) {
+      for (const Tensor& t : p) t.set_grad(t.detach().sin());
+      o.step();
+    }
+    const Tensor g = p[0].detach().clone();
+    for (const Tensor& t : p) t.set_grad(g);
+    gradus::clip_grad_value_(p, 0.25);
+    return values({base, g});
+  };
+  EXPECT_EQ(once(1), once(4));
+}
+
 TEST_F(Optim, GoesOnWithTheSameBitsAfterItsStateIsLoaded) {
   for (const OptimCase& c : optim_cases) {
     const Tensors p = parameters();

@@ -100,6 +100,7 @@ Tensor buffer_like(const Tensor& t, double value) {
 // A parameter's step, made ready so that nothing can fail once the first is written.
 struct Pending {
   Parameter* parameter;
+  Tensor grad;
   ParameterState after;
   kernels::Update update;
 };
@@ -108,7 +109,7 @@ Pending prepare(const Optimizer& o, Parameter& p, const Tensor& grad) {
   const Settings& s = o.groups[p.group];
   const Algorithm a = o.info.algorithm;
   const Choice choice = choose(a, s);
-  Pending next{&p, p.state, {}};
+  Pending next{&p, grad, p.state, {}};
   next.after.begun = true;
   next.after.step += 1;
   bool first = false;
@@ -205,15 +206,20 @@ void Optimizer::run() {
   std::vector<Pending> work;
   work.reserve(parameters.size());
   for (Parameter& p : parameters) {
-    const Tensor grad = Tensor::share(grad_of(p.tensor, info.name));
+    Tensor grad = Tensor::share(grad_of(p.tensor, info.name));
     if (!grad) continue;
     check_writable(p.tensor, info.name);
     work.push_back(prepare(*this, p, grad));
   }
   std::vector<kernels::Update> updates;
   updates.reserve(work.size());
-  for (const Pending& w : work) updates.push_back(w.update);
-  kernels::update(updates);
+  std::vector<Tensor> written, read;
+  for (const Pending& w : work) {
+    updates.push_back(w.update);
+    written.push_back(w.parameter->tensor);
+    read.push_back(w.grad);
+  }
+  run_updates(updates, written, read);
   for (Pending& w : work) {
     w.parameter->state = std::move(w.after);
     w.parameter->tensor.storage().bump();
