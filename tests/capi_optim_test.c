@@ -139,7 +139,7 @@ static void wrong(void) {
 
   FAILS(gradus_optimizer_create(ctx, NULL, 0, &p, 1, NULL, 0, 0, &made), GRADUS_E_NULL, "'algorithm' is null");
   FAILS(gradus_optimizer_create(ctx, TEXT("SGDX"), &p, 1, NULL, 0, 0, &made), GRADUS_E_UNKNOWN_NAME, "'SGDX'");
-  FAILS(gradus_optimizer_create(ctx, TEXT("SGD"), NULL, 1, NULL, 0, 0, &made), GRADUS_E_NULL, "'params' is null");
+  FAILS(gradus_optimizer_create(ctx, TEXT("SGD"), NULL, 1, NULL, 0, 0, &made), GRADUS_E_NULL, "'parameters' is null");
   FAILS(gradus_optimizer_create(ctx, TEXT("SGD"), &p, 1, NULL, 2, sizeof bad[0], &made), GRADUS_E_NULL, "'settings' is null");
   FAILS(gradus_optimizer_create(ctx, TEXT("SGD"), &p, 1, bad, 1, 8, &made), GRADUS_E_ARGUMENT, "'setting_bytes' is 8");
   FAILS(gradus_optimizer_create(ctx, TEXT("SGD"), &p, 1, SETTINGS(bad), &made), GRADUS_E_VALUE, "SGD|'lr' is -2");

@@ -49,12 +49,12 @@ typedef struct gradus_setting {
  * for one that is not of floating point or, with LBFGS, not of the type of the others.
  */
 GRADUS_API gradus_status gradus_optimizer_create(gradus_context *ctx, const char *algorithm, size_t algorithm_length,
-                                                 gradus_tensor *const *params, size_t count,
+                                                 gradus_tensor *const *parameters, size_t count,
                                                  const gradus_setting *settings /* [null ok] */, size_t setting_count,
                                                  size_t setting_bytes, gradus_optimizer **result);   /* since:1 */
 /* One more group with settings of its own. Errors as above; UNSUPPORTED with LBFGS, which has one. */
 GRADUS_API gradus_status gradus_optimizer_add_group(gradus_context *ctx, gradus_optimizer *optimizer,
-                                                    gradus_tensor *const *params, size_t count,
+                                                    gradus_tensor *const *parameters, size_t count,
                                                     const gradus_setting *settings /* [null ok] */, size_t setting_count,
                                                     size_t setting_bytes);                   /* since:1 */
 
