@@ -1,4 +1,6 @@
 /* Optimizers, schedulers, clipping and first values through the C interface. */
+#include <stdlib.h>
+
 #include "capi_check.h"
 
 #define SETTINGS(list) (list), sizeof(list) / sizeof((list)[0]), sizeof((list)[0])
@@ -200,8 +202,63 @@ static void schedules(void) {
   gradus_release(ctx);
 }
 
+static void *may_fail(void *user, size_t bytes, size_t alignment) {
+  void *block = NULL;
+  if (*(int *)user) return NULL;
+  return posix_memalign(&block, alignment < sizeof(void *) ? sizeof(void *) : alignment, bytes ? bytes : 1) == 0 ? block : NULL;
+}
+static void free_block(void *user, void *block, size_t bytes, size_t alignment) {
+  (void)user, (void)bytes, (void)alignment;
+  free(block);
+}
+static void out_of_memory(void) {
+  static const char *const algorithms[] = {"Adam", "RMSprop", "Adadelta", "NAdam", "Lion", "Adagrad"};
+  static const int64_t shape[1] = {5000};
+  int fails = 0;
+  size_t i, count;
+  double before, after;
+  gradus_context *ctx;
+  gradus_context_options o;
+  memset(&o, 0, sizeof o);
+  o.struct_size = sizeof o;
+  o.alloc = may_fail;
+  o.dealloc = free_block;
+  o.user = &fails;
+  CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);
+  for (i = 0; i < sizeof algorithms / sizeof algorithms[0]; ++i) {
+    gradus_tensor *p, *g, *part;
+    gradus_optimizer *opt;
+    OK(gradus_tensor_zeros(ctx, GRADUS_F64, 1, shape, &p));
+    OK(gradus_tensor_zeros(ctx, GRADUS_F64, 1, shape, &g));
+    OK(gradus_cos(ctx, g, &part));
+    OK(gradus_tensor_set_grad(ctx, p, part));
+    OK(gradus_optimizer_create(ctx, algorithms[i], strlen(algorithms[i]), &p, 1, NULL, 0, 0, &opt));
+    fails = 1;
+    FAILS(gradus_optimizer_step(ctx, opt), GRADUS_E_MEMORY, "memory");
+    fails = 0;
+    OK(gradus_optimizer_state_count(ctx, opt, &count));
+    CHECK(count == 0);
+    OK(gradus_clip_grad_norm(ctx, &p, 1, 1e9, 2, 1, &before));
+    gradus_release(part);
+    OK(gradus_sum(ctx, p, NULL, 0, 0, 0, &part));
+    OK(gradus_tensor_item_f64(ctx, part, &after));
+    CHECK(after == 0 && before > 70);
+    OK(gradus_optimizer_step(ctx, opt));
+    gradus_release(part);
+    OK(gradus_sum(ctx, p, NULL, 0, 0, 0, &part));
+    OK(gradus_tensor_item_f64(ctx, part, &after));
+    CHECK(after < 0);
+    gradus_release(part);
+    gradus_release(g);
+    gradus_release(p);
+    gradus_release(opt);
+  }
+  gradus_release(ctx);
+}
+
 int main(void) {
   describes();
+  out_of_memory();
   steps();
   wrong();
   schedules();

@@ -1,4 +1,4 @@
-// Optimizers and schedulers through the C++ face, beside PyTorch's numbers.
+// Optimizers through the C++ face, beside PyTorch's numbers.
 #include "gradus/optim.hpp"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,6 @@ namespace {
 
 using gradus::Tensor;
 using gradus::optim::Optimizer;
-using gradus::optim::Scheduler;
 using gradus::optim::Settings;
 using Tensors = std::vector<Tensor>;
 
@@ -212,6 +211,17 @@ TEST_F(Optim, LeavesParametersWithoutGradientAloneAndRaisesVersions) {
   expect_error(GRADUS_E_IN_PLACE, "", [&] { y.backward(); });
 }
 
+TEST_F(Optim, AProfileShowsSteps) {
+  const Tensors p = parameters();
+  const Optimizer o("Adam", p);
+  gradus::Profile profile;
+  o.step();
+  EXPECT_THROW(o.step([]() -> Tensor { throw 1; }), int);
+  profile.stop();
+  EXPECT_NE(profile.table().find("Optimizer.step#Adam.step"), std::string::npos);
+  expect_error(GRADUS_E_STATE, "no range", [] { gradus::detail::call(gradus_profile_range_end); });
+}
+
 TEST_F(Optim, ClearsGradients) {
   const Tensors p = parameters();
   const Optimizer o("SGD", p);
@@ -344,51 +354,6 @@ TEST_F(Optim, ALaterFailureOfAStepLeavesAllParametersAsTheyWere) {
   EXPECT_THROW(o.step(), gradus::Error);
   EXPECT_EQ(values(p), before);
   EXPECT_TRUE(o.state().empty());
-}
-
-// ---- schedulers
-TEST_F(Optim, SchedulesAsPyTorch) {
-  for (const ScheduleCase& c : schedule_cases) {
-    const Tensor p = gradus::zeros({1}).requires_grad_();
-    const bool sgd = std::string_view(c.algorithm) == "SGD";
-    const Optimizer o(c.algorithm, {p}, sgd ? Settings{{"lr", 0.1}, {"momentum", 0.9}} : Settings{{"lr", 0.1}});
-    Scheduler s(o, c.name, settings_of(c.settings));
-    for (int e = 0; e < 24; ++e) {
-      EXPECT_NEAR(o.get("lr"), c.lr[e], 1e-12 * c.lr[e] + 1e-15) << c.name << ", epoch " << e;
-      if (c.other) { EXPECT_NEAR(o.get(c.other), c.momentum[e], 1e-12) << c.name << ", epoch " << e; }
-      if (e == 9) {                                           // another one goes on from here
-        const double lr = o.get("lr");
-        const Scheduler next(o, c.name, settings_of(c.settings));
-        o.set("lr", lr);
-        next.load_state(s.state());
-        s = next;
-      }
-      if (std::string_view(c.name) == "ReduceLROnPlateau") s.step(1.0 / (1 + std::min(e, 6)) + 0.01 * (e * 7 % 3));
-      else s.step();
-    }
-  }
-}
-
-TEST_F(Optim, SchedulersRefuseWhatDoesNotFit) {
-  const Optimizer o("SGD", {gradus::zeros({1})});
-  expect_error(GRADUS_E_UNKNOWN_NAME, "no 'Step'", [&] { Scheduler(o, "Step"); });
-  expect_error(GRADUS_E_UNKNOWN_NAME, "StepLR: no setting 'T_max'", [&] { Scheduler(o, "StepLR", {{"T_max", 1}}); });
-  expect_error(GRADUS_E_VALUE, "'step_size' is needed", [&] { Scheduler(o, "StepLR"); });
-  expect_error(GRADUS_E_VALUE, "'step_size' is 1.5", [&] { Scheduler(o, "StepLR", {{"step_size", 1.5}}); });
-  expect_error(GRADUS_E_VALUE, "needs the metric", [&] { Scheduler(o, "ReduceLROnPlateau").step(); });
-  const Scheduler s(o, "OneCycleLR", {{"max_lr", 1}, {"total_steps", 2}, {"pct_start", 0.5}, {"anneal_linear", 1}, {"cycle_momentum", 0}});
-  expect_error(GRADUS_E_UNKNOWN_NAME, "no state 'best'", [&] { s.load_state({{"best", 1}}); });
-  s.step();
-  s.step();
-  expect_error(GRADUS_E_VALUE, "step 4 of 2", [&] { s.step(); });
-}
-
-TEST_F(Optim, LambdaSetsTheFirstRateTimesAFactor) {
-  const Optimizer o("SGD", {gradus::zeros({1})}, {{"lr", 2}});
-  gradus::optim::LambdaLR s(o, [](int64_t e) { return 1.0 / static_cast<double>(1 + e); });
-  s.step();
-  s.step();
-  EXPECT_DOUBLE_EQ(o.get("lr"), 2.0 / 3);
 }
 
 }  // namespace

@@ -137,6 +137,22 @@ void check_parameter(const Tensor& t, size_t i, const AlgorithmInfo& info) {
 
 }  // namespace
 
+// What observers see of a step: a range with PyTorch's name for it.
+namespace {
+class StepRange {
+ public:
+  explicit StepRange(const AlgorithmInfo& info) : context_(context().observers ? &context() : nullptr) {
+    if (context_) begin_range(*context_, format("Optimizer.step#{}.step", info.name));
+  }
+  ~StepRange() { if (context_) end_range(*context_); }
+  StepRange(const StepRange&) = delete;
+  StepRange& operator=(const StepRange&) = delete;
+
+ private:
+  Context* context_;
+};
+}  // namespace
+
 class Optimizer::Running {
  public:
   explicit Running(Optimizer& o) : o_(o) {
@@ -187,11 +203,13 @@ void Optimizer::add_group(std::span<const Tensor> tensors, std::span<const Named
 
 void Optimizer::step() {
   const Running lock(*this);
+  const StepRange range(info);
   GRADUS_CHECK(info.algorithm != Algorithm::lbfgs, state, "{}: a step needs a closure that computes the loss again", info.name);
   run();
 }
 Tensor Optimizer::step(const Closure& closure) {
   const Running lock(*this);
+  const StepRange range(info);
   const GradMode on(true);
   if (info.algorithm == Algorithm::lbfgs) return lbfgs_step(*this, closure);
   Tensor loss = closure();
