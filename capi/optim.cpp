@@ -39,20 +39,20 @@ Tensor shared(gradus_tensor* t) { return Tensor::share(tensor(t, "tensor")); }
 }  // namespace
 
 // ---- optimizers
-gradus_status gradus_optimizer_create(gradus_context* ctx, const char* algorithm, size_t algorithm_length, gradus_tensor* const* params, size_t count,
+gradus_status gradus_optimizer_create(gradus_context* ctx, const char* algorithm, size_t algorithm_length, gradus_tensor* const* parameters, size_t count,
                                       const gradus_setting* settings, size_t setting_count, size_t setting_bytes, gradus_optimizer** result) {
   return guard_result(ctx, "optimizer_create", result, [&](Context&) {
     needed(result, "result");
     const auto list = settings_of(settings, setting_count, setting_bytes);
     return reinterpret_cast<gradus_optimizer*>(
-        new Optimizer(find_algorithm(text_of(algorithm, algorithm_length, "algorithm")), tensors(params, count, "params"), list));
+        new Optimizer(find_algorithm(text_of(algorithm, algorithm_length, "algorithm")), tensors(parameters, count, "parameters"), list));
   });
 }
-gradus_status gradus_optimizer_add_group(gradus_context* ctx, gradus_optimizer* o, gradus_tensor* const* params, size_t count,
+gradus_status gradus_optimizer_add_group(gradus_context* ctx, gradus_optimizer* o, gradus_tensor* const* parameters, size_t count,
                                          const gradus_setting* settings, size_t setting_count, size_t setting_bytes) {
   return guard(ctx, "optimizer_add_group", [&](Context&) {
     const auto list = settings_of(settings, setting_count, setting_bytes);
-    optimizer(o)->add_group(tensors(params, count, "params"), list);
+    optimizer(o)->add_group(tensors(parameters, count, "parameters"), list);
   });
 }
 

@@ -1,4 +1,4 @@
-// Optimizers and schedulers through the C++ face, beside PyTorch's numbers.
+// Optimizers through the C++ face, beside PyTorch's numbers.
 #include "gradus/optim.hpp"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,6 @@ namespace {
 
 using gradus::Tensor;
 using gradus::optim::Optimizer;
-using gradus::optim::Scheduler;
 using gradus::optim::Settings;
 using Tensors = std::vector<Tensor>;
 
@@ -157,6 +156,27 @@ TEST_F(Optim, GivesTheSameBitsForAnyNumberOfThreads) {
   for (const OptimCase& c : optim_cases) EXPECT_EQ(once(c, 1), once(c, 3)) << c.name;
 }
 
+TEST_F(Optim, TakesParametersThatShareMemoryOneAfterTheOther) {
+  const auto once = [](int threads) {
+    gradus_context_options options{};
+    options.threads = threads;
+    const gradus::Context context(options);
+    const gradus::Context::Use use(context);
+    const Tensor base = gradus::linspace(-1, 1, 60000);
+    const Tensors p = {base.slice(0, 0, 50000).detach().requires_grad_(), base.slice(0, 10000, 60000).detach().requires_grad_()};
+    const Optimizer o("SGD", p, {{"lr", 1}, {"momentum", 0.5}});
+    for (int i = 0; i < 3; ++i) {
+      for (const Tensor& t : p) t.set_grad(t.detach().sin());
+      o.step();
+    }
+    const Tensor g = p[0].detach().clone();
+    for (const Tensor& t : p) t.set_grad(g);
+    gradus::clip_grad_value_(p, 0.25);
+    return values({base, g});
+  };
+  EXPECT_EQ(once(1), once(4));
+}
+
 TEST_F(Optim, GoesOnWithTheSameBitsAfterItsStateIsLoaded) {
   for (const OptimCase& c : optim_cases) {
     const Tensors p = parameters();
@@ -189,6 +209,17 @@ TEST_F(Optim, LeavesParametersWithoutGradientAloneAndRaisesVersions) {
   const Tensor y = (p[0] * p[0]).sum();                       // what was saved before a step is known to have changed
   o.step();
   expect_error(GRADUS_E_IN_PLACE, "", [&] { y.backward(); });
+}
+
+TEST_F(Optim, AProfileShowsSteps) {
+  const Tensors p = parameters();
+  const Optimizer o("Adam", p);
+  gradus::Profile profile;
+  o.step();
+  EXPECT_THROW(o.step([]() -> Tensor { throw 1; }), int);
+  profile.stop();
+  EXPECT_NE(profile.table().find("Optimizer.step#Adam.step"), std::string::npos);
+  expect_error(GRADUS_E_STATE, "no range", [] { gradus::detail::call(gradus_profile_range_end); });
 }
 
 TEST_F(Optim, ClearsGradients) {
@@ -323,51 +354,6 @@ TEST_F(Optim, ALaterFailureOfAStepLeavesAllParametersAsTheyWere) {
   EXPECT_THROW(o.step(), gradus::Error);
   EXPECT_EQ(values(p), before);
   EXPECT_TRUE(o.state().empty());
-}
-
-// ---- schedulers
-TEST_F(Optim, SchedulesAsPyTorch) {
-  for (const ScheduleCase& c : schedule_cases) {
-    const Tensor p = gradus::zeros({1}).requires_grad_();
-    const bool sgd = std::string_view(c.algorithm) == "SGD";
-    const Optimizer o(c.algorithm, {p}, sgd ? Settings{{"lr", 0.1}, {"momentum", 0.9}} : Settings{{"lr", 0.1}});
-    Scheduler s(o, c.name, settings_of(c.settings));
-    for (int e = 0; e < 24; ++e) {
-      EXPECT_NEAR(o.get("lr"), c.lr[e], 1e-12 * c.lr[e] + 1e-15) << c.name << ", epoch " << e;
-      if (c.other) { EXPECT_NEAR(o.get(c.other), c.momentum[e], 1e-12) << c.name << ", epoch " << e; }
-      if (e == 9) {                                           // another one goes on from here
-        const double lr = o.get("lr");
-        const Scheduler next(o, c.name, settings_of(c.settings));
-        o.set("lr", lr);
-        next.load_state(s.state());
-        s = next;
-      }
-      if (std::string_view(c.name) == "ReduceLROnPlateau") s.step(1.0 / (1 + std::min(e, 6)) + 0.01 * (e * 7 % 3));
-      else s.step();
-    }
-  }
-}
-
-TEST_F(Optim, SchedulersRefuseWhatDoesNotFit) {
-  const Optimizer o("SGD", {gradus::zeros({1})});
-  expect_error(GRADUS_E_UNKNOWN_NAME, "no 'Step'", [&] { Scheduler(o, "Step"); });
-  expect_error(GRADUS_E_UNKNOWN_NAME, "StepLR: no setting 'T_max'", [&] { Scheduler(o, "StepLR", {{"T_max", 1}}); });
-  expect_error(GRADUS_E_VALUE, "'step_size' is needed", [&] { Scheduler(o, "StepLR"); });
-  expect_error(GRADUS_E_VALUE, "'step_size' is 1.5", [&] { Scheduler(o, "StepLR", {{"step_size", 1.5}}); });
-  expect_error(GRADUS_E_VALUE, "needs the metric", [&] { Scheduler(o, "ReduceLROnPlateau").step(); });
-  const Scheduler s(o, "OneCycleLR", {{"max_lr", 1}, {"total_steps", 2}, {"pct_start", 0.5}, {"anneal_linear", 1}, {"cycle_momentum", 0}});
-  expect_error(GRADUS_E_UNKNOWN_NAME, "no state 'best'", [&] { s.load_state({{"best", 1}}); });
-  s.step();
-  s.step();
-  expect_error(GRADUS_E_VALUE, "step 4 of 2", [&] { s.step(); });
-}
-
-TEST_F(Optim, LambdaSetsTheFirstRateTimesAFactor) {
-  const Optimizer o("SGD", {gradus::zeros({1})}, {{"lr", 2}});
-  gradus::optim::LambdaLR s(o, [](int64_t e) { return 1.0 / static_cast<double>(1 + e); });
-  s.step();
-  s.step();
-  EXPECT_DOUBLE_EQ(o.get("lr"), 2.0 / 3);
 }
 
 }  // namespace

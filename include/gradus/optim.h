@@ -2,7 +2,7 @@
  * gradus/optim.h - optimizers, schedulers of their settings, clipping of gradients, first values of parameters.
  *
  *   gradus_setting s[2] = {{"lr", 0.1}, {"momentum", 0.9}};
- *   gradus_optimizer_create(ctx, "SGD", 3, params, count, s, 2, sizeof s[0], &opt);
+ *   gradus_optimizer_create(ctx, "SGD", 3, weights, count, s, 2, sizeof s[0], &opt);
  *   for (...) {
  *     gradus_optimizer_zero_grad(ctx, opt, 1);
  *     ...                                             loss, gradus_backward
@@ -12,7 +12,8 @@
  *
  * Algorithms, settings, defaults and formulas are PyTorch's. A step is one pass over the memory of all parameters together, by
  * several threads, with the same bits for any number of them. It records nothing, raises the versions of the parameters, and
- * leaves those without .grad alone. Half and bfloat16 parameters are computed in float and rounded once.
+ * leaves those without .grad alone. Half and bfloat16 parameters are computed in float and rounded once. Profiles show a step as
+ * the range "Optimizer.step#SGD.step".
  */
 #ifndef GRADUS_OPTIM_H
 #define GRADUS_OPTIM_H
@@ -49,12 +50,12 @@ typedef struct gradus_setting {
  * for one that is not of floating point or, with LBFGS, not of the type of the others.
  */
 GRADUS_API gradus_status gradus_optimizer_create(gradus_context *ctx, const char *algorithm, size_t algorithm_length,
-                                                 gradus_tensor *const *params, size_t count,
+                                                 gradus_tensor *const *parameters, size_t count,
                                                  const gradus_setting *settings /* [null ok] */, size_t setting_count,
                                                  size_t setting_bytes, gradus_optimizer **result);   /* since:1 */
 /* One more group with settings of its own. Errors as above; UNSUPPORTED with LBFGS, which has one. */
 GRADUS_API gradus_status gradus_optimizer_add_group(gradus_context *ctx, gradus_optimizer *optimizer,
-                                                    gradus_tensor *const *params, size_t count,
+                                                    gradus_tensor *const *parameters, size_t count,
                                                     const gradus_setting *settings /* [null ok] */, size_t setting_count,
                                                     size_t setting_bytes);                   /* since:1 */
 

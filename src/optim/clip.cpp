@@ -1,4 +1,5 @@
-// Gradients kept in bounds, by their norm together or one by one.
+// Gradients kept in bounds, by their norm together or one by one; and what may be computed together.
+#include <algorithm>
 #include <cmath>
 
 #include "base/context.h"
@@ -9,9 +10,14 @@
 namespace gradus {
 namespace {
 
-bool overlap(const TensorImpl* a, const TensorImpl* b) {
-  const auto end = [](const TensorImpl* t) { return t->data() + span_of(t->sizes(), t->strides()) * size_of(t->dtype); };
-  return a->storage == b->storage && a->data() < end(b) && b->data() < end(a);
+const char* end_of(const TensorImpl* t) { return t->data() + span_of(t->sizes(), t->strides()) * size_of(t->dtype); }
+bool overlap(const TensorImpl* a, const TensorImpl* b) { return a->storage == b->storage && a->data() < end_of(b) && b->data() < end_of(a); }
+
+struct Range { const char *begin, *end; bool written; };
+// A storage that only one tensor has needs no look; `twice`: tensors may be in the list twice.
+void add_ranges(std::span<const Tensor> tensors, bool written, bool twice, std::vector<Range>& to) {
+  for (const Tensor& t : tensors)
+    if (t.numel() > 0 && (twice || !t.storage().refs.one())) to.push_back({t.impl()->data(), end_of(t.impl()), written});
 }
 
 std::vector<Tensor> gradients_of(std::span<const Tensor> tensors, std::string_view by) {
@@ -30,11 +36,27 @@ void update_all(const std::vector<Tensor>& grads, kernels::Rule rule, double num
     u.array[0] = view_of(g);
     updates.push_back(u);
   }
-  kernels::update(updates);
+  run_updates(updates, grads, {});
   for (const Tensor& g : grads) g.storage().bump();
 }
 
 }  // namespace
+
+void run_updates(std::span<const kernels::Update> updates, std::span<const Tensor> written, std::span<const Tensor> read) {
+  std::vector<Range> ranges;
+  add_ranges(written, true, read.empty(), ranges);
+  add_ranges(read, false, false, ranges);
+  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  const char *read_end = nullptr, *written_end = nullptr;
+  bool apart = true;
+  for (const Range& r : ranges) {
+    apart &= r.begin >= written_end && (!r.written || r.begin >= read_end);
+    const char*& end = r.written ? written_end : read_end;
+    end = std::max(end, r.end);
+  }
+  if (apart) return kernels::update(updates);
+  for (const kernels::Update& u : updates) kernels::update({&u, 1});
+}
 
 TensorImpl* grad_of(const Tensor& t, std::string_view by) {
   TensorImpl* g = t.impl()->autograd ? t.impl()->autograd->grad.impl() : nullptr;

@@ -100,6 +100,7 @@ Tensor buffer_like(const Tensor& t, double value) {
 // A parameter's step, made ready so that nothing can fail once the first is written.
 struct Pending {
   Parameter* parameter;
+  Tensor grad;
   ParameterState after;
   kernels::Update update;
 };
@@ -108,7 +109,7 @@ Pending prepare(const Optimizer& o, Parameter& p, const Tensor& grad) {
   const Settings& s = o.groups[p.group];
   const Algorithm a = o.info.algorithm;
   const Choice choice = choose(a, s);
-  Pending next{&p, p.state, {}};
+  Pending next{&p, grad, p.state, {}};
   next.after.begun = true;
   next.after.step += 1;
   bool first = false;
@@ -134,6 +135,22 @@ void check_parameter(const Tensor& t, size_t i, const AlgorithmInfo& info) {
                t.impl()->grad_fn ? node_name(t.impl()->grad_fn) : "");
 }
 
+}  // namespace
+
+// What observers see of a step: a range with PyTorch's name for it.
+namespace {
+class StepRange {
+ public:
+  explicit StepRange(const AlgorithmInfo& info) : context_(context().observers ? &context() : nullptr) {
+    if (context_) begin_range(*context_, format("Optimizer.step#{}.step", info.name));
+  }
+  ~StepRange() { if (context_) end_range(*context_); }
+  StepRange(const StepRange&) = delete;
+  StepRange& operator=(const StepRange&) = delete;
+
+ private:
+  Context* context_;
+};
 }  // namespace
 
 class Optimizer::Running {
@@ -186,11 +203,13 @@ void Optimizer::add_group(std::span<const Tensor> tensors, std::span<const Named
 
 void Optimizer::step() {
   const Running lock(*this);
+  const StepRange range(info);
   GRADUS_CHECK(info.algorithm != Algorithm::lbfgs, state, "{}: a step needs a closure that computes the loss again", info.name);
   run();
 }
 Tensor Optimizer::step(const Closure& closure) {
   const Running lock(*this);
+  const StepRange range(info);
   const GradMode on(true);
   if (info.algorithm == Algorithm::lbfgs) return lbfgs_step(*this, closure);
   Tensor loss = closure();
@@ -205,15 +224,20 @@ void Optimizer::run() {
   std::vector<Pending> work;
   work.reserve(parameters.size());
   for (Parameter& p : parameters) {
-    const Tensor grad = Tensor::share(grad_of(p.tensor, info.name));
+    Tensor grad = Tensor::share(grad_of(p.tensor, info.name));
     if (!grad) continue;
     check_writable(p.tensor, info.name);
     work.push_back(prepare(*this, p, grad));
   }
   std::vector<kernels::Update> updates;
   updates.reserve(work.size());
-  for (const Pending& w : work) updates.push_back(w.update);
-  kernels::update(updates);
+  std::vector<Tensor> written, read;
+  for (const Pending& w : work) {
+    updates.push_back(w.update);
+    written.push_back(w.parameter->tensor);
+    read.push_back(w.grad);
+  }
+  run_updates(updates, written, read);
   for (Pending& w : work) {
     w.parameter->state = std::move(w.after);
     w.parameter->tensor.storage().bump();

@@ -22,7 +22,7 @@ newaxis = None
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 __version__ = _library.lib.gradus_version_string().decode()
 
-_SUBMODULES = {"autograd", "library", "nn", "linalg", "safetensors", "special", "testing", "utils"}
+_SUBMODULES = {"autograd", "library", "nn", "optim", "linalg", "safetensors", "special", "testing", "utils"}
 
 
 def __getattr__(name):

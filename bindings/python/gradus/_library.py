@@ -20,6 +20,7 @@ SEGMENT = C.CFUNCTYPE(_I, _P, _P, _P, _Z, _P, _Z, _P)
 KEEP = C.CFUNCTYPE(_I, _P, _P, _P, _P, _Z, _P)
 STEP = C.CFUNCTYPE(_I, _P, _P, _L, _P, _Z, _P)
 FUNCTION = C.CFUNCTYPE(_I, _P, _P, _P, _P, _Z, _P, _Z, _P)
+CLOSURE = C.CFUNCTYPE(_I, _P, _P, _P)
 UNPACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P)
 DISCARD = C.CFUNCTYPE(None, _P, _P)
 DESTROY = C.CFUNCTYPE(None, C.c_void_p)
@@ -93,10 +94,18 @@ class FunctionDefinition(C.Structure):
                 ("user", C.c_void_p), ("destroy", DESTROY), ("reserved0", C.c_void_p)]
 
 
+class Setting(C.Structure):
+    _fields_ = [("name", C.c_char_p), ("value", C.c_double)]
+
+
+class StateInfo(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("reserved0", C.c_uint32), ("param", C.c_uint64), ("name", C.c_char_p), ("reserved1", C.c_void_p)]
+
+
 class Counts(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("reserved0", C.c_uint32)] + [
         (name, C.c_uint64) for name in ("contexts", "tensors", "graph_nodes", "foreign_blocks", "callbacks", "bytes_live", "bytes_peak",
-                                        "bytes_kept")]
+                                        "bytes_kept", "profiles", "optimizers", "schedulers")]
 
 
 def candidates():
@@ -158,6 +167,17 @@ _STATUS = {
     "profile_start": (_P, _P, _P), "profile_stop": (_P, _P), "profile_describe": (_P, _P, _P), "profile_event_at": (_P, _P, C.c_uint64, _P),
     "profile_table": (_P, _P, _P, _P, _Z, _P), "profile_trace": (_P, _P, _P, _Z, _P), "profile_range_begin": (_P, C.c_char_p, _Z),
     "profile_range_end": (_P,),
+    "optimizer_create": (_P, C.c_char_p, _Z, _P, _Z, _P, _Z, _Z, _P), "optimizer_add_group": (_P, _P, _P, _Z, _P, _Z, _Z),
+    "optimizer_step": (_P, _P), "optimizer_step_closure": (_P, _P, CLOSURE, _P, _P), "optimizer_zero_grad": (_P, _P, _I),
+    "optimizer_set": (_P, _P, _L, C.c_char_p, _Z, C.c_double), "optimizer_get": (_P, _P, _L, C.c_char_p, _Z, _P),
+    "optimizer_state_count": (_P, _P, _P), "optimizer_state_at": (_P, _P, _Z, _P, _P),
+    "optimizer_load_state": (_P, _P, C.c_uint64, C.c_char_p, _Z, _P),
+    "scheduler_create": (_P, _P, C.c_char_p, _Z, _P, _Z, _Z, _P), "scheduler_step": (_P, _P), "scheduler_step_metric": (_P, _P, C.c_double),
+    "scheduler_state_at": (_P, _P, _Z, _P), "scheduler_load_state": (_P, _P, C.c_char_p, _Z, C.c_double),
+    "clip_grad_norm": (_P, _P, _Z, C.c_double, C.c_double, _I, _P), "clip_grad_value": (_P, _P, _Z, C.c_double),
+    "init_xavier": (_P, _P, _I, C.c_double), "init_kaiming": (_P, _P, _I, C.c_double, _I, C.c_char_p, _Z),
+    "init_orthogonal": (_P, _P, C.c_double), "init_trunc_normal": (_P, _P, C.c_double, C.c_double, C.c_double, C.c_double),
+    "init_gain": (_P, C.c_char_p, _Z, C.c_double, _P),
     "invoke": (_P, _P, _P, _Z, _P, _Z, _P), "registry_json": (_P, _Z, _P),
 }
 

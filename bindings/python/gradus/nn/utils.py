@@ -1,34 +1,29 @@
 """Helpers on gradients and parameters."""
+import ctypes as C
+
 from .. import _ops
-from .._context import no_grad
+from .._context import check, local
+from .._library import lib
 
 Tensor = _ops.Tensor
 
 
-@no_grad()
+def _tensors(parameters):
+    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return (C.c_void_p * max(1, len(tensors)))(*[t._h.value for t in tensors]), len(tensors)
+
+
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """Scales the gradients so that their norm together is at most max_norm; returns what it was."""
     import gradus
-    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    grads = [p.grad for p in parameters if p.grad is not None]
-    if not grads:
-        return gradus.tensor(0.0)
-    norms = gradus.stack([gradus.linalg.vector_norm(g, norm_type) for g in grads])
-    total = gradus.linalg.vector_norm(norms, norm_type)
-    if error_if_nonfinite and not gradus.isfinite(total):
-        raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped.")
-    scale = (max_norm / (total + 1e-6)).clamp(max=1.0)
-    for g in grads:
-        g.mul_(scale)
-    return total
+    total = C.c_double()
+    check(lib.gradus_clip_grad_norm(local.ctx, *_tensors(parameters), float(max_norm), float(norm_type), int(error_if_nonfinite), C.byref(total)))
+    return gradus.tensor(total.value)
 
 
-@no_grad()
 def clip_grad_value_(parameters, clip_value, foreach=None):
     """Clamps every gradient to [-clip_value, clip_value]."""
-    for p in [parameters] if isinstance(parameters, Tensor) else parameters:
-        if p.grad is not None:
-            p.grad.clamp_(-clip_value, clip_value)
+    check(lib.gradus_clip_grad_value(local.ctx, *_tensors(parameters), float(clip_value)))
 
 
 def parameters_to_vector(parameters):

@@ -1,0 +1,4 @@
+"""Optimizers with PyTorch's names, arguments and formulas; the steps run in the library, over all parameters in one pass."""
+from . import lr_scheduler  # noqa: F401
+from ._algorithms import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, Lion, NAdam, RAdam, RMSprop  # noqa: F401
+from ._optimizer import Optimizer  # noqa: F401

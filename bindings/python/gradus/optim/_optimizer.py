@@ -1,0 +1,220 @@
+"""Parameter groups as PyTorch has them, for optimizers of the library and for those that callers write."""
+import collections
+import ctypes as C
+import itertools
+
+from .. import _ops
+from .._context import check, local
+from .._hooks import _callback, _functions, _give, _tokens
+from .._library import CLOSURE, Handle, Setting, StateInfo, lib, release, releases
+
+Tensor = _ops.Tensor
+
+
+def settings_array(settings):
+    """Pairs of a name and a number as the library takes them: the array, its length, and the size of an entry."""
+    pairs = [(name.encode(), float(value)) for name, value in settings]
+    return (Setting * max(1, len(pairs)))(*pairs), len(pairs), C.sizeof(Setting)
+
+
+def handles(tensors):
+    return (C.c_void_p * max(1, len(tensors)))(*[t._h.value for t in tensors])
+
+
+class Optimizer:
+    """What a caller's own optimizer derives from: param_groups, defaults, state. step() is its to define."""
+
+    def __init__(self, params, defaults):
+        self.defaults, self.param_groups = dict(defaults), []
+        self._begin()
+        if isinstance(params, Tensor):
+            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got " + type(params).__name__)
+        params = list(params)
+        if not params:
+            raise ValueError("optimizer got an empty parameter list")
+        for group in params if isinstance(params[0], dict) else [{"params": params}]:
+            self.add_param_group(group)
+
+    def _begin(self):
+        self.state = collections.defaultdict(dict)
+
+    def add_param_group(self, param_group):
+        group = dict(param_group)
+        params = group["params"]
+        group["params"] = [params] if isinstance(params, Tensor) else list(params)
+        for p in group["params"]:
+            if not isinstance(p, Tensor):
+                raise TypeError("optimizer can only optimize Tensors, but one of the params is " + type(p).__name__)
+            if not p.is_leaf and not p.retains_grad:
+                raise ValueError("can't optimize a non-leaf Tensor")
+        known = {id(p) for p in self._parameters()}
+        if any(id(p) in known for p in group["params"]):
+            raise ValueError("some parameters appear in more than one parameter group")
+        for name, value in self.defaults.items():
+            group.setdefault(name, value)
+        self._added(group)
+        self.param_groups.append(group)
+
+    def _added(self, group):
+        pass
+
+    def _parameters(self):
+        return itertools.chain.from_iterable(group["params"] for group in self.param_groups)
+
+    def zero_grad(self, set_to_none=True):
+        for p in self._parameters():
+            if p.grad is None:
+                continue
+            if set_to_none:
+                p.grad = None
+            else:
+                p.grad.detach_()
+                p.grad.zero_()
+
+    def step(self, closure=None):
+        raise NotImplementedError
+
+    def state_dict(self):
+        numbers = {id(p): i for i, p in enumerate(self._parameters())}
+        groups = [{**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups]
+        return {"state": {numbers[id(p)]: dict(entries) for p, entries in self.state.items()}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        groups, saved = self.param_groups, state_dict["param_groups"]
+        if len(groups) != len(saved):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        if any(len(g["params"]) != len(s["params"]) for g, s in zip(groups, saved)):
+            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
+        params = list(self._parameters())
+        places = dict(zip(itertools.chain.from_iterable(s["params"] for s in saved), range(len(params))))
+        for group, other in zip(groups, saved):
+            group.update({name: value for name, value in other.items() if name != "params"})
+        self._load(params, {places[number]: entries for number, entries in state_dict["state"].items()})
+
+    def _load(self, params, state):
+        for i, entries in state.items():
+            self.state[params[i]] = dict(entries)
+
+    def __repr__(self):
+        lines = [type(self).__name__ + " ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join(lines) + "\n)"
+
+
+@_callback(CLOSURE)
+def _run_closure(call, place):
+    _give(call(), place)
+
+
+@releases
+class NativeOptimizer(Optimizer):
+    """An optimizer of the library. Settings are read from param_groups before each step."""
+
+    algorithm = None
+    _h = None
+
+    def _begin(self):
+        self._h, self._known = Handle(), []                                # the settings that the library has, by group
+
+    def __del__(self, release=release):
+        release(self._h)
+
+    def _settings(self, group):
+        for name in self.defaults:
+            value = group[name]
+            if name == "betas":
+                yield from zip(("beta1", "beta2"), value)
+            elif name == "line_search_fn":
+                if value not in (None, "strong_wolfe"):
+                    raise RuntimeError("only 'strong_wolfe' is supported")
+                yield name, value is not None
+            else:
+                yield name, value or 0
+
+    def _added(self, group):
+        params, settings = group["params"], list(self._settings(group))
+        arguments = handles(params), len(params), *settings_array(settings)
+        if self._h:
+            check(lib.gradus_optimizer_add_group(local.ctx, self._h, *arguments))
+        else:
+            name = self.algorithm.encode()
+            check(lib.gradus_optimizer_create(local.ctx, name, len(name), *arguments, C.byref(self._h)))
+        self._known.append(dict(settings))
+
+    def push(self):
+        """Tells the library what the groups' settings are now."""
+        for i, group in enumerate(self.param_groups):
+            for name, value in self._settings(group):
+                if self._known[i][name] != value:
+                    text = name.encode()
+                    check(lib.gradus_optimizer_set(local.ctx, self._h, i, text, len(text), float(value)))
+                    self._known[i][name] = value
+
+    def pull(self):
+        """Reads back what a scheduler of the library has set."""
+        value = C.c_double()
+        for i, group in enumerate(self.param_groups):
+            for name in ("lr", "momentum", "beta1"):
+                if name not in self._known[i]:
+                    continue
+                text = name.encode()
+                check(lib.gradus_optimizer_get(local.ctx, self._h, i, text, len(text), C.byref(value)))
+                if value.value == self._known[i][name]:
+                    continue
+                self._known[i][name] = value.value
+                if name == "beta1":
+                    group["betas"] = (value.value, *group["betas"][1:])
+                else:
+                    group[name] = value.value
+
+    def step(self, closure=None):
+        self.push()
+        if closure is None:
+            check(lib.gradus_optimizer_step(local.ctx, self._h))
+            return None
+        first = []
+
+        def call():
+            loss = closure()
+            first.append(loss)
+            return loss if isinstance(loss, Tensor) else _ops.function("scalar_tensor")(float(loss))
+        token = next(_tokens)
+        _functions[token] = call
+        loss = Handle()
+        try:
+            check(lib.gradus_optimizer_step_closure(local.ctx, self._h, _run_closure, token, C.byref(loss)))
+        finally:
+            _functions.pop(token)
+            release(loss)
+        return first[0]
+
+    def zero_grad(self, set_to_none=True):
+        check(lib.gradus_optimizer_zero_grad(local.ctx, self._h, int(bool(set_to_none))))
+
+    @property
+    def state(self):
+        """For each parameter that was stepped, its entries by name. Tensors are the optimizer's own."""
+        params, count, info, found = list(self._parameters()), C.c_size_t(), StateInfo(struct_size=C.sizeof(StateInfo)), {}
+        check(lib.gradus_optimizer_state_count(local.ctx, self._h, C.byref(count)))
+        for i in range(count.value):
+            handle = Handle()
+            check(lib.gradus_optimizer_state_at(local.ctx, self._h, i, C.byref(info), C.byref(handle)))
+            found.setdefault(params[info.param], {})[info.name.decode()] = _ops.wrap(handle)
+        return found
+
+    def _load(self, params, state):
+        self.push()
+        for i, entries in state.items():
+            for name, value in entries.items():
+                if value is None:
+                    continue
+                tensor = value if isinstance(value, Tensor) else _ops.function("scalar_tensor")(float(value), dtype=_float64())
+                text = name.encode()
+                check(lib.gradus_optimizer_load_state(local.ctx, self._h, i, text, len(text), tensor._h))
+
+
+def _float64():
+    from .. import float64
+    return float64
