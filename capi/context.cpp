@@ -8,6 +8,7 @@
 #include "graph/observer.h"
 #include "graph/custom.h"
 #include "ops/lists.h"
+#include "io/file.h"
 #include "profile/anomaly.h"
 #include "profile/logger.h"
 #include "profile/profile.h"
@@ -92,6 +93,7 @@ void gradus_retain(void* handle) {
     case Kind::node: retain(static_cast<Node*>(handle)); break;
     case Kind::profile: retain(static_cast<Profile*>(handle)); break;
     case Kind::call: retain(static_cast<FunctionCall*>(handle)); break;
+    case Kind::file: retain(static_cast<File*>(handle)); break;
     default: break;
   }
 }
@@ -104,6 +106,7 @@ void gradus_release(void* handle) {
     case Kind::node: release(static_cast<Node*>(handle)); break;
     case Kind::profile: release(static_cast<Profile*>(handle)); break;
     case Kind::call: release(static_cast<FunctionCall*>(handle)); break;
+    case Kind::file: release(static_cast<File*>(handle)); break;
     default: break;
   }
 }

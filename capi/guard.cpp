@@ -64,6 +64,7 @@ static const char* name(Kind k) {
     case Kind::op: return "operation";
     case Kind::profile: return "profile";
     case Kind::call: return "call of a function";
+    case Kind::file: return "file";
     default: return "released handle, or none of this library";
   }
 }

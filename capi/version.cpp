@@ -48,6 +48,7 @@ void gradus_live_counts(gradus_counts* counts) {
   c.bytes_peak = memory.peak_bytes;
   c.bytes_kept = memory.kept_bytes;
   c.profiles = live(Live::profiles);
+  c.files = live(Live::files);
   write_info(counts, c);
 }
 

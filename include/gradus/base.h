@@ -87,6 +87,7 @@ typedef struct gradus_context gradus_context; /* errors, modes, random numbers, 
 typedef struct gradus_tensor  gradus_tensor;
 typedef struct gradus_node    gradus_node;    /* one recorded operation of the graph                       */
 typedef struct gradus_profile gradus_profile; /* what a context did, and how long it took                  */
+typedef struct gradus_file    gradus_file;    /* a file of tensors, open for reading                       */
 typedef struct gradus_op      gradus_op;      /* an operation that exists; [static], needs no release      */
 
 /*
@@ -149,6 +150,7 @@ typedef struct gradus_counts {
   uint64_t bytes_peak;
   uint64_t bytes_kept;           /* freed, and kept for the next request */
   uint64_t profiles;
+  uint64_t files;
 } gradus_counts;
 GRADUS_API void gradus_live_counts(gradus_counts *counts);                                   /* since:1 */
 /* Gives kept memory back to the operating system. */

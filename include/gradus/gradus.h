@@ -23,6 +23,7 @@
  * function.h  functions and operations of the host, with derivatives of their own
  * gradcheck.h gradients against differences
  * graph.h     the graph as DOT and JSON
+ * file.h      files of tensors: safetensors, npy, npz
  * invoke.h    operations by name, and as data
  * profile.h   what ran, how often and for how long
  * ops.h       one function for each operation
@@ -34,6 +35,7 @@
 #include "gradus/base.h"
 #include "gradus/checkpoint.h"
 #include "gradus/context.h"
+#include "gradus/file.h"
 #include "gradus/function.h"
 #include "gradus/gradcheck.h"
 #include "gradus/graph.h"

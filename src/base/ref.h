@@ -8,7 +8,7 @@ namespace gradus {
 
 // The first word of every object, by which the C layer knows what it was handed.
 enum class Kind : uint32_t { dead = 0, context = 0x67726301, tensor = 0x67726302, node = 0x67726303, op = 0x67726304,
-                             profile = 0x67726305, call = 0x67726306 };
+                             profile = 0x67726305, call = 0x67726306, file = 0x67726309 };
 
 // A reference count that any thread may change.
 class Count {
