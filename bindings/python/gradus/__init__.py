@@ -13,6 +13,7 @@ from ._factories import (arange, as_tensor, empty, empty_like, empty_strided, ey
                          ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, scalar_tensor, tensor, zeros,
                          zeros_like)
 from ._library import live_counts
+from ._serialize import load, save
 from ._tensor import Size, Tensor, device, strided
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16   # noqa: A001
@@ -21,7 +22,7 @@ newaxis = None
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 __version__ = _library.lib.gradus_version_string().decode()
 
-_SUBMODULES = {"autograd", "library", "nn", "linalg", "special", "testing", "utils"}
+_SUBMODULES = {"autograd", "library", "nn", "linalg", "safetensors", "special", "testing", "utils"}
 
 
 def __getattr__(name):
