@@ -1,5 +1,6 @@
 """Traps about files: each input from memory, from a file that is read, and from one that is mapped."""
 import base64
+import io
 import itertools
 import os
 import pathlib
@@ -133,7 +134,6 @@ def npy(trap):
 # ---- npz
 
 def npz(members, method=zipfile.ZIP_STORED):
-    import io
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as z:
         for name, content in members:
@@ -188,14 +188,24 @@ def lies():
     yield "pickle", npz([("a.npy", b"\x93NUMPY\1\0\x46\0" + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(69) + b"\n" + b"\x80\4.")])
 
 
+def zip_bomb():
+    """A GiB of zeros in a MB."""
+    out, n = io.BytesIO(), 1 << 30
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({n},), }}".encode()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z, z.open("a.npy", "w", force_zip64=True) as member:
+        member.write(b"\x93NUMPY\1\0\x76\0" + header.ljust(117) + b"\n")
+        for _ in range(n >> 20):
+            member.write(bytes(1 << 20))
+    return out.getvalue()
+
+
 @trap("LD16")
 def zips(trap):
     import warnings
     warnings.simplefilter("ignore")                                         # zipfile's, about names that occur twice
     for name, content in lies():
         assert isinstance(every_way(content, "npz"), Exception), name
-    bomb = npz([("a.npy", b"\x93NUMPY\1\0\x76\0" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (1073741696,), }".ljust(117) + b"\n" + bytes(1073741696))],
-               zipfile.ZIP_DEFLATED)
+    bomb = zip_bomb()
     assert len(bomb) < 1 << 21
     for options in ({}, {"max_bytes": 1 << 29}):
         assert "max_bytes" in str(refused(torch.load, bomb, **options))
