@@ -7,7 +7,7 @@
 
 #include "capi_check.h"
 
-static char folder[] = "/tmp/gradus-file-XXXXXX", path[64];
+static char folder[] = "gradus-file-XXXXXX", path[64];
 
 static const char *in_folder(const char *name) {
   snprintf(path, sizeof path, "%s/%s", folder, name);
