@@ -2,6 +2,7 @@
 #include "io/file.h"
 
 #include "capi/guard.h"
+#include "io/bytes.h"
 
 using namespace gradus;
 using namespace gradus::capi;
@@ -111,7 +112,7 @@ gradus_status gradus_file_find(gradus_context* ctx, const gradus_file* f, const 
     const File& from = file(f);
     const std::string_view wanted = text_of(name, length, "name");
     const size_t found = from.find(wanted);
-    GRADUS_CHECK(found < from.entries.size(), unknown_name, "none of the {} tensors is called '{}'", from.entries.size(), wanted.substr(0, 200));
+    GRADUS_CHECK(found < from.entries.size(), unknown_name, "none of the {} tensors is called {}", from.entries.size(), io::shown(wanted));
     *needed(index, "index") = found;
   });
 }

@@ -7,7 +7,7 @@
 
 #include "capi_check.h"
 
-static char folder[] = "/tmp/gradus-file-XXXXXX", path[64];
+static char folder[] = "gradus-file-XXXXXX", path[64];
 
 static const char *in_folder(const char *name) {
   snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -111,6 +111,7 @@ static void bad_arguments(void) {
   FAILS(gradus_file_open(ctx, "/", 1, NULL, &f), GRADUS_E_IO, "Is a directory");
   FAILS(gradus_file_open(ctx, "/dev/null", 9, NULL, &f), GRADUS_E_IO, "not a regular file");
   FAILS(open_file(ctx, "missing", NULL, &f), GRADUS_E_IO, "missing|No such file");
+  FAILS(gradus_file_open(ctx, "\377\n", 2, NULL, &f), GRADUS_E_IO, "'\\xff\\x0a'|No such file");
   FAILS(gradus_file_open(ctx, "x", 1, NULL, NULL), GRADUS_E_IO, "No such file");
   o.flags = 0x80;
   FAILS(open_file(ctx, "x", &o, &f), GRADUS_E_UNKNOWN_FIELD, "0x80");

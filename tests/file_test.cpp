@@ -1,9 +1,24 @@
 // Formats from the inside: round trips of every type and layout, and files with changed, missing and added bytes.
 #include "io/file.h"
 
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <new>
 #include <random>
 
 #include "fixture.h"
+
+// Memory runs out at the n-th request from now on; -1: never.
+static int g_until_failure = -1;
+[[gnu::noinline]] void* operator new(size_t n) {
+  if (g_until_failure >= 0 && g_until_failure-- == 0) throw std::bad_alloc();
+  if (void* p = std::malloc(n ? n : 1)) return p;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace gradus {
 namespace {
@@ -137,6 +152,48 @@ TEST_F(Files, TwentyThousandDamagedFiles) {
     for (uint64_t n = 1 + random() % 3; n-- > 0;) mutate(s, random);
     survive(s, random() % 8 ? format : FileFormat::automatic);
   }
+}
+
+// Runs f with memory that ends ever later, until it succeeds. How often it failed.
+template <class F> int until_it_succeeds(F&& f) {
+  for (int n = 0; n < 1000; ++n) {
+    g_until_failure = n;
+    try {
+      f();
+      g_until_failure = -1;
+      return n;
+    } catch (const std::bad_alloc&) {
+      g_until_failure = -1;
+    }
+  }
+  ADD_FAILURE() << "no end";
+  return 0;
+}
+
+TEST_F(Files, MemoryMayRunOutAnywhere) {
+  const Tensor a = tensor({1, 2, 3, 4, 5, 6}, {2, 3}), b = alias(a, Sizes{3, 2}, Sizes{1, 3}, 0);
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("gradus-file-test-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  for (const auto& [format, deflate] : kForms) {
+    io::SaveOptions options;
+    options.format = format;
+    options.deflate = deflate;
+    if (format == FileFormat::safetensors) options.metadata = {{"a key that is long enough for memory of its own", "v"}};
+    const std::string path = (folder / "a name that is long enough for memory of its own").string();
+    const auto tensors = [&] { return format == FileFormat::npy ? std::vector<io::Named>{{"", a}} : std::vector<io::Named>{{"a", a}, {"b", b}}; };
+    EXPECT_GT(until_it_succeeds([&] { io::save(path, tensors(), options); }), 3);
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);      // no temporary file is left
+    for (const bool copy : {false, true}) {
+      FileOptions how;
+      how.copy = copy;
+      std::string got;
+      EXPECT_GT(until_it_succeeds([&] { got = bytes_of(io::load(*io::open_file(path, how), 0)); }), 3);
+      EXPECT_EQ(got, bytes_of(a));
+      EXPECT_EQ(live_count(Live::files), 0);
+      EXPECT_EQ(live_count(Live::foreign_blocks), 0);
+    }
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(Files, EveryBitAndEveryLength) {

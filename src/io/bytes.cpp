@@ -114,14 +114,17 @@ bool is_utf8(std::string_view s) {
 
 std::string shown(std::string_view s) {
   constexpr size_t kLimit = 200;
+  std::string_view cut = s.substr(0, kLimit);
+  for (int i = 0; i < 3 && cut.size() < s.size() && !is_utf8(cut); ++i) cut.remove_suffix(1);          // not inside a character
+  const bool utf8 = is_utf8(cut);
   std::string out = "'";
-  for (const char c : s.substr(0, kLimit)) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += format("\\x{:02x}", static_cast<unsigned>(c));
+  for (const char c : cut) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f || (!utf8 && byte >= 0x80)) out += format("\\x{:02x}", unsigned{byte});
     else out += c;
   }
-  while (s.size() > kLimit && !is_utf8(out) && out.size() > kLimit - 4) out.pop_back();  // a character that was cut in two
   out += "'";
-  return s.size() > kLimit ? out + format("... ({} bytes)", s.size()) : out;
+  return cut.size() < s.size() ? out + format("... ({} bytes)", s.size()) : out;
 }
 
 void swap_bytes(char* data, int64_t count, int64_t size) {

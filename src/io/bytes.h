@@ -23,7 +23,7 @@ inline uint64_t little(const char* at, int n) {
   return v;
 }
 bool is_utf8(std::string_view s);                             // without surrogates and overlong forms
-std::string shown(std::string_view s);                        // in quotes for a message: cut, without control characters
+std::string shown(std::string_view s);                        // in quotes for a message: UTF-8 in any case, cut, without control characters
 
 inline constexpr bool kLittle = std::endian::native == std::endian::little;
 void swap_bytes(char* data, int64_t count, int64_t size);     // each element of `size` bytes
