@@ -72,5 +72,12 @@ case $language in
     cp ./*.ml "$out"
     (cd "$out" && ocamlfind ocamlopt -thread -package ctypes.foreign,unix -linkpkg gradus_c.ml gradus.ml xor.ml -o xor)
     "$out/xor" ;;
+  r)
+    tool Rscript r-base-core
+    tool "${CC:-cc}" gcc
+    place
+    # shellcheck disable=SC2046
+    "${CC:-cc}" -shared -fPIC -O2 -Wall -Wextra $(R CMD config --cppflags) -I "$GRADUS_INCLUDE" shim.c "$GRADUS_LIBRARY" -o "$out/shim.so"
+    GRADUS_R_SHIM=$out/shim.so Rscript --vanilla xor.R ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac

@@ -15,7 +15,7 @@ typedef char profile_event[sizeof(gradus_profile_event) == 16 + 8 * 8 + 2 * size
 typedef char table_options[sizeof(gradus_profile_table_options) == 8 + 2 * 8 + 2 * sizeof(void *) ? 1 : -1];
 typedef char error[sizeof(gradus_error) == 16 + 16 + 2 * sizeof(void *) ? 1 : -1];
 typedef char context_options[sizeof(gradus_context_options) == 16 + 8 + 6 * sizeof(void *) ? 1 : -1];
-typedef char tensor_info[sizeof(gradus_tensor_info) == 16 + 4 * 8 + 4 * sizeof(void *) ? 1 : -1];
+typedef char tensor_info[sizeof(gradus_tensor_info) == 16 + 5 * 8 + 4 * sizeof(void *) ? 1 : -1];
 typedef char node_info[sizeof(gradus_node_info) == 16 + 16 ? 1 : -1];
 typedef char backward_options[sizeof(gradus_backward_options) == 8 + 8 + 2 * sizeof(void *) ? 1 : -1];
 typedef char call[sizeof(gradus_call) == 4 * 8 + 4 * sizeof(void *) ? 1 : -1];

@@ -164,7 +164,7 @@ TEST_F(Hooks, AHooksForeignMemoryIsNeitherWrittenNorKept) {
   double memory[] = {10, 20};
   add_hook(a.impl(), [&](const Tensor&) {
     const int64_t sizes[] = {2}, strides[] = {1};
-    return over_storage(wrap_storage(memory, sizeof memory, nullptr, nullptr), Dtype::f64, sizes, strides, 0);
+    return over_storage(wrap_storage(memory, sizeof memory, false), Dtype::f64, sizes, strides, 0);
   });
   backward(sum(a));
   memory[0] = -1;

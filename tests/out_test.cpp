@@ -143,7 +143,7 @@ TEST_F(Out, ASavedTensorIsFoundChanged) {
 TEST_F(Out, WhatCannotBeResized) {
   const Tensor x = tensor({1, 2, 3}, {3}), base = zeros(Sizes{4}, Dtype::f64), view = slice(base, 0, 0, 2), other = detach(base);
   double memory[3] = {7, 7, 7};
-  const Tensor wrapped = over_storage(wrap_storage(memory, sizeof memory, nullptr, nullptr), Dtype::f64, Sizes{2}, Sizes{1}, 0);
+  const Tensor wrapped = over_storage(wrap_storage(memory, sizeof memory, false), Dtype::f64, Sizes{2}, Sizes{1}, 0);
   expect_error(Status::state, "can't be given the shape [3]: it is a view", [&] { into(neg_op, {x}, {view}); });
   expect_error(Status::state, "its memory is not the library's", [&] { into(clone_op, {x}, {wrapped}); });
   into(neg_op, {x}, {other});                                 // smaller: base keeps what is behind
