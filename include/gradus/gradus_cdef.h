@@ -963,8 +963,8 @@ gradus_status gradus_embedding_backward(gradus_context *ctx, const gradus_tensor
 gradus_status gradus_gather_backward(gradus_context *ctx, const gradus_tensor *grad, const gradus_tensor *input, int64_t dim, const gradus_tensor *index, int32_t sparse_grad, gradus_tensor **result);
 gradus_status gradus_index_select_backward(gradus_context *ctx, const gradus_tensor *grad, const int64_t *self_sizes, size_t self_sizes_count, int64_t dim, const gradus_tensor *index, gradus_tensor **result);
 typedef struct gradus_setting{const char *name; double value;} gradus_setting;
-gradus_status gradus_optimizer_create(gradus_context *ctx, const char *algorithm, size_t algorithm_length, gradus_tensor *const *params, size_t count, const gradus_setting *settings, size_t setting_count, size_t setting_bytes, gradus_optimizer **result);
-gradus_status gradus_optimizer_add_group(gradus_context *ctx, gradus_optimizer *optimizer, gradus_tensor *const *params, size_t count, const gradus_setting *settings, size_t setting_count, size_t setting_bytes);
+gradus_status gradus_optimizer_create(gradus_context *ctx, const char *algorithm, size_t algorithm_length, gradus_tensor *const *parameters, size_t count, const gradus_setting *settings, size_t setting_count, size_t setting_bytes, gradus_optimizer **result);
+gradus_status gradus_optimizer_add_group(gradus_context *ctx, gradus_optimizer *optimizer, gradus_tensor *const *parameters, size_t count, const gradus_setting *settings, size_t setting_count, size_t setting_bytes);
 gradus_status gradus_optimizer_step(gradus_context *ctx, gradus_optimizer *optimizer);
 typedef gradus_status(*gradus_closure_fn)(void *user, gradus_context *ctx, gradus_tensor **loss);
 gradus_status gradus_optimizer_step_closure(gradus_context *ctx, gradus_optimizer *optimizer, gradus_closure_fn closure, void *user, gradus_tensor **loss);
