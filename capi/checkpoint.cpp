@@ -11,7 +11,7 @@ namespace {
 CheckpointOptions options_of(const gradus_checkpoint_options* given) {
   const gradus_checkpoint_options o = read_options(given);
   constexpr uint32_t known = GRADUS_CHECKPOINT_NEW_RANDOM | GRADUS_CHECKPOINT_WHOLE | GRADUS_CHECKPOINT_UNCHECKED;
-  GRADUS_CHECK((o.flags & ~known) == 0 && !o.reserved0, unknown_field, "unknown flags {:#x}", o.flags & ~known);
+  GRADUS_CHECK((o.flags & ~known) == 0 && !o.reserved0 && !o.reserved1, unknown_field, "unknown flags {:#x}", o.flags & ~known);
   GRADUS_CHECK(o.kept || o.kept_count == 0, null, "'kept' is null with a count of {}", o.kept_count);
   GRADUS_CHECK(o.kept_count < (uint64_t{1} << 16), value, "'kept' has a count of {}", o.kept_count);
   CheckpointOptions c;

@@ -134,17 +134,6 @@ gradus_status gradus_file_metadata_at(gradus_context* ctx, const gradus_file* f,
 gradus_status gradus_file_load(gradus_context* ctx, const gradus_file* f, uint64_t index, gradus_tensor** result) {
   return guard_result(ctx, "file_load", result, [&](Context&) { return capi::give(io::load(file(f), index)); });
 }
-gradus_status gradus_file_load_all(gradus_context* ctx, const gradus_file* f, gradus_tensor** results, size_t count) {
-  for (size_t i = 0; results && i < count; ++i) results[i] = nullptr;
-  return guard(ctx, "file_load_all", [&](Context&) {
-    const File& from = file(f);
-    GRADUS_CHECK(count == from.entries.size(), value, "room for {} tensors, and the file has {}", count, from.entries.size());
-    GRADUS_CHECK(results || count == 0, null, "'results' is null with a count of {}", count);
-    std::vector<Tensor> all;
-    for (size_t i = 0; i < count; ++i) all.push_back(io::load(from, i));
-    for (size_t i = 0; i < count; ++i) results[i] = capi::give(std::move(all[i]));
-  });
-}
 
 gradus_status gradus_file_save(gradus_context* ctx, const char* path, size_t length, gradus_tensor* const* tensors, const char* const* names, size_t count,
                                const gradus_save_options* options) {

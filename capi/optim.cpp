@@ -89,7 +89,7 @@ gradus_status gradus_optimizer_setting_at(gradus_context* ctx, const gradus_opti
     const Optimizer& of = *optimizer(o);
     GRADUS_CHECK(position < of.info.settings.size(), index, "setting {} of {}", position, of.info.settings.size());
     const char* known = name(of.info.settings[position].setting);
-    return gradus_setting{known, of.get(group, known)};
+    return gradus_setting{of.get(group, known), known, nullptr};
   });
 }
 
@@ -171,7 +171,7 @@ gradus_status gradus_scheduler_state_at(gradus_context* ctx, gradus_scheduler* s
   return guard_result(ctx, "scheduler_state_at", entry, [&](Context&) {
     const auto& all = scheduler(s)->state();
     GRADUS_CHECK(position < all.size(), index, "entry {} of {}", position, all.size());
-    return gradus_setting{all[position].first.c_str(), all[position].second};
+    return gradus_setting{all[position].second, all[position].first.c_str(), nullptr};
   });
 }
 gradus_status gradus_scheduler_load_state(gradus_context* ctx, gradus_scheduler* s, const char* name, size_t length, double value) {

@@ -39,7 +39,7 @@ static gradus_status nothing(void *user, gradus_context *ctx, gradus_tensor **lo
 
 static void describes(void) {
   gradus_context *ctx = new_context();
-  const gradus_setting s[] = {{"lr", 0.25}, {"momentum", 0.5}};
+  const gradus_setting s[] = {{0.25, "lr", NULL}, {0.5, "momentum", NULL}};
   gradus_tensor *p[2], *same;
   gradus_optimizer *opt;
   gradus_optimizer_info info;
@@ -79,7 +79,7 @@ static void describes(void) {
 
 static void steps(void) {
   gradus_context *ctx = new_context();
-  const gradus_setting s[] = {{"lr", 0.25}, {"momentum", 0.5}};
+  const gradus_setting s[] = {{0.25, "lr", NULL}, {0.5, "momentum", NULL}};
   const double four = 4, one = 1, after = 0.75;
   gradus_tensor *p = leaf(ctx, 2), *loss, *state;
   gradus_optimizer *opt, *other;
@@ -133,13 +133,13 @@ static void steps(void) {
 
 static void wrong(void) {
   gradus_context *ctx = new_context();
-  const gradus_setting unknown[] = {{"rate", 1}}, nameless[] = {{NULL, 1}}, bad[] = {{"lr", -2}};
+  const gradus_setting unknown[] = {{1, "rate", NULL}}, nameless[] = {{1, NULL, NULL}}, bad[] = {{-2, "lr", NULL}};
   gradus_tensor *p = leaf(ctx, 2);
   gradus_optimizer *opt = NULL, *made;
   gradus_scheduler *scheduler;
   double value = 1;
 
-  FAILS(gradus_optimizer_create(ctx, NULL, 0, &p, 1, NULL, 0, 0, &made), GRADUS_E_NULL, "'algorithm' is null");
+  FAILS(gradus_optimizer_create(ctx, NULL, 3, &p, 1, NULL, 0, 0, &made), GRADUS_E_NULL, "'algorithm' is null");
   FAILS(gradus_optimizer_create(ctx, TEXT("SGDX"), &p, 1, NULL, 0, 0, &made), GRADUS_E_UNKNOWN_NAME, "'SGDX'");
   FAILS(gradus_optimizer_create(ctx, TEXT("SGD"), NULL, 1, NULL, 0, 0, &made), GRADUS_E_NULL, "'parameters' is null");
   FAILS(gradus_optimizer_create(ctx, TEXT("SGD"), &p, 1, NULL, 2, sizeof bad[0], &made), GRADUS_E_NULL, "'settings' is null");
@@ -174,7 +174,7 @@ static void wrong(void) {
 
 static void schedules(void) {
   gradus_context *ctx = new_context();
-  const gradus_setting s[] = {{"milestones", 1}, {"gamma", 0.5}, {"milestones", 3}};
+  const gradus_setting s[] = {{1, "milestones", NULL}, {0.5, "gamma", NULL}, {3, "milestones", NULL}};
   gradus_tensor *p = leaf(ctx, 2);
   gradus_optimizer *opt;
   gradus_scheduler *scheduler;

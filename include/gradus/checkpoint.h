@@ -38,6 +38,7 @@ typedef struct gradus_checkpoint_options {
   const gradus_op *const *kept;       /* [null ok] operations whose results are kept and not computed again */
   gradus_keep_fn keep;                /* [null ok] says so of the others, call by call */
   const void *reserved0;
+  const void *reserved1;
 } gradus_checkpoint_options;
 enum {
   GRADUS_CHECKPOINT_NEW_RANDOM = 0x1, /* the second run takes new random numbers; else those of the first */

@@ -69,6 +69,7 @@ typedef struct gradus_file_info {
   uint64_t metadata_count;
   uint64_t bytes;                /* of the file */
 } gradus_file_info;
+/* What a file is. ARGUMENT if struct_size is too small. */
 GRADUS_API gradus_status gradus_file_describe(gradus_context *ctx, const gradus_file *file, gradus_file_info *info); /* since:1 */
 
 /* One tensor of a file; they are numbered in the order of the file. INDEX if there is no such tensor. */
@@ -82,6 +83,7 @@ typedef struct gradus_file_tensor {
   const char    *name;           /* [view:file] UTF-8, name_length bytes and a 0; may hold any character */
   const int64_t *shape;          /* [view:file] */
   const char    *stored_type;    /* [view:file] as the file spells it: "F32", "<f4" */
+  const void    *reserved1;
 } gradus_file_tensor;
 GRADUS_API gradus_status gradus_file_tensor_at(gradus_context *ctx, const gradus_file *file, uint64_t index,
                                                gradus_file_tensor *info);                    /* since:1 */
@@ -107,17 +109,14 @@ GRADUS_API gradus_status gradus_file_metadata_at(gradus_context *ctx, const grad
  */
 GRADUS_API gradus_status gradus_file_load(gradus_context *ctx, const gradus_file *file, uint64_t index,
                                           gradus_tensor **result);                           /* since:1 */
-/* All of them [own each], in their order; VALUE unless count is their number. All or none. */
-GRADUS_API gradus_status gradus_file_load_all(gradus_context *ctx, const gradus_file *file, gradus_tensor **results,
-                                              size_t count);                                 /* since:1 */
 
 typedef struct gradus_save_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_SAVE_* */
   int32_t  format;               /* GRADUS_FORMAT_* */
   int32_t  reserved0;
-  const uint64_t *name_lengths;  /* [null ok] bytes of each name; null: they end with a 0 */
   uint64_t metadata_count;       /* safetensors only, as are the pairs: UNSUPPORTED with others */
+  const uint64_t *name_lengths;  /* [null ok] bytes of each name; null: they end with a 0 */
   const char *const *metadata_keys;           /* [null ok] UTF-8 with a 0 at the end */
   const char *const *metadata_texts;          /* [null ok] */
   const uint64_t    *metadata_text_lengths;   /* [null ok] bytes of each text; null: they end with a 0 */

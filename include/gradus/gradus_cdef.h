@@ -132,7 +132,7 @@ gradus_status gradus_node_hook_saved(gradus_context *ctx, gradus_node *node, con
 typedef gradus_status(*gradus_segment_fn)(void *user, gradus_context *ctx, gradus_tensor *const *inputs, size_t input_count, gradus_tensor **results, size_t capacity, size_t *count);
 typedef gradus_status(*gradus_step_fn)(void *user, gradus_context *ctx, int64_t step, gradus_tensor *const *state, size_t state_count, gradus_tensor **next);
 typedef gradus_status(*gradus_keep_fn)(void *user, gradus_context *ctx, const gradus_op *op, const gradus_value *arguments, size_t argument_count, int32_t *keep);
-typedef struct gradus_checkpoint_options{uint32_t struct_size; uint32_t flags; uint64_t kept_count; const gradus_op *const *kept; gradus_keep_fn keep; const void *reserved0;} gradus_checkpoint_options;
+typedef struct gradus_checkpoint_options{uint32_t struct_size; uint32_t flags; uint64_t kept_count; const gradus_op *const *kept; gradus_keep_fn keep; const void *reserved0; const void *reserved1;} gradus_checkpoint_options;
 enum{GRADUS_CHECKPOINT_NEW_RANDOM = 0x1, GRADUS_CHECKPOINT_WHOLE = 0x2, GRADUS_CHECKPOINT_UNCHECKED = 0x4};
 gradus_status gradus_checkpoint(gradus_context *ctx, gradus_segment_fn segment, void *user, gradus_destroy_fn destroy, gradus_tensor *const *inputs, size_t input_count, const gradus_checkpoint_options *options, gradus_tensor **results, size_t capacity, size_t *count);
 gradus_status gradus_checkpoint_loop(gradus_context *ctx, gradus_step_fn step, void *user, gradus_destroy_fn destroy, int64_t steps, gradus_tensor *const *state, size_t state_count, const gradus_checkpoint_options *options, gradus_tensor **results);
@@ -143,14 +143,13 @@ gradus_status gradus_file_open(gradus_context *ctx, const char *path, size_t len
 gradus_status gradus_file_open_memory(gradus_context *ctx, const void *data, size_t data_bytes, const gradus_file_options *options, gradus_file **result);
 typedef struct gradus_file_info{uint32_t struct_size; uint32_t flags; int32_t format; int32_t reserved0; uint64_t tensor_count; uint64_t metadata_count; uint64_t bytes;} gradus_file_info;
 gradus_status gradus_file_describe(gradus_context *ctx, const gradus_file *file, gradus_file_info *info);
-typedef struct gradus_file_tensor{uint32_t struct_size; int32_t dtype; int32_t rank; int32_t reserved0; uint64_t name_length; uint64_t bytes; const char *name; const int64_t *shape; const char *stored_type;} gradus_file_tensor;
+typedef struct gradus_file_tensor{uint32_t struct_size; int32_t dtype; int32_t rank; int32_t reserved0; uint64_t name_length; uint64_t bytes; const char *name; const int64_t *shape; const char *stored_type; const void *reserved1;} gradus_file_tensor;
 gradus_status gradus_file_tensor_at(gradus_context *ctx, const gradus_file *file, uint64_t index, gradus_file_tensor *info);
 gradus_status gradus_file_find(gradus_context *ctx, const gradus_file *file, const char *name, size_t length, uint64_t *index);
 typedef struct gradus_file_metadata{uint32_t struct_size; uint32_t reserved0; uint64_t key_length; uint64_t text_length; const char *key; const char *text;} gradus_file_metadata;
 gradus_status gradus_file_metadata_at(gradus_context *ctx, const gradus_file *file, uint64_t index, gradus_file_metadata *info);
 gradus_status gradus_file_load(gradus_context *ctx, const gradus_file *file, uint64_t index, gradus_tensor **result);
-gradus_status gradus_file_load_all(gradus_context *ctx, const gradus_file *file, gradus_tensor **results, size_t count);
-typedef struct gradus_save_options{uint32_t struct_size; uint32_t flags; int32_t format; int32_t reserved0; const uint64_t *name_lengths; uint64_t metadata_count; const char *const *metadata_keys; const char *const *metadata_texts; const uint64_t *metadata_text_lengths;} gradus_save_options;
+typedef struct gradus_save_options{uint32_t struct_size; uint32_t flags; int32_t format; int32_t reserved0; uint64_t metadata_count; const uint64_t *name_lengths; const char *const *metadata_keys; const char *const *metadata_texts; const uint64_t *metadata_text_lengths;} gradus_save_options;
 enum{GRADUS_SAVE_DEFLATE = 0x1, GRADUS_SAVE_NO_SYNC = 0x2};
 gradus_status gradus_file_save(gradus_context *ctx, const char *path, size_t length, gradus_tensor *const *tensors, const char *const *names, size_t count, const gradus_save_options *options);
 gradus_status gradus_file_save_memory(gradus_context *ctx, gradus_tensor *const *tensors, const char *const *names, size_t count, const gradus_save_options *options, gradus_tensor **result);
@@ -962,7 +961,7 @@ gradus_status gradus_binary_cross_entropy_backward(gradus_context *ctx, const gr
 gradus_status gradus_embedding_backward(gradus_context *ctx, const gradus_tensor *grad, const gradus_tensor *indices, int64_t num_weights, int64_t padding_idx, int32_t scale_grad_by_freq, int32_t sparse, gradus_tensor **result);
 gradus_status gradus_gather_backward(gradus_context *ctx, const gradus_tensor *grad, const gradus_tensor *input, int64_t dim, const gradus_tensor *index, int32_t sparse_grad, gradus_tensor **result);
 gradus_status gradus_index_select_backward(gradus_context *ctx, const gradus_tensor *grad, const int64_t *self_sizes, size_t self_sizes_count, int64_t dim, const gradus_tensor *index, gradus_tensor **result);
-typedef struct gradus_setting{const char *name; double value;} gradus_setting;
+typedef struct gradus_setting{double value; const char *name; const void *reserved0;} gradus_setting;
 gradus_status gradus_optimizer_create(gradus_context *ctx, const char *algorithm, size_t algorithm_length, gradus_tensor *const *parameters, size_t count, const gradus_setting *settings, size_t setting_count, size_t setting_bytes, gradus_optimizer **result);
 gradus_status gradus_optimizer_add_group(gradus_context *ctx, gradus_optimizer *optimizer, gradus_tensor *const *parameters, size_t count, const gradus_setting *settings, size_t setting_count, size_t setting_bytes);
 gradus_status gradus_optimizer_step(gradus_context *ctx, gradus_optimizer *optimizer);

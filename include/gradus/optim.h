@@ -39,8 +39,9 @@ extern "C" {
  *              line_search_fn 0 (none) or 1 (strong_wolfe)
  */
 typedef struct gradus_setting {
-  const char *name;
   double      value;
+  const char *name;
+  const void *reserved0;
 } gradus_setting;
 
 /*
@@ -96,6 +97,7 @@ typedef struct gradus_optimizer_info {
   const char *algorithm;         /* [static] "Adam" */
   const void *reserved1;
 } gradus_optimizer_info;
+/* What an optimizer has. ARGUMENT if struct_size is too small. */
 GRADUS_API gradus_status gradus_optimizer_describe(gradus_context *ctx, const gradus_optimizer *optimizer,
                                                    gradus_optimizer_info *info);             /* since:1 */
 /* A parameter [own] by number, group by group, and the group [null ok] it is in. INDEX past the last. */

@@ -22,19 +22,14 @@ namespace detail {
 using namespace v1::detail;
 inline std::vector<gradus_setting> list_of(const Settings& settings) {
   std::vector<gradus_setting> all;
-  for (const auto& [name, value] : settings) all.push_back({name.c_str(), value});
+  for (const auto& [name, value] : settings) all.push_back({value, name.c_str(), nullptr});
   return all;
 }
 template <class F> gradus_status run_closure(void* user, gradus_context* c, gradus_tensor** loss) {
-  try {
+  return protect(c, [&] {
     const Tensor t = (*static_cast<F*>(user))();
     gradus_retain(*loss = t.handle());
-    return GRADUS_OK;
-  } catch (...) {
-    pending() = std::current_exception();
-    constexpr std::string_view text = "the closure threw an exception";
-    return gradus_context_fail(c, GRADUS_E_CALLBACK, 0, text.data(), text.size());
-  }
+  });
 }
 }  // namespace detail
 
@@ -65,7 +60,7 @@ class Optimizer {
     gradus_tensor* loss = nullptr;
     gradus_context* c = Context::current();
     using Plain = std::remove_reference_t<F>;
-    detail::check_pass(c, gradus_optimizer_step_closure(c, handle(), detail::run_closure<Plain>,
+    detail::check(c, gradus_optimizer_step_closure(c, handle(), detail::run_closure<Plain>,
                                                         const_cast<void*>(static_cast<const void*>(std::addressof(closure))), &loss));
     return Tensor(loss);
   }

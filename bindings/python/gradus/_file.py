@@ -33,8 +33,8 @@ class Metadata(C.Structure):
 
 
 class SaveOptions(C.Structure):
-    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("format", C.c_int32), ("reserved0", C.c_int32), ("name_lengths", C.c_void_p),
-                ("metadata_count", C.c_uint64), ("metadata_keys", C.c_void_p), ("metadata_texts", C.c_void_p), ("metadata_text_lengths", C.c_void_p)]
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("format", C.c_int32), ("reserved0", C.c_int32), ("metadata_count", C.c_uint64),
+                ("name_lengths", C.c_void_p), ("metadata_keys", C.c_void_p), ("metadata_texts", C.c_void_p), ("metadata_text_lengths", C.c_void_p)]
 
 
 _P, _Z, _U64 = C.c_void_p, C.c_size_t, C.c_uint64
@@ -157,8 +157,8 @@ def save(tensors, target=None, format=None, metadata=None, deflate=False, sync=T
     keys, _ = _texts(metadata.keys())
     texts, text_lengths = _texts(metadata.values())
     address = lambda array: C.cast(array, C.c_void_p)                       # noqa: E731
-    options = SaveOptions(C.sizeof(SaveOptions), (DEFLATE if deflate else 0) | (0 if sync else NO_SYNC), _number(format), 0, address(lengths),
-                          len(metadata), address(keys), address(texts), address(text_lengths))
+    options = SaveOptions(C.sizeof(SaveOptions), (DEFLATE if deflate else 0) | (0 if sync else NO_SYNC), _number(format), 0, len(metadata),
+                          address(lengths), address(keys), address(texts), address(text_lengths))
     handles = _graph.handles(tensors)
     if target is not None and not hasattr(target, "write"):
         path = os.fsencode(target)

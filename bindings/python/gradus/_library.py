@@ -95,7 +95,7 @@ class FunctionDefinition(C.Structure):
 
 
 class Setting(C.Structure):
-    _fields_ = [("name", C.c_char_p), ("value", C.c_double)]
+    _fields_ = [("value", C.c_double), ("name", C.c_char_p), ("reserved0", C.c_void_p)]
 
 
 class StateInfo(C.Structure):

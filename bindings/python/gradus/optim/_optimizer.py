@@ -14,7 +14,7 @@ Tensor = _ops.Tensor
 def settings_array(settings):
     """Pairs of a name and a number as the library takes them: the array, its length, and the size of an entry."""
     pairs = [(name.encode(), float(value)) for name, value in settings]
-    return (Setting * max(1, len(pairs)))(*pairs), len(pairs), C.sizeof(Setting)
+    return (Setting * max(1, len(pairs)))(*[(value, name) for name, value in pairs]), len(pairs), C.sizeof(Setting)
 
 
 def handles(tensors):
