@@ -18,7 +18,8 @@ def arguments(description, epochs, data=False, more=None):
     """The options that all examples know; more(parser) adds others. Sets the seed and the number of threads."""
     parser = argparse.ArgumentParser(description=description.strip().split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter)
     if data:
-        parser.add_argument("--data", default=str(ROOT.parent / "shared" / "data"), help="folder of the data set (default: %(default)s)")
+        near = [folder / "shared" / "data" for folder in (ROOT.parent, ROOT.parent.parent)]
+        parser.add_argument("--data", default=str(next(filter(pathlib.Path.is_dir, near), near[0])), help="folder of the data set (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=epochs, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="of the first values and the order of samples (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as there are processors")
@@ -37,11 +38,12 @@ def arguments(description, epochs, data=False, more=None):
 
 
 def data_file(folder, name, published):
-    """The path of a data file; ends the program with a message where it is missing."""
+    """The path of a data file. Where it is missing the program ends with a message and status 77, which a test counts as skipped."""
     path = pathlib.Path(folder, name)
     if not path.is_file():
-        sys.exit(f"{os.path.basename(sys.argv[0])}: {path} is not there. The data set is published at {published}; "
-                 f"put {name} into a folder and name it with --data.")
+        print(f"{os.path.basename(sys.argv[0])}: {path} is not there. The data set is published at {published}; put {name} into a folder "
+              "and name it with --data.", file=sys.stderr)
+        sys.exit(77)
     return path
 
 
@@ -73,6 +75,11 @@ class Progress:
         elif not self.terminal and (last or self.done * 10 // self.total != (self.done - 1) * 10 // self.total):
             self.to.write(f"{self.what} {self.done}/{self.total} ({share:.0%})  {speed}  {note}\n")
         self.to.flush()
+
+    def close(self):
+        """For a loop that ends early: what is written next starts on a line of its own."""
+        if self.terminal and 0 < self.done < self.total:
+            self.to.write("\n")
 
 
 # ---- checkpoints
