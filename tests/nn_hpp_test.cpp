@@ -76,7 +76,7 @@ TEST(Layers, RecurrentOnesGiveSequencesAndStates) {
   const auto [whole, last] = g.run(x);
   const auto [begin, state] = g.run(x.narrow(0, 0, 2));
   const auto [end, same] = g.run(x.narrow(0, 2, 3), state);      // in two parts it comes to the same
-  EXPECT_TRUE(gradus::allclose(last, same));
+  EXPECT_TRUE(gradus::allclose(last, same).item<bool>());
 }
 
 TEST(Layers, AttentionThatIsCausalSeesNothingThatComes) {
@@ -85,8 +85,8 @@ TEST(Layers, AttentionThatIsCausalSeesNothingThatComes) {
   const Tensor x = gradus::randn({1, 5, 8}), changed = x.clone();
   changed.select(1, 4).zero_();
   const Tensor a = layer.run(x, {}, true), b = layer.run(changed, {}, true);
-  EXPECT_TRUE(gradus::allclose(a.narrow(1, 0, 4), b.narrow(1, 0, 4)));
-  EXPECT_FALSE(gradus::allclose(a, b));
+  EXPECT_TRUE(gradus::allclose(a.narrow(1, 0, 4), b.narrow(1, 0, 4)).item<bool>());
+  EXPECT_FALSE(gradus::allclose(a, b).item<bool>());
   EXPECT_EQ(names(layer.named_parameters())[0], "self_attn.in_proj_weight");
   EXPECT_THROW(nn::MultiheadAttention(5, 2), gradus::Error);
 }
