@@ -87,7 +87,8 @@ class DataLoader:
             return self._of_a_stream()
         if self.batch_sampler is None:
             return (self.dataset[i] for i in iter(self.sampler))
-        return map(self._batch, iter(list(self.batch_sampler)))
+        shuffled = isinstance(self.sampler, RandomSampler)                  # its order is drawn now: another loop may start before this one ends
+        return map(self._batch, list(self.batch_sampler) if shuffled else self.batch_sampler)
 
     def _batch(self, indices):
         if self.collate_fn is None and hasattr(self.dataset, "batch"):
