@@ -59,7 +59,9 @@ def main():
     optimizer = optim.AdamW([{"params": decayed}, {"params": others, "weight_decay": 0.0}], lr=3e-3, betas=(0.9, 0.99), weight_decay=0.1)
     rates = optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=args.epochs * steps, pct_start=0.1)
     curves = language.learn(args, model, optimizer, rates, text, batch, context, steps)
-    print(f"held out: {language.judge(model, text.held_out, context, 16 if args.quick else 64):.3f} per character")
+    held_out = language.judge(model, text.held_out, context, 16 if args.quick else 64)
+    print(f"held out: {held_out:.3f} per character")
+    learning.expect(args, held_out < 3.8, "less than 3.8 per character")
     print(language.write(model, text, "\n", min(args.sample, 60) if args.quick else args.sample, context))
     if args.svg:
         learning.write_svg(args.svg, "A transformer learns to write", "step", "cross entropy per character", curves)

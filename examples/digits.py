@@ -73,6 +73,7 @@ def main():
         progress.step(f"loss {total / len(loader):.4f}  test {test_loss:.4f}, {correct:.2f} % read right")
     test_loss, correct = judge(model, test)
     print(f"test: {correct:.2f} % read right, loss {test_loss:.4f}")
+    learning.expect(args, correct > 30, "more than 30 % read right")
     if args.svg:
         learning.write_svg(args.svg, f"Reading digits: {args.model}", "epoch", "cross entropy", curves)
 

@@ -19,7 +19,8 @@ def arguments(description, epochs, data=False, more=None):
     parser = argparse.ArgumentParser(description=description.strip().split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter)
     if data:
         near = [folder / "shared" / "data" for folder in (ROOT.parent, ROOT.parent.parent)]
-        parser.add_argument("--data", default=str(next(filter(pathlib.Path.is_dir, near), near[0])), help="folder of the data set (default: %(default)s)")
+        found = str(next(filter(pathlib.Path.is_dir, near), near[0]))
+        parser.add_argument("--data", default=found, help="folder of the data set (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=epochs, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="of the first values and the order of samples (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as there are processors")
@@ -66,7 +67,8 @@ class Progress:
         self.done += 1
         now, last = time.monotonic(), self.done >= self.total
         rate = self.done / max(now - self.start, 1e-9)
-        speed = f"{rate:.{2 if rate < 10 else 0}f}/s  " + (f"took {clock(now - self.start)}" if last else f"left {clock((self.total - self.done) / rate)}")
+        time_text = f"took {clock(now - self.start)}" if last else f"left {clock((self.total - self.done) / rate)}"
+        speed = f"{rate:.{2 if rate < 10 else 0}f}/s  {time_text}"
         share = self.done / self.total
         if self.terminal and (last or now - self.drawn > 0.06):
             self.drawn = now
@@ -80,6 +82,12 @@ class Progress:
         """For a loop that ends early: what is written next starts on a line of its own."""
         if self.terminal and 0 < self.done < self.total:
             self.to.write("\n")
+
+
+def expect(args, good, what):
+    """With --quick, which tests use: the program fails unless it has learned."""
+    if args.quick and not good:
+        sys.exit(f"{os.path.basename(sys.argv[0])}: {what} was expected")
 
 
 # ---- checkpoints

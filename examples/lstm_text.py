@@ -45,7 +45,9 @@ def main():
     optimizer = optim.AdamW(model.parameters(), lr=5e-3, weight_decay=1e-2)
     rates = optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=args.epochs * steps, pct_start=0.1)
     curves = language.learn(args, model, optimizer, rates, text, batch, length, steps)
-    print(f"held out: {language.judge(model, text.held_out, length, 16 if args.quick else 64):.3f} per character")
+    held_out = language.judge(model, text.held_out, length, 16 if args.quick else 64)
+    print(f"held out: {held_out:.3f} per character")
+    learning.expect(args, held_out < 3.8, "less than 3.8 per character")
     print(model.write(text, "\n", min(args.sample, 60) if args.quick else args.sample))
     if args.svg:
         learning.write_svg(args.svg, "A recurrent network learns to write", "step", "cross entropy per character", curves)

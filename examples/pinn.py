@@ -76,7 +76,9 @@ def main():
         curves["relative error"].append((epoch, error(model)))
         learning.save(args.save, model, optimizer, rates=rates.state_dict(), epoch=epoch, curves=curves)
         progress.step(f"residual {loss.item():.2e}  relative error {curves['relative error'][-1][1]:.2e}")
-    print(f"relative error: {error(model):.2e}, at the start {before:.2e}")
+    after = error(model)
+    print(f"relative error: {after:.2e}, at the start {before:.2e}")
+    learning.expect(args, after < 0.7, "a relative error below 0.7")
     if args.svg:
         learning.write_svg(args.svg, "A network solves Poisson's equation", "epoch", "", curves, logarithmic=True)
 

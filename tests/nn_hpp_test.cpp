@@ -14,6 +14,18 @@ std::vector<std::string> names(const nn::NamedTensors& all) {
   return found;
 }
 
+// No tensor and no node outlives a test.
+struct Modules : testing::Test {
+  void TearDown() override {
+    gradus_counts c{};
+    c.struct_size = sizeof c;
+    gradus_live_counts(&c);
+    EXPECT_EQ(c.tensors, 0u);
+    EXPECT_EQ(c.graph_nodes, 0u);
+  }
+};
+struct Layers : Modules {};
+
 struct Net : nn::Module {
   nn::Linear hidden{3, 4}, out{4, 2};
   nn::Dropout dropout{1.0};
@@ -21,7 +33,7 @@ struct Net : nn::Module {
   Tensor forward(const Tensor& x) override { return out(dropout(gradus::relu(hidden(x)))); }
 };
 
-TEST(Modules, HaveNamedParametersAndModes) {
+TEST_F(Modules, HaveNamedParametersAndModes) {
   Net net;
   EXPECT_EQ(names(net.named_parameters()), (std::vector<std::string>{"hidden.weight", "hidden.bias", "out.weight", "out.bias"}));
   const Tensor x = gradus::ones({1, 3});
@@ -35,7 +47,7 @@ TEST(Modules, HaveNamedParametersAndModes) {
   EXPECT_FALSE(net.out.bias.grad().defined());
 }
 
-TEST(Modules, TakeTheStateOfAnother) {
+TEST_F(Modules, TakeTheStateOfAnother) {
   Net a, b;
   b.load_state_dict(a.state_dict());
   EXPECT_EQ(a.hidden.weight.to_vector<float>(), b.hidden.weight.to_vector<float>());
@@ -47,13 +59,13 @@ TEST(Modules, TakeTheStateOfAnother) {
   EXPECT_EQ(a.hidden.bias.to_vector<float>(), b.hidden.bias.to_vector<float>());
 }
 
-TEST(Layers, LinearIsItsFormula) {
+TEST_F(Layers, LinearIsItsFormula) {
   nn::Linear l(2, 1);
   l.load_state_dict({{"weight", gradus::tensor({2.0, 3.0}).reshape({1, 2}).to(gradus::float32)}, {"bias", gradus::tensor({1.0f})}});
   EXPECT_EQ(l(gradus::ones({1, 2})).item<double>(), 6);
 }
 
-TEST(Layers, BatchNormKeepsRunningValues) {
+TEST_F(Layers, BatchNormKeepsRunningValues) {
   nn::BatchNorm2d norm(1, 1e-5, 0.5);
   norm(gradus::ones({2, 1, 2, 2}) * 4.0);
   EXPECT_EQ(norm.running_mean.item<double>(), 2);
@@ -64,7 +76,7 @@ TEST(Layers, BatchNormKeepsRunningValues) {
   EXPECT_THROW(norm(gradus::ones({2, 1})), gradus::Error);
 }
 
-TEST(Layers, RecurrentOnesGiveSequencesAndStates) {
+TEST_F(Layers, RecurrentOnesGiveSequencesAndStates) {
   nn::LSTM l(3, 5, {.layers = 2, .batch_first = true, .bidirectional = true});
   EXPECT_EQ(l.parameters().size(), 16u);
   EXPECT_EQ(l.named_parameters()[4].first, "weight_ih_l0_reverse");
@@ -79,7 +91,7 @@ TEST(Layers, RecurrentOnesGiveSequencesAndStates) {
   EXPECT_TRUE(gradus::allclose(last, same).item<bool>());
 }
 
-TEST(Layers, AttentionThatIsCausalSeesNothingThatComes) {
+TEST_F(Layers, AttentionThatIsCausalSeesNothingThatComes) {
   nn::TransformerEncoderLayer layer(8, 2, {.feedforward = 16, .norm_first = true, .gelu = true});
   layer.eval();
   const Tensor x = gradus::randn({1, 5, 8}), changed = x.clone();
@@ -91,7 +103,7 @@ TEST(Layers, AttentionThatIsCausalSeesNothingThatComes) {
   EXPECT_THROW(nn::MultiheadAttention(5, 2), gradus::Error);
 }
 
-TEST(Layers, SequencesOwnTheirModules) {
+TEST_F(Layers, SequencesOwnTheirModules) {
   nn::Sequential seq;
   seq.push<nn::Conv2d>(1, 4, std::array<int64_t, 2>{3, 3}, nn::ConvOptions{.padding = {1, 1}});
   seq.push<nn::GroupNorm>(2, 4);
@@ -104,7 +116,7 @@ TEST(Layers, SequencesOwnTheirModules) {
   EXPECT_THROW(nn::Dropout(2.0), gradus::Error);
 }
 
-TEST(Layers, FirstValuesAreWithinPytorchsBounds) {
+TEST_F(Layers, FirstValuesAreWithinPytorchsBounds) {
   gradus::manual_seed(1);
   const nn::Linear l(100, 50);
   const double most = l.weight.abs().max().item<double>();

@@ -144,7 +144,8 @@ class ForAll(unittest.TestCase):
         net, seen = nn.Linear(2, 2), []
         x = torch.ones(1, 2)
         before = net(x)
-        with net.register_forward_pre_hook(lambda m, args: args[0] * 0), net.register_forward_hook(lambda m, args, out: seen.append(args[0].tolist())):
+        zero, look = (lambda m, args: args[0] * 0), (lambda m, args, out: seen.append(args[0].tolist()))
+        with net.register_forward_pre_hook(zero), net.register_forward_hook(look):
             self.assertEqual(net(x).tolist(), [net.bias.tolist()])
         self.assertEqual(seen, [[[0, 0]]])
         handle = net.register_forward_hook(lambda m, args, kwargs, out: out + len(kwargs), with_kwargs=True)
