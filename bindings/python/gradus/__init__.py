@@ -5,7 +5,8 @@ Operations are made from the library's registry at first use: gradus.NAME, Tenso
 import importlib
 
 from . import _composite, _context, _dtype, _factories, _library, _ops
-from ._context import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, manual_seed, no_grad, set_grad_enabled
+from ._context import (enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, manual_seed, no_grad, set_grad_enabled,
+                       set_num_threads)
 from ._dtype import bfloat16, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype, uint8
 from ._dtype import bool_ as bool                                          # noqa: A004
 from ._errors import GradusError

@@ -5,7 +5,7 @@ import inspect
 import threading
 
 from . import _errors
-from ._library import ContextInfo, ErrorInfo, Handle, lib, release, releases
+from ._library import ContextInfo, ContextOptions, ErrorInfo, Handle, lib, release, releases
 
 RECORDING, INFERENCE = 0x1, 0x2
 
@@ -224,3 +224,19 @@ def seed_and_offset():
 
 def set_seed_and_offset(seed, offset):
     check(lib.gradus_context_set_random_state(local.ctx, seed, offset))
+
+
+def set_num_threads(threads):
+    """How many threads an operation of this thread may use; 0: as many as there are processors. Results don't depend on it.
+
+    The thread gets a new context with the modes and the random stream of the old one: call it before hooks on saved values or anomaly mode are on.
+    """
+    info, made = describe(), Handle()
+    options = ContextOptions(C.sizeof(ContextOptions), 0, int(threads))
+    status = lib.gradus_context_create(C.byref(options), C.byref(made))
+    if status:
+        raise _errors.make(status, f"set_num_threads: {threads} threads", "gradus_context_create")
+    local.ctx, local.owner = made, _Owner(made)
+    set_seed_and_offset(info.seed, info.random_offset)
+    _set(lib.gradus_context_set_recording, info.flags & RECORDING)
+    _set(lib.gradus_context_set_inference, info.flags & INFERENCE)

@@ -31,6 +31,12 @@ class ContextInfo(C.Structure):
                 ("random_offset", C.c_uint64)]
 
 
+class ContextOptions(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("threads", C.c_int32), ("log_level", C.c_int32), ("seed", C.c_uint64),
+                ("log", C.c_void_p), ("alloc", C.c_void_p), ("dealloc", C.c_void_p), ("interrupt", C.c_void_p), ("user", C.c_void_p),
+                ("destroy", C.c_void_p)]
+
+
 class ErrorInfo(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("status", C.c_int32), ("argument", C.c_int32), ("reserved0", C.c_int32),
                 ("message_length", C.c_uint64), ("user_code", C.c_int64), ("message", C.c_char_p), ("origin", C.c_char_p)]

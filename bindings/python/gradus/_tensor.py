@@ -1,4 +1,5 @@
 """Tensor: a handle of the library with PyTorch's face. Operations that are not written here come from the registry at first use."""
+import copy
 import ctypes as C
 
 from . import _convert, _dtype, _encode, _indexing, _ops
@@ -273,7 +274,7 @@ class Tensor(Gradients):
         memo[id(self)] = copied
         copied.__dict__.update({k: v for k, v in self.__dict__.items() if k != "_grad"})
         if self.grad is not None:
-            copied.grad = self.grad.__deepcopy__(memo)
+            copied.grad = copy.deepcopy(self.grad, memo)                   # keeps the gradient's object alive: memo goes by its id
         return copied
 
     def _take(self):

@@ -1,24 +1,15 @@
-"""nn.functional, nn.utils and Parameter. There are no modules here: the package is automatic differentiation."""
+"""Modules with PyTorch's names, arguments, first values and state dicts; nn.functional, nn.init and nn.utils."""
 import importlib
 
-from .._tensor import Tensor
-
-
-class Parameter(Tensor):
-    """A leaf that requires grad."""
-
-    def __new__(cls, data=None, requires_grad=True):
-        made = Tensor.__new__(cls)
-        if data is not None:
-            made._h = data.detach()._take()
-            made.requires_grad_(requires_grad)
-        return made
-
-    def __init__(self, data=None, requires_grad=True):
-        pass
-
-    def __repr__(self):
-        return "Parameter containing:\n" + super().__repr__()
+from ._containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from ._conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from ._linear import Bilinear, Embedding, Flatten, Identity, Linear, Unflatten
+from ._module import Module
+from ._norm import (BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RMSNorm)
+from ._parameter import Buffer, Parameter
+from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
+from ._simple import *                                                     # noqa: F403
+from ._transformer import MultiheadAttention, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer
 
 
 def __getattr__(name):

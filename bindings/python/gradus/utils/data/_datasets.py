@@ -1,0 +1,148 @@
+"""Data sets, and the orders in which they are gone through."""
+import bisect
+import itertools
+import random
+
+from ... import _ops
+
+
+class Dataset:
+    """Samples by number. batch(indices), where a data set has it, gives a whole mini-batch at once."""
+
+    def __getitem__(self, index):
+        raise NotImplementedError(f"{type(self).__name__}: __getitem__")
+
+    def __add__(self, other):
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset):
+    """Samples one after the other, by __iter__; their order is the data set's own."""
+
+
+class TensorDataset(Dataset):
+    """Sample i is row i of every tensor."""
+
+    def __init__(self, *tensors):
+        if not tensors:
+            raise ValueError("TensorDataset: at least one tensor is wanted")
+        counts = [t.shape[0] for t in tensors]
+        if len(set(counts)) > 1:
+            raise AssertionError(f"Size mismatch between tensors: they have {', '.join(map(str, counts))} rows")
+        self.tensors = tensors
+
+    def __len__(self):
+        return self.tensors[0].shape[0]
+
+    def __getitem__(self, index):
+        return tuple(t[index] for t in self.tensors)
+
+    def batch(self, indices):
+        import gradus
+        rows = gradus.tensor(list(indices), dtype=gradus.int64)
+        return [_ops.function("index_select")(t, 0, rows) for t in self.tensors]
+
+
+class Subset(Dataset):
+    def __init__(self, dataset, indices):
+        self.dataset, self.indices = dataset, indices
+        if hasattr(dataset, "batch"):
+            self.batch = lambda wanted: dataset.batch([indices[i] for i in wanted])
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __getitem__(self, index):
+        return self.dataset[self.indices[index]]
+
+
+class ConcatDataset(Dataset):
+    def __init__(self, datasets):
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise AssertionError("datasets should not be an empty iterable")
+        self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))
+
+    def __len__(self):
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index):
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"ConcatDataset: index {index} of {len(self)} samples")
+        index %= len(self)
+        which = bisect.bisect_right(self.cumulative_sizes, index)
+        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
+
+
+def drawn_seed():
+    """A number from the thread's random stream: manual_seed decides it."""
+    import gradus
+    return gradus.randint(0, 1 << 62, [1]).item()
+
+
+def random_split(dataset, lengths, seed=None):
+    """Subsets of those lengths, or of those shares where they add up to 1, with samples drawn at random."""
+    count, lengths = len(dataset), list(lengths)
+    if lengths and all(isinstance(n, float) for n in lengths) and abs(sum(lengths) - 1) < 1e-9:
+        lengths = [int(count * share) for share in lengths]
+        for i in range(count - sum(lengths)):
+            lengths[i % len(lengths)] += 1
+    if sum(lengths) != count:
+        raise ValueError(f"Sum of input lengths ({sum(lengths)}) does not equal the length of the input dataset ({count})!")
+    order, ends = list(range(count)), list(itertools.accumulate(lengths))
+    random.Random(drawn_seed() if seed is None else seed).shuffle(order)
+    return [Subset(dataset, order[end - n:end]) for n, end in zip(lengths, ends)]
+
+
+class Sampler:
+    """Numbers of samples in some order."""
+
+
+class SequentialSampler(Sampler):
+    def __init__(self, data_source):
+        self.data_source = data_source
+
+    def __len__(self):
+        return len(self.data_source)
+
+    def __iter__(self):
+        return iter(range(len(self.data_source)))
+
+
+class RandomSampler(Sampler):
+    """Every number once, in an order that seed and epoch decide; epoch counts the times it was gone through."""
+
+    def __init__(self, data_source, seed=None):
+        self.data_source, self.seed, self.epoch = data_source, seed, 0
+
+    def __len__(self):
+        return len(self.data_source)
+
+    def __iter__(self):
+        if self.seed is None:
+            self.seed = drawn_seed()
+        order = list(range(len(self.data_source)))
+        random.Random(f"{self.seed} {self.epoch}").shuffle(order)
+        self.epoch += 1
+        return iter(order)
+
+
+class BatchSampler(Sampler):
+    """Lists of batch_size numbers; the last one may be shorter, or is left out."""
+
+    def __init__(self, sampler, batch_size, drop_last=False):
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size <= 0:
+            raise ValueError(f"batch_size should be a positive integer value, but got batch_size={batch_size}")
+        self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
+
+    def __len__(self):
+        count = len(self.sampler)
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+    def __iter__(self):
+        numbers = iter(self.sampler)
+        while True:
+            batch = list(itertools.islice(numbers, self.batch_size))
+            if not batch or self.drop_last and len(batch) < self.batch_size:
+                return
+            yield batch

@@ -1,0 +1,85 @@
+"""Readers of files of numbers: IDX (the format of MNIST) and CSV."""
+import array
+import csv
+import gzip
+import os
+import sys
+
+_IDX = {0x08: ("B", "uint8"), 0x09: ("b", "int8"), 0x0B: ("h", "int16"), 0x0C: ("i", "int32"), 0x0D: ("f", "float32"), 0x0E: ("d", "float64")}
+
+
+def read_idx(path):
+    """The tensor of an IDX file, which may be packed by gzip: two zero bytes, a byte for the type, one for the number of dimensions, their
+    sizes as 32-bit integers, then the numbers; the high byte comes first."""
+    import gradus
+    with open(path, "rb") as file:
+        data = file.read()
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    name = os.fspath(path)
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX:
+        raise ValueError(f"read_idx: {name} is no IDX file: it starts with {data[:4].hex(' ') or 'nothing'}")
+    code, kind = _IDX[data[2]]
+    rank, start = data[3], 4 + 4 * data[3]
+    shape = [int.from_bytes(data[4 + 4 * i:8 + 4 * i], "big") for i in range(rank)]
+    count = 1
+    for n in shape:
+        count *= n
+    numbers = array.array(code)
+    if len(data) != start + count * numbers.itemsize:
+        raise ValueError(f"read_idx: {name} has {len(data)} bytes; {start + count * numbers.itemsize} are wanted for {kind} of shape {shape}")
+    numbers.frombytes(data[start:])
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    if not count:
+        return gradus.zeros(shape, dtype=getattr(gradus, kind))
+    return gradus.frombuffer(bytearray(numbers.tobytes()), dtype=getattr(gradus, kind)).reshape(shape)
+
+
+def read_csv(path, header=False, columns=None, delimiter=",", missing=None, dtype=None):
+    """The numbers of a CSV file as a tensor [rows, columns].
+
+    header: the first row holds names. columns: those to keep, by number or, with a header, by name. missing: the value of an empty field;
+    without it such a field is an error. An error names line and column.
+    """
+    import gradus
+    rows, names, chosen, name = [], None, None, os.fspath(path)
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, delimiter=delimiter)
+        for fields in reader:
+            if header and names is None:
+                names = [f.strip() for f in fields]
+                continue
+            if not fields:
+                continue
+            if chosen is None:
+                width, chosen = len(fields), _columns(columns, names, len(fields), name)
+            if len(fields) != width:
+                raise ValueError(f"read_csv: {name}, line {reader.line_num}: {len(fields)} fields where {width} are wanted")
+            rows.append([_number(fields[i], missing, name, reader.line_num, i) for i in chosen])
+    if not rows:
+        raise ValueError(f"read_csv: {name} has no rows")
+    return gradus.tensor(rows, dtype=gradus.get_default_dtype() if dtype is None else dtype)
+
+
+def _columns(wanted, names, width, path):
+    chosen = []
+    for c in range(width) if wanted is None else wanted:
+        if isinstance(c, str):
+            if names is None or c not in names:
+                raise ValueError(f"read_csv: {path} has no column {c!r}")
+            c = names.index(c)
+        if not -width <= c < width:
+            raise ValueError(f"read_csv: {path} has {width} columns; there is none with number {c}")
+        chosen.append(c % width)
+    return chosen
+
+
+def _number(text, missing, path, line, column):
+    text = text.strip()
+    if not text and missing is not None:
+        return float(missing)
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"read_csv: {path}, line {line}, column {column}: {text!r} is no number") from None

@@ -1,0 +1,82 @@
+"""A network learns to read handwritten digits of 8x8 pixels: two linear layers, or convolutions.
+
+    PYTHONPATH=bindings/python python3 examples/digits.py --model mlp
+    PYTHONPATH=bindings/python python3 examples/digits.py --model cnn --svg curves.svg
+
+The data are optdigits.tra and optdigits.tes (UCI Machine Learning Repository): 3,823 digits to learn from, 1,797 of other writers to be tested on.
+Expected of the defaults (20 epochs, seed 1): mlp 97.3 % read right in 1 s, cnn 99.2 % in 30 s, on one processor.
+"""
+import gradus as torch
+import learning
+from gradus import nn, optim
+from gradus.utils.data import DataLoader, TensorDataset, read_csv
+
+PUBLISHED = "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
+
+
+def mlp(hidden=256):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, hidden), nn.ReLU(), nn.Dropout(0.2), nn.Linear(hidden, 10))
+
+
+def cnn(channels=32):
+    def block(before, after):
+        return nn.Sequential(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+    return nn.Sequential(block(1, channels), nn.MaxPool2d(2), block(channels, 2 * channels), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
+                         nn.Dropout(0.2), nn.Linear(8 * channels, 10))
+
+
+def read(args, name):
+    """Images [n, 1, 8, 8] with ink between 0 and 1, and what they show."""
+    table = read_csv(learning.data_file(args.data, name, PUBLISHED))
+    table = table[:600] if args.quick else table
+    return TensorDataset((table[:, :64] / 16).reshape([-1, 1, 8, 8]), table[:, 64].long())
+
+
+@torch.no_grad()
+def judge(model, data):
+    """The loss, and the share read right in percent."""
+    model.eval()
+    images, labels = data.tensors
+    scores = model(images)
+    model.train()
+    return nn.functional.cross_entropy(scores, labels).item(), 100 * (scores.argmax(1) == labels).float().mean().item()
+
+
+def main():
+    args = learning.arguments(__doc__, 20, data=True, more=lambda p: p.add_argument("--model", choices=("mlp", "cnn"), default="cnn"))
+    training, test = read(args, "optdigits.tra"), read(args, "optdigits.tes")
+    epochs = 3 if args.quick else args.epochs
+    model = {"mlp": mlp, "cnn": cnn}[args.model](*[[], [8]][args.quick])
+    loader = DataLoader(training, 64, shuffle=True, num_workers=1, seed=args.seed)
+    optimizer = optim.AdamW(model.parameters(), lr=4e-3, weight_decay=1e-2)
+    rates = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=epochs * len(loader))
+    kept = learning.resume(args.resume, model, optimizer)
+    curves = kept.get("curves", {"training": [], "test": []})
+    if kept:
+        loader.load_state_dict(kept["loader"])
+        rates.load_state_dict(kept["rates"])
+    print(f"{args.model}: {sum(p.numel() for p in model.parameters())} parameters, {len(training)} digits to learn from, {len(test)} to be tested on")
+    progress = learning.Progress("epochs", epochs - loader.epoch)
+    while loader.epoch < epochs:
+        total = 0.0
+        for images, labels in loader:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(images), labels, label_smoothing=0.05)
+            loss.backward()
+            optimizer.step()
+            rates.step()
+            total += loss.item()
+        test_loss, correct = judge(model, test)
+        curves["training"].append((loader.epoch, total / len(loader)))
+        curves["test"].append((loader.epoch, test_loss))
+        learning.save(args.save, model, optimizer, loader=loader.state_dict(), rates=rates.state_dict(), curves=curves)
+        progress.step(f"loss {total / len(loader):.4f}  test {test_loss:.4f}, {correct:.2f} % read right")
+    test_loss, correct = judge(model, test)
+    print(f"test: {correct:.2f} % read right, loss {test_loss:.4f}")
+    learning.expect(args, correct > 30, "more than 30 % read right")
+    if args.svg:
+        learning.write_svg(args.svg, f"Reading digits: {args.model}", "epoch", "cross entropy", curves)
+
+
+if __name__ == "__main__":
+    main()

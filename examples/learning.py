@@ -1,0 +1,154 @@
+"""What the Python examples share: the command line, progress with speed and time left, learning curves as SVG, checkpoints, data."""
+import argparse
+import math
+import os
+import pathlib
+import sys
+import time
+
+import gradus as torch
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4b5563")      # apart for colour-blind eyes, as in svg.h
+
+
+# ---- the command line and the data
+
+def arguments(description, epochs, data=False, more=None):
+    """The options that all examples know; more(parser) adds others. Sets the seed and the number of threads."""
+    parser = argparse.ArgumentParser(description=description.strip().split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter)
+    if data:
+        near = [folder / "shared" / "data" for folder in (ROOT.parent, ROOT.parent.parent)]
+        found = str(next(filter(pathlib.Path.is_dir, near), near[0]))
+        parser.add_argument("--data", default=found, help="folder of the data set (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=epochs, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1, help="of the first values and the order of samples (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as there are processors")
+    parser.add_argument("--save", metavar="FILE", help="write model, optimizer and progress there after each epoch")
+    parser.add_argument("--resume", metavar="FILE", help="go on from such a file")
+    parser.add_argument("--svg", metavar="FILE", help="draw the learning curves")
+    parser.add_argument("--quick", action="store_true", help="a few seconds only: less data, a smaller network")
+    if more:
+        more(parser)
+    found = parser.parse_args()
+    if found.epochs < 1 or found.threads < 0:
+        parser.error("--epochs of at least 1 and --threads of at least 0 are wanted")
+    torch.set_num_threads(found.threads)
+    torch.manual_seed(found.seed)
+    return found
+
+
+def data_file(folder, name, published):
+    """The path of a data file. Where it is missing the program ends with a message and status 77, which a test counts as skipped."""
+    path = pathlib.Path(folder, name)
+    if not path.is_file():
+        print(f"{os.path.basename(sys.argv[0])}: {path} is not there. The data set is published at {published}; put {name} into a folder "
+              "and name it with --data.", file=sys.stderr)
+        sys.exit(77)
+    return path
+
+
+# ---- progress
+
+def clock(seconds):
+    seconds = int(seconds + 0.5)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+class Progress:
+    """On a terminal one line that is drawn anew, elsewhere one line per tenth: how far, how fast, how long yet, and a note such as the loss."""
+
+    def __init__(self, what, total, to=sys.stderr):
+        self.what, self.total, self.to, self.done = what, max(total, 1), to, 0
+        self.terminal, self.start, self.drawn = to.isatty(), time.monotonic(), 0.0
+
+    def step(self, note=""):
+        self.done += 1
+        now, last = time.monotonic(), self.done >= self.total
+        rate = self.done / max(now - self.start, 1e-9)
+        time_text = f"took {clock(now - self.start)}" if last else f"left {clock((self.total - self.done) / rate)}"
+        speed = f"{rate:.{2 if rate < 10 else 0}f}/s  {time_text}"
+        share = self.done / self.total
+        if self.terminal and (last or now - self.drawn > 0.06):
+            self.drawn = now
+            bar = "█" * int(28 * share)
+            self.to.write(f"\r\033[K{self.what} {share:4.0%} ▕{bar:<28}▏ {self.done}/{self.total}  {speed}  {note}" + ("\n" if last else ""))
+        elif not self.terminal and (last or self.done * 10 // self.total != (self.done - 1) * 10 // self.total):
+            self.to.write(f"{self.what} {self.done}/{self.total} ({share:.0%})  {speed}  {note}\n")
+        self.to.flush()
+
+    def close(self):
+        """For a loop that ends early: what is written next starts on a line of its own."""
+        if self.terminal and 0 < self.done < self.total:
+            self.to.write("\n")
+
+
+def expect(args, good, what):
+    """With --quick, which tests use: the program fails unless it has learned."""
+    if args.quick and not good:
+        sys.exit(f"{os.path.basename(sys.argv[0])}: {what} was expected")
+
+
+# ---- checkpoints
+
+def save(path, model, optimizer, **more):
+    """One file of everything that a run needs to go on as if it had not stopped: the random stream is in it."""
+    if path:
+        torch.save({"model": dict(model.state_dict()), "optimizer": optimizer.state_dict(), "random": torch.get_rng_state(), **more}, path)
+
+
+def resume(path, model, optimizer):
+    """What was saved beside model and optimizer; an empty dict without a path."""
+    if not path:
+        return {}
+    if not os.path.isfile(path):
+        sys.exit(f"{os.path.basename(sys.argv[0])}: --resume {path}: there is no such file")
+    found = torch.load(path)
+    model.load_state_dict(found.pop("model"))
+    optimizer.load_state_dict(found.pop("optimizer"))
+    torch.set_rng_state(found.pop("random"))
+    return found
+
+
+# ---- curves
+
+def _ticks(low, high, count):
+    raw = (high - low) / count
+    power = 10 ** math.floor(math.log10(raw))
+    step = power * next(n for n in (1, 2, 5, 10) if raw <= n * power * 1.0001)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [step * k for k in range(first, last + 1)]
+
+
+def _escaped(text):
+    return str(text).replace("&", "&amp;").replace("<", "&lt;")
+
+
+def write_svg(path, title, x_label, y_label, series, logarithmic=False):
+    """Lines in one picture. series: {name: [(x, y), …]}; with logarithmic the y axis shows powers of ten."""
+    lines = {name: [(x, math.log10(y) if logarithmic else y) for x, y in points if math.isfinite(y) and (y > 0 or not logarithmic)]
+             for name, points in series.items()}
+    xs, ys = ([p[k] for points in lines.values() for p in points] or [0, 1] for k in (0, 1))
+    widen = lambda v: (min(v), max(v)) if max(v) > min(v) else (min(v) - 0.5, max(v) + 0.5)     # noqa: E731
+    x_ticks, y_ticks = _ticks(*widen(xs), 6), _ticks(*widen(ys), 5)
+    left, top, right, bottom = 74, 74, 656, 342
+    at_x = lambda v: left + (v - x_ticks[0]) / (x_ticks[-1] - x_ticks[0]) * (right - left)      # noqa: E731
+    at_y = lambda v: bottom - (v - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (bottom - top)    # noqa: E731
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="680" height="400" viewBox="0 0 680 400" font-family="Inter, Helvetica, Arial, '
+           'sans-serif" font-size="13" fill="#1f2933">\n<rect width="100%" height="100%" fill="#ffffff"/>',
+           f'<text x="{left}" y="30" font-size="17" font-weight="600">{_escaped(title)}</text>']
+    for v in y_ticks:
+        out.append(f'<line x1="{left}" y1="{at_y(v):.1f}" x2="{right}" y2="{at_y(v):.1f}" stroke="#e4e7eb"/><text x="{left - 9}" '
+                   f'y="{at_y(v) + 4.5:.1f}" text-anchor="end" fill="#5f6b7a">{10 ** v if logarithmic else v:.4g}</text>')
+    for v in x_ticks:
+        out.append(f'<text x="{at_x(v):.1f}" y="{bottom + 20}" text-anchor="middle" fill="#5f6b7a">{v:.6g}</text>')
+    out.append(f'<text x="{(left + right) / 2}" y="{bottom + 42}" text-anchor="middle">{_escaped(x_label)}</text><text text-anchor="middle" '
+               f'transform="translate(22 {(top + bottom) / 2}) rotate(-90)">{_escaped(y_label)}</text>')
+    place = left
+    for (name, points), colour in zip(lines.items(), COLOURS):
+        path_points = " ".join(f"{at_x(x):.2f},{at_y(y):.2f}" for x, y in points)
+        out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2.2" stroke-linejoin="round" points="{path_points}"/><line x1="{place}" '
+                   f'y1="49.5" x2="{place + 22}" y2="49.5" stroke="{colour}" stroke-width="3"/><text x="{place + 30}" y="54">{_escaped(name)}</text>')
+        place += 52 + 7.3 * len(name)
+    pathlib.Path(path).write_text("\n".join(out) + "\n</svg>\n", encoding="utf-8")
