@@ -22,6 +22,7 @@ typedef gradus_status (*gradus_segment_fn)(void *user, gradus_context *ctx, grad
 typedef gradus_status (*gradus_step_fn)(void *user, gradus_context *ctx, int64_t step, gradus_tensor *const *state,
                                         size_t state_count, gradus_tensor **next);
 
+/* Options of gradus_checkpoint. */
 typedef struct gradus_checkpoint_options {
   uint32_t struct_size;
   uint32_t flags;                     /* GRADUS_CHECKPOINT_* */

@@ -17,6 +17,7 @@ enum {
   GRADUS_GRAPH_JSON = 2
 };
 
+/* Options of the texts below. */
 typedef struct gradus_graph_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_GRAPH_* */
