@@ -20,7 +20,7 @@ def marked(text):
 
 def trailing(line):
     """Code and comment of a line."""
-    match = re.match(r"^(.*?\S)\s*(?:/\*(.*?)\*/|//(.*))\s*$", line)
+    match = re.match(r"^(.*?\S)\s*(?:/\*((?:(?!\*/).)*)\*/|//(.*))\s*$", line)
     return (match[1], words(match[2] or match[3] or "")) if match and '"' not in (match[3] or "") else (line, "")
 
 

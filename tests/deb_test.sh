@@ -1,8 +1,9 @@
 #!/bin/sh
 # Builds the Debian packages of a copy of the tree, unpacks them, and builds and runs the examples against them alone, by pkg-config and by
-# find_package: deb_test.sh ROOT WORK. What is in WORK is kept: the packages, and objects for the next time. Ends with 77 where the tools are
-# missing.
+# find_package: deb_test.sh ROOT WORK [0]. What is in WORK is kept: the packages, and objects for the next time. Ends with 77 where the tools are
+# missing, or with 0 as third argument.
 set -eu
+[ "${3-1}" != 0 ] || { echo "deb: skipped, GRADUS_TEST_DEB is off"; exit 77; }
 root=$1
 mkdir -p "$2"
 work=$(cd "$2" && pwd)
@@ -40,7 +41,7 @@ size=$(dpkg-deb -f "$work/libgradus1_$version"_*.deb Installed-Size)
 [ "$size" -le 8192 ] || { echo "deb: libgradus1 takes $size kB, more than 8 MB"; exit 1; }
 
 folder=$(dirname "$(find "$prefix" -name libgradus.so)")
-examples=$prefix/usr/share/doc/libgradus-doc/examples
+examples=$prefix/usr/share/doc/libgradus-dev/examples        # where debhelper puts those of a -doc package
 export PKG_CONFIG_SYSROOT_DIR="$prefix" PKG_CONFIG_LIBDIR="$folder/pkgconfig" LD_LIBRARY_PATH="$folder"
 export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
 unset GRADUS_LIBRARY PYTHONPATH
