@@ -34,3 +34,7 @@ if(Python3_Interpreter_FOUND)
   add_custom_target(man ALL DEPENDS ${man_dir}/gradus.3)
   install(DIRECTORY ${man_dir} DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev)
 endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  include(cmake/packages.cmake)
+endif()
