@@ -18,7 +18,7 @@ mkdir -p "$tree"
 find "$tree" -mindepth 1 -maxdepth 1 ! -name build -exec rm -r {} +
 (cd "$root" && { git ls-files -co --exclude-standard 2> /dev/null || find . -name build -prune -o -name .git -prune -o -type f -print; } |
   while read -r file; do [ ! -f "$file" ] || echo "$file"; done | tar -c -T -) | tar -x -C "$tree"
-rm -f "$work"/*.deb
+rm -f "$work"/*.deb "$work"/gradus_*.*
 # debhelper changes HOME, where ccache looks for what it keeps.
 if command -v ccache > /dev/null; then
   CCACHE_DIR=${CCACHE_DIR:-$(ccache --get-config cache_dir)}
