@@ -6,6 +6,7 @@ install(TARGETS gradus EXPORT gradusTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev)
 install(DIRECTORY include/gradus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN *.h PATTERN *.hpp)
 install(FILES gradus_api.json DESTINATION ${CMAKE_INSTALL_DATADIR}/gradus COMPONENT dev)
+install(FILES capi/registry.json DESTINATION ${CMAKE_INSTALL_DATADIR}/gradus COMPONENT dev)
 install(EXPORT gradusTargets NAMESPACE gradus:: DESTINATION ${package_dir} COMPONENT dev)
 
 configure_package_config_file(cmake/gradusConfig.cmake.in ${PROJECT_BINARY_DIR}/gradusConfig.cmake
@@ -22,3 +23,19 @@ configure_file(cmake/gradus.pc.in ${PROJECT_BINARY_DIR}/gradus.pc.in @ONLY)
 install(CODE "set(pc_prefix \"\${CMAKE_INSTALL_PREFIX}\")
 configure_file(\"${PROJECT_BINARY_DIR}/gradus.pc.in\" \"${PROJECT_BINARY_DIR}/gradus.pc\" @ONLY)" COMPONENT dev)
 install(FILES ${PROJECT_BINARY_DIR}/gradus.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
+
+# Manual pages, made from the headers.
+find_package(Python3 3.9 COMPONENTS Interpreter)
+if(Python3_Interpreter_FOUND)
+  set(man_dir ${PROJECT_BINARY_DIR}/man3)
+  file(GLOB public_headers CONFIGURE_DEPENDS include/gradus/*.h)
+  add_custom_command(OUTPUT ${man_dir}/gradus.3
+    COMMAND Python3::Interpreter -B ${PROJECT_SOURCE_DIR}/cmake/manpages.py ${PROJECT_SOURCE_DIR}/include ${man_dir} ${PROJECT_VERSION}
+    DEPENDS ${public_headers} cmake/manpages.py cmake/headers.py VERBATIM COMMENT "Writing the manual pages")
+  add_custom_target(man ALL DEPENDS ${man_dir}/gradus.3)
+  install(DIRECTORY ${man_dir} DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev)
+endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  include(cmake/packages.cmake)
+endif()

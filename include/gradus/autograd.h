@@ -31,6 +31,7 @@ GRADUS_API gradus_status gradus_tensor_set_grad(gradus_context *ctx, gradus_tens
 /* Makes a computed tensor keep its gradient as leaves do. STATE if it does not require grad. */
 GRADUS_API gradus_status gradus_tensor_retain_grad(gradus_context *ctx, gradus_tensor *tensor); /* since:1 */
 
+/* Options of a backward pass. */
 typedef struct gradus_backward_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_BACKWARD_* */

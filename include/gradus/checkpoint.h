@@ -31,6 +31,7 @@ typedef gradus_status (*gradus_step_fn)(void *user, gradus_context *ctx, int64_t
 typedef gradus_status (*gradus_keep_fn)(void *user, gradus_context *ctx, const gradus_op *op, const gradus_value *arguments,
                                         size_t argument_count, int32_t *keep);
 
+/* Options of gradus_checkpoint. */
 typedef struct gradus_checkpoint_options {
   uint32_t struct_size;
   uint32_t flags;                     /* GRADUS_CHECKPOINT_* */

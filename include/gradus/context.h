@@ -15,6 +15,7 @@
 extern "C" {
 #endif
 
+/* Options of gradus_context_create. */
 typedef struct gradus_context_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_CTX_* */
@@ -122,6 +123,7 @@ GRADUS_API gradus_status gradus_context_set_seed(gradus_context *ctx, uint64_t s
 GRADUS_API gradus_status gradus_context_set_random_state(gradus_context *ctx, uint64_t seed,
                                                          uint64_t offset);                   /* since:1 */
 
+/* The modes and the random stream of a context, as they are now. */
 typedef struct gradus_context_info {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_CONTEXT_* */

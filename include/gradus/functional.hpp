@@ -15,8 +15,10 @@ namespace gradus {
 inline namespace v1 {
 namespace autograd {
 
+// What functions of several tensors take and return.
 using Tensors = std::vector<Tensor>;
 
+// As the keywords of torch.autograd.functional.
 struct FunctionalOptions {
   bool create_graph = false;                                  // the results have a history of their own
   bool strict = false;                                        // GRADUS_E_STATE where a derivative is zero because nothing depends on it
@@ -105,6 +107,7 @@ template <class F> Tensor one_number(F& f, const Tensors& x, const char* what, b
 }
 }  // namespace detail
 
+// Outputs of a function, and a product with its derivative.
 struct Products {
   Tensors outputs;                                            // what the function returned
   Tensors values;                                             // the product asked for

@@ -23,6 +23,7 @@ typedef gradus_status (*gradus_gradcheck_fn)(void *user, gradus_context *ctx, gr
                                              size_t input_count, gradus_tensor **results, size_t result_capacity,
                                              size_t *result_count);
 
+/* Options of gradus_gradcheck. */
 typedef struct gradus_gradcheck_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_GRADCHECK_* */

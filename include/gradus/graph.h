@@ -18,6 +18,7 @@ enum {
   GRADUS_GRAPH_TABLE = 3         /* what is saved, by operation */
 };
 
+/* Options of the texts below. */
 typedef struct gradus_graph_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_GRAPH_* */

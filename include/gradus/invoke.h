@@ -13,6 +13,7 @@
 extern "C" {
 #endif
 
+/* What a value holds; its kind says which of these. */
 union gradus_payload {
   int64_t        i64;
   double         f64;
@@ -116,6 +117,7 @@ enum {
 };
 GRADUS_API gradus_status gradus_op_describe(const gradus_op *op, gradus_op_info *info);      /* since:1 */
 
+/* What is known of one argument of an operation. All text is [static]. */
 typedef struct gradus_argument_info {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_ARG_* */

@@ -20,6 +20,7 @@
 extern "C" {
 #endif
 
+/* Options of gradus_profile_start. */
 typedef struct gradus_profile_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_PROFILE_* */
@@ -84,6 +85,7 @@ enum {
 GRADUS_API gradus_status gradus_profile_event_at(gradus_context *ctx, const gradus_profile *profile, uint64_t index,
                                                  gradus_profile_event *info);                /* since:1 */
 
+/* Options of gradus_profile_table. */
 typedef struct gradus_profile_table_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_TABLE_BY_SHAPE */

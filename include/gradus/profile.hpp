@@ -12,6 +12,7 @@
 namespace gradus {
 inline namespace v1 {
 
+// What a profile collects.
 struct ProfileOptions {
   bool shapes = false;                                        // keep the shapes of inputs
   bool memory = false;                                        // what was allocated meanwhile

@@ -12,8 +12,10 @@ inline namespace v1 {
 
 class Tensor;
 class Node;
+// What takes several tensors.
 using TensorList = BasicTensorList<Tensor>;
 
+// The element type of a C++ type.
 template <class T> struct DtypeOf;
 template <> struct DtypeOf<bool> { static constexpr Dtype value = Dtype::boolean; };
 template <> struct DtypeOf<uint8_t> { static constexpr Dtype value = Dtype::uint8; };
@@ -24,11 +26,13 @@ template <> struct DtypeOf<int64_t> { static constexpr Dtype value = Dtype::int6
 template <> struct DtypeOf<float> { static constexpr Dtype value = Dtype::float32; };
 template <> struct DtypeOf<double> { static constexpr Dtype value = Dtype::float64; };
 
+// What a backward pass keeps and records.
 struct BackwardOptions {
   bool retain_graph = false;                                  // keep what was saved, for another pass
   bool create_graph = false;                                  // record the pass itself
 };
 
+// A counted handle of a tensor; an empty one stands for none.
 class Tensor : public detail::TensorHandle, public Methods<Tensor> {
  public:
   using Methods<Tensor>::Methods;

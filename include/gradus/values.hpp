@@ -40,6 +40,7 @@ class Error : public std::runtime_error {
   std::string origin_;
 };
 
+// The element types, with PyTorch's names.
 enum class Dtype : int32_t {
   none = 0, boolean = GRADUS_BOOL, uint8 = GRADUS_U8, int8 = GRADUS_I8, int16 = GRADUS_I16, int32 = GRADUS_I32, int64 = GRADUS_I64,
   float16 = GRADUS_F16, bfloat16 = GRADUS_BF16, float32 = GRADUS_F32, float64 = GRADUS_F64
@@ -143,6 +144,7 @@ template <class H> class Handle {
 using TensorHandle = Handle<gradus_tensor>;
 }  // namespace detail
 
+// Starts the random stream of this thread.
 inline void manual_seed(uint64_t seed) { detail::call(gradus_context_set_seed, seed); }
 
 // A number that knows whether it is a boolean, an integer or a float.
