@@ -84,7 +84,8 @@ void problem_samples(Samples& s) {
   s.error({s.rand({2, 2}), s.rand({2, 2}), Value(std::nullopt), s.text("svd")}, "not 'svd'");
 }
 
-// What the driver does not make is empty, as are residuals unless every matrix has more rows than columns and full rank.
+// What the driver does not make is empty, as are residuals unless every matrix has more rows than columns and full rank. PyTorch has
+// none for gelsy either.
 void least_squares(const Args& a, Tensors& out) {
   const Tensor &A = a.tensor(0), &B = a.tensor(1);
   check_matrices(a, A);
@@ -92,7 +93,7 @@ void least_squares(const Args& a, Tensors& out) {
   const LeastSquares driver = driver_of(a);
   out = call_all(lstsq_data_op, {A, vector ? tall(B) : B, a[2], a[3]});
   if (vector) out[0] = squeeze(out[0], -1);
-  bool full_rank = A.size(-2) > A.size(-1);
+  bool full_rank = A.size(-2) > A.size(-1) && driver != LeastSquares::gelsy;
   for (int64_t i = 0; driver != LeastSquares::gels && i < out[2].numel(); ++i) full_rank &= out[2].data<int64_t>()[i] == A.size(-1);
   if (!full_rank) out[1] = zeros(Sizes{0}, A.dtype());
   else if (vector) out[1] = squeeze(out[1], -1);
@@ -113,8 +114,8 @@ Op lstsq_data_op{
 };
 Op linalg_lstsq_op{
     .schema = "linalg_lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)",
-    .doc = "X that makes the norm of self X - b least, the smallest of them where there are many; the squares of what is left, where there are more rows than columns "
-           "and full rank; the rank by rcond, but for the driver 'gels', which wants full rank; singular values for 'gelsd' and 'gelss'. The default is 'gelsy'.",
+    .doc = "X that makes the norm of self X - b least, the smallest of them where there are many; the squares of what is left, where there are more rows than columns, "
+           "full rank and another driver than 'gelsy'; the rank by rcond, but for the driver 'gels', which wants full rank; singular values for 'gelsd' and 'gelss'. The default is 'gelsy'.",
     .compose = least_squares,
     .samples = [](Samples& s) {
       problem_samples(s);

@@ -156,24 +156,33 @@ Tensor times_inverse(const Tensor& A, const Tensor& lu, const Tensor& pivots, co
 Tensor cofactors(const Tensor& A) {
   const Tensors svd = call_all(linalg_svd_data_op, {A, true, true});
   const Tensor here = to(identity_like(A), Dtype::boolean), others = call(prod_op, {where(here, 1.0, wide(svd[1])), -1});
-  Tensor sign;
+  Tensor sign;                                                // constant
   {
     const GradMode off(false);
     sign = mul(call(linalg_det_op, {svd[0]}), call(linalg_det_op, {svd[2]}));
   }
   return mul(tall(tall(sign)), matmul(mul(svd[0], wide(others)), svd[2]));
 }
+// Where the inverse has no digits left, by the diagonal of U.
+Tensor nearly_singular(const Tensor& lu) {
+  const GradMode off(false);
+  const int64_t last = -1;
+  const Tensor size = abs(diagonal_of(lu)), smallest = call(amin_op, {size, SizesRef(&last, 1), false});
+  const double eps = lu.dtype() == Dtype::f32 ? 0x1p-23 : 0x1p-52;
+  return le(smallest, mul(amax(size, {&last, 1}), 100 * eps * static_cast<double>(lu.size(-1))));
+}
 Tensor det_pull(const Call& c, const Tensor& g) {
-  const Tensor &A = c.tensor(0), &det = c.output(0);
-  const Tensor zero = eq(det, 0), factor = mul(g, det);
+  const Tensor &A = c.tensor(0), &det = c.output(0), factor = mul(g, det);
+  if (A.numel() == 0) return zeros_like(A);
+  const Tensor singular_ones = nearly_singular(c.output(1));
   Tensor any;
   {
     const GradMode off(false);
-    any = call(any_op, {zero});
+    any = call(any_op, {singular_ones});
   }
   if (!any.data<bool>()[0]) return times_inverse(A, c.output(1), c.output(2), factor);
   // Each path gets matrices on which it is smooth in the place of the other's.
-  const Tensor mask = tall(tall(zero)), places = add(matrix_of(arange(0, A.size(-1), 1, A.dtype())), identity_like(A));
+  const Tensor mask = tall(tall(singular_ones)), places = add(matrix_of(arange(0, A.size(-1), 1, A.dtype())), identity_like(A));
   const Tensor regular = where(mask, places, A), singular = where(mask, A, places);
   const Tensor plain = mul(tall(tall(factor)), mt(call_all(linalg_inv_ex_op, {regular, false})[0]));
   return where(mask, mul(tall(tall(g)), cofactors(singular)), plain);

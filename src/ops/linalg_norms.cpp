@@ -16,15 +16,19 @@ Tensor number_or_tensor(const Args& a, int position, double otherwise, Dtype dty
   GRADUS_CHECK(!is_complex(a.tensor(position).dtype()), dtype, "{}: a complex tolerance", name(a.op()));
   return a.tensor(position);
 }
-// The larger of atol and rtol * the largest value; rtol is only assumed where there is no atol. With a place for the values' dim.
-Tensor tolerance(const Args& a, const Tensor& x, const Tensor& values, int atol_at, int rtol_at) {
+struct Tolerances { Tensor atol, rtol; };
+Tolerances tolerances(const Args& a, const Tensor& x, int atol_at, int rtol_at) {   // rtol is only assumed where there is no atol
   const Tensor atol = number_or_tensor(a, atol_at, 0, x.dtype());
   const double usual = machine_epsilon(x.dtype()) * static_cast<double>(std::max(x.size(-2), x.size(-1)));
   Tensor rtol = number_or_tensor(a, rtol_at, usual, x.dtype());
   if (a.has(atol_at) && !a.has(rtol_at)) rtol = where(gt(atol, 0), full({}, 0, x.dtype()), rtol);
+  return {atol, rtol};
+}
+// Which values are above atol and rtol times the largest.
+Tensor kept(const Tensor& values, const Tolerances& t) {
   const int64_t last = -1;
-  const Tensor largest = values.size(-1) > 0 ? amax(values, {&last, 1}) : zeros(batch_of(x), x.dtype());
-  return tall(maximum(atol, mul(rtol, largest)));
+  const Tensor largest = values.size(-1) > 0 ? amax(values, {&last, 1}) : zeros(values.sizes().first(static_cast<size_t>(values.ndim() - 1)), values.dtype());
+  return gt(values, tall(maximum(t.atol, mul(t.rtol, largest))));
 }
 Tensor sizes_of_values(const Tensor& x, bool hermitian) {
   return hermitian ? abs(call(linalg_eigvalsh_op, {x})) : call(linalg_svdvals_op, {x});
@@ -36,7 +40,7 @@ void rank(const Args& a, Tensors& out) {
   if (a.flag(3)) check_square(a, x);
   else check_matrices(a, x);
   const GradMode off(false);
-  const Tensor values = sizes_of_values(x, a.flag(3)), above = gt(values, tolerance(a, x, values, 1, 2));
+  const Tensor above = kept(sizes_of_values(x, a.flag(3)), tolerances(a, x, 1, 2));
   const int64_t last = -1;
   out.push_back(sum(above, {&last, 1}));
 }
@@ -50,7 +54,7 @@ void rank_samples(Samples& s) {
   s.error({s.rand({2, 3}), Value(std::nullopt), Value(std::nullopt), Value(true)}, "must be square");
 }
 
-// ---- pseudo-inverse: (self, tolerance, hermitian), values up to the tolerance counting as 0
+// ---- pseudo-inverse: (self, atol, rtol, hermitian)
 void pinv_shape(const Args& a, Metas& out) {
   const Tensor& x = a.tensor(0);
   check_matrices(a, x);
@@ -58,17 +62,17 @@ void pinv_shape(const Args& a, Metas& out) {
 }
 void pinv_kernel(const Args& a, const Tensors& out) {
   const GradMode off(false);
-  const Tensor &x = a.tensor(0), &limit = a.tensor(1);
+  const Tensor& x = a.tensor(0);
   if (x.numel() == 0) return kernels::fill(view_of(out[0]), 0);
   Tensor u, s, vt;
-  if (a.flag(2)) {
+  if (a.flag(3)) {
     const Tensors all = call_all(linalg_eigh_op, {x});
     s = all[0], u = all[1], vt = mt(u);
   } else {
     const Tensors all = call_all(linalg_svd_op, {x, false});
     u = all[0], s = all[1], vt = all[2];
   }
-  const Tensor kept = gt(abs(s), limit), inverse = where(kept, reciprocal(where(kept, s, 1.0)), 0.0);
+  const Tensor mask = kept(abs(s), {a.tensor(1), a.tensor(2)}), inverse = where(mask, reciprocal(where(mask, s, 1.0)), 0.0);
   const Tensor result = matmul(mul(mt(vt), wide(inverse)), mt(u));
   kernels::copy(view_of(out[0]), view_of(result));
 }
@@ -84,12 +88,8 @@ Tensor pseudo_inverse(const Args& a, int atol_at, int rtol_at, bool hermitian) {
   const Tensor& x = a.tensor(0);
   if (hermitian) check_square(a, x);
   else check_matrices(a, x);
-  Tensor limit;
-  {
-    const GradMode off(false);
-    limit = tolerance(a, x, sizes_of_values(x, hermitian), atol_at, rtol_at);
-  }
-  return call(pinv_data_op, {x, limit, hermitian});
+  const Tolerances t = tolerances(a, x, atol_at, rtol_at);
+  return call(pinv_data_op, {x, t.atol, t.rtol, hermitian});
 }
 void pinv_samples(Samples& s) {
   s.add({s.regular({3, 3})});
@@ -199,16 +199,16 @@ Op linalg_matrix_rank_op{
     .samples = rank_samples,
 };
 Op pinv_data_op{
-    .schema = "_linalg_pinv(Tensor self, Tensor tolerance, bool hermitian=False) -> Tensor",
-    .doc = "linalg_pinv, where the singular values up to a tolerance count as 0.",
+    .schema = "_linalg_pinv(Tensor self, Tensor atol, Tensor rtol, bool hermitian=False) -> Tensor",
+    .doc = "linalg_pinv with both tolerances.",
     .shape = pinv_shape,
     .kernel = pinv_kernel,
     .vjp = {pinv_pull},
     .save = input(0) | output(),
     .samples = [](Samples& s) {
-      s.add({s.regular({3, 2}), s.values({1}, {0.1})});
-      s.add({s.regular({2, 2, 2}, true), s.values({2, 1}, {0.1, 0.2}), Value(true)});
-      s.error({s.rand({3}), s.values({1}, {0})}, "at least 2 dimensions");
+      s.add({s.regular({3, 2}), s.values({}, {0}), s.values({}, {0.1})});
+      s.add({s.regular({2, 2, 2}, true), s.values({2}, {0.1, 0.2}), s.values({2}, {0.1, 0.9}), Value(true)});
+      s.error({s.rand({3}), s.values({}, {0}), s.values({}, {0})}, "at least 2 dimensions");
     },
 };
 Op linalg_pinv_op{
@@ -268,6 +268,7 @@ Op linalg_matrix_norm_named_op{
 Op linalg_norm_op{
     .schema = "linalg_norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "linalg_matrix_norm where there is an order and two dims, else linalg_vector_norm.",
+    .serves = "linalg_norm",
     .compose = any_norm,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3, 2})});

@@ -9,9 +9,9 @@ namespace {
 // ---- powers: (self, n)
 void power(const Args& a, Tensors& out) {
   Tensor x = a.tensor(0);
-  GRADUS_CHECK(x.ndim() >= 2 && x.size(-1) == x.size(-2), shape, "{}: the matrices must be square, not of shape {}", name(a.op()), text(x.sizes()));
+  check_sides(a, x);
   int64_t n = a.integer(1);
-  if (n == 0) return out.push_back(call(clone_op, {expand(identity_like(x), x.sizes())}));
+  if (n == 0) return out.push_back(constant_in(x, identity_like(x)));
   if (n < 0) x = call(linalg_inv_op, {x});
   uint64_t left = n < 0 ? 0 - static_cast<uint64_t>(n) : static_cast<uint64_t>(n);
   Tensor result;
@@ -51,7 +51,8 @@ Tensor taylor(const Tensor& x) {                              // by powers of x 
 }
 void exp_kernel(const Args& a, const Tensors& out) {
   const GradMode off(false);
-  const Tensor& x = a.tensor(0);
+  const bool half = size_of(a.tensor(0).dtype()) == 2;
+  const Tensor x = half ? to(a.tensor(0), Dtype::f32) : a.tensor(0);
   if (x.numel() == 0) return;
   const int64_t rows = -2, cols = -1;
   const Tensor norm = amax(sum(abs(x), {&rows, 1}, true), {&cols, 1}, true);
@@ -123,8 +124,10 @@ Op linalg_matrix_exp_op{
     .doc = "The exponentials of matrices: the sum of their powers n divided by n!.",
     .serves = "linalg_matrix_exp matrix_exp",
     .shape = [](const Args& a, Metas& out) {
-      check_square(a, a.tensor(0));
-      out.push_back(a.tensor(0).meta());
+      const Tensor& x = a.tensor(0);
+      if (size_of(x.dtype()) != 2 || !is_floating(x.dtype())) check_real(a, x);
+      check_sides(a, x);
+      out.push_back(x.meta());
     },
     .kernel = exp_kernel,
     .vjp = {exp_pull},

@@ -107,9 +107,9 @@ void product_kernel(const Args& a, const Tensors& out) {
 void product(const Args& a, Tensors& out) {
   const Tensor &x = a.tensor(0), &tau = a.tensor(1);
   const Tensor start = call(eye_op, {x.size(-2), x.size(-1), x.dtype()});
-  Tensor t = expand(start, x.sizes());
+  Tensor t = constant_in(x, start);
   for (int64_t i = tau.size(-1); i-- > 0;) t = reflected(x, tau, i, t);
-  out.push_back(tau.size(-1) > 0 ? t : contiguous(t));
+  out.push_back(t);
 }
 // ormqr: (self, input2, input3, left, transpose)
 void multiply(const Args& a, Tensors& out) {

@@ -10,9 +10,13 @@ void check_matrices(const Args& a, const Tensor& t) {
   check_real(a, t);
   GRADUS_CHECK(t.ndim() >= 2, shape, "{}: the matrices must have at least 2 dimensions, not shape {}", name(a.op()), text(t.sizes()));
 }
-void check_square(const Args& a, const Tensor& t) {
-  check_matrices(a, t);
+void check_sides(const Args& a, const Tensor& t) {
+  GRADUS_CHECK(t.ndim() >= 2, shape, "{}: the matrices must have at least 2 dimensions, not shape {}", name(a.op()), text(t.sizes()));
   GRADUS_CHECK(t.size(-1) == t.size(-2), shape, "{}: the matrices must be square, not of shape {}", name(a.op()), text(t.sizes()));
+}
+void check_square(const Args& a, const Tensor& t) {
+  check_real(a, t);
+  check_sides(a, t);
 }
 void check_finite(const Args& a, const Tensor& t) {
   const GradMode off(false);

@@ -21,7 +21,8 @@ inline int64_t smaller_side(const Tensor& t) { return std::min(t.size(-2), t.siz
 
 void check_real(const Args& a, const Tensor& t);                // float32 or float64
 void check_matrices(const Args& a, const Tensor& t);            // and at least two dimensions
-void check_square(const Args& a, const Tensor& t);              // and those equal
+void check_sides(const Args& a, const Tensor& t);               // at least two dimensions, the last two of one size
+void check_square(const Args& a, const Tensor& t);              // both
 void check_finite(const Args& a, const Tensor& t);              // iterative algorithms need not end otherwise
 // Throws Error(value) with the first matrix whose info is not 0: "linalg_inv: batch element 2: what".
 void check_infos(const Args& a, const Tensor& infos, std::string_view what);
@@ -41,6 +42,8 @@ inline Tensor wide(const Tensor& t) { return unsqueeze(t, -2); }                
 inline Tensor diagonal_of(const Tensor& t) { return diagonal(t, 0, -2, -1); }
 inline Tensor matrix_of(const Tensor& diagonal) { return call(diag_embed_op, {diagonal}); }
 inline Tensor identity_like(const Tensor& t) { return eye(t.size(-1), t.dtype()); }
+// value, recorded as a function of x that does not change.
+inline Tensor constant_in(const Tensor& x, const Tensor& value) { return where(full({}, Number(false), Dtype::boolean), x, value); }
 bool is_zero_gradient(const Tensor& g);                         // nothing was sent: the engine's stand-in for a missing one
 
 inline Tensor solve_triangular(const Tensor& a, const Tensor& b, bool upper, bool left = true, bool unitriangular = false) {
