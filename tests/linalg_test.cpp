@@ -132,6 +132,22 @@ TEST_F(LinearAlgebra, ErrorsNameTheMatrix) {
   expect_error(Status::unsupported, "without pivoting", [&] { call_all(linalg_lu_op, {a, false}); });
 }
 
+TEST_F(LinearAlgebra, WhatASingularMatrixGives) {
+  const Tensor a = leaf({1, 2, 2, 4, 3, 1, 1, 2}, {2, 2, 2}), c = call(linalg_cond_op, {a, 1});
+  EXPECT_TRUE(std::isinf(values(c)[0]));
+  EXPECT_NEAR(values(c)[1], 4 * 4 / 5.0, 1e-14);
+  for (double g : values(gradient_of(sum(c), a))) EXPECT_TRUE(std::isfinite(g));
+  const Tensors s = call_all(linalg_slogdet_op, {zeros(Sizes{2, 2}, Dtype::f64)});
+  EXPECT_EQ(values(s[0])[0], 0);
+  EXPECT_EQ(values(s[1])[0], -HUGE_VAL);
+  EXPECT_TRUE(std::isnan(values(call(logdet_op, {tensor({0, 2, 3, 0}, {2, 2})}))[0]));
+  const Tensor thin = tensor({1, 2, 2, 4, 3, 6}, {3, 2}), b = tensor({1, 0, 1}, {3, 1});
+  const Tensors x = call_all(linalg_lstsq_op, {thin, b, std::nullopt, std::string_view("gelss")});
+  EXPECT_EQ(values(x[2])[0], 1);                              // the rank; the smallest solution is along [1, 2]
+  EXPECT_EQ(x[1].numel(), 0);
+  expect_close(x[0], tensor({4 / 70.0, 8 / 70.0}, {2, 1}), 1e-14);
+}
+
 TEST_F(LinearAlgebra, LargerSystemsAreSolvedToTheLastDigits) {
   for (int64_t n : {65, 300}) {
     const Tensor a = add(random({n, n}), mul(eye(n, Dtype::f64), 3 * std::sqrt(static_cast<double>(n)))), b = random({n, 7});
@@ -161,7 +177,7 @@ TEST_F(LinearAlgebra, ExponentialsOfEverySize) {
     const Tensor x = mul(tensor({0, -1, 1, 0}, {2, 2}), size), y = call(linalg_matrix_exp_op, {x});            // a rotation
     expect_close(y, tensor({std::cos(size), -std::sin(size), std::sin(size), std::cos(size)}, {2, 2}), 1e-13 * (1 + size));
   }
-  for (double e : values(call(linalg_matrix_exp_op, {full({2, 2}, NAN, Dtype::f64)}))) EXPECT_TRUE(std::isnan(e));
+  for (double e : values(call(linalg_matrix_exp_op, {full(Sizes{2, 2}, NAN, Dtype::f64)}))) EXPECT_TRUE(std::isnan(e));
 }
 
 }  // namespace

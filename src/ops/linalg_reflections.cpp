@@ -158,7 +158,8 @@ Op geqrf_op{
       kernels::qr(name(a.op()), stack_of(columns), out[1].impl()->data());
       put_columns(out[0], columns);
     },
-    .samples = qr_samples,
+    .vjp = {[](const Call&, const Tensor&) -> Tensor { fail(Status::unsupported, "geqrf: it has no derivative here; linalg_qr has"); }},
+    .samples = [](Samples& s) { s.add({s.regular({3, 3})}); s.add({s.regular({2, 4, 2})}); s.add({s.rand({0, 3})}); s.error({s.rand({3})}, "at least 2 dimensions"); },
 };
 Op linalg_householder_product_op{
     .schema = "linalg_householder_product(Tensor input, Tensor tau) -> Tensor",
