@@ -34,9 +34,14 @@ Tensor sizes_of_values(const Tensor& x, bool hermitian) {
   return hermitian ? abs(call(linalg_eigvalsh_op, {x})) : call(linalg_svdvals_op, {x});
 }
 
+const Tensor& matrices_of(const Args& a) {                    // where a number may stand for the other tensors
+  GRADUS_CHECK(!a[0].is_number(), argument, "{}: self is a number", name(a.op()));
+  return a.tensor(0);
+}
+
 // ---- rank: (self, atol, rtol, hermitian)
 void rank(const Args& a, Tensors& out) {
-  const Tensor& x = a.tensor(0);
+  const Tensor& x = matrices_of(a);
   if (a.flag(3)) check_square(a, x);
   else check_matrices(a, x);
   const GradMode off(false);
@@ -52,6 +57,7 @@ void rank_samples(Samples& s) {
   s.add({s.regular({2, 2}, true), Value(std::nullopt), Value(0.9), Value(true)});
   s.error({s.rand({3})}, "at least 2 dimensions");
   s.error({s.rand({2, 3}), Value(std::nullopt), Value(std::nullopt), Value(true)}, "must be square");
+  s.error({Value(2)}, "self is a number");
 }
 
 // ---- pseudo-inverse: (self, atol, rtol, hermitian)
@@ -85,7 +91,7 @@ Tensor pinv_pull(const Call& c, const Tensor& g) {
   return add(direct, add(outside_rows, outside_cols));
 }
 Tensor pseudo_inverse(const Args& a, int atol_at, int rtol_at, bool hermitian) {
-  const Tensor& x = a.tensor(0);
+  const Tensor& x = matrices_of(a);
   if (hermitian) check_square(a, x);
   else check_matrices(a, x);
   const Tolerances t = tolerances(a, x, atol_at, rtol_at);
