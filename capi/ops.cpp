@@ -104,13 +104,21 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_upsample_nearest2d, k_upsample_nearest3d, k_upsample_linear1d, k_upsample_bilinear2d,
                   k_upsample_trilinear3d, k_upsample_bicubic2d, k_upsample_nearest2d_backward,
                   k_upsample_bilinear2d_backward, k_upsample_bicubic2d_backward, k_im2col, k_col2im, k_pixel_shuffle,
-                  k_pixel_unshuffle, k_channel_shuffle, k_narrow_tensor, k_tensor_split_tensor, k_atleast_1d_list,
-                  k_atleast_2d_list, k_atleast_3d_list, k_linspace_tensor, k_logspace_tensor, k_normal_sized,
-                  k_normal_around_mean, k_sigmoid_backward, k_tanh_backward, k_threshold_backward, k_silu_backward,
-                  k_gelu_backward, k_leaky_relu_backward, k_elu_backward, k_softplus_backward, k_hardtanh_backward,
-                  k_log_sigmoid_forward, k_log_sigmoid_backward, k_mse_loss_backward, k_smooth_l1_loss_backward,
-                  k_huber_loss_backward, k_binary_cross_entropy_backward, k_embedding_backward, k_gather_backward,
-                  k_index_select_backward};
+                  k_pixel_unshuffle, k_channel_shuffle, k_linalg_inv_ex, k_linalg_inv, k_inverse, k_linalg_solve_ex,
+                  k_linalg_solve, k_linalg_solve_triangular, k_triangular_solve, k_linalg_lu_factor_ex,
+                  k_linalg_lu_factor, k_lu_unpack, k_linalg_lu, k_linalg_lu_solve, k_lu_solve, k_linalg_det, k_det,
+                  k_linalg_slogdet, k_slogdet, k_logdet, k_linalg_cholesky_ex, k_linalg_cholesky, k_cholesky,
+                  k_cholesky_solve, k_cholesky_inverse, k_linalg_qr, k_qr, k_geqrf, k_linalg_householder_product,
+                  k_ormqr, k_linalg_svd, k_svd, k_linalg_svdvals, k_linalg_eigh, k_linalg_eigvalsh,
+                  k_linalg_matrix_rank, k_linalg_pinv, k_pinverse, k_linalg_matrix_norm, k_linalg_matrix_norm_named,
+                  k_linalg_norm, k_linalg_norm_named, k_linalg_cond, k_linalg_cond_named, k_linalg_lstsq,
+                  k_linalg_matrix_power, k_linalg_matrix_exp, k_linalg_tensorinv, k_linalg_tensorsolve, k_narrow_tensor,
+                  k_tensor_split_tensor, k_atleast_1d_list, k_atleast_2d_list, k_atleast_3d_list, k_linspace_tensor,
+                  k_logspace_tensor, k_normal_sized, k_normal_around_mean, k_sigmoid_backward, k_tanh_backward,
+                  k_threshold_backward, k_silu_backward, k_gelu_backward, k_leaky_relu_backward, k_elu_backward,
+                  k_softplus_backward, k_hardtanh_backward, k_log_sigmoid_forward, k_log_sigmoid_backward,
+                  k_mse_loss_backward, k_smooth_l1_loss_backward, k_huber_loss_backward,
+                  k_binary_cross_entropy_backward, k_embedding_backward, k_gather_backward, k_index_select_backward};
 constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
                                       "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
                                       "asin", "asin_", "acos", "acos_", "atan", "atan_", "sinh", "sinh_", "cosh",
@@ -232,15 +240,25 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "upsample_nearest3d", "upsample_linear1d", "upsample_bilinear2d",
                                       "upsample_trilinear3d", "upsample_bicubic2d", "upsample_nearest2d_backward",
                                       "upsample_bilinear2d_backward", "upsample_bicubic2d_backward", "im2col", "col2im",
-                                      "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "narrow_tensor",
-                                      "tensor_split_tensor", "atleast_1d_list", "atleast_2d_list", "atleast_3d_list",
-                                      "linspace_tensor", "logspace_tensor", "normal_sized", "normal_around_mean",
-                                      "sigmoid_backward", "tanh_backward", "threshold_backward", "silu_backward",
-                                      "gelu_backward", "leaky_relu_backward", "elu_backward", "softplus_backward",
-                                      "hardtanh_backward", "log_sigmoid_forward", "log_sigmoid_backward",
-                                      "mse_loss_backward", "smooth_l1_loss_backward", "huber_loss_backward",
-                                      "binary_cross_entropy_backward", "embedding_backward", "gather_backward",
-                                      "index_select_backward"};
+                                      "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "linalg_inv_ex",
+                                      "linalg_inv", "inverse", "linalg_solve_ex", "linalg_solve",
+                                      "linalg_solve_triangular", "triangular_solve", "linalg_lu_factor_ex",
+                                      "linalg_lu_factor", "lu_unpack", "linalg_lu", "linalg_lu_solve", "lu_solve",
+                                      "linalg_det", "det", "linalg_slogdet", "slogdet", "logdet", "linalg_cholesky_ex",
+                                      "linalg_cholesky", "cholesky", "cholesky_solve", "cholesky_inverse", "linalg_qr",
+                                      "qr", "geqrf", "linalg_householder_product", "ormqr", "linalg_svd", "svd",
+                                      "linalg_svdvals", "linalg_eigh", "linalg_eigvalsh", "linalg_matrix_rank",
+                                      "linalg_pinv", "pinverse", "linalg_matrix_norm", "linalg_matrix_norm_named",
+                                      "linalg_norm", "linalg_norm_named", "linalg_cond", "linalg_cond_named",
+                                      "linalg_lstsq", "linalg_matrix_power", "linalg_matrix_exp", "linalg_tensorinv",
+                                      "linalg_tensorsolve", "narrow_tensor", "tensor_split_tensor", "atleast_1d_list",
+                                      "atleast_2d_list", "atleast_3d_list", "linspace_tensor", "logspace_tensor",
+                                      "normal_sized", "normal_around_mean", "sigmoid_backward", "tanh_backward",
+                                      "threshold_backward", "silu_backward", "gelu_backward", "leaky_relu_backward",
+                                      "elu_backward", "softplus_backward", "hardtanh_backward", "log_sigmoid_forward",
+                                      "log_sigmoid_backward", "mse_loss_backward", "smooth_l1_loss_backward",
+                                      "huber_loss_backward", "binary_cross_entropy_backward", "embedding_backward",
+                                      "gather_backward", "index_select_backward"};
 }  // namespace
 
 const Op* gradus::capi::ops[std::size(names)] = {};
@@ -4117,6 +4135,255 @@ gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradus_tensor *i
                                      gradus_tensor **result) {
   const Value v_[] = {arg::given(input), Value(groups)};
   return call_one(ctx, k_channel_shuffle, "channel_shuffle", v_, result);
+}
+gradus_status gradus_linalg_inv_ex(gradus_context *ctx, const gradus_tensor *A, int32_t check_errors,
+                                   gradus_tensor **inverse, gradus_tensor **info) {
+  const Value v_[] = {arg::given(A), arg::flag(check_errors)};
+  return call_some(ctx, k_linalg_inv_ex, "linalg_inv_ex", v_, {inverse, info});
+}
+gradus_status gradus_linalg_inv(gradus_context *ctx, const gradus_tensor *A, gradus_tensor **result) {
+  const Value v_[] = {arg::given(A)};
+  return call_one(ctx, k_linalg_inv, "linalg_inv", v_, result);
+}
+gradus_status gradus_inverse(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_inverse, "inverse", v_, result);
+}
+gradus_status gradus_linalg_solve_ex(gradus_context *ctx, const gradus_tensor *A, const gradus_tensor *B, int32_t left,
+                                     int32_t check_errors, gradus_tensor **result, gradus_tensor **info) {
+  const Value v_[] = {arg::given(A), arg::given(B), arg::flag(left), arg::flag(check_errors)};
+  return call_some(ctx, k_linalg_solve_ex, "linalg_solve_ex", v_, {result, info});
+}
+gradus_status gradus_linalg_solve(gradus_context *ctx, const gradus_tensor *A, const gradus_tensor *B, int32_t left,
+                                  gradus_tensor **result) {
+  const Value v_[] = {arg::given(A), arg::given(B), arg::flag(left)};
+  return call_one(ctx, k_linalg_solve, "linalg_solve", v_, result);
+}
+gradus_status gradus_linalg_solve_triangular(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *B,
+                                             int32_t upper, int32_t left, int32_t unitriangular,
+                                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(B), arg::flag(upper), arg::flag(left), arg::flag(unitriangular)};
+  return call_one(ctx, k_linalg_solve_triangular, "linalg_solve_triangular", v_, result);
+}
+gradus_status gradus_triangular_solve(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *A,
+                                      int32_t upper, int32_t transpose, int32_t unitriangular, gradus_tensor **solution,
+                                      gradus_tensor **cloned_coefficient) {
+  const Value v_[] = {arg::given(input), arg::given(A), arg::flag(upper), arg::flag(transpose),
+                      arg::flag(unitriangular)};
+  return call_some(ctx, k_triangular_solve, "triangular_solve", v_, {solution, cloned_coefficient});
+}
+gradus_status gradus_linalg_lu_factor_ex(gradus_context *ctx, const gradus_tensor *A, int32_t pivot,
+                                         int32_t check_errors, gradus_tensor **LU, gradus_tensor **pivots,
+                                         gradus_tensor **info) {
+  const Value v_[] = {arg::given(A), arg::flag(pivot), arg::flag(check_errors)};
+  return call_some(ctx, k_linalg_lu_factor_ex, "linalg_lu_factor_ex", v_, {LU, pivots, info});
+}
+gradus_status gradus_linalg_lu_factor(gradus_context *ctx, const gradus_tensor *A, int32_t pivot, gradus_tensor **LU,
+                                      gradus_tensor **pivots) {
+  const Value v_[] = {arg::given(A), arg::flag(pivot)};
+  return call_some(ctx, k_linalg_lu_factor, "linalg_lu_factor", v_, {LU, pivots});
+}
+gradus_status gradus_lu_unpack(gradus_context *ctx, const gradus_tensor *LU_data, const gradus_tensor *LU_pivots,
+                               int32_t unpack_data, int32_t unpack_pivots, gradus_tensor **P, gradus_tensor **L,
+                               gradus_tensor **U) {
+  const Value v_[] = {arg::given(LU_data), arg::given(LU_pivots), arg::flag(unpack_data), arg::flag(unpack_pivots)};
+  return call_some(ctx, k_lu_unpack, "lu_unpack", v_, {P, L, U});
+}
+gradus_status gradus_linalg_lu(gradus_context *ctx, const gradus_tensor *A, int32_t pivot, gradus_tensor **P,
+                               gradus_tensor **L, gradus_tensor **U) {
+  const Value v_[] = {arg::given(A), arg::flag(pivot)};
+  return call_some(ctx, k_linalg_lu, "linalg_lu", v_, {P, L, U});
+}
+gradus_status gradus_linalg_lu_solve(gradus_context *ctx, const gradus_tensor *LU, const gradus_tensor *pivots,
+                                     const gradus_tensor *B, int32_t left, int32_t adjoint, gradus_tensor **result) {
+  const Value v_[] = {arg::given(LU), arg::given(pivots), arg::given(B), arg::flag(left), arg::flag(adjoint)};
+  return call_one(ctx, k_linalg_lu_solve, "linalg_lu_solve", v_, result);
+}
+gradus_status gradus_lu_solve(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *LU_data,
+                              const gradus_tensor *LU_pivots, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(LU_data), arg::given(LU_pivots)};
+  return call_one(ctx, k_lu_solve, "lu_solve", v_, result);
+}
+gradus_status gradus_linalg_det(gradus_context *ctx, const gradus_tensor *A, gradus_tensor **result) {
+  const Value v_[] = {arg::given(A)};
+  return call_one(ctx, k_linalg_det, "linalg_det", v_, result);
+}
+gradus_status gradus_det(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_det, "det", v_, result);
+}
+gradus_status gradus_linalg_slogdet(gradus_context *ctx, const gradus_tensor *A, gradus_tensor **sign,
+                                    gradus_tensor **logabsdet) {
+  const Value v_[] = {arg::given(A)};
+  return call_some(ctx, k_linalg_slogdet, "linalg_slogdet", v_, {sign, logabsdet});
+}
+gradus_status gradus_slogdet(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **sign,
+                             gradus_tensor **logabsdet) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_slogdet, "slogdet", v_, {sign, logabsdet});
+}
+gradus_status gradus_logdet(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_logdet, "logdet", v_, result);
+}
+gradus_status gradus_linalg_cholesky_ex(gradus_context *ctx, const gradus_tensor *input, int32_t upper,
+                                        int32_t check_errors, gradus_tensor **L, gradus_tensor **info) {
+  const Value v_[] = {arg::given(input), arg::flag(upper), arg::flag(check_errors)};
+  return call_some(ctx, k_linalg_cholesky_ex, "linalg_cholesky_ex", v_, {L, info});
+}
+gradus_status gradus_linalg_cholesky(gradus_context *ctx, const gradus_tensor *input, int32_t upper,
+                                     gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::flag(upper)};
+  return call_one(ctx, k_linalg_cholesky, "linalg_cholesky", v_, result);
+}
+gradus_status gradus_cholesky(gradus_context *ctx, const gradus_tensor *input, int32_t upper, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::flag(upper)};
+  return call_one(ctx, k_cholesky, "cholesky", v_, result);
+}
+gradus_status gradus_cholesky_solve(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *input2,
+                                    int32_t upper, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(input2), arg::flag(upper)};
+  return call_one(ctx, k_cholesky_solve, "cholesky_solve", v_, result);
+}
+gradus_status gradus_cholesky_inverse(gradus_context *ctx, const gradus_tensor *input, int32_t upper,
+                                      gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::flag(upper)};
+  return call_one(ctx, k_cholesky_inverse, "cholesky_inverse", v_, result);
+}
+gradus_status gradus_linalg_qr(gradus_context *ctx, const gradus_tensor *A, const char *mode, size_t mode_length,
+                               gradus_tensor **Q, gradus_tensor **R) {
+  const Value v_[] = {arg::given(A), arg::text(mode, mode_length)};
+  return call_some(ctx, k_linalg_qr, "linalg_qr", v_, {Q, R});
+}
+gradus_status gradus_qr(gradus_context *ctx, const gradus_tensor *input, int32_t some, gradus_tensor **Q,
+                        gradus_tensor **R) {
+  const Value v_[] = {arg::given(input), arg::flag(some)};
+  return call_some(ctx, k_qr, "qr", v_, {Q, R});
+}
+gradus_status gradus_geqrf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **a, gradus_tensor **tau) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_geqrf, "geqrf", v_, {a, tau});
+}
+gradus_status gradus_linalg_householder_product(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *tau, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(tau)};
+  return call_one(ctx, k_linalg_householder_product, "linalg_householder_product", v_, result);
+}
+gradus_status gradus_ormqr(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *input2,
+                           const gradus_tensor *input3, int32_t left, int32_t transpose, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(input2), arg::given(input3), arg::flag(left),
+                      arg::flag(transpose)};
+  return call_one(ctx, k_ormqr, "ormqr", v_, result);
+}
+gradus_status gradus_linalg_svd(gradus_context *ctx, const gradus_tensor *A, int32_t full_matrices, const char *driver,
+                                size_t driver_length, gradus_tensor **U, gradus_tensor **S, gradus_tensor **Vh) {
+  const Value v_[] = {arg::given(A), arg::flag(full_matrices), arg::text(driver, driver_length)};
+  return call_some(ctx, k_linalg_svd, "linalg_svd", v_, {U, S, Vh});
+}
+gradus_status gradus_svd(gradus_context *ctx, const gradus_tensor *input, int32_t some, int32_t compute_uv,
+                         gradus_tensor **U, gradus_tensor **S, gradus_tensor **V) {
+  const Value v_[] = {arg::given(input), arg::flag(some), arg::flag(compute_uv)};
+  return call_some(ctx, k_svd, "svd", v_, {U, S, V});
+}
+gradus_status gradus_linalg_svdvals(gradus_context *ctx, const gradus_tensor *A, const char *driver,
+                                    size_t driver_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(A), arg::text(driver, driver_length)};
+  return call_one(ctx, k_linalg_svdvals, "linalg_svdvals", v_, result);
+}
+gradus_status gradus_linalg_eigh(gradus_context *ctx, const gradus_tensor *input, const char *UPLO, size_t UPLO_length,
+                                 gradus_tensor **eigenvalues, gradus_tensor **eigenvectors) {
+  const Value v_[] = {arg::given(input), arg::text(UPLO, UPLO_length)};
+  return call_some(ctx, k_linalg_eigh, "linalg_eigh", v_, {eigenvalues, eigenvectors});
+}
+gradus_status gradus_linalg_eigvalsh(gradus_context *ctx, const gradus_tensor *input, const char *UPLO,
+                                     size_t UPLO_length, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::text(UPLO, UPLO_length)};
+  return call_one(ctx, k_linalg_eigvalsh, "linalg_eigvalsh", v_, result);
+}
+gradus_status gradus_linalg_matrix_rank(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *atol,
+                                        const gradus_tensor *rtol, int32_t hermitian, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(atol), arg::optional(rtol), arg::flag(hermitian)};
+  return call_one(ctx, k_linalg_matrix_rank, "linalg_matrix_rank", v_, result);
+}
+gradus_status gradus_linalg_matrix_rank_scalar(gradus_context *ctx, const gradus_tensor *input, const double *atol,
+                                               const double *rtol, int32_t hermitian, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(atol), arg::optional(rtol), arg::flag(hermitian)};
+  return call_one(ctx, k_linalg_matrix_rank, "linalg_matrix_rank", v_, result);
+}
+gradus_status gradus_linalg_pinv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *atol,
+                                 const gradus_tensor *rtol, int32_t hermitian, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(atol), arg::optional(rtol), arg::flag(hermitian)};
+  return call_one(ctx, k_linalg_pinv, "linalg_pinv", v_, result);
+}
+gradus_status gradus_linalg_pinv_scalar(gradus_context *ctx, const gradus_tensor *input, const double *atol,
+                                        const double *rtol, int32_t hermitian, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(atol), arg::optional(rtol), arg::flag(hermitian)};
+  return call_one(ctx, k_linalg_pinv, "linalg_pinv", v_, result);
+}
+gradus_status gradus_pinverse(gradus_context *ctx, const gradus_tensor *input, double rcond, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(rcond)};
+  return call_one(ctx, k_pinverse, "pinverse", v_, result);
+}
+gradus_status gradus_linalg_matrix_norm(gradus_context *ctx, const gradus_tensor *input, double ord, const int64_t *dim,
+                                        size_t dim_count, int32_t keepdim, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(ord), arg::list(dim, dim_count), arg::flag(keepdim), arg::dtype(dtype)};
+  return call_one(ctx, k_linalg_matrix_norm, "linalg_matrix_norm", v_, result);
+}
+gradus_status gradus_linalg_matrix_norm_named(gradus_context *ctx, const gradus_tensor *input, const char *ord,
+                                              size_t ord_length, const int64_t *dim, size_t dim_count, int32_t keepdim,
+                                              int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::text(ord, ord_length), arg::list(dim, dim_count), arg::flag(keepdim),
+                      arg::dtype(dtype)};
+  return call_one(ctx, k_linalg_matrix_norm_named, "linalg_matrix_norm_named", v_, result);
+}
+gradus_status gradus_linalg_norm(gradus_context *ctx, const gradus_tensor *input, const double *ord, const int64_t *dim,
+                                 size_t dim_count, int32_t keepdim, int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(ord), arg::list(dim, dim_count), arg::flag(keepdim),
+                      arg::dtype(dtype)};
+  return call_one(ctx, k_linalg_norm, "linalg_norm", v_, result);
+}
+gradus_status gradus_linalg_norm_named(gradus_context *ctx, const gradus_tensor *input, const char *ord,
+                                       size_t ord_length, const int64_t *dim, size_t dim_count, int32_t keepdim,
+                                       int32_t dtype, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::text(ord, ord_length), arg::list(dim, dim_count), arg::flag(keepdim),
+                      arg::dtype(dtype)};
+  return call_one(ctx, k_linalg_norm_named, "linalg_norm_named", v_, result);
+}
+gradus_status gradus_linalg_cond(gradus_context *ctx, const gradus_tensor *input, const double *p,
+                                 gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::optional(p)};
+  return call_one(ctx, k_linalg_cond, "linalg_cond", v_, result);
+}
+gradus_status gradus_linalg_cond_named(gradus_context *ctx, const gradus_tensor *input, const char *p, size_t p_length,
+                                       gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::text(p, p_length)};
+  return call_one(ctx, k_linalg_cond_named, "linalg_cond_named", v_, result);
+}
+gradus_status gradus_linalg_lstsq(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *b,
+                                  const double *rcond, const char *driver, size_t driver_length,
+                                  gradus_tensor **solution, gradus_tensor **residuals, gradus_tensor **rank,
+                                  gradus_tensor **singular_values) {
+  const Value v_[] = {arg::given(input), arg::given(b), arg::optional(rcond), arg::text(driver, driver_length)};
+  return call_some(ctx, k_linalg_lstsq, "linalg_lstsq", v_, {solution, residuals, rank, singular_values});
+}
+gradus_status gradus_linalg_matrix_power(gradus_context *ctx, const gradus_tensor *input, int64_t n,
+                                         gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(n)};
+  return call_one(ctx, k_linalg_matrix_power, "linalg_matrix_power", v_, result);
+}
+gradus_status gradus_linalg_matrix_exp(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_linalg_matrix_exp, "linalg_matrix_exp", v_, result);
+}
+gradus_status gradus_linalg_tensorinv(gradus_context *ctx, const gradus_tensor *input, int64_t ind,
+                                      gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), Value(ind)};
+  return call_one(ctx, k_linalg_tensorinv, "linalg_tensorinv", v_, result);
+}
+gradus_status gradus_linalg_tensorsolve(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *other,
+                                        const int64_t *dims, size_t dims_count, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input), arg::given(other), arg::list(dims, dims_count)};
+  return call_one(ctx, k_linalg_tensorsolve, "linalg_tensorsolve", v_, result);
 }
 gradus_status gradus_narrow_tensor(gradus_context *ctx, const gradus_tensor *input, int64_t dim,
                                    const gradus_tensor *start, int64_t length, gradus_tensor **result) {

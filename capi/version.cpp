@@ -1,6 +1,7 @@
 // Which library a program has loaded, and what of it lives.
 #include "base/memory.h"
 #include "capi/guard.h"
+#include "kernels/lapack.h"
 
 using namespace gradus;
 using namespace gradus::capi;
@@ -14,7 +15,7 @@ int32_t gradus_has_feature(const char* name, size_t length) {
   const std::string_view wanted(name, length);
   for (std::string_view feature : {"threads", "simd", "dlpack"})
     if (feature == wanted) return 1;
-  return 0;
+  return wanted == "lapack" && kernels::has_lapack();
 }
 
 const char* gradus_status_name(gradus_status status) {

@@ -26,7 +26,10 @@ void compare(const Tensors& got, const std::vector<oracle::Array>& want, Dtype c
 }
 
 // Reasons why an op's values are not compared.
-const Exceptions kNoValue = {};
+const Exceptions kNoValue = {
+    {"_linalg_svd", "signs of singular vectors are arbitrary: linalg_test.cpp"},
+    {"_linalg_eigh", "signs of eigenvectors are arbitrary: linalg_test.cpp"},
+};
 
 TEST_F(Suite, Value) {
   std::vector<std::string> missing;
@@ -53,7 +56,12 @@ TEST_F(Suite, RandomOpsFollowTheSeed) {
 }
 
 // Factors by which the tolerance grows for ops that compute in several rounded steps or by long sums.
-const std::map<std::string, double> kSteps = {};
+const std::map<std::string, double> kSteps = {{"pinverse", 8}};
+double steps_of(const std::string& op) {
+  if (op.starts_with("linalg_") || op.starts_with("_linalg_")) return 8;      // solvers, whose rounding is LAPACK's
+  const auto at = kSteps.find(op);
+  return at == kSteps.end() ? 1 : at->second;
+}
 
 TEST_F(Suite, FloatingDtypes) {
   for (Dtype to : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
@@ -64,16 +72,15 @@ TEST_F(Suite, FloatingDtypes) {
       try {
         got = a.run();
       } catch (const Error& e) {
-        if (!is_refusal(e) || to == Dtype::f32) r.fail("threw \"{}\"", e.what());
+        if (!is_refusal(e) || (to == Dtype::f32 && !lacks_lapack(e))) r.fail("threw \"{}\"", e.what());
         return;
       }
       const Tensors before = f64.run();
       for (size_t k = 0; k < got.size() && k < before.size(); ++k)
         if (is_floating(before[k].dtype()) != is_floating(got[k].dtype())) r.fail("result {} is {}", k, gradus::name(got[k].dtype()));
-      const auto steps = kSteps.find(name(a.op));
       if (a.op.random) return;
       if (oracle::find(name(a.op)))
-        if (const auto want = expected(a)) compare(got, *want, to, steps == kSteps.end() ? 1 : steps->second, r);
+        if (const auto want = expected(a)) compare(got, *want, to, steps_of(name(a.op)), r);
     });
   }
 }
@@ -114,7 +121,8 @@ Tensors reference(const Attempt& a) {
 
 // Sums are taken in the order of memory, so other layouts round otherwise.
 const std::set<std::string> kInOrderOfMemory = {"sum", "nansum", "mean", "nanmean", "prod", "var", "std", "var_mean", "std_mean", "logsumexp", "norm", "linalg_vector_norm",
-                                                "einsum", "tensordot", "convolution_backward", "sum_to_size", "dist", "cov", "corrcoef"};
+                                                "einsum", "tensordot", "convolution_backward", "sum_to_size", "dist", "cov", "corrcoef",
+                                                "linalg_norm", "linalg_norm_named", "linalg_matrix_norm_named", "linalg_cond_named"};
 
 void same_from_other_memory(const Attempt& a, Report& r) {
   Tensors want, got;

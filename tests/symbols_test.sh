@@ -69,7 +69,7 @@ echo "$segments" | grep -q GNU_RELRO || say "no RELRO segment"
 echo "$segments" | grep 'GNU_STACK' | grep -q 'RW ' || say "no GNU_STACK, or an executable one"
 for name in $(echo "$dynamic" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'); do
   case $name in
-    libc.so.*|libm.so.*|libgcc_s.so.*|libstdc++.so.*|ld-linux*|libhwy.so.*|libopenblas.so.*|liblapacke.so.*|libz.so.*) ;;
+    libc.so.*|libm.so.*|libgcc_s.so.*|libstdc++.so.*|ld-linux*|libhwy.so.*|libz.so.*) ;;
     *) say "needs $name" ;;
   esac
 done

@@ -132,7 +132,10 @@ typedef gradus_status (*gradus_hook_fn)(void *user, gradus_context *ctx, gradus_
 GRADUS_API uint32_t    gradus_version(void);                                                 /* since:1 */
 GRADUS_API uint32_t    gradus_api_level(void);                                               /* since:1 */
 GRADUS_API const char *gradus_version_string(void);                                          /* since:1 */
-/* 1 if the library was built with a feature ("threads", "simd", "dlpack"), else 0. */
+/*
+ * 1 if the library has a feature ("threads", "simd", "dlpack"), else 0. "lapack" opens the system's LAPACK, as the first operation that
+ * needs it does: without one those operations fail with GRADUS_E_UNSUPPORTED.
+ */
 GRADUS_API int32_t     gradus_has_feature(const char *name, size_t length);                  /* since:1 */
 /* "GRADUS_E_SHAPE" [static]; the category's name for an unknown detail, "unknown" beyond that. */
 GRADUS_API const char *gradus_status_name(gradus_status status);                             /* since:1 */

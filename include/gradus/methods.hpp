@@ -3085,6 +3085,169 @@ template <class T> class Methods {
     static const detail::Op op_("channel_shuffle");
     return detail::one<T>(op_, {self(), groups});
   }
+  // Another name of linalg_inv.
+  T inverse() const {
+    static const detail::Op op_("inverse");
+    return detail::one<T>(op_, {self()});
+  }
+  // linalg_solve with triangular matrices, of which the other triangle, and with unitriangular the diagonal, is not read.
+  T linalg_solve_triangular(const T& B, bool upper, bool left = true, bool unitriangular = false) const {
+    static const detail::Op op_("linalg_solve_triangular");
+    return detail::one<T>(op_, {self(), B, upper, left, unitriangular});
+  }
+  // X of A X = self, or of A^T X = self, for triangular A, and a copy of A.
+  std::tuple<T, T> triangular_solve(const T& A, bool upper = true, bool transpose = false,
+                                    bool unitriangular = false) const {
+    static const detail::Op op_("triangular_solve");
+    return detail::some<T, 2>(op_, {self(), A, upper, transpose, unitriangular});
+  }
+  // linalg_lu_solve of self.
+  T lu_solve(const T& LU_data, const T& LU_pivots) const {
+    static const detail::Op op_("lu_solve");
+    return detail::one<T>(op_, {self(), LU_data, LU_pivots});
+  }
+  // Another name of linalg_det.
+  T det() const {
+    static const detail::Op op_("det");
+    return detail::one<T>(op_, {self()});
+  }
+  // Another name of linalg_slogdet.
+  std::tuple<T, T> slogdet() const {
+    static const detail::Op op_("slogdet");
+    return detail::some<T, 2>(op_, {self()});
+  }
+  // The logarithms of determinants, NaN of negative ones.
+  T logdet() const {
+    static const detail::Op op_("logdet");
+    return detail::one<T>(op_, {self()});
+  }
+  // The lower factor of self = L L^T, or the upper one of self = U^T U, from that triangle of symmetric positive-definite ...
+  std::tuple<T, T> linalg_cholesky_ex(bool upper = false, bool check_errors = false) const {
+    static const detail::Op op_("linalg_cholesky_ex");
+    return detail::some<T, 2>(op_, {self(), upper, check_errors});
+  }
+  // linalg_cholesky_ex; an error where a matrix is not positive-definite.
+  T linalg_cholesky(bool upper = false) const {
+    static const detail::Op op_("linalg_cholesky");
+    return detail::one<T>(op_, {self(), upper});
+  }
+  // Another name of linalg_cholesky.
+  T cholesky(bool upper = false) const {
+    static const detail::Op op_("cholesky");
+    return detail::one<T>(op_, {self(), upper});
+  }
+  // X of A X = self, where input2 is the factor that linalg_cholesky makes of A.
+  T cholesky_solve(const T& input2, bool upper = false) const {
+    static const detail::Op op_("cholesky_solve");
+    return detail::one<T>(op_, {self(), input2, upper});
+  }
+  // The inverse of the matrix whose factor, made by linalg_cholesky, is self.
+  T cholesky_inverse(bool upper = false) const {
+    static const detail::Op op_("cholesky_inverse");
+    return detail::one<T>(op_, {self(), upper});
+  }
+  // linalg_qr; some=False makes Q square.
+  std::tuple<T, T> qr(bool some = true) const {
+    static const detail::Op op_("qr");
+    return detail::some<T, 2>(op_, {self(), some});
+  }
+  // The QR decomposition as LAPACK keeps it: R, below it the vectors of the reflections that Q is the product of, and their ...
+  std::tuple<T, T> geqrf() const {
+    static const detail::Op op_("geqrf");
+    return detail::some<T, 2>(op_, {self()});
+  }
+  // Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or its transpose.
+  T ormqr(const T& input2, const T& input3, bool left = true, bool transpose = false) const {
+    static const detail::Op op_("ormqr");
+    return detail::one<T>(op_, {self(), input2, input3, left, transpose});
+  }
+  // linalg_svd, with V for Vh; some=False makes U and V square, and without compute_uv they are zeros.
+  std::tuple<T, T, T> svd(bool some = true, bool compute_uv = true) const {
+    static const detail::Op op_("svd");
+    return detail::some<T, 3>(op_, {self(), some, compute_uv});
+  }
+  // The eigenvalues of symmetric matrices, ascending, and orthonormal eigenvectors as columns, from the lower triangle or with ...
+  std::tuple<T, T> linalg_eigh(std::string_view UPLO = "L") const {
+    static const detail::Op op_("linalg_eigh");
+    return detail::some<T, 2>(op_, {self(), UPLO});
+  }
+  // The eigenvalues of symmetric matrices, ascending; see linalg_eigh.
+  T linalg_eigvalsh(std::string_view UPLO = "L") const {
+    static const detail::Op op_("linalg_eigvalsh");
+    return detail::one<T>(op_, {self(), UPLO});
+  }
+  // How many singular values, or with hermitian sizes of eigenvalues, are above atol and rtol times the largest; rtol is the ...
+  T linalg_matrix_rank(const Operand& atol = {}, const Operand& rtol = {}, bool hermitian = false) const {
+    static const detail::Op op_("linalg_matrix_rank");
+    return detail::one<T>(op_, {self(), atol, rtol, hermitian});
+  }
+  // The pseudo-inverses of matrices, in which singular values count as 0 as in linalg_matrix_rank. The gradient is that at a ...
+  T linalg_pinv(const Operand& atol = {}, const Operand& rtol = {}, bool hermitian = false) const {
+    static const detail::Op op_("linalg_pinv");
+    return detail::one<T>(op_, {self(), atol, rtol, hermitian});
+  }
+  // linalg_pinv with rtol=rcond.
+  T pinverse(double rcond = 1e-15) const {
+    static const detail::Op op_("pinverse");
+    return detail::one<T>(op_, {self(), rcond});
+  }
+  // Norms of the matrices in two dims: for 1 and inf the largest sum of |x| in a column or a row, for 2 the largest singular ...
+  T linalg_matrix_norm(Scalar ord, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("linalg_matrix_norm");
+    return detail::one<T>(op_, {self(), ord, dim, keepdim, dtype});
+  }
+  // Norms of the matrices in two dims: the root of the sum of squares for 'fro', the sum of the singular values for 'nuc'.
+  T linalg_matrix_norm_named(std::string_view ord = "fro", const IntList& dim = {}, bool keepdim = false,
+                             Dtype dtype = {}) const {
+    static const detail::Op op_("linalg_matrix_norm_named");
+    return detail::one<T>(op_, {self(), ord, dim, keepdim, dtype});
+  }
+  // linalg_matrix_norm where there is an order and two dims, else linalg_vector_norm.
+  T linalg_norm(std::optional<Scalar> ord = {}, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("linalg_norm");
+    return detail::one<T>(op_, {self(), ord, dim, keepdim, dtype});
+  }
+  // linalg_matrix_norm_named, of a matrix or of those in two dims.
+  T linalg_norm_named(std::string_view ord, const IntList& dim = {}, bool keepdim = false, Dtype dtype = {}) const {
+    static const detail::Op op_("linalg_norm_named");
+    return detail::one<T>(op_, {self(), ord, dim, keepdim, dtype});
+  }
+  // The norm of order p of a matrix times that of its inverse, inf of a singular one; for 2, -2 and none the ratio of extreme ...
+  T linalg_cond(std::optional<Scalar> p = {}) const {
+    static const detail::Op op_("linalg_cond");
+    return detail::one<T>(op_, {self(), p});
+  }
+  // linalg_cond with the norm 'fro' or 'nuc'.
+  T linalg_cond_named(std::string_view p) const {
+    static const detail::Op op_("linalg_cond_named");
+    return detail::one<T>(op_, {self(), p});
+  }
+  // X that makes the norm of self X - b least, the smallest of them where there are many; the squares of what is left, where ...
+  std::tuple<T, T, T, T> linalg_lstsq(const T& b, std::optional<double> rcond = {},
+                                      std::optional<std::string_view> driver = {}) const {
+    static const detail::Op op_("linalg_lstsq");
+    return detail::some<T, 4>(op_, {self(), b, rcond, driver});
+  }
+  // self n times as a product, or for a negative n its inverse -n times.
+  T linalg_matrix_power(int64_t n) const {
+    static const detail::Op op_("linalg_matrix_power");
+    return detail::one<T>(op_, {self(), n});
+  }
+  // The exponentials of matrices: the sum of their powers n divided by n!.
+  T linalg_matrix_exp() const {
+    static const detail::Op op_("linalg_matrix_exp");
+    return detail::one<T>(op_, {self()});
+  }
+  // The inverse of the matrix whose rows are the first ind dimensions and whose columns are the others.
+  T linalg_tensorinv(int64_t ind = 2) const {
+    static const detail::Op op_("linalg_tensorinv");
+    return detail::one<T>(op_, {self(), ind});
+  }
+  // X whose tensordot with self, the dimensions in dims moved last, is other.
+  T linalg_tensorsolve(const T& other, const IntList& dims = {}) const {
+    static const detail::Op op_("linalg_tensorsolve");
+    return detail::one<T>(op_, {self(), other, dims});
+  }
   // narrow from an index in a tensor of no dimensions.
   T narrow_tensor(int64_t dim, const T& start, int64_t length) const {
     static const detail::Op op_("narrow_tensor");

@@ -6020,6 +6020,428 @@ GRADUS_API gradus_status gradus_channel_shuffle(gradus_context *ctx, const gradu
                                                 gradus_tensor **result);
 
 /*
+ * The inverses of matrices, and 0 for each, or which pivot is 0: that inverse is then meaningless, and with
+ * check_errors an error.
+ *   linalg_inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_inv_ex(gradus_context *ctx, const gradus_tensor *A, int32_t check_errors,
+                                              gradus_tensor **inverse, gradus_tensor **info);
+
+/*
+ * The inverses of matrices; an error for a singular one. linalg_solve is faster and more accurate than a product with
+ * it.
+ *   linalg_inv(Tensor A) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_inv(gradus_context *ctx, const gradus_tensor *A, gradus_tensor **result);
+
+/*
+ * Another name of linalg_inv.
+ *   inverse(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_inverse(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * linalg_solve, and for each matrix 0 or which pivot is 0: that result is then meaningless, and with check_errors an
+ * error.
+ *   linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_solve_ex(gradus_context *ctx, const gradus_tensor *A, const gradus_tensor *B,
+                                                int32_t left, int32_t check_errors, gradus_tensor **result,
+                                                gradus_tensor **info);
+
+/*
+ * X of A X = B, or of X A = B with left=False, for matrices A that are not singular; batches broadcast. B may be one
+ * vector, or one for each A.
+ *   linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_solve(gradus_context *ctx, const gradus_tensor *A, const gradus_tensor *B,
+                                             int32_t left, gradus_tensor **result);
+
+/*
+ * linalg_solve with triangular matrices, of which the other triangle, and with unitriangular the diagonal, is not
+ * read.
+ *   linalg_solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_solve_triangular(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *B, int32_t upper, int32_t left,
+                                                int32_t unitriangular, gradus_tensor **result);
+
+/*
+ * X of A X = self, or of A^T X = self, for triangular A, and a copy of A.
+ *   triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) -> (Tensor solution, Tensor cloned_coefficient)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_triangular_solve(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *A, int32_t upper, int32_t transpose,
+                                                int32_t unitriangular, gradus_tensor **solution,
+                                                gradus_tensor **cloned_coefficient);
+
+/*
+ * The factors of A = P L U in one matrix: U, and below its diagonal L, whose diagonal is 1. Pivot i says which row
+ * was exchanged with row i, counted from 1; info is 0, or which pivot is 0.
+ *   linalg_lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_lu_factor_ex(gradus_context *ctx, const gradus_tensor *A, int32_t pivot,
+                                                int32_t check_errors, gradus_tensor **LU, gradus_tensor **pivots,
+                                                gradus_tensor **info);
+
+/*
+ * linalg_lu_factor_ex; an error where a pivot is 0.
+ *   linalg_lu_factor(Tensor A, *, bool pivot=True) -> (Tensor LU, Tensor pivots)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_lu_factor(gradus_context *ctx, const gradus_tensor *A, int32_t pivot,
+                                                gradus_tensor **LU, gradus_tensor **pivots);
+
+/*
+ * P, L and U of what linalg_lu_factor made; what is not asked for is empty.
+ *   lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True) -> (Tensor P, Tensor L, Tensor U)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lu_unpack(gradus_context *ctx, const gradus_tensor *LU_data,
+                                          const gradus_tensor *LU_pivots, int32_t unpack_data, int32_t unpack_pivots,
+                                          gradus_tensor **P, gradus_tensor **L, gradus_tensor **U);
+
+/*
+ * A = P L U with a permutation P, a lower L whose diagonal is 1, and an upper U.
+ *   linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_lu(gradus_context *ctx, const gradus_tensor *A, int32_t pivot, gradus_tensor **P,
+                                          gradus_tensor **L, gradus_tensor **U);
+
+/*
+ * X of A X = B, or of X A = B with left=False, from the factors of A, of which adjoint takes the transpose.
+ *   linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_lu_solve(gradus_context *ctx, const gradus_tensor *LU,
+                                                const gradus_tensor *pivots, const gradus_tensor *B, int32_t left,
+                                                int32_t adjoint, gradus_tensor **result);
+
+/*
+ * linalg_lu_solve of self.
+ *   lu_solve(Tensor self, Tensor LU_data, Tensor LU_pivots) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_lu_solve(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *LU_data,
+                                         const gradus_tensor *LU_pivots, gradus_tensor **result);
+
+/*
+ * The determinants of matrices. The gradient of a singular one is its matrix of cofactors.
+ *   linalg_det(Tensor A) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_det(gradus_context *ctx, const gradus_tensor *A, gradus_tensor **result);
+
+/*
+ * Another name of linalg_det.
+ *   det(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_det(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The signs of determinants, and the logarithms of their absolute values: 0 and -inf of a singular matrix, where
+ * there is no gradient.
+ *   linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_slogdet(gradus_context *ctx, const gradus_tensor *A, gradus_tensor **sign,
+                                               gradus_tensor **logabsdet);
+
+/*
+ * Another name of linalg_slogdet.
+ *   slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_slogdet(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **sign,
+                                        gradus_tensor **logabsdet);
+
+/*
+ * The logarithms of determinants, NaN of negative ones.
+ *   logdet(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_logdet(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The lower factor of self = L L^T, or the upper one of self = U^T U, from that triangle of symmetric
+ * positive-definite matrices; info is 0, or the order of the leading minor that is not positive. The gradient is
+ * symmetric.
+ *   linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_cholesky_ex(gradus_context *ctx, const gradus_tensor *input, int32_t upper,
+                                                int32_t check_errors, gradus_tensor **L, gradus_tensor **info);
+
+/*
+ * linalg_cholesky_ex; an error where a matrix is not positive-definite.
+ *   linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_cholesky(gradus_context *ctx, const gradus_tensor *input, int32_t upper,
+                                                gradus_tensor **result);
+
+/*
+ * Another name of linalg_cholesky.
+ *   cholesky(Tensor self, bool upper=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cholesky(gradus_context *ctx, const gradus_tensor *input, int32_t upper,
+                                         gradus_tensor **result);
+
+/*
+ * X of A X = self, where input2 is the factor that linalg_cholesky makes of A.
+ *   cholesky_solve(Tensor self, Tensor input2, bool upper=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cholesky_solve(gradus_context *ctx, const gradus_tensor *input,
+                                               const gradus_tensor *input2, int32_t upper, gradus_tensor **result);
+
+/*
+ * The inverse of the matrix whose factor, made by linalg_cholesky, is self.
+ *   cholesky_inverse(Tensor self, bool upper=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_cholesky_inverse(gradus_context *ctx, const gradus_tensor *input, int32_t upper,
+                                                gradus_tensor **result);
+
+/*
+ * A = Q R with orthonormal columns in Q and an upper R: as many as the smaller side has; with 'complete' a square Q;
+ * with 'r' an empty Q. There is a gradient where the first columns of A are independent, Q is there, and is no wider
+ * than A.
+ *   linalg_qr(Tensor A, str mode='reduced') -> (Tensor Q, Tensor R)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_qr(gradus_context *ctx, const gradus_tensor *A, const char *mode,
+                                          size_t mode_length, gradus_tensor **Q, gradus_tensor **R);
+
+/*
+ * linalg_qr; some=False makes Q square.
+ *   qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_qr(gradus_context *ctx, const gradus_tensor *input, int32_t some, gradus_tensor **Q,
+                                   gradus_tensor **R);
+
+/*
+ * The QR decomposition as LAPACK keeps it: R, below it the vectors of the reflections that Q is the product of, and
+ * their factors. No gradient.
+ *   geqrf(Tensor self) -> (Tensor a, Tensor tau)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_geqrf(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **a,
+                                      gradus_tensor **tau);
+
+/*
+ * The first columns of the product of the reflections that geqrf makes.
+ *   linalg_householder_product(Tensor input, Tensor tau) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_householder_product(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *tau, gradus_tensor **result);
+
+/*
+ * Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or its transpose.
+ *   ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_ormqr(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *input2,
+                                      const gradus_tensor *input3, int32_t left, int32_t transpose,
+                                      gradus_tensor **result);
+
+/*
+ * A = U diag(S) Vh with orthonormal columns in U, orthonormal rows in Vh, and S descending; full_matrices makes U and
+ * Vh square. Signs are arbitrary: a function of U and Vh has a gradient where it does not depend on them and the
+ * singular values differ; where they are equal it is NaN.
+ *   linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_svd(gradus_context *ctx, const gradus_tensor *A, int32_t full_matrices,
+                                           const char *driver, size_t driver_length, gradus_tensor **U,
+                                           gradus_tensor **S, gradus_tensor **Vh);
+
+/*
+ * linalg_svd, with V for Vh; some=False makes U and V square, and without compute_uv they are zeros.
+ *   svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_svd(gradus_context *ctx, const gradus_tensor *input, int32_t some, int32_t compute_uv,
+                                    gradus_tensor **U, gradus_tensor **S, gradus_tensor **V);
+
+/*
+ * The singular values of matrices, descending.
+ *   linalg_svdvals(Tensor A, *, str? driver=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_svdvals(gradus_context *ctx, const gradus_tensor *A, const char *driver,
+                                               size_t driver_length, gradus_tensor **result);
+
+/*
+ * The eigenvalues of symmetric matrices, ascending, and orthonormal eigenvectors as columns, from the lower triangle
+ * or with UPLO='U' the upper one. Signs are arbitrary: a function of the vectors has a gradient where it does not
+ * depend on them and the eigenvalues differ; else it is NaN.
+ *   linalg_eigh(Tensor self, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_eigh(gradus_context *ctx, const gradus_tensor *input, const char *UPLO,
+                                            size_t UPLO_length, gradus_tensor **eigenvalues,
+                                            gradus_tensor **eigenvectors);
+
+/*
+ * The eigenvalues of symmetric matrices, ascending; see linalg_eigh.
+ *   linalg_eigvalsh(Tensor self, str UPLO='L') -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_eigvalsh(gradus_context *ctx, const gradus_tensor *input, const char *UPLO,
+                                                size_t UPLO_length, gradus_tensor **result);
+
+/*
+ * How many singular values, or with hermitian sizes of eigenvalues, are above atol and rtol times the largest; rtol
+ * is the precision of the dtype times the larger side where neither is given.
+ *   linalg_matrix_rank(Tensor self, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_matrix_rank(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *atol, const gradus_tensor *rtol, int32_t hermitian,
+                                                gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_linalg_matrix_rank_scalar(gradus_context *ctx, const gradus_tensor *input,
+                                                const double *atol, const double *rtol, int32_t hermitian,
+                                                gradus_tensor **result);
+
+/*
+ * The pseudo-inverses of matrices, in which singular values count as 0 as in linalg_matrix_rank. The gradient is that
+ * at a constant rank.
+ *   linalg_pinv(Tensor self, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_pinv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *atol,
+                                            const gradus_tensor *rtol, int32_t hermitian, gradus_tensor **result);
+
+/* The same with a number. since:1 */
+GRADUS_API gradus_status gradus_linalg_pinv_scalar(gradus_context *ctx, const gradus_tensor *input, const double *atol,
+                                                const double *rtol, int32_t hermitian, gradus_tensor **result);
+
+/*
+ * linalg_pinv with rtol=rcond.
+ *   pinverse(Tensor self, float rcond=1e-15) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_pinverse(gradus_context *ctx, const gradus_tensor *input, double rcond,
+                                         gradus_tensor **result);
+
+/*
+ * Norms of the matrices in two dims: for 1 and inf the largest sum of |x| in a column or a row, for 2 the largest
+ * singular value; negative orders take the smallest.
+ *   linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_matrix_norm(gradus_context *ctx, const gradus_tensor *input, double ord,
+                                                const int64_t *dim, size_t dim_count, int32_t keepdim, int32_t dtype,
+                                                gradus_tensor **result);
+
+/*
+ * Norms of the matrices in two dims: the root of the sum of squares for 'fro', the sum of the singular values for
+ * 'nuc'.
+ *   linalg_matrix_norm_named(Tensor self, str ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_matrix_norm_named(gradus_context *ctx, const gradus_tensor *input,
+                                                const char *ord, size_t ord_length, const int64_t *dim,
+                                                size_t dim_count, int32_t keepdim, int32_t dtype,
+                                                gradus_tensor **result);
+
+/*
+ * linalg_matrix_norm where there is an order and two dims, else linalg_vector_norm.
+ *   linalg_norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_norm(gradus_context *ctx, const gradus_tensor *input, const double *ord,
+                                            const int64_t *dim, size_t dim_count, int32_t keepdim, int32_t dtype,
+                                            gradus_tensor **result);
+
+/*
+ * linalg_matrix_norm_named, of a matrix or of those in two dims.
+ *   linalg_norm_named(Tensor self, str ord, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_norm_named(gradus_context *ctx, const gradus_tensor *input, const char *ord,
+                                                size_t ord_length, const int64_t *dim, size_t dim_count,
+                                                int32_t keepdim, int32_t dtype, gradus_tensor **result);
+
+/*
+ * The norm of order p of a matrix times that of its inverse, inf of a singular one; for 2, -2 and none the ratio of
+ * extreme singular values.
+ *   linalg_cond(Tensor self, Scalar? p=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_cond(gradus_context *ctx, const gradus_tensor *input, const double *p,
+                                            gradus_tensor **result);
+
+/*
+ * linalg_cond with the norm 'fro' or 'nuc'.
+ *   linalg_cond_named(Tensor self, str p) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_cond_named(gradus_context *ctx, const gradus_tensor *input, const char *p,
+                                                size_t p_length, gradus_tensor **result);
+
+/*
+ * X that makes the norm of self X - b least, the smallest of them where there are many; the squares of what is left,
+ * where there are more rows than columns, full rank and another driver than 'gelsy'; the rank by rcond, but for the
+ * driver 'gels', which wants full rank; singular values for 'gelsd' and 'gelss'. The default is 'gelsy'.
+ *   linalg_lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_lstsq(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *b,
+                                             const double *rcond, const char *driver, size_t driver_length,
+                                             gradus_tensor **solution, gradus_tensor **residuals, gradus_tensor **rank,
+                                             gradus_tensor **singular_values);
+
+/*
+ * self n times as a product, or for a negative n its inverse -n times.
+ *   linalg_matrix_power(Tensor self, int n) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_matrix_power(gradus_context *ctx, const gradus_tensor *input, int64_t n,
+                                                gradus_tensor **result);
+
+/*
+ * The exponentials of matrices: the sum of their powers n divided by n!.
+ *   linalg_matrix_exp(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_matrix_exp(gradus_context *ctx, const gradus_tensor *input,
+                                                gradus_tensor **result);
+
+/*
+ * The inverse of the matrix whose rows are the first ind dimensions and whose columns are the others.
+ *   linalg_tensorinv(Tensor self, int ind=2) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_tensorinv(gradus_context *ctx, const gradus_tensor *input, int64_t ind,
+                                                gradus_tensor **result);
+
+/*
+ * X whose tensordot with self, the dimensions in dims moved last, is other.
+ *   linalg_tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_tensorsolve(gradus_context *ctx, const gradus_tensor *input,
+                                                const gradus_tensor *other, const int64_t *dims, size_t dims_count,
+                                                gradus_tensor **result);
+
+/*
  * narrow from an index in a tensor of no dimensions.
  *   narrow_tensor(Tensor(a) self, int dim, Tensor start, int length) -> Tensor(a)
  * since:1

@@ -4342,6 +4342,305 @@ inline Tensor channel_shuffle(const Tensor& input, int64_t groups) {
   return detail::one<Tensor>(op_, {input, groups});
 }
 
+// The inverses of matrices, and 0 for each, or which pivot is 0: that inverse is then meaningless, and with check_errors an ...
+inline std::tuple<Tensor, Tensor> linalg_inv_ex(const Tensor& A, bool check_errors = false) {
+  static const detail::Op op_("linalg_inv_ex");
+  return detail::some<Tensor, 2>(op_, {A, check_errors});
+}
+
+// The inverses of matrices; an error for a singular one. linalg_solve is faster and more accurate than a product with it.
+inline Tensor linalg_inv(const Tensor& A) {
+  static const detail::Op op_("linalg_inv");
+  return detail::one<Tensor>(op_, {A});
+}
+
+// Another name of linalg_inv.
+inline Tensor inverse(const Tensor& input) {
+  static const detail::Op op_("inverse");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// linalg_solve, and for each matrix 0 or which pivot is 0: that result is then meaningless, and with check_errors an error.
+inline std::tuple<Tensor, Tensor> linalg_solve_ex(const Tensor& A, const Tensor& B, bool left = true,
+                                                bool check_errors = false) {
+  static const detail::Op op_("linalg_solve_ex");
+  return detail::some<Tensor, 2>(op_, {A, B, left, check_errors});
+}
+
+// X of A X = B, or of X A = B with left=False, for matrices A that are not singular; batches broadcast. B may be one vector, ...
+inline Tensor linalg_solve(const Tensor& A, const Tensor& B, bool left = true) {
+  static const detail::Op op_("linalg_solve");
+  return detail::one<Tensor>(op_, {A, B, left});
+}
+
+// linalg_solve with triangular matrices, of which the other triangle, and with unitriangular the diagonal, is not read.
+inline Tensor linalg_solve_triangular(const Tensor& input, const Tensor& B, bool upper, bool left = true,
+                                      bool unitriangular = false) {
+  static const detail::Op op_("linalg_solve_triangular");
+  return detail::one<Tensor>(op_, {input, B, upper, left, unitriangular});
+}
+
+// X of A X = self, or of A^T X = self, for triangular A, and a copy of A.
+inline std::tuple<Tensor, Tensor> triangular_solve(const Tensor& input, const Tensor& A, bool upper = true,
+                                                bool transpose = false, bool unitriangular = false) {
+  static const detail::Op op_("triangular_solve");
+  return detail::some<Tensor, 2>(op_, {input, A, upper, transpose, unitriangular});
+}
+
+// The factors of A = P L U in one matrix: U, and below its diagonal L, whose diagonal is 1. Pivot i says which row was ...
+inline std::tuple<Tensor, Tensor, Tensor> linalg_lu_factor_ex(const Tensor& A, bool pivot = true,
+                                                bool check_errors = false) {
+  static const detail::Op op_("linalg_lu_factor_ex");
+  return detail::some<Tensor, 3>(op_, {A, pivot, check_errors});
+}
+
+// linalg_lu_factor_ex; an error where a pivot is 0.
+inline std::tuple<Tensor, Tensor> linalg_lu_factor(const Tensor& A, bool pivot = true) {
+  static const detail::Op op_("linalg_lu_factor");
+  return detail::some<Tensor, 2>(op_, {A, pivot});
+}
+
+// P, L and U of what linalg_lu_factor made; what is not asked for is empty.
+inline std::tuple<Tensor, Tensor, Tensor> lu_unpack(const Tensor& LU_data, const Tensor& LU_pivots,
+                                                bool unpack_data = true, bool unpack_pivots = true) {
+  static const detail::Op op_("lu_unpack");
+  return detail::some<Tensor, 3>(op_, {LU_data, LU_pivots, unpack_data, unpack_pivots});
+}
+
+// A = P L U with a permutation P, a lower L whose diagonal is 1, and an upper U.
+inline std::tuple<Tensor, Tensor, Tensor> linalg_lu(const Tensor& A, bool pivot = true) {
+  static const detail::Op op_("linalg_lu");
+  return detail::some<Tensor, 3>(op_, {A, pivot});
+}
+
+// X of A X = B, or of X A = B with left=False, from the factors of A, of which adjoint takes the transpose.
+inline Tensor linalg_lu_solve(const Tensor& LU, const Tensor& pivots, const Tensor& B, bool left = true,
+                              bool adjoint = false) {
+  static const detail::Op op_("linalg_lu_solve");
+  return detail::one<Tensor>(op_, {LU, pivots, B, left, adjoint});
+}
+
+// linalg_lu_solve of self.
+inline Tensor lu_solve(const Tensor& input, const Tensor& LU_data, const Tensor& LU_pivots) {
+  static const detail::Op op_("lu_solve");
+  return detail::one<Tensor>(op_, {input, LU_data, LU_pivots});
+}
+
+// The determinants of matrices. The gradient of a singular one is its matrix of cofactors.
+inline Tensor linalg_det(const Tensor& A) {
+  static const detail::Op op_("linalg_det");
+  return detail::one<Tensor>(op_, {A});
+}
+
+// Another name of linalg_det.
+inline Tensor det(const Tensor& input) {
+  static const detail::Op op_("det");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The signs of determinants, and the logarithms of their absolute values: 0 and -inf of a singular matrix, where there is no ...
+inline std::tuple<Tensor, Tensor> linalg_slogdet(const Tensor& A) {
+  static const detail::Op op_("linalg_slogdet");
+  return detail::some<Tensor, 2>(op_, {A});
+}
+
+// Another name of linalg_slogdet.
+inline std::tuple<Tensor, Tensor> slogdet(const Tensor& input) {
+  static const detail::Op op_("slogdet");
+  return detail::some<Tensor, 2>(op_, {input});
+}
+
+// The logarithms of determinants, NaN of negative ones.
+inline Tensor logdet(const Tensor& input) {
+  static const detail::Op op_("logdet");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The lower factor of self = L L^T, or the upper one of self = U^T U, from that triangle of symmetric positive-definite ...
+inline std::tuple<Tensor, Tensor> linalg_cholesky_ex(const Tensor& input, bool upper = false,
+                                                bool check_errors = false) {
+  static const detail::Op op_("linalg_cholesky_ex");
+  return detail::some<Tensor, 2>(op_, {input, upper, check_errors});
+}
+
+// linalg_cholesky_ex; an error where a matrix is not positive-definite.
+inline Tensor linalg_cholesky(const Tensor& input, bool upper = false) {
+  static const detail::Op op_("linalg_cholesky");
+  return detail::one<Tensor>(op_, {input, upper});
+}
+
+// Another name of linalg_cholesky.
+inline Tensor cholesky(const Tensor& input, bool upper = false) {
+  static const detail::Op op_("cholesky");
+  return detail::one<Tensor>(op_, {input, upper});
+}
+
+// X of A X = self, where input2 is the factor that linalg_cholesky makes of A.
+inline Tensor cholesky_solve(const Tensor& input, const Tensor& input2, bool upper = false) {
+  static const detail::Op op_("cholesky_solve");
+  return detail::one<Tensor>(op_, {input, input2, upper});
+}
+
+// The inverse of the matrix whose factor, made by linalg_cholesky, is self.
+inline Tensor cholesky_inverse(const Tensor& input, bool upper = false) {
+  static const detail::Op op_("cholesky_inverse");
+  return detail::one<Tensor>(op_, {input, upper});
+}
+
+// A = Q R with orthonormal columns in Q and an upper R: as many as the smaller side has; with 'complete' a square Q; with 'r' ...
+inline std::tuple<Tensor, Tensor> linalg_qr(const Tensor& A, std::string_view mode = "reduced") {
+  static const detail::Op op_("linalg_qr");
+  return detail::some<Tensor, 2>(op_, {A, mode});
+}
+
+// linalg_qr; some=False makes Q square.
+inline std::tuple<Tensor, Tensor> qr(const Tensor& input, bool some = true) {
+  static const detail::Op op_("qr");
+  return detail::some<Tensor, 2>(op_, {input, some});
+}
+
+// The QR decomposition as LAPACK keeps it: R, below it the vectors of the reflections that Q is the product of, and their ...
+inline std::tuple<Tensor, Tensor> geqrf(const Tensor& input) {
+  static const detail::Op op_("geqrf");
+  return detail::some<Tensor, 2>(op_, {input});
+}
+
+// The first columns of the product of the reflections that geqrf makes.
+inline Tensor linalg_householder_product(const Tensor& input, const Tensor& tau) {
+  static const detail::Op op_("linalg_householder_product");
+  return detail::one<Tensor>(op_, {input, tau});
+}
+
+// Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or its transpose.
+inline Tensor ormqr(const Tensor& input, const Tensor& input2, const Tensor& input3, bool left = true,
+                    bool transpose = false) {
+  static const detail::Op op_("ormqr");
+  return detail::one<Tensor>(op_, {input, input2, input3, left, transpose});
+}
+
+// A = U diag(S) Vh with orthonormal columns in U, orthonormal rows in Vh, and S descending; full_matrices makes U and Vh ...
+inline std::tuple<Tensor, Tensor, Tensor> linalg_svd(const Tensor& A, bool full_matrices = true,
+                                                std::optional<std::string_view> driver = {}) {
+  static const detail::Op op_("linalg_svd");
+  return detail::some<Tensor, 3>(op_, {A, full_matrices, driver});
+}
+
+// linalg_svd, with V for Vh; some=False makes U and V square, and without compute_uv they are zeros.
+inline std::tuple<Tensor, Tensor, Tensor> svd(const Tensor& input, bool some = true, bool compute_uv = true) {
+  static const detail::Op op_("svd");
+  return detail::some<Tensor, 3>(op_, {input, some, compute_uv});
+}
+
+// The singular values of matrices, descending.
+inline Tensor linalg_svdvals(const Tensor& A, std::optional<std::string_view> driver = {}) {
+  static const detail::Op op_("linalg_svdvals");
+  return detail::one<Tensor>(op_, {A, driver});
+}
+
+// The eigenvalues of symmetric matrices, ascending, and orthonormal eigenvectors as columns, from the lower triangle or with ...
+inline std::tuple<Tensor, Tensor> linalg_eigh(const Tensor& input, std::string_view UPLO = "L") {
+  static const detail::Op op_("linalg_eigh");
+  return detail::some<Tensor, 2>(op_, {input, UPLO});
+}
+
+// The eigenvalues of symmetric matrices, ascending; see linalg_eigh.
+inline Tensor linalg_eigvalsh(const Tensor& input, std::string_view UPLO = "L") {
+  static const detail::Op op_("linalg_eigvalsh");
+  return detail::one<Tensor>(op_, {input, UPLO});
+}
+
+// How many singular values, or with hermitian sizes of eigenvalues, are above atol and rtol times the largest; rtol is the ...
+inline Tensor linalg_matrix_rank(const Tensor& input, const Operand& atol = {}, const Operand& rtol = {},
+                                 bool hermitian = false) {
+  static const detail::Op op_("linalg_matrix_rank");
+  return detail::one<Tensor>(op_, {input, atol, rtol, hermitian});
+}
+
+// The pseudo-inverses of matrices, in which singular values count as 0 as in linalg_matrix_rank. The gradient is that at a ...
+inline Tensor linalg_pinv(const Tensor& input, const Operand& atol = {}, const Operand& rtol = {},
+                          bool hermitian = false) {
+  static const detail::Op op_("linalg_pinv");
+  return detail::one<Tensor>(op_, {input, atol, rtol, hermitian});
+}
+
+// linalg_pinv with rtol=rcond.
+inline Tensor pinverse(const Tensor& input, double rcond = 1e-15) {
+  static const detail::Op op_("pinverse");
+  return detail::one<Tensor>(op_, {input, rcond});
+}
+
+// Norms of the matrices in two dims: for 1 and inf the largest sum of |x| in a column or a row, for 2 the largest singular ...
+inline Tensor linalg_matrix_norm(const Tensor& input, Scalar ord, const IntList& dim = {}, bool keepdim = false,
+                                 Dtype dtype = {}) {
+  static const detail::Op op_("linalg_matrix_norm");
+  return detail::one<Tensor>(op_, {input, ord, dim, keepdim, dtype});
+}
+
+// Norms of the matrices in two dims: the root of the sum of squares for 'fro', the sum of the singular values for 'nuc'.
+inline Tensor linalg_matrix_norm_named(const Tensor& input, std::string_view ord = "fro", const IntList& dim = {},
+                                       bool keepdim = false, Dtype dtype = {}) {
+  static const detail::Op op_("linalg_matrix_norm_named");
+  return detail::one<Tensor>(op_, {input, ord, dim, keepdim, dtype});
+}
+
+// linalg_matrix_norm where there is an order and two dims, else linalg_vector_norm.
+inline Tensor linalg_norm(const Tensor& input, std::optional<Scalar> ord = {}, const IntList& dim = {},
+                          bool keepdim = false, Dtype dtype = {}) {
+  static const detail::Op op_("linalg_norm");
+  return detail::one<Tensor>(op_, {input, ord, dim, keepdim, dtype});
+}
+
+// linalg_matrix_norm_named, of a matrix or of those in two dims.
+inline Tensor linalg_norm_named(const Tensor& input, std::string_view ord, const IntList& dim = {},
+                                bool keepdim = false, Dtype dtype = {}) {
+  static const detail::Op op_("linalg_norm_named");
+  return detail::one<Tensor>(op_, {input, ord, dim, keepdim, dtype});
+}
+
+// The norm of order p of a matrix times that of its inverse, inf of a singular one; for 2, -2 and none the ratio of extreme ...
+inline Tensor linalg_cond(const Tensor& input, std::optional<Scalar> p = {}) {
+  static const detail::Op op_("linalg_cond");
+  return detail::one<Tensor>(op_, {input, p});
+}
+
+// linalg_cond with the norm 'fro' or 'nuc'.
+inline Tensor linalg_cond_named(const Tensor& input, std::string_view p) {
+  static const detail::Op op_("linalg_cond_named");
+  return detail::one<Tensor>(op_, {input, p});
+}
+
+// X that makes the norm of self X - b least, the smallest of them where there are many; the squares of what is left, where ...
+inline std::tuple<Tensor, Tensor, Tensor, Tensor> linalg_lstsq(const Tensor& input, const Tensor& b,
+                                                std::optional<double> rcond = {},
+                                                std::optional<std::string_view> driver = {}) {
+  static const detail::Op op_("linalg_lstsq");
+  return detail::some<Tensor, 4>(op_, {input, b, rcond, driver});
+}
+
+// self n times as a product, or for a negative n its inverse -n times.
+inline Tensor linalg_matrix_power(const Tensor& input, int64_t n) {
+  static const detail::Op op_("linalg_matrix_power");
+  return detail::one<Tensor>(op_, {input, n});
+}
+
+// The exponentials of matrices: the sum of their powers n divided by n!.
+inline Tensor linalg_matrix_exp(const Tensor& input) {
+  static const detail::Op op_("linalg_matrix_exp");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The inverse of the matrix whose rows are the first ind dimensions and whose columns are the others.
+inline Tensor linalg_tensorinv(const Tensor& input, int64_t ind = 2) {
+  static const detail::Op op_("linalg_tensorinv");
+  return detail::one<Tensor>(op_, {input, ind});
+}
+
+// X whose tensordot with self, the dimensions in dims moved last, is other.
+inline Tensor linalg_tensorsolve(const Tensor& input, const Tensor& other, const IntList& dims = {}) {
+  static const detail::Op op_("linalg_tensorsolve");
+  return detail::one<Tensor>(op_, {input, other, dims});
+}
+
 // narrow from an index in a tensor of no dimensions.
 inline Tensor narrow_tensor(const Tensor& input, int64_t dim, const Tensor& start, int64_t length) {
   static const detail::Op op_("narrow_tensor");

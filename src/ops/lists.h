@@ -59,7 +59,14 @@ extern const OpList distance_ops;
 extern const OpList pad_ops;
 extern const OpList resample_ops;
 extern const OpList fold_ops;
-extern const OpList linalg_ops;
+extern const OpList solve_ops;
+extern const OpList lu_ops;
+extern const OpList cholesky_ops;
+extern const OpList reflection_ops;
+extern const OpList spectral_ops;
+extern const OpList matrix_norm_ops;
+extern const OpList least_squares_ops;
+extern const OpList matrix_power_ops;
 extern const OpList backward_ops;
 
 OpList view_copy_ops();                                       // made from the views'

@@ -339,6 +339,15 @@ inline Tensor scatter_reduce(const Tensor& self, int64_t dim, const Tensor& inde
 extern Op index_add_op, index_copy_op, index_fill_op;
 inline Tensor index_add(const Tensor& self, int64_t dim, const Tensor& index, const Tensor& source) { return call(index_add_op, {self, dim, index, source}); }
 
+// ---- linalg_*.cpp: factorizations, equations, and what follows from them (see matrices.h)
+extern Op linalg_inv_ex_op, linalg_inv_op, inverse_op, linalg_solve_data_op, linalg_solve_ex_op, linalg_solve_op, linalg_solve_triangular_op, triangular_solve_op,
+    lu_permutation_op, linalg_lu_factor_ex_op, linalg_lu_factor_op, lu_with_info_op, lu_unpack_op, linalg_lu_op, linalg_lu_solve_op, lu_solve_op, linalg_det_data_op,
+    linalg_det_op, det_op, linalg_slogdet_data_op, linalg_slogdet_op, slogdet_op, logdet_op, linalg_cholesky_ex_op, linalg_cholesky_op, cholesky_op,
+    cholesky_solve_op, cholesky_inverse_op, linalg_qr_op, qr_op, geqrf_op, linalg_householder_product_op, ormqr_op, linalg_svd_data_op, linalg_svd_op, svd_op,
+    linalg_svdvals_op, linalg_eigh_data_op, linalg_eigh_op, linalg_eigvalsh_op, linalg_matrix_rank_op, pinv_data_op, linalg_pinv_op, pinverse_op,
+    linalg_matrix_norm_op, linalg_matrix_norm_named_op, linalg_norm_op, linalg_norm_named_op, linalg_cond_op, linalg_cond_named_op, lstsq_data_op,
+    linalg_lstsq_op, linalg_matrix_power_op, linalg_matrix_exp_op, linalg_tensorinv_op, linalg_tensorsolve_op;
+
 // ---- random.cpp: random numbers
 extern Op rand_op, randn_op, rand_like_op, randn_like_op, randint_op, randint_below_op, randint_like_op, randperm_op, uniform_op, normal_op, exponential_op,
     log_normal_op, cauchy_op, geometric_op, random_op, bernoulli_op, normal_around_op, multinomial_op;

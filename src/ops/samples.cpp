@@ -42,6 +42,19 @@ Value Samples::values(std::initializer_list<int64_t> sizes, std::initializer_lis
   current_.tensors.push_back(filled({sizes.begin(), sizes.size()}, dtype, [&](int64_t i) { return v.begin()[i]; }));
   return Value(current_.tensors.back());
 }
+Value Samples::regular(std::initializer_list<int64_t> sizes, bool symmetric) {
+  const Value v = rand(sizes, -0.4, 0.4);
+  const TensorImpl* t = v.t;
+  const int64_t rows = t->sizes()[t->ndim - 2u], cols = t->sizes()[t->ndim - 1u];
+  double* x = reinterpret_cast<double*>(t->data());
+  for (int64_t b = 0; rows * cols > 0 && b < t->numel / (rows * cols); ++b, x += rows * cols)
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < cols; ++j) {
+        if (i == j) x[i * cols + j] += 2 + 1.5 * static_cast<double>(i);
+        if (symmetric && i > j) x[i * cols + j] = x[j * cols + i];
+      }
+  return v;
+}
 Value Samples::list(std::initializer_list<int64_t> v) {
   current_.integers.emplace_back(v);
   return Value(SizesRef(current_.integers.back()));

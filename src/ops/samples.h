@@ -30,6 +30,8 @@ class Samples {
   Value spread(std::initializer_list<int64_t> sizes);         // a quarter apart, in random order: order is far from changing
   Value integers(std::initializer_list<int64_t> sizes, int64_t low, int64_t high, Dtype dtype = Dtype::i64);   // high excluded
   Value values(std::initializer_list<int64_t> sizes, std::initializer_list<double> v, Dtype dtype = Dtype::f64);
+  // Matrices with singular values of 2, 3.5, 5 … and a little: far from singular, and from each other.
+  Value regular(std::initializer_list<int64_t> sizes, bool symmetric = false);
   Value list(std::initializer_list<int64_t> v);               // int[]
   Value tensors(std::initializer_list<Value> v);              // Tensor[]
   Value text(std::string s);

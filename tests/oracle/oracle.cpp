@@ -56,7 +56,8 @@ Array Arguments::from(const Tensor& t) {
 const Oracle* find(const std::string& op) {
   static const Oracles all = [] {
     Oracles joined;
-    for (Oracles (*table)() : {elementwise, reductions, views_and_indices, products, creation_and_losses, layers, convolutions, images, copies, statistics, special, counting})
+    for (Oracles (*table)() : {elementwise, reductions, views_and_indices, products, creation_and_losses, layers, convolutions, images, copies, statistics, special, counting,
+                               linear_algebra, spectra})
       joined.merge(table());
     return joined;
   }();

@@ -99,5 +99,7 @@ Oracles copies();
 Oracles statistics();
 Oracles special();
 Oracles counting();
+Oracles linear_algebra();
+Oracles spectra();
 
 }  // namespace gradus::oracle

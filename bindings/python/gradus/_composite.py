@@ -79,7 +79,8 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     """The vector norm over dim, over everything without one."""
     p = 2 if p is None or p == "fro" else p
     if isinstance(p, str):
-        raise NotImplementedError(f"norm: p={p!r} is not there")
+        result = call("linalg_norm", input, p, dim, keepdim, dtype=dtype)
+        return result if out is None else _ops.put_out("norm", out, result)
     dim = [] if dim is None else [dim] if isinstance(dim, int) else list(dim)
     result = call("norm", input, p, dim, keepdim, dtype=dtype)
     return result if out is None else _ops.put_out("norm", out, result)

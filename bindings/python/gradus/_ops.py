@@ -13,7 +13,7 @@ from ._encode import DEFAULT, ENCODERS, NONE, is_number  # noqa: F401
 from ._library import Handle, lib, registry_text, release
 
 _RESULTS = {n: C.c_uint64 * (3 * n) for n in (1, 2, 3, 4, 64)}               # of gradus_value, as words
-_SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x2": "other", "a": "self"}
+_SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x2": "other", "a": "self", "A": "self"}
 _DROPPED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
 _NO_ALPHA = {"add", "add_", "sub", "sub_"}                                   # their typed functions leave alpha at 1
 Tensor = None                                                              # the class, which _tensor sets

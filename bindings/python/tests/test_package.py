@@ -157,6 +157,16 @@ class Values(unittest.TestCase):
         self.assertEqual([torch.linalg.matrix_norm(a, o).item() for o in (1, -1, float("inf"), -float("inf"))], [6, 4, 7, 3])
         self.assertTrue(torch.allclose(torch.linalg.matrix_power(a, 5), a @ a @ a @ a @ a))
         self.assertEqual(torch.linalg.matrix_norm(torch.stack([a, a]), 1, keepdim=True).shape, (2, 1, 1))
+        self.assertEqual(torch.linalg.norm(a), torch.linalg.matrix_norm(a, "fro"))
+        try:
+            torch.linalg.inv(a)
+        except NotImplementedError:                            # no LAPACK
+            return
+        self.assertTrue(torch.allclose(torch.linalg.norm(a, "nuc"), torch.linalg.svdvals(a).sum()))
+        self.assertTrue(torch.allclose(torch.linalg.solve(a, a), torch.eye(2), atol=1e-6))
+        self.assertEqual(torch.linalg.slogdet(a).sign, 1)
+        with self.assertRaises(torch.linalg.LinAlgError):
+            torch.linalg.inv(torch.zeros(2, 2))
 
     def test_training(self):
         torch.manual_seed(0)
