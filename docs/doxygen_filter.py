@@ -85,7 +85,7 @@ class Filter:
     def code(self, line):
         """One line of code; a line of several declarations counts as several."""
         line = self.whole(line)
-        names = re.match(r"(\s*(?:inline constexpr )?\w+ )(\w+ = [^,;()]+(?:, \w+ = [^,;()]+)+);(.*)$", line)
+        names = re.match(r"(\s*(?:inline constexpr )?\w+ )(\w+(?: = [^,;()]+)?(?:, \w+(?: = [^,;()]+)?)+);(.*)$", line)
         inside = re.match(r"(template <> struct [^{]*\{) ([^{}]*;) (\};)$", line)
         if names and not self.started:
             for name in names[2].split(", "):

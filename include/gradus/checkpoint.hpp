@@ -13,6 +13,7 @@
 namespace gradus {
 inline namespace v1 {
 
+// How a checkpoint runs: what it keeps, and what its second run has to repeat.
 struct CheckpointOptions {
   bool preserve_rng_state = true;                             // the second run sees the random numbers of the first
   bool early_stop = true;                                     // the second run ends with the last value that is needed

@@ -32,6 +32,7 @@ enum {
   GRADUS_FORMAT_NPZ         = 3
 };
 
+/* How a file is opened. */
 typedef struct gradus_file_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_FILE_* */
@@ -60,6 +61,7 @@ GRADUS_API gradus_status gradus_file_open_memory(gradus_context *ctx, const void
                                                  const gradus_file_options *options /* [null ok] */,
                                                  gradus_file **result);                      /* since:1 */
 
+/* What gradus_file_describe says. */
 typedef struct gradus_file_info {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_FILE_READ_ONLY as in the options */
@@ -110,6 +112,7 @@ GRADUS_API gradus_status gradus_file_metadata_at(gradus_context *ctx, const grad
 GRADUS_API gradus_status gradus_file_load(gradus_context *ctx, const gradus_file *file, uint64_t index,
                                           gradus_tensor **result);                           /* since:1 */
 
+/* How a file is saved. */
 typedef struct gradus_save_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_SAVE_* */

@@ -16,16 +16,21 @@
 namespace gradus {
 inline namespace v1 {
 
+// The kinds of files; automatic goes by the content, or by the ending of a name.
 enum class Format : int32_t { automatic = GRADUS_FORMAT_AUTO, safetensors = GRADUS_FORMAT_SAFETENSORS, npy = GRADUS_FORMAT_NPY, npz = GRADUS_FORMAT_NPZ };
+// Tensors by name.
 using TensorMap = std::map<std::string, Tensor>;
+// The metadata of a file.
 using TextMap = std::map<std::string, std::string>;
 
+// How a file is opened.
 struct OpenOptions {
   Format format = Format::automatic;
   bool read_only = false;                                     // tensors share the mapped file and cannot be written
   bool copy = false;                                          // read the file, do not map it
   uint64_t max_bytes = 0;                                     // what an npz may unpack to; 0: the library's limit
 };
+// How a file is saved.
 struct SaveOptions {
   Format format = Format::automatic;                          // automatic: by the end of the path
   bool deflate = false;                                       // npz

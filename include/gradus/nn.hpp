@@ -21,8 +21,10 @@ namespace gradus {
 inline namespace v1 {
 namespace nn {
 
+// Tensors with their names, in the order of a model.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
+// A layer or a model: named parameters and buffers, and layers inside.
 class Module {
  public:
   Module() = default;
@@ -130,7 +132,9 @@ class Linear : public Module {                                // input weight^T 
 };
 
 struct ConvOptions {
-  std::vector<int64_t> stride = {1, 1}, padding = {0, 0}, dilation = {1, 1};
+  std::vector<int64_t> stride = {1, 1};
+  std::vector<int64_t> padding = {0, 0};
+  std::vector<int64_t> dilation = {1, 1};
   int64_t groups = 1;
   bool bias = true;
 };

@@ -88,6 +88,7 @@ GRADUS_API gradus_status gradus_optimizer_get(gradus_context *ctx, const gradus_
 GRADUS_API gradus_status gradus_optimizer_setting_at(gradus_context *ctx, const gradus_optimizer *optimizer, int64_t group,
                                                      size_t position, gradus_setting *setting); /* since:1 */
 
+/* What gradus_optimizer_describe says. */
 typedef struct gradus_optimizer_info {
   uint32_t struct_size;
   uint32_t reserved0;

@@ -17,6 +17,7 @@ namespace gradus {
 inline namespace v1 {
 namespace optim {
 
+// Names and numbers, as PyTorch calls them: {"lr", 0.1}.
 using Settings = std::vector<std::pair<std::string, double>>;
 namespace detail {
 using namespace v1::detail;
@@ -40,6 +41,7 @@ struct StateEntry {
   Tensor value;
 };
 
+// Parameters, their settings by group, and what earlier steps left.
 class Optimizer {
  public:
   Optimizer(std::string_view algorithm, const TensorList& params, const Settings& settings = {}) {
@@ -104,6 +106,7 @@ class Optimizer {
   detail::Handle<gradus_optimizer> handle_;
 };
 
+// Settings of an optimizer as functions of the epoch.
 class Scheduler {
  public:
   Scheduler(const Optimizer& optimizer, std::string_view name, const Settings& settings = {}) {
