@@ -114,7 +114,8 @@ def sweep_operation(name, tensors):
 def bad_sizes(trap):
     """Constructors and every operation of the registry with sizes, dims and counts that can't be: a status, never a crash."""
     room = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, room[1]))
+    used = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20), room[1]))   # what is merely large ends soon, by status MEMORY
     before = living()
     with c.Context() as context:
         h, data = C.c_void_p(), (C.c_double * 4)()

@@ -1,7 +1,7 @@
 """Sizes: beyond what fits 32 bits, beyond what can be had, and the same after a million steps."""
 import resource
 
-from . import L, Skip, c, count, equal, living, refused, torch, trap
+from . import FULL, L, Skip, c, count, equal, living, refused, torch, trap
 from .threads import resident
 
 HUGE = 2 ** 63 - 1
@@ -14,6 +14,7 @@ def free_memory():
 
 @trap("IX15")
 def more_than_32_bits_of_elements(trap):
+    """Copy, cumsum and selection by the mask only under --full: each takes many seconds."""
     n = 2 ** 31 + 8
     if free_memory() < 10 << 30:
         raise Skip("takes 10 GiB of free memory")
@@ -24,7 +25,10 @@ def more_than_32_bits_of_elements(trap):
     assert x.gather(0, torch.tensor([n - 1, 0])).tolist() == [1, 0]
     assert x.sum().item() == 1
     mask = x != 0
-    assert torch.count_nonzero(mask).item() == 1 and mask.nonzero().tolist() == [[n - 1]]
+    assert torch.count_nonzero(mask).item() == 1
+    if not FULL:
+        return
+    assert mask.nonzero().tolist() == [[n - 1]] and x[mask].tolist() == [1]
     del mask
     copied = x.clone()
     assert copied[-1].item() == 1
