@@ -112,6 +112,17 @@ class Printer {
   size_t width_ = 1;
 };
 
+// Of a computed tensor; "Invalid" where the history of a view that was written can't be made.
+std::string origin(const Tensor& t) {
+  try {
+    const Node* n = grad_fn(t.impl());
+    return n ? node_name(n) : std::string();
+  } catch (const Error& error) {
+    if (error.status() != Status::state) throw;
+    return "Invalid";
+  }
+}
+
 std::vector<std::string> suffixes(const Tensor& t) {
   std::vector<std::string> out;
   if (t.numel() == 0 && t.ndim() != 1) {
@@ -120,7 +131,7 @@ std::vector<std::string> suffixes(const Tensor& t) {
   }
   const bool usual = t.dtype() == Dtype::f32 || (t.numel() > 0 && (t.dtype() == Dtype::i64 || t.dtype() == Dtype::boolean));
   if (!usual) out.push_back(format("dtype=torch.{}", name(t.dtype())));
-  if (const Node* n = grad_fn(t.impl())) out.push_back("grad_fn=<" + node_name(n) + ">");
+  if (const std::string node = origin(t); !node.empty()) out.push_back("grad_fn=<" + node + ">");
   else if (needs_grad(t.impl())) out.push_back("requires_grad=True");
   return out;
 }
