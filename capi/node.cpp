@@ -20,11 +20,21 @@ int result_position(std::string_view name) {
   return digit >= '0' && digit <= '9' ? digit - '0' : -1;
 }
 
+// A saved value with the history it had when it was saved, as a rule reads it under create_graph.
+Tensor saved_with_history(Node* n, const Saved& s) {
+  const Tensor t = unpack(n, s);
+  const Edge e = s.is_output ? Edge{n, s.slot} : n->edges()[s.slot];
+  if (!e.node) return t;
+  const TensorImpl* p = t.impl();
+  const bool has_it = p->grad_fn ? p->grad_fn == e.node && p->output_nr == e.nr : e.node->is_sink() && e.node->leaf == p;
+  return has_it ? t : with_history(t, e);
+}
+
 Value saved_tensor(Node* n, uint32_t slot, bool is_output) {
   check_not_freed(n);
   for (uint32_t i = 0; i < n->saved_count; ++i) {
     const Saved& s = n->saved()[i];
-    if (s.slot == slot && s.is_output == is_output) return Value(unpack(n, s).detach_handle());
+    if (s.slot == slot && s.is_output == is_output) return Value(saved_with_history(n, s).detach_handle());
   }
   return Value(std::nullopt);
 }
