@@ -2,7 +2,7 @@
 import unittest
 
 import gradus as torch
-from support_b import Case, leaf
+from support import Case, leaf
 
 
 class TestAutograd(Case):

@@ -4,7 +4,7 @@ import unittest
 
 import gradus as torch
 from gradus._hooks import queue_callback
-from support_b import Case, leaf, nodes_alive
+from support import Case, leaf, nodes_alive
 
 
 def reentrant(depth, seen=None):

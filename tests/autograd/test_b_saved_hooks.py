@@ -7,7 +7,7 @@ import unittest
 
 import gradus as torch
 from gradus.autograd import graph
-from support_b import Case, double, leaf, nodes_alive
+from support import Case, double, leaf, nodes_alive
 
 
 def same(t):

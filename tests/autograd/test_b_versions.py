@@ -3,7 +3,7 @@ import unittest
 
 import gradus as torch
 from gradus.autograd import graph
-from support_b import Case, double, leaf, ramp
+from support import Case, double, leaf, ramp
 
 
 class TestAutograd(Case):

@@ -2,7 +2,7 @@
 import unittest
 
 import gradus as torch
-from support_b import Case, double, leaf, nodes_alive, ramp
+from support import Case, double, leaf, nodes_alive, ramp
 
 
 class TestAutograd(Case):

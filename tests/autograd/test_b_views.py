@@ -3,7 +3,7 @@ import re
 import unittest
 
 import gradus as torch
-from support_b import Case, double, leaf, ramp
+from support import Case, double, leaf, ramp
 
 
 class TestAutograd(Case):

@@ -199,6 +199,11 @@ class Node:
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return _saved(self, name[7:])
 
+    def __setattr__(self, name, value):
+        if name.startswith("_saved_"):
+            raise AttributeError(f"attribute '{name}' of '{type(self).__name__}' objects is not writable")
+        object.__setattr__(self, name, value)
+
     def __dir__(self):
         return sorted([*object.__dir__(self), *(f"_saved_{n}" for n in _saved_names(self))])
 
