@@ -18,14 +18,21 @@ void add_in_place(const Tensor& to, const Tensor& g) {
   evaluate_in_place(add_op, Args(add_op, v));
 }
 
-// The layout that a leaf's gradient has: the leaf's own if it is dense, else row-major.
-bool has_layout_of(const Tensor& g, const TensorImpl* leaf) {
-  if (leaf->contiguous || !is_dense(leaf->sizes(), leaf->strides())) return g.contiguous();
-  return same(g.strides(), leaf->strides());
+// A leaf's gradient has the leaf's layout if that is dense, else it is row-major.
+bool is_row_major(const TensorImpl* leaf) { return leaf->contiguous || !is_dense(leaf->sizes(), leaf->strides()); }
+bool has_layout_of(const Tensor& g, const TensorImpl* leaf) { return is_row_major(leaf) ? g.contiguous() : same(g.strides(), leaf->strides()); }
+Tensor empty_in_layout_of(const Tensor& g, const TensorImpl* leaf) {
+  return is_row_major(leaf) ? empty(g.dtype(), g.sizes()) : empty_strided(g.dtype(), leaf->sizes(), leaf->strides());
 }
 Tensor copy_in_layout_of(const Tensor& g, const TensorImpl* leaf) {
-  Tensor t = leaf->contiguous || !is_dense(leaf->sizes(), leaf->strides()) ? empty(g.dtype(), g.sizes()) : empty_strided(g.dtype(), leaf->sizes(), leaf->strides());
+  Tensor t = empty_in_layout_of(g, leaf);
   kernels::copy(view_of(t), view_of(g));
+  return t;
+}
+Tensor recorded_copy_in_layout_of(const Tensor& g, const TensorImpl* leaf) {
+  if (is_row_major(leaf)) return call(clone_op, {g});
+  Tensor t = empty_in_layout_of(g, leaf);
+  call_in_place(copy_op, {t, g});
   return t;
 }
 
@@ -62,7 +69,7 @@ void accumulate_grad(TensorImpl* leaf, Tensor g) {
   Tensor replaced;                                            // dies after the lock: its end may run the host's code
   const Lock lock(m.accumulating);
   if (context().grad_mode) {                                  // create_graph: the gradient keeps its history
-    replaced = std::exchange(m.grad, m.grad ? add(m.grad, g) : call(clone_op, {g}));
+    replaced = std::exchange(m.grad, m.grad ? add(m.grad, g) : recorded_copy_in_layout_of(g, leaf));
     return;
   }
   if (!m.grad) {

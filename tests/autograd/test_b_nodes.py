@@ -18,7 +18,7 @@ class TestAutograd(Case):
         self.assertEqual(a.select(1, 1).grad_fn._saved_index, 1)
         self.assertEqual(a.clamp(0.5, 9.0).grad_fn._saved_min, 0.5)
         self.assertIsNone(torch.nn.functional.linear(a, a.detach()).grad_fn._saved_bias)
-        self.assertEqual(torch.nn.functional.gelu(a, approximate="tanh").grad_fn._saved_approximate, "tanh")
+        self.assertEqual(a.scatter_reduce(0, torch.zeros(1, 2, dtype=torch.int64), a.detach(), "amax").grad_fn._saved_reduce, "amax")
         self.assertEqual(a.std(0).grad_fn._saved_correction, 1)
         self.assertEqual(a.expand(3, 2, 2).grad_fn._saved_size, (3, 2, 2))
         out = a * 2
@@ -95,8 +95,7 @@ class TestAutograd(Case):
         y.grad_fn.next_functions[0][0].register_prehook(note)
         y.sum().backward()
         self.assertEqual(names, ["ExpBackward0", "ExpBackward0", "MulBackward0"])
-        with self.refused():
-            graph.current_node()
+        self.assertIsNone(graph.current_node())
 
     def test_node_ordering_when_none_returned(self):
         # a node that gets nothing from one of its users waits for the other all the same

@@ -3,7 +3,7 @@ import threading
 import unittest
 
 import gradus as torch
-from gradus._hooks import queue_callback
+from gradus.autograd.graph import queue_callback
 from support import Case, leaf, nodes_alive
 
 

@@ -150,7 +150,8 @@ class Registry:
                     self._add(base, written)
                 else:
                     self._add(base, name)
-                    self._add(base + "_", written)
+                    if not base.startswith("__"):
+                        self._add(base + "_", written)
         self.operations = {}
 
     def _add(self, base, name):

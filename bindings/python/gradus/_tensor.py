@@ -285,7 +285,8 @@ class Tensor(Gradients):
         return id(self)
 
     def __dir__(self):
-        return sorted({*object.__dir__(self), *_ops.registry.names})
+        from . import _methods
+        return sorted({*object.__dir__(self), *(n for n in _ops.registry.names if _methods.find(n) is not None)})
 
 
 def _missing(self, name):
