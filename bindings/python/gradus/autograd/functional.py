@@ -21,7 +21,8 @@ def _tuple(x, what):
 
 def _leaves(inputs, create_graph):
     """Inputs to differentiate by: linked to the caller's under create_graph."""
-    return tuple(t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_() for t in inputs)
+    with enable_grad():
+        return tuple(t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_() for t in inputs)
 
 
 def _outputs(func, inputs, what="outputs of the user-provided function"):
@@ -129,7 +130,8 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
                 _check_recorded(_fill(found, inputs), strict, create_graph, "jacobian")
             for row, g in zip(rows, _fill(found, inputs)):
                 row.append(g)
-        parts = tuple((_call("stack")(row) if row else t.new_zeros((0, *t.shape))).view(out.shape + t.shape) for row, t in zip(rows, inputs))
+        with enable_grad():
+            parts = tuple((_call("stack")(row) if row else t.new_zeros((0, *t.shape))).view(out.shape + t.shape) for row, t in zip(rows, inputs))
         result.append(_finish(parts, create_graph, single_in))
     return result[0] if single_out else tuple(result)
 
