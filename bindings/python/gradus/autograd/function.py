@@ -1,6 +1,7 @@
 """Functions of the caller with derivatives of their own: one node of the graph each time they are applied."""
 import ctypes as C
 import functools
+import inspect
 import itertools
 import warnings
 
@@ -112,7 +113,7 @@ def _vjp(token, ctx, call, tensors, tensor_count, results, capacity, count):
         context = _applied[token]
         context._call = call
         gradients = iter(_hooks.borrowed_many(tensors, tensor_count))
-        found = context._function.backward(context, *[next(gradients) if t else None for t in context._is_result])
+        found = context._function._rule()(context, *[next(gradients) if t else None for t in context._is_result])
         _give(context._checked(found), results, capacity, count)
         return 0
     except BaseException as error:
@@ -171,6 +172,16 @@ class _Context(FunctionCtx):
         return made[0] if self._single else tuple(made)
 
 
+_signature = functools.lru_cache(maxsize=None)(inspect.signature)
+
+
+def _with_defaults(forward, args):
+    """The arguments with forward's defaults, which setup_context and backward count, too."""
+    bound = _signature(forward).bind(*args)
+    bound.apply_defaults()
+    return bound.args
+
+
 class Function:
     """Derive from it: forward(ctx, *args) and backward(ctx, *gradients) are static methods; call it by apply(*args).
 
@@ -193,6 +204,17 @@ class Function:
         raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function "
                                   "to use it with backward mode AD.")
 
+    vjp = backward
+
+    @classmethod
+    def _rule(cls):
+        """backward or vjp: a class has one of them."""
+        if cls.vjp is Function.vjp:
+            return cls.backward
+        if cls.backward is not Function.backward:
+            raise RuntimeError("Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of them.")
+        return cls.vjp
+
     @classmethod
     def _run(cls, context, args):
         if cls.setup_context is Function.setup_context:
@@ -203,12 +225,12 @@ class Function:
 
     @classmethod
     def apply(cls, *args):
-        if "vjp" in cls.__dict__ and cls.backward is Function.backward:
-            cls.backward = cls.vjp
+        if cls.setup_context is not Function.setup_context:
+            args = _with_defaults(cls.forward, args)
         context, token = _Context(cls, args), next(_tokens)
         inputs = [a for a in args if isinstance(a, _ops.Tensor)]
         _applied[token] = context
-        once = ONCE_DIFFERENTIABLE if getattr(cls.backward, "once_differentiable", False) else 0
+        once = ONCE_DIFFERENTIABLE if any(getattr(rule, "once_differentiable", False) for rule in (cls.backward, cls.vjp)) else 0
         name = cls.__name__.encode()
         definition = FunctionDefinition(C.sizeof(FunctionDefinition), once, name, _forward, _vjp, token, _drop, None)
         results, count = (C.c_void_p * _CAPACITY)(), C.c_size_t()

@@ -1,5 +1,7 @@
 """Compares gradients with differences of values: gradcheck, gradgradcheck."""
-from .. import _ops
+import warnings
+
+from .. import _dtype, _ops
 from .._context import no_grad
 from .._graph import grad
 
@@ -79,6 +81,7 @@ def gradcheck(func, inputs, eps=1e-06, atol=1e-05, rtol=0.001, raise_exception=T
     leaves = [x for x in inputs if isinstance(x, _ops.Tensor) and x.requires_grad]
     if not leaves:
         raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+    _validate(inputs)
     outputs = _outputs(func, inputs)
     if not outputs:
         return _plain(func, inputs, leaves, eps, raise_exception)
@@ -95,7 +98,28 @@ def gradcheck(func, inputs, eps=1e-06, atol=1e-05, rtol=0.001, raise_exception=T
                                  f"(element {k} of the output)", raise_exception)
                 if not _ops.function("isclose")(row, second, 0.0, nondet_tol, equal_nan=True).all():
                     return _fail(f"Backward is not reentrant: two passes give different gradients for output {m} and input {n}", raise_exception)
-    return not check_undefined_grad or _undefined(func, inputs, leaves, raise_exception)
+    return _scales(func, inputs, leaves, raise_exception) and (not check_undefined_grad or _undefined(func, inputs, leaves, raise_exception))
+
+
+def _validate(inputs):
+    """Differences need double precision and elements that change one at a time."""
+    for n, x in enumerate(inputs):
+        if not isinstance(x, _ops.Tensor) or not x.requires_grad:
+            continue
+        if x.dtype is not _dtype.float64:
+            warnings.warn(f"Input #{n} requires gradient and is not a double precision floating point. This check will likely fail.", stacklevel=3)
+        if any(step == 0 and size > 1 for size, step in zip(x.shape, x.stride())):
+            raise RuntimeError(f"The {n}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping.")
+
+
+def _scales(func, inputs, leaves, raise_exception):
+    """Zero gradients of the outputs give zero gradients of the inputs."""
+    outputs = _outputs(func, inputs)
+    zeros = [_ops.function("zeros_like")(o) for o in outputs]
+    for g in grad(outputs, leaves, zeros, retain_graph=True, allow_unused=True):
+        if g is not None and not (g == 0).all():
+            return _fail("backward not multiplied by grad_output", raise_exception)
+    return True
 
 
 def _plain(func, inputs, leaves, eps, raise_exception):
