@@ -157,30 +157,45 @@ class TestAutograd(Case):
         self.same(wide.grad, 5050)
 
     def test_hook_closure_cycle(self):
-        # a hook that holds the tensor it belongs to, directly or by a pass's result, does not live for ever
+        # a hook that holds the tensor or node it belongs to goes when it is removed, and what it held with it
         class Mark:
             pass
 
-        def directly():
-            mark, x = Mark(), leaf([1.0])
-            y = x * 2
-
-            def hook(g, y=y, mark=mark):
-                return None
-            y.register_hook(hook)
+        def of_tensor():
+            mark, y = Mark(), leaf([1.0]) * 2
+            handle = y.register_hook(lambda g: (y, mark) and None)
             y.sum().backward()
-            return weakref.ref(mark)
+            return weakref.ref(mark), handle
 
-        def by_leaf():
+        def of_node():
+            mark, y = Mark(), leaf([1.0]) * 2
+            node = y.grad_fn
+            handle = node.register_hook(lambda to, come: (node, mark) and None)
+            y.sum().backward()
+            return weakref.ref(mark), handle
+
+        def of_leaf():
             mark, x = Mark(), leaf([1.0])
-            x.register_hook(lambda g: (x, mark) and None)
+            handle = x.register_hook(lambda g: (x, mark) and None)
             (x * 2).sum().backward()
-            return weakref.ref(mark)
+            return weakref.ref(mark), handle
         before = nodes_alive()
-        for make in (directly, by_leaf):
-            ref = make()
+        for make in (of_tensor, of_node, of_leaf):
+            mark, handle = make()
             gc.collect()
-            self.assertIsNone(ref())
+            self.assertIsNotNone(mark())                                   # not while the hook is there
+            handle.remove()
+            del handle
+            gc.collect()
+            self.assertIsNone(mark())
+        x = leaf([1.0])                                                    # without a cycle it goes with the graph
+        mark = Mark()
+        ref = weakref.ref(mark)
+        y = x * 2
+        y.register_hook(lambda g, mark=mark: None)
+        del mark, y
+        self.assertIsNone(ref())
+        del x
         self.assertEqual(nodes_alive(), before)
 
 
