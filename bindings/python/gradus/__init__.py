@@ -21,7 +21,7 @@ newaxis = None
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 __version__ = _library.lib.gradus_version_string().decode()
 
-_SUBMODULES = {"autograd", "library", "nn", "linalg", "special", "testing"}
+_SUBMODULES = {"autograd", "library", "nn", "linalg", "special", "testing", "utils"}
 
 
 def __getattr__(name):

@@ -16,6 +16,7 @@ MULTI_HOOK = C.CFUNCTYPE(_I, _P, _P, _P, _Z)
 NODE_HOOK = C.CFUNCTYPE(_I, _P, _P, _P, _Z, _P, _Z, _P)
 DEFERRED = C.CFUNCTYPE(_I, _P, _P)
 PACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P, _P)
+SEGMENT = C.CFUNCTYPE(_I, _P, _P, _P, _Z, _P, _Z, _P)
 FUNCTION = C.CFUNCTYPE(_I, _P, _P, _P, _P, _Z, _P, _Z, _P)
 UNPACK = C.CFUNCTYPE(_I, _P, _P, _P, _P, _P)
 DISCARD = C.CFUNCTYPE(None, _P, _P)
@@ -59,6 +60,29 @@ class Value(C.Structure):
 class SavedHooks(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("pack", PACK), ("unpack", UNPACK), ("discard", DISCARD), ("user", C.c_void_p),
                 ("destroy", DESTROY), ("reserved0", C.c_void_p)]
+
+
+class CheckpointOptions(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("kept_count", C.c_uint64), ("kept", C.c_void_p), ("reserved0", C.c_void_p)]
+
+
+class ProfileOptions(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("max_events", C.c_uint64)]
+
+
+class ProfileInfo(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("event_count", C.c_uint64), ("dropped", C.c_uint64), ("duration_ns", C.c_int64)]
+
+
+class ProfileEvent(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("kind", C.c_int32), ("flags", C.c_uint32), ("thread", C.c_int32), ("parent", C.c_int64),
+                ("start_ns", C.c_int64), ("duration_ns", C.c_int64), ("self_ns", C.c_int64), ("first_sequence", C.c_uint64), ("sequence", C.c_uint64),
+                ("bytes", C.c_int64), ("memory", C.c_int64), ("name", C.c_char_p), ("shapes", C.c_char_p)]
+
+
+class TableOptions(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("row_limit", C.c_uint64), ("sort_by_length", C.c_uint64),
+                ("sort_by", C.c_char_p), ("reserved0", C.c_void_p)]
 
 
 class FunctionDefinition(C.Structure):
@@ -126,6 +150,10 @@ _STATUS = {
     "context_push_saved_hooks": (_P, _P), "context_pop_saved_hooks": (_P,),
     "function_apply": (_P, _P, _P, _Z, _P, _Z, _P), "function_save_for_backward": (_P, _P, _P, _Z), "function_mark_dirty": (_P, _P, _P, _Z),
     "function_mark_non_differentiable": (_P, _P, _P, _Z), "function_set_materialize": (_P, _P, _I), "function_saved": (_P, _P, _Z, _P),
+    "context_set_anomaly": (_P, _U, _P), "checkpoint": (_P, SEGMENT, _P, DESTROY, _P, _Z, _P, _P, _Z, _P),
+    "profile_start": (_P, _P, _P), "profile_stop": (_P, _P), "profile_describe": (_P, _P, _P), "profile_event_at": (_P, _P, C.c_uint64, _P),
+    "profile_table": (_P, _P, _P, _P, _Z, _P), "profile_trace": (_P, _P, _P, _Z, _P), "profile_range_begin": (_P, C.c_char_p, _Z),
+    "profile_range_end": (_P,),
     "invoke": (_P, _P, _P, _Z, _P, _Z, _P), "registry_json": (_P, _Z, _P),
 }
 

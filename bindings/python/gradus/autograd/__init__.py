@@ -18,11 +18,12 @@ class Variable(metaclass=_Variables):
         return data.detach().requires_grad_(requires_grad)
 
 
-_PLACES = {"Function": "function", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck"}
+_PLACES = {"Function": "function", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck", "detect_anomaly": "anomaly_mode",
+           "set_detect_anomaly": "anomaly_mode"}
 
 
 def __getattr__(name):
-    if name in ("functional", "graph", "function"):
+    if name in ("functional", "graph", "function", "anomaly_mode", "profiler"):
         return importlib.import_module("." + name, __name__)
     if name in _PLACES:
         found = globals()[name] = getattr(importlib.import_module("." + _PLACES[name], __name__), name)

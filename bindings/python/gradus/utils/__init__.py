@@ -1,0 +1,2 @@
+"""Beside the operations: checkpoint."""
+from . import checkpoint  # noqa: F401
