@@ -47,6 +47,7 @@ class TestAutograd(Case):
                 y = leaf([3.0])
                 y.register_hook(lambda g: seen.append(("inner", torch.is_grad_enabled())))
                 (y * y).sum().backward(create_graph=True)
+                y.grad = None                                              # which leads to y
                 seen.append(torch.is_grad_enabled())
             seen.append(torch.is_grad_enabled())
 
@@ -61,6 +62,7 @@ class TestAutograd(Case):
                         torch.ones(2, dtype=torch.float64), retain_graph=True, create_graph=create_graph)
                     self.assertEqual(torch.is_grad_enabled(), caller)
                 self.assertEqual(seen, [create_graph, True, ("inner", True), True, create_graph])
+                x.grad = None
 
     def test_integer_outputs(self):
         # comparisons, indices and other integers take no part in a graph, whatever they come from

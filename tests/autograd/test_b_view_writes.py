@@ -43,6 +43,7 @@ class TestAutograd(Case):
         (x.grad ** 2).sum().backward()
         # d/dx (3 w^3 x^2)^2 = 36 w^6 x^3, added to the first gradient
         self.same(x.grad, [[24 + 36 * 64, -12 + 36 * 8], [27 + 36 * 27, 48 + 36 * 64]])
+        x.grad = w.grad = None                                             # which lead to x and w
         empty = leaf([1.0, 2.0]) * 1                                       # a view of no elements
         empty[2:].mul_(5)
         empty.sum().backward()
