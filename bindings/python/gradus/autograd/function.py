@@ -172,12 +172,11 @@ class _Context(FunctionCtx):
         return made[0] if self._single else tuple(made)
 
 
-_signature = functools.lru_cache(maxsize=None)(inspect.signature)
-
-
-def _with_defaults(forward, args):
+def _with_defaults(cls, args):
     """The arguments with forward's defaults, which setup_context and backward count, too."""
-    bound = _signature(forward).bind(*args)
+    if "_signature" not in cls.__dict__:
+        cls._signature = inspect.signature(cls.forward)
+    bound = cls._signature.bind(*args)
     bound.apply_defaults()
     return bound.args
 
@@ -226,7 +225,7 @@ class Function:
     @classmethod
     def apply(cls, *args):
         if cls.setup_context is not Function.setup_context:
-            args = _with_defaults(cls.forward, args)
+            args = _with_defaults(cls, args)
         context, token = _Context(cls, args), next(_tokens)
         inputs = [a for a in args if isinstance(a, _ops.Tensor)]
         _applied[token] = context
