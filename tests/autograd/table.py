@@ -14,7 +14,8 @@ TABLE = HERE.parents[1] / "docs" / "autograd_tests.md"
 ROW = re.compile(r"\| (Test\w+) \| (\w+) \| (.+?) \|")
 COUNTS = {"TestAutograd": 327, "TestAutogradForwardModeBatchedGrad": 5, "TestAutogradForwardMode": 29, "TestAutogradDeviceType": 55,
           "TestAllowMutationOnSaved": 12, "TestAutogradInferenceMode": 19, "TestMultithreadAutograd": 12, "TestNestedCheckpoint": 8,
-          "TestSelectiveActivationCheckpoint": 10, "TestAutogradMultipleDispatch": 9, "TestAutogradFunctional": 54}
+          "TestSelectiveActivationCheckpoint": 10, "TestAutogradMultipleDispatch": 9, "TestAutogradFunctional": 54, "TestAutogradComplex": 2,
+          "TestAutogradLogging": 1}
 
 
 def tests_of(path):

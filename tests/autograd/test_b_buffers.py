@@ -74,7 +74,7 @@ class TestAutogradDeviceType(Case):
         x.contiguous().backward(torch.ones(4, 3, 2, dtype=torch.float64))
         self.assertEqual(x.grad.stride(), x.stride())
 
-    def test_copy_forward_ad_broadcasting(self):
+    def test_copy_broadcasting(self):
         # the broadcast of copy_, in the direction that there is: the source's gradient is summed
         primal = torch.zeros(3, 3, dtype=torch.float64)
         source = leaf([[1.0, 2.0, 3.0]])

@@ -5,7 +5,7 @@ import weakref
 
 import gradus as torch
 from gradus.autograd import Node, graph
-from support import Case, double, leaf, nodes_alive, ramp
+from support import Case, double, leaf, nodes_alive
 
 
 class TestAutograd(Case):

@@ -58,9 +58,6 @@ class TestAutograd(Case):
         (x ** double([0.5, 1.0, 0.5])).sum().backward()
         self.same(x.grad, [inf, 1, 0.25])
 
-    def test_lobpcg(self):
-        self.assertFalse(hasattr(torch, "lobpcg"))                         # a solver that the library does not have
-
 
 class TestAutogradDeviceType(Case):
     def test_min_max_median_backprops_to_all_values(self):
@@ -100,7 +97,7 @@ class TestAutogradDeviceType(Case):
                 self.same(x.grad, [0.25, 1.0 / 3])
 
     def test_scatter_index_reduce_prod_gradgrad_error(self):
-        # with zeros among the factors the first derivative is right, and so is whatever second derivative there is
+        # with zeros among the factors the derivatives of both orders are right (PyTorch refuses the second)
         x, src = leaf([2.0, 3.0]), leaf([0.0, 4.0, 5.0])
         index = torch.tensor([0, 0, 1])
         out = x.scatter_reduce(0, index, src, "prod")
@@ -108,11 +105,8 @@ class TestAutogradDeviceType(Case):
         gx, gs = torch.autograd.grad(out.sum(), (x, src), create_graph=True)
         self.same(gx, [0, 5])
         self.same(gs, [8, 0, 3])
-        try:
-            second, = torch.autograd.grad(gs[0], x, allow_unused=True)
-        except RuntimeError:
-            return
-        self.same(second, [4, 0])
+        self.same(torch.autograd.grad(gs[0], x, retain_graph=True)[0], [4, 0])
+        self.same(torch.autograd.grad(gs.sum(), src)[0], [2, 2, 0])
 
     def test_where_functional(self):
         x, y = ramp(2, 2), ramp(2, 2, start=10)

@@ -89,15 +89,14 @@ class TestAutograd(Case):
                 words = {"no_grad": "no_grad|recording", "inference": "inference", "several": "several|multiple"}[name]
                 self.assertRegex(str(caught.exception), words)
 
-    def test_view_func_replay(self):
-        # the same view of another tensor: what view replay is for is the pair of ops that rebuild histories
+    def test_a_view_again_by_its_strides(self):
         x, y = ramp(3, 4), ramp(3, 4, start=100)
         for make in (lambda t: t[1], lambda t: t.t()[2:], lambda t: t[:, 1:3].diagonal(), lambda t: t.unsqueeze(0).expand(2, 3, 4)):
             v = make(x)
             again = y.as_strided(v.shape, v.stride(), (v.data_ptr() - x.data_ptr()) // 8)
             self.same(again, make(y))
 
-    def test_view_replay_enabled(self):
+    def test_view_rebuilt_after_a_write(self):
         # a view rebuilt after a write has one history, which leads to the base's
         x = ramp(4)
         y = x.clone()
@@ -136,10 +135,7 @@ class TestAutograd(Case):
         self.assertFalse(v.clone()._is_view())
         self.assertIsNone(x._base)
 
-
-class TestAutogradComplex(Case):
-    def test_view_with_multi_output(self):
-        # of real numbers: one of several views does not take writes, under no_grad it does
+    def test_one_of_several_views(self):
         x = ramp(2, 2).clone()
         first, _ = x.unbind(-1)
         with torch.no_grad():
