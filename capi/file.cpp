@@ -110,7 +110,7 @@ gradus_status gradus_file_find(gradus_context* ctx, const gradus_file* f, const 
   if (index) *index = 0;
   return guard(ctx, "file_find", [&](Context&) {
     const File& from = file(f);
-    const std::string_view wanted = text_of(name, length, "name");
+    const std::string_view wanted = bytes_of(name, length, "name");   // of any length
     const size_t found = from.find(wanted);
     GRADUS_CHECK(found < from.entries.size(), unknown_name, "none of the {} tensors is called {}", from.entries.size(), io::shown(wanted));
     *needed(index, "index") = found;

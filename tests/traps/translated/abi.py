@@ -113,9 +113,11 @@ def sweep_operation(name, tensors):
 @trap("RS05")
 def bad_sizes(trap):
     """Constructors and every operation of the registry with sizes, dims and counts that can't be: a status, never a crash."""
+    if hasattr(torch, "linalg_inv"):
+        torch.linalg_inv(torch.eye(2))                                      # a LAPACK takes its memory once, and some wait for it for ever
     room = resource.getrlimit(resource.RLIMIT_AS)
     used = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20), room[1]))   # what is merely large ends soon, by status MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), room[1]))   # what is merely large ends soon, by status MEMORY
     before = living()
     with c.Context() as context:
         h, data = C.c_void_p(), (C.c_double * 4)()
