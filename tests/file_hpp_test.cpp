@@ -1,10 +1,10 @@
 // Files from C++: maps of tensors, single ones, and a training that goes on from a checkpoint as if it had never stopped.
 #include "gradus/file.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
 #include <filesystem>
+
+#include "hpp_fixture.h"
 
 namespace {
 
@@ -12,21 +12,13 @@ using gradus::Format;
 using gradus::Tensor;
 using gradus::TensorMap;
 
-class Files : public ::testing::Test {
+class Files : public Clean {
  protected:
   Files() {
     std::string name = (std::filesystem::temp_directory_path() / "gradus-XXXXXX").string();
     folder_ = mkdtemp(name.data());
   }
   ~Files() override { std::filesystem::remove_all(folder_); }
-  void TearDown() override {
-    gradus_counts c{};
-    c.struct_size = sizeof c;
-    gradus_live_counts(&c);
-    EXPECT_EQ(c.tensors, 0u);
-    EXPECT_EQ(c.files, 0u);
-    EXPECT_EQ(c.foreign_blocks, 0u);
-  }
   std::string path(const char* name) const { return (folder_ / name).string(); }
   std::filesystem::path folder_;
 };

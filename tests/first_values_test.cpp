@@ -1,25 +1,16 @@
 // Clipping of gradients and first values of parameters through the C++ face.
 #include "gradus/optim.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <limits>
+
+#include "hpp_fixture.h"
 
 namespace {
 
 using gradus::Tensor;
 using Tensors = std::vector<Tensor>;
 
-template <class F> void expect_error(gradus_status status, const std::string& part, F f) {
-  try {
-    f();
-    ADD_FAILURE() << "no error; expected: " << part;
-  } catch (const gradus::Error& e) {
-    EXPECT_EQ(e.status(), status) << e.what();
-    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
-  }
-}
 std::vector<double> values(const Tensors& all) {
   std::vector<double> v;
   for (const Tensor& t : all)

@@ -1,9 +1,9 @@
 // Functions with a derivative of their own in C++: the face, and the rules for what forward marks and returns.
 #include "gradus/function.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include "hpp_fixture.h"
 
 namespace {
 
@@ -11,33 +11,9 @@ using gradus::AutogradContext;
 using gradus::Tensor;
 using Tensors = std::vector<Tensor>;
 
-void expect_values(const Tensor& t, const std::vector<double>& wanted) {
-  const auto got = t.to_vector<double>();
-  ASSERT_EQ(got.size(), wanted.size());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-9) << "element " << i;
-}
-template <class F> void expect_error(gradus_status status, const std::string& part, F f) {
-  try {
-    f();
-    ADD_FAILURE() << "no error; expected: " << part;
-  } catch (const gradus::Error& e) {
-    EXPECT_EQ(e.status(), status) << e.what();
-    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
-  }
-}
 Tensor leaf(std::vector<double> v) { return gradus::tensor(v).requires_grad_(); }
 
-class Function : public ::testing::Test {
- protected:
-  void TearDown() override {
-    gradus_counts c{};
-    c.struct_size = sizeof c;
-    gradus_live_counts(&c);
-    EXPECT_EQ(c.tensors, 0u);
-    EXPECT_EQ(c.graph_nodes, 0u);
-    EXPECT_EQ(c.callbacks, 0u);
-  }
-};
+using Function = Clean;
 
 struct ScaledExp : gradus::Function<ScaledExp> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x, double scale) {

@@ -1,9 +1,9 @@
 // Derivatives of functions, their check against differences, and the graph as text: as an application sees them.
 #include "gradus/functional.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include "hpp_fixture.h"
 
 namespace {
 
@@ -13,31 +13,10 @@ using Doubles = std::vector<double>;
 
 void expect_values(const Tensor& t, const std::vector<int64_t>& sizes, const Doubles& wanted) {
   EXPECT_EQ(t.sizes(), sizes);
-  const auto got = t.detach().to_vector<double>();
-  ASSERT_EQ(got.size(), wanted.size());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-12) << "element " << i;
-}
-template <class F> void expect_error(gradus_status status, const std::string& part, F f) {
-  try {
-    f();
-    ADD_FAILURE() << "no error; expected: " << part;
-  } catch (const gradus::Error& e) {
-    EXPECT_EQ(e.status(), status) << e.what();
-    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
-  }
+  ::expect_values(t, wanted, 1e-12);
 }
 
-class Functional : public ::testing::Test {
- protected:
-  void TearDown() override {
-    gradus_counts c{};
-    c.struct_size = sizeof c;
-    gradus_live_counts(&c);
-    EXPECT_EQ(c.tensors, 0u);
-    EXPECT_EQ(c.graph_nodes, 0u);
-    EXPECT_EQ(c.callbacks, 0u);
-  }
-};
+using Functional = Clean;
 Tensor vec(std::initializer_list<double> v) { return gradus::tensor(std::vector<double>(v)); }
 
 const auto products = [](const Tensor& x, const Tensor& y) { return Tensors{x * y, (x * x).sum()}; };

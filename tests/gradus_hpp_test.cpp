@@ -1,47 +1,20 @@
 // The C++ face, as an application sees it: public headers and the shared library.
 #include "gradus/gradus.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <limits>
 #include <sstream>
 #include <thread>
 
+#include "hpp_fixture.h"
+
 namespace {
 
 using gradus::Tensor;
 
-void expect_values(const Tensor& t, const std::vector<double>& wanted, double tolerance = 1e-6) {
-  const auto got = t.to_vector<double>();
-  ASSERT_EQ(got.size(), wanted.size());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], tolerance) << "element " << i;
-}
-template <class F> void expect_error(gradus_status status, const std::string& part, F f) {
-  try {
-    f();
-    ADD_FAILURE() << "no error; expected: " << part;
-  } catch (const gradus::Error& e) {
-    EXPECT_EQ(e.status(), status) << e.what();
-    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
-  }
-}
-gradus_counts counts() {
-  gradus_counts c{};
-  c.struct_size = sizeof c;
-  gradus_live_counts(&c);
-  return c;
-}
+using Hpp = Clean;
 
-class Hpp : public ::testing::Test {
- protected:
-  void TearDown() override {
-    EXPECT_EQ(counts().tensors, 0u);
-    EXPECT_EQ(counts().graph_nodes, 0u);
-    EXPECT_EQ(counts().callbacks, 0u);
-    EXPECT_EQ(counts().foreign_blocks, 0u);
-  }
-};
+void expect_values(const Tensor& t, const std::vector<double>& wanted) { ::expect_values(t, wanted, 1e-6); }   // of float32
 
 TEST_F(Hpp, TensorsFromBraces) {
   const Tensor a = gradus::tensor({{1, 2, 3}, {4, 5, 6}});

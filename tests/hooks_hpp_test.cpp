@@ -1,10 +1,9 @@
 // Hooks, edges and checkpoints of the C++ face: what they see and may change, that exceptions come out as themselves, and that nothing stays.
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <thread>
 
 #include "gradus/checkpoint.hpp"
+#include "hpp_fixture.h"
 
 namespace {
 
@@ -12,20 +11,6 @@ using gradus::Tensor;
 using Tensors = std::vector<Tensor>;
 struct Oops { int code; };                                    // no std::exception: it has to come out as it went in
 
-void expect_values(const Tensor& t, const std::vector<double>& wanted) {
-  const auto got = t.to_vector<double>();
-  ASSERT_EQ(got.size(), wanted.size());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-9 * (1 + std::abs(wanted[i]))) << "element " << i;
-}
-template <class F> void expect_error(gradus_status status, const std::string& part, F f) {
-  try {
-    f();
-    ADD_FAILURE() << "no error; expected: " << part;
-  } catch (const gradus::Error& e) {
-    EXPECT_EQ(e.status(), status) << e.what();
-    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
-  }
-}
 template <class F> void expect_oops(int code, F f) {
   try {
     f();
@@ -35,21 +20,7 @@ template <class F> void expect_oops(int code, F f) {
   }
 }
 Tensor leaf(std::vector<double> v) { return gradus::tensor(v).requires_grad_(); }
-gradus_counts counts() {
-  gradus_counts c{};
-  c.struct_size = sizeof c;
-  gradus_live_counts(&c);
-  return c;
-}
 
-class Clean : public ::testing::Test {
- protected:
-  void TearDown() override {
-    EXPECT_EQ(counts().tensors, 0u);
-    EXPECT_EQ(counts().graph_nodes, 0u);
-    EXPECT_EQ(counts().callbacks, 0u);
-  }
-};
 class HooksHpp : public Clean {};
 class CheckpointHpp : public Clean {};
 

@@ -1,7 +1,6 @@
 // gradus/nn.hpp: names, sizes, modes and values of the layers.
 #include "gradus/nn.hpp"
-
-#include <gtest/gtest.h>
+#include "hpp_fixture.h"
 
 using gradus::Tensor;
 namespace nn = gradus::nn;
@@ -14,17 +13,8 @@ std::vector<std::string> names(const nn::NamedTensors& all) {
   return found;
 }
 
-// No tensor and no node outlives a test.
-struct Modules : testing::Test {
-  void TearDown() override {
-    gradus_counts c{};
-    c.struct_size = sizeof c;
-    gradus_live_counts(&c);
-    EXPECT_EQ(c.tensors, 0u);
-    EXPECT_EQ(c.graph_nodes, 0u);
-  }
-};
-struct Layers : Modules {};
+using Modules = Clean;
+using Layers = Clean;
 
 struct Net : nn::Module {
   nn::Linear hidden{3, 4}, out{4, 2};

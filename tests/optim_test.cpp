@@ -1,10 +1,9 @@
 // Optimizers through the C++ face, beside PyTorch's numbers.
 #include "gradus/optim.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 
+#include "hpp_fixture.h"
 #include "optim_expected.h"
 
 namespace {
@@ -14,29 +13,7 @@ using gradus::optim::Optimizer;
 using gradus::optim::Settings;
 using Tensors = std::vector<Tensor>;
 
-template <class F> void expect_error(gradus_status status, const std::string& part, F f) {
-  try {
-    f();
-    ADD_FAILURE() << "no error; expected: " << part;
-  } catch (const gradus::Error& e) {
-    EXPECT_EQ(e.status(), status) << e.what();
-    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
-  }
-}
-
-class Optim : public ::testing::Test {
- protected:
-  void TearDown() override {
-    gradus_counts c{};
-    c.struct_size = sizeof c;
-    gradus_live_counts(&c);
-    EXPECT_EQ(c.tensors, 0u);
-    EXPECT_EQ(c.graph_nodes, 0u);
-    EXPECT_EQ(c.callbacks, 0u);
-    EXPECT_EQ(c.optimizers, 0u);
-    EXPECT_EQ(c.schedulers, 0u);
-  }
-};
+using Optim = Clean;
 
 // The problem behind optim_expected.h: two parameters of four and three elements, and gradients that are polynomials of them.
 const std::vector<size_t> kSizes = {4, 3};

@@ -1,10 +1,9 @@
 // Schedulers of an optimizer's settings through the C++ face, beside PyTorch's numbers.
 #include "gradus/optim.hpp"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 
+#include "hpp_fixture.h"
 #include "optim_expected.h"
 
 namespace {
@@ -14,29 +13,7 @@ using gradus::optim::Optimizer;
 using gradus::optim::Scheduler;
 using gradus::optim::Settings;
 
-template <class F> void expect_error(gradus_status status, const std::string& part, F f) {
-  try {
-    f();
-    ADD_FAILURE() << "no error; expected: " << part;
-  } catch (const gradus::Error& e) {
-    EXPECT_EQ(e.status(), status) << e.what();
-    EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
-  }
-}
-
-class Schedulers : public ::testing::Test {
- protected:
-  void TearDown() override {
-    gradus_counts c{};
-    c.struct_size = sizeof c;
-    gradus_live_counts(&c);
-    EXPECT_EQ(c.tensors, 0u);
-    EXPECT_EQ(c.graph_nodes, 0u);
-    EXPECT_EQ(c.callbacks, 0u);
-    EXPECT_EQ(c.optimizers, 0u);
-    EXPECT_EQ(c.schedulers, 0u);
-  }
-};
+using Schedulers = Clean;
 
 Settings settings_of(const std::vector<std::pair<const char*, double>>& list) { return {list.begin(), list.end()}; }
 

@@ -12,8 +12,8 @@ namespace fs = std::filesystem;
 class Cgroup : public testing::Test {
  protected:
   Cgroup() {
-    char name[] = "/tmp/gradus-cgroup-XXXXXX";
-    root_ = mkdtemp(name);
+    std::string name = (fs::temp_directory_path() / "gradus-cgroup-XXXXXX").string();
+    root_ = mkdtemp(name.data());
   }
   ~Cgroup() override { fs::remove_all(root_); }
   void put(const std::string& path, const std::string& text) const {
