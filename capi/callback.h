@@ -1,5 +1,7 @@
 // Callbacks of the host with their user data.
 #pragma once
+#include <vector>
+
 #include "base/host.h"
 #include "capi/guard.h"
 
@@ -77,6 +79,27 @@ class Returned {
 
  private:
   gradus_tensor* given_ = nullptr;
+};
+
+// What a callback puts into an array [own]: each null, or a tensor, and the library's whatever happens.
+class ReturnedList {
+ public:
+  explicit ReturnedList(size_t n) : given_(n) {}
+  ~ReturnedList() {
+    for (gradus_tensor* t : given_)
+      if (is(t, Kind::tensor)) release(core<TensorImpl>(t));
+  }
+  ReturnedList(const ReturnedList&) = delete;
+  ReturnedList& operator=(const ReturnedList&) = delete;
+  gradus_tensor** data() { return given_.data(); }
+  size_t size() const { return given_.size(); }
+  Tensor take(size_t i, const char* what) {
+    if (given_[i] && !is(given_[i], Kind::tensor)) refuse_handle(given_[i], Kind::tensor, what);
+    return Tensor::adopt(core<TensorImpl>(std::exchange(given_[i], nullptr)));
+  }
+
+ private:
+  std::vector<gradus_tensor*> given_;
 };
 
 inline gradus_tensor* const* handles(const Tensors& t) { return reinterpret_cast<gradus_tensor* const*>(t.data()); }

@@ -39,27 +39,12 @@ template <class Fn> void ask(CheckpointOptions& c, const gradus_checkpoint_optio
   };
 }
 
-// What a callback has put into its array of results, owned whatever happens.
-class Results {
- public:
-  explicit Results(size_t n) : given_(n) {}
-  ~Results() {
-    for (gradus_tensor* t : given_)
-      if (is(t, Kind::tensor)) release(core<TensorImpl>(t));
+void take_results(ReturnedList& from, size_t n, Tensors& to) {
+  for (size_t i = 0; i < n; ++i) {
+    to.push_back(from.take(i, "result"));
+    if (!to.back()) refuse_handle(nullptr, Kind::tensor, "result");
   }
-  Results(const Results&) = delete;
-  Results& operator=(const Results&) = delete;
-  gradus_tensor** data() { return given_.data(); }
-  void take(size_t n, Tensors& to) {
-    for (size_t i = 0; i < n; ++i) {
-      if (!is(given_[i], Kind::tensor)) refuse_handle(given_[i], Kind::tensor, "result");
-      to.push_back(Tensor::adopt(core<TensorImpl>(std::exchange(given_[i], nullptr))));
-    }
-  }
-
- private:
-  std::vector<gradus_tensor*> given_;
-};
+}
 
 }  // namespace
 
@@ -75,11 +60,11 @@ gradus_status gradus_checkpoint(gradus_context* ctx, gradus_segment_fn segment, 
     CheckpointOptions o = options_of(options);
     ask(o, options, f);
     const auto run = [f, capacity](const Tensors& in, Tensors& out) {
-      Results r(capacity);
+      ReturnedList r(capacity);
       size_t made = 0;
       f.run("segment", handles(in), in.size(), r.data(), capacity, &made);
       GRADUS_CHECK(made <= capacity, value, "checkpoint: {} results, room for {}", made, capacity);
-      r.take(made, out);
+      take_results(r, made, out);
     };
     Tensors out;
     checkpoint(run, tensors(inputs, input_count, "inputs", true), o, out);
@@ -98,9 +83,9 @@ gradus_status gradus_checkpoint_loop(gradus_context* ctx, gradus_step_fn step, v
     CheckpointOptions o = options_of(options);
     ask(o, options, f);
     const auto run = [f](int64_t i, const Tensors& in, Tensors& out) {
-      Results r(in.size());
+      ReturnedList r(in.size());
       f.run("step", i, handles(in), in.size(), r.data());
-      r.take(in.size(), out);
+      take_results(r, in.size(), out);
     };
     Tensors out;
     checkpoint_loop(run, steps, tensors(state, state_count, "state"), o, out);

@@ -16,29 +16,6 @@ FunctionCall& call_of(const gradus_function_call* c) {
   return *core<FunctionCall>(c);
 }
 
-// Handles that a callback has put there: the library's, whatever happens.
-class Given {
- public:
-  explicit Given(size_t n) : handles_(n) {}
-  ~Given() {
-    for (gradus_tensor* t : handles_)
-      if (is(t, Kind::tensor)) release(core<TensorImpl>(t));
-  }
-  Given(const Given&) = delete;
-  Given& operator=(const Given&) = delete;
-  gradus_tensor** data() { return handles_.data(); }
-  void move_to(std::vector<Tensor>& to, size_t count, const char* what) {
-    to.reserve(count);
-    for (size_t i = 0; i < count; ++i) {
-      if (handles_[i] && !is(handles_[i], Kind::tensor)) refuse_handle(handles_[i], Kind::tensor, what);
-      to.push_back(Tensor::adopt(core<TensorImpl>(std::exchange(handles_[i], nullptr))));
-    }
-  }
-
- private:
-  std::vector<gradus_tensor*> handles_;
-};
-
 class ForeignFunction : public Function {
  public:
   ForeignFunction(const gradus_function& d, size_t capacity, size_t* needed_results)
@@ -67,11 +44,12 @@ class ForeignFunction : public Function {
   template <class Check>
   void run(const Callback<gradus_function_fn>& f, const char* what, FunctionCall& call, std::span<const Tensor> tensors, size_t capacity,
            std::vector<Tensor>& results, Check check) const {
-    Given given(capacity);
+    ReturnedList given(capacity);
     size_t count = 0;
     f.run(what, handle_of(call), reinterpret_cast<gradus_tensor* const*>(tensors.data()), tensors.size(), given.data(), capacity, &count);
     check(count, capacity);
-    given.move_to(results, count, "results");
+    results.reserve(count);
+    for (size_t i = 0; i < count; ++i) results.push_back(given.take(i, "results"));
   }
 
   std::string name_;

@@ -10,29 +10,6 @@ using namespace gradus::capi;
 
 namespace {
 
-// Entries that a hook has put there, given to the library whatever happens.
-class Replacements {
- public:
-  explicit Replacements(size_t n) : given_(n) {}
-  ~Replacements() {
-    for (gradus_tensor* t : given_)
-      if (is(t, Kind::tensor)) release(core<TensorImpl>(t));
-  }
-  Replacements(const Replacements&) = delete;
-  Replacements& operator=(const Replacements&) = delete;
-  gradus_tensor** data() { return given_.data(); }
-  void put_into(Tensors& to) {
-    for (size_t i = 0; i < given_.size(); ++i) {
-      if (!given_[i]) continue;
-      if (!is(given_[i], Kind::tensor)) refuse_handle(given_[i], Kind::tensor, "replacement");
-      to[i] = Tensor::adopt(core<TensorImpl>(std::exchange(given_[i], nullptr)));
-    }
-  }
-
- private:
-  std::vector<gradus_tensor*> given_;
-};
-
 // add(callback) registers and returns the id.
 template <class Fn, class Add>
 gradus_status register_hook(gradus_context* ctx, const char* where, Fn hook, void* user, gradus_destroy_fn destroy, uint64_t* id, Add&& add) {
@@ -74,9 +51,10 @@ gradus_status gradus_node_add_hook(gradus_context* ctx, gradus_node* n, int32_t 
   return register_hook(ctx, "node_add_hook", hook, user, destroy, hook_id, [&](const auto& f) {
     GRADUS_CHECK(moment == GRADUS_HOOK_BEFORE || moment == GRADUS_HOOK_AFTER, value, "'moment' is {}", moment);
     return add_node_hook(node(n), moment == GRADUS_HOOK_BEFORE ? When::before : When::after, [f](Tensors& gradients, const Tensors& incoming) {
-      Replacements r(gradients.size());
+      ReturnedList r(gradients.size());
       f.run("node hook", handles(gradients), gradients.size(), handles(incoming), incoming.size(), r.data());
-      r.put_into(gradients);
+      for (size_t i = 0; i < r.size(); ++i)
+        if (Tensor t = r.take(i, "replacement")) gradients[i] = std::move(t);
     });
   });
 }
