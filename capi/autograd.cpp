@@ -29,11 +29,12 @@ std::span<const Tensor> seeds_of(gradus_tensor* const* seeds, size_t count) {
 std::vector<Edge> edges_of(const gradus_edge* list, size_t count, size_t bytes, const char* what) {
   GRADUS_CHECK(bytes == sizeof(gradus_edge), argument, "'edge_bytes' is {}, not {}", bytes, sizeof(gradus_edge));
   GRADUS_CHECK(list || count == 0, null, "'{}' is null with a count of {}", what, count);
-  GRADUS_CHECK(count < (size_t{1} << 24), value, "'{}' has a count of {}", what, count);
+  GRADUS_CHECK(count <= kLongest, value, "'{}' has a count of {}", what, count);
   std::vector<Edge> edges;
   edges.reserve(count);
   for (size_t i = 0; i < count; ++i) {
     Node* n = node(list[i].node);
+    GRADUS_CHECK(!list[i].reserved0, unknown_field, "'{}' {}: reserved0 is not null", what, i);
     GRADUS_CHECK(list[i].output_nr < n->output_count, index, "'{}' {} is output {} of a node with {}", what, i, list[i].output_nr, n->output_count);
     edges.push_back({n, static_cast<uint32_t>(list[i].output_nr)});
   }
@@ -79,7 +80,7 @@ gradus_status gradus_backward(gradus_context* ctx, gradus_tensor* const* outputs
 
 gradus_status gradus_grad(gradus_context* ctx, gradus_tensor* const* outputs, size_t output_count, gradus_tensor* const* inputs,
                           size_t input_count, gradus_tensor* const* seeds, const gradus_backward_options* options, gradus_tensor** results) {
-  if (results && input_count < (size_t{1} << 24)) std::fill_n(results, input_count, nullptr);
+  clear(results, input_count);
   return guard(ctx, "grad", [&](Context&) {
     needed(results, "results");
     const gradus_backward_options o = read_options(options);
@@ -100,7 +101,7 @@ gradus_status gradus_backward_edges(gradus_context* ctx, const gradus_edge* outp
 
 gradus_status gradus_grad_edges(gradus_context* ctx, const gradus_edge* outputs, size_t output_count, const gradus_edge* inputs, size_t input_count,
                                 size_t edge_bytes, gradus_tensor* const* seeds, const gradus_backward_options* options, gradus_tensor** results) {
-  if (results && input_count < (size_t{1} << 24)) std::fill_n(results, input_count, nullptr);
+  clear(results, input_count);
   return guard(ctx, "grad", [&](Context&) {
     needed(results, "results");
     const gradus_backward_options o = read_options(options);

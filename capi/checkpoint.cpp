@@ -34,7 +34,10 @@ template <class Fn> void ask(CheckpointOptions& c, const gradus_checkpoint_optio
     now.error.status = GRADUS_OK;
     int32_t yes = 0;
     const auto* values = reinterpret_cast<const gradus_value*>(args.values());
-    Callback<Fn>::check(keep(f.user(), capi::handle(&now), capi::handle(op.info), values, op.info->schema.arguments.size(), &yes), "keep callback");
+    const gradus_status answer = ask_host("keep callback", [&] {
+      return keep(f.user(), capi::handle(&now), capi::handle(op.info), values, op.info->schema.arguments.size(), &yes);
+    });
+    Callback<Fn>::check(answer, "keep callback");
     return yes != 0;
   };
 }
@@ -52,11 +55,12 @@ gradus_status gradus_checkpoint(gradus_context* ctx, gradus_segment_fn segment, 
                                 size_t input_count, const gradus_checkpoint_options* options, gradus_tensor** results, size_t capacity,
                                 size_t* count) {
   if (count) *count = 0;
+  clear(results, capacity);
   return guard(ctx, "checkpoint", [&](Context&) {
     const Callback<gradus_segment_fn> f(needed(segment, "segment"), user, destroy);
     needed(count, "count");
     GRADUS_CHECK(results || capacity == 0, null, "'results' is null with a capacity of {}", capacity);
-    GRADUS_CHECK(capacity < (size_t{1} << 24), value, "'capacity' is {}", capacity);
+    GRADUS_CHECK(capacity <= kLongest, value, "'capacity' is {}", capacity);
     CheckpointOptions o = options_of(options);
     ask(o, options, f);
     const auto run = [f, capacity](const Tensors& in, Tensors& out) {
@@ -76,7 +80,7 @@ gradus_status gradus_checkpoint(gradus_context* ctx, gradus_segment_fn segment, 
 
 gradus_status gradus_checkpoint_loop(gradus_context* ctx, gradus_step_fn step, void* user, gradus_destroy_fn destroy, int64_t steps,
                                      gradus_tensor* const* state, size_t state_count, const gradus_checkpoint_options* options, gradus_tensor** results) {
-  if (results && state_count < (size_t{1} << 24)) std::fill_n(results, state_count, nullptr);
+  clear(results, state_count);
   return guard(ctx, "checkpoint_loop", [&](Context&) {
     const Callback<gradus_step_fn> f(needed(step, "step"), user, destroy);
     needed(results, "results");

@@ -22,6 +22,7 @@ FileFormat format_of(int32_t number) {
 
 std::string_view bytes_of(const char* text, size_t length, const char* what) {
   GRADUS_CHECK(text || length == 0, null, "'{}' is null with a length of {}", what, length);
+  GRADUS_CHECK(length <= PTRDIFF_MAX, value, "'{}' has a length of {}", what, length);
   return length ? std::string_view(text, length) : std::string_view();
 }
 
@@ -48,17 +49,18 @@ struct ToSave {
     options.format = format_of(o.format);
     options.deflate = o.flags & GRADUS_SAVE_DEFLATE;
     options.sync = !(o.flags & GRADUS_SAVE_NO_SYNC);
+    GRADUS_CHECK(o.metadata_count <= kLongest, value, "'metadata_count' is {}", o.metadata_count);
     GRADUS_CHECK(o.metadata_count == 0 || (o.metadata_keys && o.metadata_texts), null, "metadata of {} pairs without keys or texts", o.metadata_count);
     for (uint64_t i = 0; i < o.metadata_count; ++i) {
       const char* text = needed(o.metadata_texts[i], "metadata_texts");
       options.metadata.emplace_back(needed(o.metadata_keys[i], "metadata_keys"),
-                                    o.metadata_text_lengths ? std::string_view(text, o.metadata_text_lengths[i]) : std::string_view(text));
+                                    o.metadata_text_lengths ? bytes_of(text, o.metadata_text_lengths[i], "metadata_texts") : std::string_view(text));
     }
     const std::span<const Tensor> all = capi::tensors(list, count, "tensors");
     GRADUS_CHECK(names || count <= 1, null, "'names' is null for {} tensors", count);
     for (size_t i = 0; i < count; ++i) {
       const char* name = names ? needed(names[i], "names") : "";
-      tensors.push_back({names && o.name_lengths ? std::string_view(name, o.name_lengths[i]) : std::string_view(name), all[i]});
+      tensors.push_back({names && o.name_lengths ? bytes_of(name, o.name_lengths[i], "names") : std::string_view(name), all[i]});
     }
   }
   std::vector<io::Named> tensors;

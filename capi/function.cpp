@@ -78,7 +78,7 @@ gradus_status mark(gradus_context* ctx, const char* where, gradus_function_call*
 gradus_status gradus_function_apply(gradus_context* ctx, const gradus_function* definition, gradus_tensor* const* inputs, size_t input_count,
                                     gradus_tensor** results, size_t result_capacity, size_t* result_count) {
   const size_t capacity = std::min(result_capacity, kMostResults);
-  if (results) std::fill_n(results, capacity, nullptr);
+  clear(results, capacity);
   size_t count = 0;
   const gradus_status s = guard(ctx, "function_apply", [&](Context&) {
     const gradus_function d = definition_of(definition);

@@ -27,20 +27,17 @@ GradcheckOptions options_of(const gradus_gradcheck_options* given) {
   return g;
 }
 
-// What stands in the results is the library's, whatever the function returns.
 Tensors call(gradus_gradcheck_fn compute, void* user, std::span<const Tensor> inputs) {
-  gradus_tensor* results[kResults] = {};
+  ReturnedList results(kResults);
   size_t count = 0;
-  const Callback<gradus_gradcheck_fn> f(compute, user, nullptr);
-  const gradus_status s = f.status(reinterpret_cast<gradus_tensor* const*>(inputs.data()), inputs.size(), +results, kResults, &count);
-  Tensors taken(kResults);
-  for (size_t k = 0; k < kResults; ++k)
-    if (is(results[k], Kind::tensor)) taken[k] = Tensor::adopt(core<TensorImpl>(results[k]));
-  f.check(s, "function");
+  Callback<gradus_gradcheck_fn>(compute, user, nullptr)
+      .run("function", reinterpret_cast<gradus_tensor* const*>(inputs.data()), inputs.size(), results.data(), size_t{kResults}, &count);
   GRADUS_CHECK(count <= kResults, value, "the function has {} results, and there is room for {}", count, kResults);
-  for (size_t k = 0; k < count; ++k)
-    if (!taken[k]) refuse_handle(results[k], Kind::tensor, "results", static_cast<int>(k));
-  taken.resize(count);
+  Tensors taken;
+  for (size_t k = 0; k < count; ++k) {
+    taken.push_back(results.take(k, "results"));
+    if (!taken[k]) refuse_handle(nullptr, Kind::tensor, "results", static_cast<int>(k));
+  }
   return taken;
 }
 

@@ -46,6 +46,10 @@ template <class T> T* needed(T* pointer, const char* what) {
   return pointer;
 }
 constexpr uint64_t kLongest = uint64_t{1} << 24;              // of lists and texts: a larger count is no count
+// Outputs are null until they are made.
+template <class T> void clear(T* results, size_t count) {
+  if (results && count <= kLongest) std::fill_n(results, count, T());
+}
 std::string_view text_of(const char* text, size_t length, const char* what);   // null only with 0
 Dtype dtype(int32_t number, Dtype otherwise);                 // 0 is `otherwise`; refuses unknown and complex ones
 SizesRef shape(int32_t rank, const int64_t* sizes);

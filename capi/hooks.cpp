@@ -74,7 +74,7 @@ gradus_status gradus_tensor_add_grad_hook(gradus_context* ctx, gradus_tensor* le
 
 gradus_status gradus_tensors_add_hook(gradus_context* ctx, gradus_tensor* const* list, size_t count, int32_t mode, gradus_multi_hook_fn hook, void* user,
                                       gradus_destroy_fn destroy, uint64_t* hook_ids) {
-  if (hook_ids && count < (size_t{1} << 24)) std::fill_n(hook_ids, count, uint64_t{0});
+  clear(hook_ids, count);
   return guard(ctx, "tensors_add_hook", [&](Context&) {
     const Callback<gradus_multi_hook_fn> f(needed(hook, "hook"), user, destroy);
     GRADUS_CHECK(mode == GRADUS_HOOK_ALL || mode == GRADUS_HOOK_ANY, value, "'mode' is {}", mode);

@@ -91,6 +91,7 @@ void return_list(Tensors& out, gradus_tensor** results, size_t capacity, size_t*
 template <int n> gradus_status call_list(gradus_context* ctx, int which, const char* where, const Value (&v)[n], gradus_tensor** results, size_t capacity,
                                          size_t* count) {
   if (count) *count = 0;
+  clear(results, capacity);
   return guard(ctx, where, [&](Context&) {
     Tensors out;
     call_checked(ops[which], which, v, out);

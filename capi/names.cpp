@@ -4,6 +4,7 @@
 
 #include "dispatch/number_text.h"
 #include "dispatch/registry.h"
+#include "gradus/base.h"
 #include "graph/out.h"
 
 namespace gradus::capi {
@@ -13,7 +14,7 @@ constexpr std::pair<std::string_view, const char*> kOtherNames[] = {
     {"self", "input"}, {"end", "stop"}, {"from", "low"}, {"to", "high"}, {"implicit", "is_implicit"}, {"var", "variance"}, {"type", "kind"}, {"in", "source"},
     {"out", "target"}, {"lambda", "threshold"}, {"default", "fallback"}, {"val", "value"}, {"ref", "reference"}, {"base", "base_value"},
     {"fn", "function"}, {"mod", "modulus"}, {"object", "item"}, {"params", "parameters"}, {"string", "text"}, {"global", "is_global"},
-    {"struct", "structure"}, {"with", "companion"}, {"where", "condition"}, {"fixed", "is_fixed"}, {"var", "variance"}, {"test", "is_test"},
+    {"struct", "structure"}, {"with", "companion"}, {"where", "condition"}, {"fixed", "is_fixed"}, {"test", "is_test"},
 };
 
 constexpr std::string_view kKeywords[] = {
@@ -111,7 +112,7 @@ const char* argument_name(const OpInfo& op, size_t position) {
 }
 
 std::string registry_json() {
-  std::string s = "{\"level\": " + std::to_string(1) + ", \"ops\": [\n";
+  std::string s = "{\"level\": " + std::to_string(GRADUS_API_LEVEL) + ", \"ops\": [\n";
   bool first = true;
   for (const Op* op : all_ops()) s += (std::exchange(first, false) ? "" : ",\n") + op_json(*op->info);
   return s + "\n]}\n";

@@ -132,6 +132,7 @@ gradus_status gradus_node_saved(gradus_context* ctx, const gradus_node* n, const
 gradus_status gradus_node_hook_saved(gradus_context* ctx, gradus_node* n, const char* name, size_t length, const gradus_saved_hooks* hooks) {
   return guard(ctx, "node_hook_saved", [&](Context&) {
     Node* p = node(n);
+    const Ref<Node> held = Ref<Node>::share(p);               // pack may let go of the host's last handle
     const std::string_view which = text_of(name, length, "name");
     Saved* s = look_up(p, which).saved;
     GRADUS_CHECK(s, value, "{}: '{}' is no saved tensor", node_name(p), which);

@@ -20,9 +20,12 @@ Scheduler* scheduler(const gradus_scheduler* s) {
 std::vector<NamedValue> settings_of(const gradus_setting* given, size_t count, size_t bytes) {
   GRADUS_CHECK(given || count == 0, null, "'settings' is null with a count of {}", count);
   GRADUS_CHECK(count == 0 || bytes == sizeof(gradus_setting), argument, "'setting_bytes' is {}, not {}", bytes, sizeof(gradus_setting));
-  GRADUS_CHECK(count < (size_t{1} << 24), value, "'settings' has a count of {}", count);
+  GRADUS_CHECK(count <= kLongest, value, "'settings' has a count of {}", count);
   std::vector<NamedValue> all;
-  for (size_t i = 0; i < count; ++i) all.push_back({needed(given[i].name, "name"), given[i].value});
+  for (size_t i = 0; i < count; ++i) {
+    GRADUS_CHECK(!given[i].reserved0, unknown_field, "'settings' {}: reserved0 is not null", i);
+    all.push_back({needed(given[i].name, "name"), given[i].value});
+  }
   return all;
 }
 
@@ -42,7 +45,6 @@ Tensor shared(gradus_tensor* t) { return Tensor::share(tensor(t, "tensor")); }
 gradus_status gradus_optimizer_create(gradus_context* ctx, const char* algorithm, size_t algorithm_length, gradus_tensor* const* parameters, size_t count,
                                       const gradus_setting* settings, size_t setting_count, size_t setting_bytes, gradus_optimizer** result) {
   return guard_result(ctx, "optimizer_create", result, [&](Context&) {
-    needed(result, "result");
     const auto list = settings_of(settings, setting_count, setting_bytes);
     return reinterpret_cast<gradus_optimizer*>(
         new Optimizer(find_algorithm(text_of(algorithm, algorithm_length, "algorithm")), tensors(parameters, count, "parameters"), list));
@@ -109,7 +111,6 @@ gradus_status gradus_optimizer_param(gradus_context* ctx, const gradus_optimizer
   return guard_result(ctx, "optimizer_param", param, [&](Context&) {
     const Optimizer& of = *optimizer(o);
     GRADUS_CHECK(position < of.parameters.size(), index, "parameter {} of {}", position, of.parameters.size());
-    needed(param, "param");
     if (group) *group = static_cast<int64_t>(of.parameters[position].group);
     return give(of.parameters[position].tensor);
   });
@@ -123,7 +124,6 @@ gradus_status gradus_optimizer_state_at(gradus_context* ctx, const gradus_optimi
   return guard_result(ctx, "optimizer_state_at", value, [&](Context&) {
     const std::vector<StateItem> all = optimizer(o)->state();
     GRADUS_CHECK(position < all.size(), index, "entry {} of {}", position, all.size());
-    needed(value, "value");
     gradus_optimizer_state_info i{};
     i.param = all[position].parameter;
     i.name = all[position].name;
@@ -155,7 +155,6 @@ gradus_status gradus_clip_grad_value(gradus_context* ctx, gradus_tensor* const* 
 gradus_status gradus_scheduler_create(gradus_context* ctx, gradus_optimizer* o, const char* name, size_t length, const gradus_setting* settings,
                                       size_t setting_count, size_t setting_bytes, gradus_scheduler** result) {
   return guard_result(ctx, "scheduler_create", result, [&](Context&) {
-    needed(result, "result");
     const auto list = settings_of(settings, setting_count, setting_bytes);
     auto held = Ref<Optimizer>::share(optimizer(o));
     return reinterpret_cast<gradus_scheduler*>(new Scheduler(std::move(held), text_of(name, length, "name"), list));

@@ -167,7 +167,41 @@ static void left_in_a_pass(void) {
   gradus_release(ctx);
 }
 
+/* ---- pack hooks that reach for the very value they pack */
+static gradus_saved_hooks plain_hooks;
+typedef struct reach { gradus_node *node; gradus_edge edge; int frees; } reach;
+static gradus_status pack_reaches(void *user, gradus_context *ctx, gradus_tensor *t, const gradus_op *op, gradus_tensor **replacement, void **token) {
+  reach *r = (reach *)user;
+  (void)op, (void)token;
+  if (r->frees) OK(gradus_graph_free(ctx, &r->edge, 1, NULL, 0, sizeof r->edge));
+  else OK(gradus_node_hook_saved(ctx, r->node, "result", 6, &plain_hooks));
+  gradus_release(r->node);                                     /* the host's last handle */
+  gradus_retain(t);
+  *replacement = t;
+  return GRADUS_OK;
+}
+static void reaching(int frees) {
+  gradus_context *ctx = new_context();
+  tally counts = {0, 0, 0};
+  gradus_saved_hooks h;
+  gradus_tensor *x = vector(ctx, start, 2), *y = NULL;
+  reach r;
+  plain_hooks = hooks_of(pack_half, unpack_half, NULL, &counts);
+  OK(gradus_tensor_set_requires_grad(ctx, x, 1));
+  OK(gradus_exp(ctx, x, &y));
+  OK(gradus_tensor_edge(ctx, y, &r.edge));
+  r.node = r.edge.node;
+  r.frees = frees;
+  h = hooks_of(pack_reaches, unpack_half, NULL, &r);
+  FAILS(gradus_node_hook_saved(ctx, r.node, "result", 6, &h), GRADUS_E_STATE, "exp: a pack hook freed the value that it packs, or packed it itself");
+  gradus_release(y);
+  gradus_release(x);
+  gradus_release(ctx);
+}
+
 int main(void) {
+  reaching(0);
+  reaching(1);
   saved_values();
   left_in_a_pass();
   return finish("capi_saved_test");

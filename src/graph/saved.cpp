@@ -38,6 +38,7 @@ void pack_saved(Saved& s, const Op& by, SavedHooks* hooks) {
   if (!hooks || s.is_packed) return;
   Ref<Packed> p = pack_with(hooks, detach(Tensor::share(s.tensor)), by);
   if (!p) return;
+  GRADUS_CHECK(s.tensor && !s.is_packed, state, "{}: a pack hook freed the value that it packs, or packed it itself", name(by));
   release(s.tensor);
   s.packed = p.detach();
   s.is_packed = true;

@@ -83,11 +83,13 @@ void read_safetensors(File& f) {
 }
 
 void write_safetensors(Sink& sink, std::vector<Named>& tensors, const SaveOptions& options) {
-  // Large elements first, so that all are aligned.
+  // Large elements first, so that all are aligned; then in the order given.
   std::vector<uint32_t> order(tensors.size());
   std::iota(order.begin(), order.end(), uint32_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](uint32_t a, uint32_t b) { return size_of(tensors[a].tensor.dtype()) > size_of(tensors[b].tensor.dtype()); });
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const int64_t m = size_of(tensors[a].tensor.dtype()), n = size_of(tensors[b].tensor.dtype());
+    return m != n ? m > n : a < b;
+  });
   std::vector<int64_t> begins(tensors.size());
   int64_t end = 0;
   for (uint32_t i : order) begins[i] = std::exchange(end, end + multiply(tensors[i].tensor.numel(), size_of(tensors[i].tensor.dtype())));

@@ -71,6 +71,11 @@ gradus_status segment(void*, gradus_context* ctx, gradus_tensor* const* in, size
   *count = 1;
   return gradus_sin(ctx, in[0], out);
 }
+gradus_status policy(void*, gradus_context*, const gradus_op*, const gradus_value*, size_t, int32_t* yes) { maybe_throw(); *yes = 1; return GRADUS_OK; }
+gradus_status calm_segment(void*, gradus_context* ctx, gradus_tensor* const* in, size_t, gradus_tensor** out, size_t, size_t* count) {
+  *count = 1;
+  return gradus_sin(ctx, in[0], out);
+}
 gradus_status loop_step(void*, gradus_context* ctx, int64_t, gradus_tensor* const* in, size_t, gradus_tensor** out) {
   maybe_throw();
   return gradus_sin(ctx, in[0], out);
@@ -170,6 +175,16 @@ const Case computing[] = {
       return s;
     },
     [](gradus_context* c, gradus_tensor* x) { return saving(c, pack, give_back, nullptr, x); },
+    [](gradus_context* c, gradus_tensor* x) {
+      auto o = options<gradus_checkpoint_options>();
+      o.keep = policy;
+      gradus_tensor* y = nullptr;
+      size_t count = 0;
+      const gradus_status s = gradus_checkpoint(c, calm_segment, nullptr, nullptr, &x, 1, &o, &y, 1, &count);
+      CHECK(s == GRADUS_OK || y == nullptr);
+      gradus_release(y);
+      return s;
+    },
     [](gradus_context* c, gradus_tensor* x) { return saving(c, keep, unpack, nullptr, x); },
     [](gradus_context* c, gradus_tensor* x) { return applying(c, bad_function, same, x); },
     [](gradus_context* c, gradus_tensor* x) { return applying(c, same, bad_function, x); },
