@@ -1,6 +1,9 @@
 // Checkpoints: the same gradients from fewer saved values, nested, with random numbers, with results kept, and their refusals.
 #include "fixture.h"
 
+#include <atomic>
+#include <thread>
+
 #include "dispatch/registry.h"
 #include "graph/checkpoint.h"
 
@@ -213,6 +216,62 @@ TEST_F(Checkpoint, NoticesAChangedInput) {
     call_in_place(mul_op, {x, 2});
   }
   expect_error(Status::in_place, "checkpoint: a saved tensor of shape [2] was changed in place by mul_", [&] { gradient(y, x); });
+}
+
+TEST_F(Checkpoint, NoticesAValueThatTheSegmentChangesAfterItWasSaved) {
+  const Tensor x = leaf({0.1, 0.2}, {2});
+  int runs = 0;
+  const Segment writes = counted(runs, [](const Tensor& t) {
+    const Tensor s = exp(t);                                  // saves its result, which is then written
+    call_in_place(mul_op, {s, 2});
+    return sin(s);
+  });
+  const Tensor y = sum(run(writes, x));
+  expect_error(Status::in_place, "a saved tensor of shape [2] was changed in place by mul_", [&] { gradient(y, x); });
+}
+
+TEST_F(Checkpoint, HooksThatASegmentLeavesOrTakesAwayEndWithIt) {
+  struct Nothing : SavedHooks {
+    Ref<Packed> pack(const Tensor&, const Op&) override { return {}; }
+  };
+  const Tensor x = leaf({1, 2}, {2});
+  int runs = 0;
+  const Segment pushes = counted(runs, [](const Tensor& t) { push_saved_hooks(Ref<SavedHooks>::adopt(new Nothing)); return exp(t); });
+  const Segment pops = counted(runs, [](const Tensor& t) { pop_saved_hooks(); return exp(t); });
+  for (const Segment& s : {pushes, pops}) {
+    runs = 0;
+    const Tensor y = sum(run(s, x));
+    EXPECT_EQ(context_.saved_hooks, nullptr);
+    EXPECT_EQ(gradient(y, x).size(), 2u);
+    EXPECT_EQ(context_.saved_hooks, nullptr);
+  }
+}
+
+TEST_F(Checkpoint, PassesOfTwoThreadsAreRightOrRefused) {
+  const Tensor x = leaf({0.5, 1}, {2});
+  Tensors out;
+  checkpoint([](const Tensors& in, Tensors& results) { results.push_back(wave(in[0])); }, {&x, 1}, {}, out);
+  const Tensor y = sum(out[0]);
+  GradOptions keep;
+  keep.retain_graph = true;
+  const Doubles wanted = gradient(y, x, keep);
+  std::atomic<int> right{0}, refused{0}, wrong{0};
+  const auto work = [&] {
+    Context own;
+    const ContextScope scope(own);
+    for (int i = 0; i < 2000; ++i) try {
+        const Doubles g = gradient(y, x, keep);
+        ++(g == wanted ? right : wrong);
+      } catch (const Error& e) {
+        ++(e.status() == Status::state && std::string(e.what()).find("another thread") != std::string::npos ? refused : wrong);
+      }
+  };
+  std::thread one(work), two(work);
+  one.join();
+  two.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(right + refused, 4000);
+  EXPECT_GT(right, 0);
 }
 
 TEST_F(Checkpoint, FailuresLeaveTheContextAsItWas) {

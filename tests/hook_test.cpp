@@ -45,6 +45,48 @@ TEST_F(Hooks, ARemovedHookRunsNoMore) {
   EXPECT_EQ(runs, 1);
 }
 
+TEST_F(Hooks, HooksOfTwoHistoriesOfATensorAreToldApart) {
+  const Tensor a = leaf({1}, {1});
+  const Tensor y = mul(a, 2);
+  int old = 0, now = 0;
+  add_hook(y.impl(), [&](const Tensor&) { ++old; return Tensor(); });
+  call_in_place(mul_op, {y, 5});
+  const uint64_t id = add_hook(y.impl(), [&](const Tensor&) { ++now; return Tensor(); });
+  EXPECT_TRUE(remove_hook(y.impl(), id));
+  backward(sum(y));
+  EXPECT_EQ(old, 1);
+  EXPECT_EQ(now, 0);
+}
+
+TEST_F(Hooks, AnInputGivenTwiceGetsItsGradientOnce) {
+  const Tensor a = leaf({1}, {1}), y = mul(a, 2), z = sum(y);
+  const Tensor inputs[] = {y, y, a, a};
+  gradus::backward(std::span(&z, 1), {}, {}, inputs);
+  EXPECT_EQ(values(grad_of(y)), Doubles{1});
+  EXPECT_EQ(values(grad_of(a)), Doubles{2});
+}
+
+TEST_F(Hooks, AGroupIgnoresGradientsThatThePassDoesNotNeed) {
+  const Tensor x = leaf({1}, {1}), other = leaf({1}, {1});
+  const Tensor b = mul(x, 2), loss = sum(mul(b, 3)), unrelated = mul(other, 2);   // newer than all the rest
+  std::vector<bool> seen;
+  const Tensor group[] = {unrelated, b};
+  add_multi_hook(group, false, [&](const Tensors& g) { seen = {static_cast<bool>(g[0]), static_cast<bool>(g[1])}; });
+  const Tensor outputs[] = {unrelated, loss};
+  gradus::backward(outputs, {}, {}, std::span(&x, 1));
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_TRUE(seen[1]);
+}
+
+TEST_F(Hooks, DataOfAnotherTensorIsNotWrittenWhenItIsShared) {
+  const Tensor p = leaf({1, 2}, {2}), w = leaf({3, 4}, {2}), data = tensor({5, 6}, {2});
+  data.storage().bump();
+  const Tensor z = sum(mul(data, w));
+  set_data(p.impl(), data.impl());
+  backward(z);
+  EXPECT_EQ(values(grad_of(w)), (Doubles{5, 6}));
+}
+
 TEST_F(Hooks, AHookKeepsToTheHistoryItWasMadeFor) {
   const Tensor a = leaf({1}, {1});
   const Tensor y = mul(a, 2);

@@ -51,7 +51,9 @@ enum {
  * Runs segment on the inputs (entries may be null) and keeps for backward the inputs alone: what its operations save is made by a
  * second run when the first rule asks for it. Works with gradus_backward, gradus_grad, records of gradients, and other checkpoints
  * inside. A tensor that segment uses without it being an input has to stay as it is. user belongs to the library from success on, until
- * the graph is gone. Without recording it is just the call. IN_PLACE in backward for an input that was changed since.
+ * the graph is gone. Without recording it is just the call. IN_PLACE in backward for an input that was changed since,
+ * or a saved value that segment itself changes later; STATE while a pass of another thread reads the same checkpoint. results [own] are
+ * null after a failure; more than capacity results are VALUE.
  */
 GRADUS_API gradus_status gradus_checkpoint(gradus_context *ctx, gradus_segment_fn segment, void *user,
                                            gradus_destroy_fn destroy /* [null ok] */, gradus_tensor *const *inputs,

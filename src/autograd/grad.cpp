@@ -12,20 +12,6 @@
 namespace gradus {
 namespace {
 
-class Edges {                                                 // owned places in the graph
- public:
-  Edges() = default;
-  ~Edges() { for (const Edge& e : edges_) release(e.node); }
-  Edges(const Edges&) = delete;
-  Edges& operator=(const Edges&) = delete;
-  void add(Edge owned) { edges_.push_back(owned); }           // room was made
-  void reserve(size_t n) { edges_.reserve(n); }
-  std::span<const Edge> get() const { return edges_; }
-
- private:
-  std::vector<Edge> edges_;
-};
-
 void edges_of(std::span<const Tensor> tensors, std::string_view what, const char* role, Edges& to) {
   GRADUS_CHECK(!tensors.empty(), value, "{}: no {}s given", what, role);
   to.reserve(tensors.size());
@@ -77,9 +63,10 @@ void backward(std::span<const Edge> outputs, std::span<const Tensor> seeds, cons
   start(run, outputs, seeds, "backward");
   run.run();
   const GradMode mode(options.create_graph);
+  std::unordered_set<const TensorImpl*> done;                 // an input may be given twice
   for (size_t i = 0; i < inputs.size(); ++i) {                // leaves have theirs, and those that retain it
     TensorImpl* t = inputs[i].impl();
-    if (results[i] && !(t->autograd && t->autograd->retained_by)) accumulate_grad(t, results[i]);
+    if (results[i] && !(t->autograd && t->autograd->retained_by) && done.insert(t).second) accumulate_grad(t, results[i]);
   }
 }
 

@@ -15,17 +15,21 @@ struct Watched {                                              // shared by the h
 };
 
 struct Progress {                                             // of one pass
+  std::shared_ptr<Watched> watched;                           // so that no other gets its address meanwhile
   Tensors gradients;
+  std::vector<bool> expected;                                 // what the pass needs; others are only passed on
   size_t missing = 0;
   bool done = false;
 };
 
-Progress& progress_of(Run& run, const Watched& w) {
-  std::shared_ptr<void>& place = run.scratch(&w);
+Progress& progress_of(Run& run, const std::shared_ptr<Watched>& w) {
+  std::shared_ptr<void>& place = run.scratch(w.get());
   if (!place) {
     auto p = std::make_shared<Progress>();
-    p->gradients.resize(w.places.size());
-    for (const Edge& e : w.places) p->missing += run.reaches(e.node);
+    p->watched = w;
+    p->gradients.resize(w->places.size());
+    for (const Edge& e : w->places) p->expected.push_back(run.reaches(e.node));
+    p->missing = static_cast<size_t>(std::count(p->expected.begin(), p->expected.end(), true));
     place = p;
   }
   return *static_cast<Progress*>(place.get());
@@ -39,11 +43,11 @@ void finish(const Watched& w, Progress& p) {
 
 void arrived(const std::shared_ptr<Watched>& w, size_t i, const Tensor& g) {
   Run& run = *context().run;
-  Progress& p = progress_of(run, *w);
+  Progress& p = progress_of(run, w);
   if (p.done) return;
   const bool first = std::none_of(p.gradients.begin(), p.gradients.end(), [](const Tensor& t) { return static_cast<bool>(t); });
   p.gradients[i] = g;
-  if (p.missing > 0) --p.missing;
+  if (p.expected[i]) --p.missing;
   if (w->any || p.missing == 0) return finish(*w, p);
   if (first) run.at_end([w, &p] { finish(*w, p); });          // a rule on the way may have sent no gradient
 }

@@ -1,6 +1,7 @@
 #include "graph/checkpoint.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/context.h"
 #include "graph/history.h"
@@ -13,13 +14,18 @@ struct Enough {};                                             // ends a second r
 // A tensor that was there before, as it was then: saved as values of nodes are, so that hooks in force pack it, too.
 class Kept {
  public:
+  Kept() = default;
   Kept(const Tensor& t, const Op& by) : wants_grad_(t && needs_grad(t.impl())) {
     if (t) keep(saved_, by, detach(t), 0, false);
-    else saved_ = {{nullptr}, 0, 0, false, false};
   }
-  Kept(Kept&& o) noexcept : saved_(std::exchange(o.saved_, {{nullptr}, 0, 0, false, false})), wants_grad_(o.wants_grad_) {}
-  Kept& operator=(const Kept&) = delete;
+  Kept(Kept&& o) noexcept : saved_(std::exchange(o.saved_, kNothing)), wants_grad_(o.wants_grad_) {}
+  Kept& operator=(Kept&& o) noexcept {
+    std::swap(saved_, o.saved_);
+    std::swap(wants_grad_, o.wants_grad_);
+    return *this;
+  }
   ~Kept() { drop(saved_); }
+  explicit operator bool() const { return saved_.tensor != nullptr; }
 
   Tensor get() const {
     if (!saved_.tensor) return {};
@@ -31,8 +37,9 @@ class Kept {
   void held(const SeeHeld& see) const { gradus::held(saved_, see); }
 
  private:
-  Saved saved_;
-  bool wants_grad_;
+  static constexpr Saved kNothing = {{nullptr}, 0, 0, false, false};
+  Saved saved_ = kNothing;
+  bool wants_grad_ = false;
 };
 
 // The record in whose name a checkpoint keeps tensors.
@@ -55,11 +62,12 @@ struct Frame : KeptResults {                                  // one run of a se
   std::vector<Kept> inputs;
   Generator random;
   std::vector<Meta> metas;                                    // of what the ops saved, in order
-  std::vector<Tensor> values;                                 // of the second run, until they are asked for
+  std::vector<Kept> values;                                   // of the second run, until they are asked for
   struct Result { const Op* op; bool kept; Generator random; std::vector<Kept> tensors; };
   std::vector<Result> results;                                // of calls that are kept, with the random stream behind them; if
   size_t next_result = 0;                                     // somebody is asked, of those that are not, too
   std::vector<bool> inside;                                   // the compositions around the call: whether they are kept
+  std::atomic<Thread*> reader{nullptr};
   bool again = false;                                         // the second run
   bool complete = false;                                      // the first one: a pass inside it may want a second one before
 
@@ -112,7 +120,7 @@ class Collecting : public SavedHooks {
                    "checkpoint: the second run saves {} of shape {} as value {} by {}, the first saved {} of shape {}", name(value.dtype()),
                    text(value.sizes()), i, name(by), name(was.dtype), text(was.sizes));
     }
-    if (i < all) frame_.values[i] = value;
+    if (i < all) frame_.values[i] = Kept(value, by);           // with its version: the segment may write it yet
     enough_ = count_ == all && (frame_.options.early_stop || !frame_.complete);
     if (enough_) throw Enough();
     return {};
@@ -124,14 +132,6 @@ class Collecting : public SavedHooks {
   Frame& frame_;
   size_t count_ = 0;
   bool enough_ = false;
-};
-
-class HooksInForce {
- public:
-  explicit HooksInForce(Ref<SavedHooks> h) { push_saved_hooks(std::move(h)); }
-  ~HooksInForce() { pop_saved_hooks(); }
-  HooksInForce(const HooksInForce&) = delete;
-  HooksInForce& operator=(const HooksInForce&) = delete;
 };
 
 // The kept results of a frame are asked for, for a while.
@@ -153,16 +153,14 @@ class ResultsInForce {
   KeptResults* before_;
 };
 
-// The state that a second run borrows: random stream, modes and hooks are put back.
+// The state that a second run borrows: random stream and modes are put back.
 class Restored {
  public:
   explicit Restored(const Frame& f) : context_(context()), random_(context_.generator), inference_(context_.inference_mode), mode_(true) {
-    hooks_ = std::exchange(context_.saved_hooks, nullptr);
     context_.inference_mode = false;
     if (f.options.keep_random) context_.generator = f.random;
   }
   ~Restored() {
-    context_.saved_hooks = hooks_;
     context_.inference_mode = inference_;
     context_.generator = random_;
   }
@@ -174,7 +172,6 @@ class Restored {
   Generator random_;
   bool inference_;
   GradMode mode_;
-  SavedHooks* hooks_;
 };
 
 // Whether a call of the first run is kept. What is asked computes without a trace.
@@ -235,19 +232,40 @@ void Frame::held(const SeeHeld& see) const {
   for (const Kept& k : inputs) k.held(ours);
   for (const Result& r : results)
     for (const Kept& k : r.tensors) k.held(ours);
-  for (const Tensor& t : values)
-    if (t) ours(t.impl(), {});
+  for (const Kept& k : values) k.held(ours);
 }
 
+// One thread at a time reads what a frame has: a second run is the host's code, for which nobody can be made to wait.
+class Reading {
+ public:
+  explicit Reading(std::atomic<Thread*>& by) : by_(by) {
+    outermost_ = by_.compare_exchange_strong(before_, &this_thread(), std::memory_order_acquire);
+    GRADUS_CHECK(outermost_ || before_ == &this_thread(), state, "checkpoint: a pass of another thread is using it: passes over one checkpoint go one after the other");
+  }
+  ~Reading() {
+    if (outermost_) by_.store(nullptr, std::memory_order_release);
+  }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+ private:
+  std::atomic<Thread*>& by_;
+  Thread* before_ = nullptr;
+  bool outermost_;
+};
+
 Tensor Frame::value(size_t i) {
+  const Reading reading(reader);
   if (i >= values.size() || !values[i]) run_again();
   GRADUS_CHECK(i < values.size() && values[i], state, "checkpoint: the second run did not save value {} of {}", i, metas.size());
-  return std::exchange(values[i], Tensor());
+  const Kept taken = std::exchange(values[i], Kept());
+  return taken.result();
 }
 
 void Frame::run_again() {
   GRADUS_CHECK(!again, state, "checkpoint: the second run needs a value of its own");
-  values.assign(metas.size(), Tensor());
+  values.clear();
+  values.resize(metas.size());
   next_result = 0;
   again = true;
   struct Done {                                               // the first run may be under way: a pass inside the segment
@@ -259,7 +277,7 @@ void Frame::run_again() {
   for (const Kept& k : inputs) given.push_back(k.get());
   const Restored restored(*this);
   const auto collecting = Ref<Collecting>::adopt(new Collecting(*this));
-  const HooksInForce hooks(Ref<SavedHooks>::share(collecting.get()));
+  const HooksScope hooks(collecting.get());
   const ResultsInForce kept(*this);
   try {
     f(given, outputs);
@@ -282,7 +300,8 @@ void checkpoint(Segment f, std::span<const Tensor> inputs, const CheckpointOptio
   frame->random = c.generator;
   frame->inputs.reserve(inputs.size());
   for (const Tensor& t : inputs) frame->inputs.emplace_back(t, checkpoint_op());
-  const HooksInForce hooks(Ref<SavedHooks>::adopt(new Counting(frame)));
+  const auto counting = Ref<Counting>::adopt(new Counting(frame));
+  const HooksScope hooks(counting.get());
   const ResultsInForce kept(*frame);
   frame->f(Tensors(inputs), outputs);
   frame->complete = true;

@@ -16,6 +16,7 @@ struct CheckpointOptions {
   std::function<bool(const Op&, const Args&)> keep;           // or this says so, asked before each call of the first run
 };
 
+// Passes of several threads over one checkpoint go one after the other: STATE for the second.
 // f(inputs), whose tensors keep no more than the inputs (null ones may be among them). f runs again in backward, so it must do the same again. Nests: the
 // inputs of a checkpoint inside another one are themselves computed again.
 void checkpoint(Segment f, std::span<const Tensor> inputs, const CheckpointOptions& options, Tensors& outputs);

@@ -55,21 +55,20 @@ class NoSecond : public HostRule {
   std::string of_;
 };
 
-void add_edge(std::vector<Edge>& to, const Edge& e) {
-  if (e.node) retain(e.node);
-  to.push_back(e);
-}
-
 // Every gradient leads to all that it may depend on, by way of the refusal.
 void refuse_second(const Node* n, const std::string& name, std::span<const Tensor> incoming, std::vector<Tensor>& results) {
-  std::vector<Edge> edges;
+  Edges edges;
   edges.reserve(n->edge_count + incoming.size());
   for (const Tensor& g : incoming)
-    if (g && needs_grad(g.impl())) edges.push_back(history(g.impl()));
-  for (uint32_t i = 0; i < n->edge_count; ++i) add_edge(edges, n->edges()[i]);
+    if (g && needs_grad(g.impl())) edges.add(history(g.impl()));
+  for (uint32_t i = 0; i < n->edge_count; ++i) {
+    const Edge& e = n->edges()[i];
+    if (e.node) retain(e.node);
+    edges.add(e);
+  }
   std::vector<Tensor> shown;
   for (const Tensor& r : results) shown.push_back(r ? r : empty(Dtype::i64, SizesRef()));
-  const Ref<Node> end = make_host_node(std::make_unique<NoSecond>(name), edges, shown);
+  const Ref<Node> end = make_host_node(std::make_unique<NoSecond>(name), edges.get(), shown);
   for (size_t i = 0; i < results.size(); ++i) {
     if (!results[i] || !is_differentiable(results[i].dtype())) continue;
     results[i] = alias(results[i]);
@@ -239,9 +238,8 @@ void FunctionCall::drop_all() {
 // ---- one application
 class Application {
  public:
-  Application(const Ref<Function>& f, std::span<const Tensor> inputs) : call_(Ref<FunctionCall>::adopt(new FunctionCall(f, inputs))), inputs_(inputs) {
+  Application(const Ref<Function>& f, std::span<const Tensor> inputs) : call_(Ref<FunctionCall>::adopt(new FunctionCall(f, inputs))), inputs_(inputs), edges_(inputs.size()) {
     const Context& c = context();
-    edges_.resize(inputs.size());
     call_->outputs_ = &said_;
     if (!c.grad_mode || c.inference_mode) return;
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -252,8 +250,6 @@ class Application {
   }
   ~Application() {
     call_->outputs_ = nullptr;
-    for (const Edge& e : edges_)
-      if (e.node) release(e.node);
   }
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;
@@ -317,7 +313,7 @@ class Application {
   void record() {
     std::vector<Tensor> shown;
     for (const Tensor& t : raw_) shown.push_back(t ? t : empty(Dtype::i64, SizesRef()));
-    const Ref<Node> n = make_host_node(std::make_unique<CustomRule>(call_), edges_, shown);
+    const Ref<Node> n = make_host_node(std::make_unique<CustomRule>(call_), edges_.get(), shown);
     call_->node_ = n.get();
     call_->keep_all(n.get(), inputs_, raw_, said_.dirty);
     std::vector<Rewrite> rewrites;
@@ -347,7 +343,7 @@ class Application {
 
   Ref<FunctionCall> call_;
   std::span<const Tensor> inputs_;
-  std::vector<Edge> edges_;
+  Edges edges_;
   FunctionCall::Outputs said_;
   std::vector<Tensor> raw_, results_;                         // as forward gave them; as they are handed on
 };

@@ -132,7 +132,7 @@ void record_view(const Tensor& view, const Tensor& of, bool multiple) {
 
 // Kept gradients move to the new node: room for that.
 static void reserve_retained(const TensorImpl* t, Node* n) {
-  if (t->autograd && t->autograd->retained_by) extra_of(n).retained.reserve(extra_of(n).retained.size() + 1);
+  if (t->autograd && t->autograd->retained_by) extra_of(n).retained.reserve(extra_of(n).retained.size() + n->output_count);
 }
 
 Rewrite::Rewrite(TensorImpl* t, Ref<Node> n, uint32_t nr) : tensor_(t), node_(std::move(n)), nr_(nr) {
@@ -221,19 +221,30 @@ void move_retained(TensorImpl* t, Node* to, uint32_t nr) {
   t->autograd->retained_by = to;
 }
 
+uint64_t new_hook_id() {
+  static std::atomic<uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+// A tensor knows where its hooks are; place(id) puts one there.
+template <class Place> static uint64_t register_hook(TensorImpl* t, const Ref<Node>& at, Place&& place) {
+  const uint64_t id = new_hook_id();
+  auto& hooked = autograd_meta(t).hooked;
+  hooked.push_back({id, at});
+  try {
+    place(id);
+  } catch (...) {
+    hooked.pop_back();
+    throw;
+  }
+  return id;
+}
+
 uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook) {
   GRADUS_CHECK(needs_grad(t), state, "hook: the tensor does not require grad");
   const Ref<Node> n = Ref<Node>::adopt(history(t).node);
-  NodeExtra& extra = extra_of(n.get());
-  AutogradMeta& m = autograd_meta(t);
-  m.hooked.push_back({extra.next_hook, n->is_sink() ? Ref<Node>() : n});
-  try {
-    extra.hooks[n->is_sink() ? 0 : t->output_nr].push_back({extra.next_hook, std::move(hook)});
-  } catch (...) {
-    m.hooked.pop_back();
-    throw;
-  }
-  return extra.next_hook++;
+  auto& hooks = extra_of(n.get()).hooks[n->is_sink() ? 0 : t->output_nr];
+  return register_hook(t, n->is_sink() ? Ref<Node>() : n, [&](uint64_t id) { hooks.push_back({id, std::move(hook)}); });
 }
 
 // The removed hook dies after the list is whole again: it may run the host's code.
@@ -261,16 +272,15 @@ bool remove_hook(TensorImpl* t, uint64_t id) {
 
 uint64_t add_node_hook(Node* n, When when, std::function<void(Tensors&, const Tensors&)> hook) {
   NodeExtra& extra = extra_of(n);
-  (when == When::before ? extra.before : extra.after).push_back({extra.next_hook, std::move(hook)});
-  return extra.next_hook++;
+  auto& hooks = when == When::before ? extra.before : extra.after;
+  hooks.push_back({new_hook_id(), std::move(hook)});
+  return hooks.back().id;
 }
 
 uint64_t add_leaf_hook(TensorImpl* t, std::function<void(const Tensor&)> hook) {
   GRADUS_CHECK(t->requires_grad && !t->grad_fn, state, "hook: only a leaf that requires grad accumulates a gradient");
-  NodeExtra& extra = extra_of(sink_of(t));
-  extra.accumulated.push_back({extra.next_hook, std::move(hook)});
-  autograd_meta(t).hooked.push_back({extra.next_hook, {}});
-  return extra.next_hook++;
+  auto& hooks = extra_of(sink_of(t)).accumulated;
+  return register_hook(t, {}, [&](uint64_t id) { hooks.push_back({id, std::move(hook)}); });
 }
 
 bool remove_node_hook(Node* n, uint64_t id) {
@@ -295,8 +305,8 @@ void set_data(TensorImpl* t, const TensorImpl* other) {
   set_layout(t, other->sizes(), other->strides(), other->offset);
   retain(other->storage);
   Storage* before = std::exchange(t->storage, other->storage);
-  const uint32_t newest = std::max(before->current(), t->storage->current()) + 1;   // never the version of a value saved from it
-  t->storage->version.store(newest, std::memory_order_relaxed);
+  if (t->storage->current() <= before->current())             // never the version of a value saved from it
+    t->storage->version.store(before->current() + 1, std::memory_order_relaxed);
   release(before);
 }
 

@@ -299,11 +299,10 @@ std::string node_name(const Node* n) {
 }
 
 void release_saved(Node* n) {
+  HostRule* host = n->extra ? n->extra->host.get() : nullptr;
+  n->freed = n->saved_count > 0 || host;                      // what is dropped may run the host's code, and that another pass
   for (uint32_t i = 0; i < n->saved_count; ++i) drop(n->saved()[i]);
-  n->freed = n->saved_count > 0;
-  if (!n->extra || !n->extra->host) return;
-  n->extra->host->free_saved();
-  n->freed = true;
+  if (host) host->free_saved();
 }
 
 NodeExtra& extra_of(Node* n) {

@@ -20,6 +20,7 @@ struct Edge {
 
 // Hooks: of a tensor (the whole gradient, and perhaps another in its place), of a node before it runs (its incoming gradients)
 // and after (those it made, with the incoming ones), and of a leaf once its .grad is up to date.
+uint64_t new_hook_id();                                       // no two hooks of the process have the same
 struct TensorHook { uint64_t id; std::function<Tensor(const Tensor& gradient)> run; };
 struct NodeHook { uint64_t id; std::function<void(Tensors& gradients, const Tensors& incoming)> run; };
 struct LeafHook { uint64_t id; std::function<void(const Tensor& leaf)> run; };
@@ -40,7 +41,6 @@ struct NodeExtra {
   std::vector<NodeHook> before, after;
   std::vector<LeafHook> accumulated;
   std::vector<Retained> retained;
-  uint64_t next_hook = 1;
   std::unique_ptr<HostRule> host;
 };
 NodeExtra& extra_of(Node* n);                                 // made when there is none
@@ -73,6 +73,25 @@ inline void release(Node* n) {
   if (!n->op) release(n->leaf);
   else if (n->refs.down()) free_node(n);
 }
+
+// Places in the graph that are held; some may be empty.
+class Edges {
+ public:
+  explicit Edges(size_t n = 0) : edges_(n) {}
+  ~Edges() {
+    for (const Edge& e : edges_)
+      if (e.node) release(e.node);
+  }
+  Edges(const Edges&) = delete;
+  Edges& operator=(const Edges&) = delete;
+  Edge& operator[](size_t i) { return edges_[i]; }
+  void reserve(size_t n) { edges_.reserve(n); }
+  void add(Edge owned) { edges_.push_back(owned); }           // where room was made
+  std::span<Edge> get() { return edges_; }
+
+ private:
+  std::vector<Edge> edges_;
+};
 
 // The shape and dtype of one output of a node: what a gradient must come to.
 struct OutputMeta {

@@ -68,17 +68,23 @@ using PlainCall = void (*)(const Op&, const Value*, int n, Tensors& out);
 void begin_range(Context&, std::string_view name);
 void end_range(Context&);                                     // throws when none is open
 
-// Nobody watches while it lives: for the calls that observers make themselves.
+// Nobody watches, or keeps results for a checkpoint, while it lives: for the calls that observers make themselves.
 class Unobserved {
  public:
-  explicit Unobserved(Context& c) : context_(c), before_(c.attention.fetch_and(~uint32_t{Context::kObserved}) & Context::kObserved) {}
-  ~Unobserved() { context_.attention.fetch_or(before_); }
+  explicit Unobserved(Context& c)
+      : context_(c), before_(c.attention.fetch_and(~kBits) & kBits), results_(std::exchange(c.results, nullptr)) {}
+  ~Unobserved() {
+    context_.results = results_;
+    context_.attention.fetch_or(before_);
+  }
   Unobserved(const Unobserved&) = delete;
   Unobserved& operator=(const Unobserved&) = delete;
 
  private:
+  static constexpr uint32_t kBits = Context::kObserved | Context::kResults;
   Context& context_;
   uint32_t before_;
+  KeptResults* results_;
 };
 
 // ---- the engine's

@@ -1,6 +1,7 @@
 #include "graph/out.h"
 
 #include "base/context.h"
+#include "base/parallel.h"
 #include "dispatch/evaluate.h"
 #include "graph/history.h"
 #include "graph/observer.h"
@@ -79,8 +80,10 @@ void check_fits(const Op& op, const Args& args, const Metas& results, std::span<
   for (size_t i = 0; i < outs.size(); ++i) check_fit(op, args, results[i], outs[i], i);
 }
 
-void make_room(const Meta& result, const Tensor& out) {
+// Counted before the first element changes: whoever saved the tensor has to notice, however the write ends.
+void begin_write(const Op& op, const Meta& result, const Tensor& out) {
   if (!same(result.sizes, out.sizes())) resize(out.impl(), result.sizes);
+  out.storage().bump(op.info->index);
 }
 
 // A composition may return an argument, or a view of one, which may be an out.
@@ -107,8 +110,9 @@ void compute_and_copy(const Op& op, const Args& args, std::span<const Tensor> ou
   for (const Tensor& r : results) metas.push_back(r.meta());
   check_fits(op, args, metas, outs);
   for (Tensor& r : results) separate(r, outs);
+  const Whole whole;
   for (size_t i = 0; i < outs.size(); ++i) {
-    make_room(metas[i], outs[i]);
+    begin_write(op, metas[i], outs[i]);
     kernels::copy(view_of(outs[i]), view_of(results[i]));
   }
 }
@@ -139,12 +143,12 @@ static void plain(const Op& op, const Value* values, int n, Tensors& targets) {
   if (op.formula) {
     const Meta result = formula_result(op, args);
     check_fits(op, args, Metas{result}, outs);
-    make_room(result, outs[0]);
+    const Whole whole;
+    begin_write(op, result, outs[0]);
     evaluate_formula_into(op, args, outs[0]);
   } else {
     compute_and_copy(op, args, outs);
   }
-  for (const Tensor& t : outs) t.storage().bump(op.info->index);
 }
 
 void call_out(const Op& op, const Value* values, int n, std::span<const Tensor> outs) {
