@@ -1,7 +1,11 @@
 // Optimizers through the C++ face, beside PyTorch's numbers.
 #include "gradus/optim.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <functional>
+#include <thread>
 
 #include "hpp_fixture.h"
 #include "optim_expected.h"
@@ -320,6 +324,96 @@ TEST_F(Optim, RefusesWhatDoesNotFit) {
   expect_error(GRADUS_E_UNKNOWN_NAME, "no state 'exp_avg'", [&] { o.load_state({{0, "exp_avg", p[0]}}); });
   expect_error(GRADUS_E_SHAPE, "'momentum_buffer' has shape [3]", [&] { o.load_state({{0, "momentum_buffer", p[1]}}); });
   expect_error(GRADUS_E_INDEX, "parameter 2 of 2", [&] { o.load_state({{2, "momentum_buffer", p[1]}}); });
+}
+
+// Cancels the call at later and later moments; after each one `is_whole` has to hold.
+void cancel_inside(const std::function<void()>& ready, const std::function<void()>& call, const std::function<void()>& is_whole) {
+  gradus_context_options options{};
+  options.threads = 1;
+  const gradus::Context context(options);
+  const gradus::Context::Use use(context);
+  const auto is_cancelled = [](const auto& f) {
+    try {
+      f();
+    } catch (const gradus::Error& e) {
+      EXPECT_EQ(e.status(), GRADUS_E_CANCELLED) << e.what();
+    }
+  };
+  for (int i = 0; i < 24; ++i) {
+    ready();
+    std::thread other([&] {
+      std::this_thread::sleep_for(std::chrono::microseconds(i * 150));
+      gradus_context_cancel(context.get());
+    });
+    is_cancelled(call);
+    other.join();
+    is_cancelled([] { gradus::zeros({1}); });                 // takes a cancel that came after the call
+    is_whole();
+  }
+}
+void expect_one_value(const Tensors& all) {
+  const float first = all[0].detach().min().item<float>();
+  for (const Tensor& t : all) {
+    EXPECT_EQ(t.detach().min().item<float>(), first);
+    EXPECT_EQ(t.detach().max().item<float>(), first);
+  }
+}
+
+TEST_F(Optim, ACancelInsideWritesAllOrNothing) {
+  Tensors p, g;
+  const auto ready = [&] {
+    p.clear(), g.clear();
+    for (int i = 0; i < 4; ++i) {
+      p.push_back(gradus::zeros({1 << 20}).requires_grad_());
+      g.push_back(gradus::ones({1 << 20}));
+      p.back().set_grad(g.back());
+    }
+  };
+  const auto steps = [&] { Optimizer("SGD", p, {{"lr", 1}}).step(); };
+  cancel_inside(ready, steps, [&] { expect_one_value(p); });
+  const auto zeroes = [&] { Optimizer("SGD", p).zero_grad(false); };
+  cancel_inside(ready, zeroes, [&] { expect_one_value(g); });
+  cancel_inside(ready, [&] { gradus::clip_grad_value_(p, 0.5); }, [&] { expect_one_value(g); });
+  cancel_inside(ready, [&] { gradus::clip_grad_norm_(p, 0.5); }, [&] { expect_one_value(g); });
+}
+
+TEST_F(Optim, ACancelBeforeChangesNoGradient) {
+  const gradus::Context context;
+  const gradus::Context::Use use(context);
+  const Tensors p = {gradus::zeros({2}).requires_grad_(), gradus::zeros({1 << 20}).requires_grad_()};
+  const Tensors g = {gradus::ones({2}), gradus::ones({1 << 20})};
+  for (size_t i = 0; i < p.size(); ++i) p[i].set_grad(g[i]);
+  const Optimizer o("SGD", p);
+  const std::function<void()> calls[] = {[&] { o.zero_grad(false); }, [&] { gradus::clip_grad_value_({p[0]}, 0.5); },
+                                         [&] { gradus::clip_grad_norm_({p[0]}, 0.5); }};
+  for (const auto& call : calls) {
+    gradus_context_cancel(context.get());
+    expect_error(GRADUS_E_CANCELLED, "cancelled", call);
+    expect_one_value(g);
+  }
+}
+
+TEST_F(Optim, LbfgsPutsParametersBackWhenItIsCancelled) {
+  const gradus::Context context;
+  const gradus::Context::Use use(context);
+  for (int when = 1; when <= 4; ++when) {
+    const Tensors p = {gradus::ones({1 << 20}).requires_grad_(), gradus::ones({1 << 20}).requires_grad_()};
+    const Optimizer o("LBFGS", p, {{"lr", 0.125}, {"line_search_fn", static_cast<double>(when % 2)}});
+    int calls = 0;
+    expect_error(GRADUS_E_CANCELLED, "cancelled", [&] {
+      o.step([&] {
+        o.zero_grad();
+        const Tensor l = (p[0].square() * p[0]).sum() + p[1].square().sum();
+        l.backward();
+        if (++calls == when) gradus_context_cancel(context.get());
+        return l;
+      });
+    });
+    EXPECT_EQ(calls, when);
+    expect_one_value(p);
+    EXPECT_EQ(p[0].detach().max().item<float>(), 1);
+    EXPECT_TRUE(o.state().empty());
+  }
 }
 
 TEST_F(Optim, ALaterFailureOfAStepLeavesAllParametersAsTheyWere) {

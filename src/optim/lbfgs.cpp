@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/context.h"
+#include "base/parallel.h"
 #include "graph/history.h"
 #include "kernels/copy.h"
 #include "kernels/optimize.h"
@@ -91,6 +92,7 @@ Tensor Lbfgs::gather(bool gradients) const {
   return flat;
 }
 void Lbfgs::put(const Tensor& flat) const {
+  const Whole whole;
   int64_t offset = 0;
   for (const Parameter& p : o_.parameters) {
     if (p.tensor.numel() > 0) kernels::copy(view_of(p.tensor), view_of(slice(flat, p.tensor, offset)));
@@ -237,7 +239,7 @@ Tensor Lbfgs::step() {
     done = evaluations_ >= most_evaluations || is_optimal() || infinity_norm(scaled(s_.d, s_.t)) <= tolerance ||
            std::abs(loss_ - s_.prev_loss) < tolerance;
   }
-  o_.lbfgs = s_;
+  o_.lbfgs = std::move(s_);
   return first;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/context.h"
 #include "base/live.h"
+#include "base/parallel.h"
 #include "graph/history.h"
 #include "graph/observer.h"
 #include "kernels/copy.h"
@@ -218,8 +219,7 @@ Tensor Optimizer::step(const Closure& closure) {
 }
 
 void Optimizer::run() {
-  Context& c = context();
-  GRADUS_CHECK(!(c.attention.load(std::memory_order_relaxed) & Context::kCancelled), cancelled, "{}: cancelled", info.name);
+  check_not_cancelled(info.name);
   const GradMode off(false);
   std::vector<Pending> work;
   work.reserve(parameters.size());
@@ -237,6 +237,7 @@ void Optimizer::run() {
     written.push_back(w.parameter->tensor);
     read.push_back(w.grad);
   }
+  const Whole whole;
   run_updates(updates, written, read);
   for (Pending& w : work) {
     w.parameter->state = std::move(w.after);
@@ -252,13 +253,20 @@ void Optimizer::zero_grad(bool set_to_none) {
     for (const Parameter& p : parameters) set_grad(p.tensor.impl(), {});
     return;
   }
-  for (const Parameter& p : parameters)
-    if (TensorImpl* g = grad_of(p.tensor, info.name)) check_writable(Tensor::share(g), info.name);
+  check_not_cancelled(info.name);
+  const Whole whole;
+  std::vector<Tensor> fresh;                                  // for gradients of a pass that was recorded: new ones without history
   for (const Parameter& p : parameters) {
     TensorImpl* g = grad_of(p.tensor, info.name);
+    if (g) check_writable(Tensor::share(g), info.name);
+    fresh.push_back(g && g->grad_fn ? buffer_like(p.tensor, 0) : Tensor());
+  }
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& p = parameters[i];
+    TensorImpl* g = grad_of(p.tensor, info.name);
     if (!g) continue;
-    if (g->grad_fn) {                                         // of a pass that was recorded: a new one without history
-      set_grad(p.tensor.impl(), buffer_like(p.tensor, 0));
+    if (fresh[i]) {
+      set_grad(p.tensor.impl(), fresh[i]);
     } else if (g->numel > 0) {
       kernels::fill(view_of(g), Number(0));
       g->storage->bump();

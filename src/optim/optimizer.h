@@ -89,11 +89,12 @@ Tensor lbfgs_step(Optimizer& o, const Closure& closure);
 // ---- clip.cpp: of the gradients of these tensors
 double clip_grad_norm(std::span<const Tensor> tensors, double max_norm, double norm_type, bool error_if_nonfinite);   // the norm before
 void clip_grad_value(std::span<const Tensor> tensors, double value);
-// The gradient, checked to be one for the tensor; null when there is none.
 // Runs the updates together, or one after the other where memory of one that is written is another's, too.
 // Tensors of `written` are all different where there are some in `read`.
 void run_updates(std::span<const kernels::Update> updates, std::span<const Tensor> written, std::span<const Tensor> read);
+// The gradient, checked to be one for the tensor; null when there is none.
 TensorImpl* grad_of(const Tensor& t, std::string_view by);
 void check_writable(const Tensor& t, std::string_view by);
+void check_not_cancelled(std::string_view by);              // before a write that is then whole
 
 }  // namespace gradus
