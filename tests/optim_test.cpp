@@ -326,6 +326,49 @@ TEST_F(Optim, RefusesWhatDoesNotFit) {
   expect_error(GRADUS_E_INDEX, "parameter 2 of 2", [&] { o.load_state({{2, "momentum_buffer", p[1]}}); });
 }
 
+TEST_F(Optim, LbfgsRefusesAStepFromAStateThatDoesNotFitTogether) {
+  const auto step = [](const Optimizer& o, const Tensors& p, int* calls) {
+    o.step([&] {
+      ++*calls;
+      o.zero_grad();
+      const Tensor l = rosenbrock(p);
+      l.backward();
+      return l;
+    });
+  };
+  const Tensors p = valley();
+  const Optimizer o("LBFGS", p, {{"max_iter", 4}});
+  int calls = 0;
+  step(o, p, &calls);
+  const auto whole = o.state();
+  const auto is_refused = [&](const std::string& part, const std::function<bool(gradus::optim::StateEntry&)>& keep) {
+    auto damaged = whole;
+    damaged.erase(std::remove_if(damaged.begin(), damaged.end(), [&](gradus::optim::StateEntry& e) { return !keep(e); }), damaged.end());
+    const Tensors q = valley();
+    const auto before = values(q);
+    const Optimizer other("LBFGS", q, {{"max_iter", 4}});
+    other.load_state(damaged);
+    int called = 0;
+    expect_error(GRADUS_E_STATE, part, [&] { step(other, q, &called); });
+    EXPECT_EQ(called, 0);
+    EXPECT_EQ(values(q), before);
+    other.load_state(whole);                                  // what was missing makes it fit
+    step(other, q, &called);
+  };
+  const auto without = [](const char* name) { return [name](const gradus::optim::StateEntry& e) { return e.name != name; }; };
+  is_refused("LBFGS: 'd' is missing", without("d"));
+  is_refused("LBFGS: 'prev_flat_grad' is missing", without("prev_flat_grad"));
+  is_refused("'old_dirs' has 0", without("old_dirs"));
+  is_refused("'old_stps' has 0", without("old_stps"));
+  is_refused("'ro' has 0", without("ro"));
+  is_refused("'ro' has 1", [](gradus::optim::StateEntry& e) {
+    if (e.name == "ro") e.value = e.value.slice(0, 0, 1);
+    return true;
+  });
+  expect_error(GRADUS_E_VALUE, "'n_iter' is -1", [&] { o.load_state({{0, "n_iter", gradus::tensor({-1.0}, gradus::float64)}}); });
+  expect_error(GRADUS_E_VALUE, "'n_iter' is nan", [&] { o.load_state({{0, "n_iter", gradus::tensor({double{NAN}}, gradus::float64)}}); });
+}
+
 // Cancels the call at later and later moments; after each one `is_whole` has to hold.
 void cancel_inside(const std::function<void()>& ready, const std::function<void()>& call, const std::function<void()>& is_whole) {
   gradus_context_options options{};

@@ -1,6 +1,7 @@
 // The state by names, as PyTorch's state_dict has it, for hosts that save and load.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "graph/history.h"
 #include "kernels/copy.h"
@@ -58,13 +59,19 @@ std::vector<StateItem> lbfgs_items(const LbfgsState& s) {
   return all;
 }
 
+double lbfgs_number(std::string_view name, const Tensor& value) {
+  const double v = number_of(value);
+  const bool counts = name == "func_evals" || name == "n_iter";
+  GRADUS_CHECK(!counts || (v >= 0 && v == std::floor(v)), value, "LBFGS: '{}' is {}, not a whole number from 0 on", name, v);
+  return v;
+}
 bool load_lbfgs(Optimizer& o, std::string_view name, const Tensor& value) {
   LbfgsState& s = o.lbfgs;
   int64_t n = 0;
   for (const Parameter& p : o.parameters) n += p.tensor.numel();
   const Dtype type = compute_dtype(o.parameters[0].tensor.dtype());
   for (const auto& [known, place] : lbfgs_numbers)
-    if (name == known) return s.*place = number_of(value), true;
+    if (name == known) return s.*place = lbfgs_number(name, value), true;
   for (const auto& [known, place] : lbfgs_vectors) {
     if (name != known) continue;
     GRADUS_CHECK(value.ndim() == 1 && value.numel() == n, shape, "LBFGS: '{}' has shape {}, not [{}]", name, text(value.sizes()), n);
