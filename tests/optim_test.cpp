@@ -175,6 +175,38 @@ TEST_F(Optim, GoesOnWithTheSameBitsAfterItsStateIsLoaded) {
   }
 }
 
+TEST_F(Optim, ShowsTheSameStateInAnyOrderOfPositions) {
+  Tensors p;
+  for (int i = 0; i < 6; ++i) p.push_back(gradus::zeros({2}).requires_grad_());
+  const Optimizer o("Adam", p);
+  const auto at = [&o](size_t position) {
+    gradus_optimizer_state_info i{};
+    i.struct_size = sizeof i;
+    gradus_tensor* t = nullptr;
+    gradus::detail::call(gradus_optimizer_state_at, o.handle(), position, &i, &t);
+    const Tensor owned(t);
+    return std::to_string(i.param) + i.name;
+  };
+  const auto step = [&](const std::vector<size_t>& with) {
+    for (const Tensor& t : p) t.set_grad({});
+    for (const size_t i : with) p[i].set_grad(gradus::ones({2}));
+    o.step();
+  };
+  step({1, 4});
+  EXPECT_EQ(at(5), "4exp_avg_sq");
+  EXPECT_EQ(at(0), "1step");
+  EXPECT_EQ(at(4), "4exp_avg");
+  EXPECT_EQ(at(2), "1exp_avg_sq");
+  expect_error(GRADUS_E_INDEX, "entry 6 of 6", [&] { at(6); });
+  EXPECT_EQ(at(5), "4exp_avg_sq");
+  step({0});                                                  // what lies before has grown
+  EXPECT_EQ(at(5), "1exp_avg_sq");
+  EXPECT_EQ(at(8), "4exp_avg_sq");
+  o.load_state({{2, "step", gradus::tensor({1.0}, gradus::float64)}});
+  EXPECT_EQ(at(6), "2step");
+  EXPECT_EQ(at(7), "4step");
+}
+
 TEST_F(Optim, LeavesParametersWithoutGradientAloneAndRaisesVersions) {
   const Tensors p = parameters();
   const Optimizer o("Adam", p);

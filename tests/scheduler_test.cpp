@@ -58,8 +58,10 @@ TEST_F(Schedulers, AFailureLeavesSettingsAndStateAsTheyWere) {
   const Optimizer adam("Adam", {a}, {{"lr", 0.5}});
   const Settings cycle = {{"max_lr", 1}, {"total_steps", 10}};
   const auto with = [&cycle](Settings more) { return more.insert(more.end(), cycle.begin(), cycle.end()), more; };
-  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'max_momentum' is 1.5, outside [0, 1)", [&] { Scheduler(adam, "OneCycleLR", with({{"max_momentum", 1.5}})); });
-  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'base_momentum' is 1, outside [0, 1)", [&] { Scheduler(adam, "OneCycleLR", with({{"base_momentum", 1}})); });
+  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'max_momentum' is 1.5, outside [0, 1)",
+               [&] { Scheduler(adam, "OneCycleLR", with({{"max_momentum", 1.5}})); });
+  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'base_momentum' is 1, outside [0, 1)",
+               [&] { Scheduler(adam, "OneCycleLR", with({{"base_momentum", 1}})); });
   EXPECT_EQ(adam.get("lr"), 0.5);
   EXPECT_EQ(adam.get("beta1"), 0.9);
   adam.set("lr", 0.25);
@@ -68,7 +70,8 @@ TEST_F(Schedulers, AFailureLeavesSettingsAndStateAsTheyWere) {
 
   const Optimizer sgd("SGD", {a}, {{"lr", 0.5}, {"momentum", 0.75}});
   sgd.add_group({b}, {{"nesterov", 1}});
-  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'base_momentum' is -1, not at least 0", [&] { Scheduler(sgd, "OneCycleLR", with({{"base_momentum", -1}})); });
+  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'base_momentum' is -1, not at least 0",
+               [&] { Scheduler(sgd, "OneCycleLR", with({{"base_momentum", -1}})); });
   expect_error(GRADUS_E_VALUE, "nesterov", [&] { Scheduler(sgd, "OneCycleLR", with({{"base_momentum", 0}})); });
   expect_error(GRADUS_E_VALUE, "nesterov", [&] { Scheduler(sgd, "OneCycleLR", with({{"max_momentum", 0}})); });
   EXPECT_EQ(sgd.get("lr"), 0.5);

@@ -239,6 +239,7 @@ void Optimizer::run() {
   }
   const Whole whole;
   run_updates(updates, written, read);
+  place_.store(0, std::memory_order_relaxed);
   for (Pending& w : work) {
     w.parameter->state = std::move(w.after);
     w.parameter->tensor.storage().bump();
@@ -286,11 +287,18 @@ void Optimizer::set(int64_t group, std::string_view setting, double value) {
 }
 double Optimizer::get(int64_t group, std::string_view setting) const { return groups[group_index(group, "get")][find_setting(info, setting)]; }
 
-std::vector<StateItem> Optimizer::state() const { return state_of(*this); }
+uint64_t Optimizer::state_count() const { return state_count_of(*this); }
+StateItem Optimizer::state_at(uint64_t position) const { return state_at_of(*this, position, place_); }
+std::vector<StateItem> Optimizer::state() const {
+  std::vector<StateItem> all;
+  for (uint64_t n = state_count(), i = 0; i < n; ++i) all.push_back(state_at(i));
+  return all;
+}
 void Optimizer::load_state(size_t parameter, std::string_view name, const Tensor& value) {
   const Running lock(*this);
   GRADUS_CHECK(parameter < parameters.size(), index, "{}: parameter {} of {}", info.name, parameter, parameters.size());
   load_state_of(*this, parameter, name, value);
+  place_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace gradus
