@@ -5,50 +5,20 @@
 
 #include "hpp_fixture.h"
 #include "optim_expected.h"
+#include "optim_problem.h"
 
 namespace {
 
-using gradus::Tensor;
 using gradus::optim::Optimizer;
 using gradus::optim::Settings;
-using Tensors = std::vector<Tensor>;
 
 using Optim = Clean;
 
-// The problem behind optim_expected.h: two parameters of four and three elements, and gradients that are polynomials of them.
-const std::vector<size_t> kSizes = {4, 3};
-Tensors parameters(gradus::Dtype dtype = gradus::float64) {
-  Tensors all;
-  int k = 0;
-  for (const size_t n : kSizes) {
-    std::vector<double> v;
-    for (size_t i = 0; i < n; ++i, ++k) v.push_back(std::ldexp(k * 37 % 64 - 31, -5));
-    all.push_back(gradus::tensor(v, dtype).requires_grad_());
-  }
-  return all;
-}
-void set_gradients(const Tensors& params) {
-  int k = 0;
-  for (const Tensor& p : params) {
-    std::vector<double> g = p.to_vector<double>();
-    for (double& x : g) {
-      x = (0.25 + 0.125 * (k % 5)) * (x - std::ldexp(k * 11 % 16 - 8, -3)) + 0.125 * x * x * x;
-      ++k;
-    }
-    p.set_grad(gradus::tensor(g, p.dtype()).reshape(p.sizes()));
-  }
-}
 void run(const Optimizer& o, const Tensors& params, int steps) {
   for (int i = 0; i < steps; ++i) {
     set_gradients(params);
     o.step();
   }
-}
-std::vector<double> values(const Tensors& all) {
-  std::vector<double> v;
-  for (const Tensor& t : all)
-    for (double x : t.to_vector<double>()) v.push_back(x);
-  return v;
 }
 Settings settings_of(const std::vector<std::pair<const char*, double>>& list) { return {list.begin(), list.end()}; }
 void expect_near(const std::vector<double>& got, const double* wanted, double tolerance, const char* what) {
@@ -171,6 +141,38 @@ TEST_F(Optim, GoesOnWithTheSameBitsAfterItsStateIsLoaded) {
   }
 }
 
+TEST_F(Optim, ShowsTheSameStateInAnyOrderOfPositions) {
+  Tensors p;
+  for (int i = 0; i < 6; ++i) p.push_back(gradus::zeros({2}).requires_grad_());
+  const Optimizer o("Adam", p);
+  const auto at = [&o](size_t position) {
+    gradus_optimizer_state_info i{};
+    i.struct_size = sizeof i;
+    gradus_tensor* t = nullptr;
+    gradus::detail::call(gradus_optimizer_state_at, o.handle(), position, &i, &t);
+    const Tensor owned(t);
+    return std::to_string(i.param) + i.name;
+  };
+  const auto step = [&](const std::vector<size_t>& with) {
+    for (const Tensor& t : p) t.set_grad({});
+    for (const size_t i : with) p[i].set_grad(gradus::ones({2}));
+    o.step();
+  };
+  step({1, 4});
+  EXPECT_EQ(at(5), "4exp_avg_sq");
+  EXPECT_EQ(at(0), "1step");
+  EXPECT_EQ(at(4), "4exp_avg");
+  EXPECT_EQ(at(2), "1exp_avg_sq");
+  expect_error(GRADUS_E_INDEX, "entry 6 of 6", [&] { at(6); });
+  EXPECT_EQ(at(5), "4exp_avg_sq");
+  step({0});                                                  // what lies before has grown
+  EXPECT_EQ(at(5), "1exp_avg_sq");
+  EXPECT_EQ(at(8), "4exp_avg_sq");
+  o.load_state({{2, "step", gradus::tensor({1.0}, gradus::float64)}});
+  EXPECT_EQ(at(6), "2step");
+  EXPECT_EQ(at(7), "4step");
+}
+
 TEST_F(Optim, LeavesParametersWithoutGradientAloneAndRaisesVersions) {
   const Tensors p = parameters();
   const Optimizer o("Adam", p);
@@ -241,15 +243,6 @@ TEST_F(Optim, RunsAClosureFirst) {
   });
 }
 
-Tensor rosenbrock(const Tensors& p) {
-  const Tensor x = gradus::cat({p[0], p[1]});
-  const Tensor a = x.slice(0, 0, 3), b = x.slice(0, 1, 4);
-  return ((b - a * a).square() * 4 + (1 - a).square()).sum();
-}
-Tensors valley() {
-  return {gradus::tensor({-1.2, 1.0}, gradus::float64).requires_grad_(), gradus::tensor({0.5, -0.75}, gradus::float64).requires_grad_()};
-}
-
 TEST_F(Optim, LbfgsGivesPyTorchsLossesAndGoesOnAfterALoad) {
   for (const LbfgsCase& c : lbfgs_cases) {
     Tensors p = valley();
@@ -272,65 +265,6 @@ TEST_F(Optim, LbfgsGivesPyTorchsLossesAndGoesOnAfterALoad) {
     }
     expect_near(values(p), c.last, 1e-7, c.name);
   }
-}
-
-TEST_F(Optim, LbfgsPutsParametersBackWhenTheClosureFails) {
-  const Tensors p = valley();
-  const auto before = values(p);
-  const Optimizer o("LBFGS", p, {{"line_search_fn", 1}});
-  int calls = 0;
-  struct Mine {};
-  EXPECT_THROW(o.step([&] {
-    if (++calls == 4) throw Mine();
-    o.zero_grad();
-    const Tensor l = rosenbrock(p);
-    l.backward();
-    return l;
-  }), Mine);
-  EXPECT_EQ(values(p), before);
-  EXPECT_TRUE(o.state().empty());
-  expect_error(GRADUS_E_STATE, "needs a closure", [&] { o.step(); });
-  expect_error(GRADUS_E_UNSUPPORTED, "one group", [&] { o.add_group({gradus::zeros({1}, gradus::float64)}); });
-}
-
-TEST_F(Optim, RefusesWhatDoesNotFit) {
-  const Tensors p = parameters();
-  expect_error(GRADUS_E_UNKNOWN_NAME, "'Sgd'", [&] { Optimizer("Sgd", p); });
-  expect_error(GRADUS_E_UNKNOWN_NAME, "SGD: no setting 'beta1'", [&] { Optimizer("SGD", p, {{"beta1", 0.5}}); });
-  expect_error(GRADUS_E_VALUE, "'lr' is -1", [&] { Optimizer("SGD", p, {{"lr", -1}}); });
-  expect_error(GRADUS_E_VALUE, "'lr' is nan", [&] { Optimizer("SGD", p, {{"lr", NAN}}); });
-  expect_error(GRADUS_E_VALUE, "'beta2' is 1", [&] { Optimizer("Adam", p, {{"beta2", 1}}); });
-  expect_error(GRADUS_E_VALUE, "'amsgrad' is 2", [&] { Optimizer("Adam", p, {{"amsgrad", 2}}); });
-  expect_error(GRADUS_E_VALUE, "'nesterov' needs a momentum", [&] { Optimizer("SGD", p, {{"nesterov", 1}}); });
-  expect_error(GRADUS_E_VALUE, "no parameters", [&] { Optimizer("SGD", Tensors()); });
-  expect_error(GRADUS_E_VALUE, "parameter 1 of shape [4] is there already", [&] { Optimizer("SGD", {p[0], p[0]}); });
-  expect_error(GRADUS_E_VALUE, "is no leaf: it was computed by MulBackward0", [&] { Optimizer("SGD", {p[0] * 2}); });
-  expect_error(GRADUS_E_DTYPE, "parameter 0 is of int64", [&] { Optimizer("SGD", {gradus::tensor({1, 2})}); });
-  expect_error(GRADUS_E_DTYPE, "float64 and float32", [&] { Optimizer("LBFGS", {p[0], gradus::ones({2})}); });
-  const Optimizer o("SGD", p, {{"momentum", 0.5}, {"nesterov", 1}});
-  expect_error(GRADUS_E_VALUE, "nesterov", [&] { o.set("momentum", 0); });
-  EXPECT_EQ(o.get("momentum"), 0.5);
-  p[0].set_grad(p[0].detach());
-  expect_error(GRADUS_E_STATE, "and its gradient share memory", [&] { o.step(); });
-  const Optimizer same("SGD", {gradus::ones({1}).expand({3}).detach().requires_grad_()});
-  gradus_tensor* param = nullptr;
-  gradus::detail::call(gradus_optimizer_param, same.handle(), size_t{0}, static_cast<int64_t*>(nullptr), &param);
-  Tensor(param).set_grad(gradus::ones({3}));
-  expect_error(GRADUS_E_STATE, "share memory", [&] { same.step(); });
-  expect_error(GRADUS_E_UNKNOWN_NAME, "no state 'exp_avg'", [&] { o.load_state({{0, "exp_avg", p[0]}}); });
-  expect_error(GRADUS_E_SHAPE, "'momentum_buffer' has shape [3]", [&] { o.load_state({{0, "momentum_buffer", p[1]}}); });
-  expect_error(GRADUS_E_INDEX, "parameter 2 of 2", [&] { o.load_state({{2, "momentum_buffer", p[1]}}); });
-}
-
-TEST_F(Optim, ALaterFailureOfAStepLeavesAllParametersAsTheyWere) {
-  const Tensors p = parameters();
-  const Optimizer o("Adam", p);
-  set_gradients(p);
-  p[1].set_grad(p[1].detach());
-  const auto before = values(p);
-  EXPECT_THROW(o.step(), gradus::Error);
-  EXPECT_EQ(values(p), before);
-  EXPECT_TRUE(o.state().empty());
 }
 
 }  // namespace

@@ -53,6 +53,40 @@ TEST_F(Schedulers, RefuseWhatDoesNotFit) {
   expect_error(GRADUS_E_VALUE, "step 4 of 2", [&] { s.step(); });
 }
 
+TEST_F(Schedulers, AFailureLeavesSettingsAndStateAsTheyWere) {
+  const gradus::Tensor a = gradus::zeros({1}), b = gradus::zeros({1});
+  const Optimizer adam("Adam", {a}, {{"lr", 0.5}});
+  const Settings cycle = {{"max_lr", 1}, {"total_steps", 10}};
+  const auto with = [&cycle](Settings more) { return more.insert(more.end(), cycle.begin(), cycle.end()), more; };
+  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'max_momentum' is 1.5, outside [0, 1)",
+               [&] { Scheduler(adam, "OneCycleLR", with({{"max_momentum", 1.5}})); });
+  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'base_momentum' is 1, outside [0, 1)",
+               [&] { Scheduler(adam, "OneCycleLR", with({{"base_momentum", 1}})); });
+  EXPECT_EQ(adam.get("lr"), 0.5);
+  EXPECT_EQ(adam.get("beta1"), 0.9);
+  adam.set("lr", 0.25);
+  const Scheduler exponential(adam, "ExponentialLR", {{"gamma", 1}});
+  EXPECT_EQ(exponential.state()[1].second, 0.25);             // not the rate that the schedulers that failed have seen
+
+  const Optimizer sgd("SGD", {a}, {{"lr", 0.5}, {"momentum", 0.75}});
+  sgd.add_group({b}, {{"nesterov", 1}});
+  expect_error(GRADUS_E_VALUE, "OneCycleLR: 'base_momentum' is -1, not at least 0",
+               [&] { Scheduler(sgd, "OneCycleLR", with({{"base_momentum", -1}})); });
+  expect_error(GRADUS_E_VALUE, "nesterov", [&] { Scheduler(sgd, "OneCycleLR", with({{"base_momentum", 0}})); });
+  expect_error(GRADUS_E_VALUE, "nesterov", [&] { Scheduler(sgd, "OneCycleLR", with({{"max_momentum", 0}})); });
+  EXPECT_EQ(sgd.get("lr"), 0.5);
+  EXPECT_EQ(sgd.get("momentum"), 0.75);
+
+  const Scheduler s(sgd, "OneCycleLR", cycle);
+  const auto before = s.state();
+  const double lr = sgd.get("lr"), momentum = sgd.get("momentum");
+  s.load_state({{"base_lrs.1", -1}});                         // a rate below 0 for the second group
+  expect_error(GRADUS_E_VALUE, "'lr' is -", [&] { s.step(); });
+  EXPECT_EQ(sgd.get("lr"), lr);
+  EXPECT_EQ(sgd.get("momentum"), momentum);
+  EXPECT_EQ(s.state()[0], before[0]);
+}
+
 TEST_F(Schedulers, LambdaSetsTheFirstRateTimesAFactor) {
   const Optimizer o("SGD", {gradus::zeros({1})}, {{"lr", 2}});
   gradus::optim::LambdaLR s(o, [](int64_t e) { return 1.0 / static_cast<double>(1 + e); });

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/context.h"
+#include "base/parallel.h"
 #include "graph/history.h"
 #include "kernels/optimize.h"
 #include "optim/optimizer.h"
@@ -28,6 +29,7 @@ std::vector<Tensor> gradients_of(std::span<const Tensor> tensors, std::string_vi
 }
 // One rule with one number over all, in place.
 void update_all(const std::vector<Tensor>& grads, kernels::Rule rule, double number) {
+  const Whole whole;
   std::vector<kernels::Update> updates;
   for (const Tensor& g : grads) {
     kernels::Update u;
@@ -67,6 +69,9 @@ TensorImpl* grad_of(const Tensor& t, std::string_view by) {
   GRADUS_CHECK(!overlap(g, t.impl()), state, "{}: a tensor of shape {} and its gradient share memory", by, text(t.sizes()));
   return g;
 }
+void check_not_cancelled(std::string_view by) {
+  GRADUS_CHECK(!(context().attention.load(std::memory_order_relaxed) & Context::kCancelled), cancelled, "{}: cancelled", by);
+}
 void check_writable(const Tensor& t, std::string_view by) {
   const GradMode off(false);
   check_in_place(by, t.impl(), false);
@@ -83,6 +88,7 @@ double clip_grad_norm(std::span<const Tensor> tensors, double max_norm, double n
   }
   const double total = kernels::norm(views, norm_type);
   GRADUS_CHECK(!error_if_nonfinite || std::isfinite(total), value, "clip_grad_norm: the norm of order {} of the gradients is {}", norm_type, total);
+  check_not_cancelled("clip_grad_norm");
   const double factor = max_norm / (total + 1e-6);
   if (!(factor >= 1)) update_all(grads, kernels::Rule::scale, factor);   // a NaN goes on into the gradients
   return total;
@@ -92,6 +98,7 @@ void clip_grad_value(std::span<const Tensor> tensors, double value) {
   GRADUS_CHECK(value >= 0, value, "clip_grad_value: 'clip_value' is {}, not at least 0", value);
   const auto grads = gradients_of(tensors, "clip_grad_value");
   for (const Tensor& g : grads) check_writable(g, "clip_grad_value");
+  check_not_cancelled("clip_grad_value");
   update_all(grads, kernels::Rule::clamp, value);
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/context.h"
+#include "base/parallel.h"
 #include "graph/history.h"
 #include "kernels/copy.h"
 #include "kernels/optimize.h"
@@ -21,6 +22,16 @@ double infinity_norm(const Tensor& t) {
 double product(const Tensor& a, const Tensor& b) { return number_of(dot(a, b)); }
 Tensor scaled(const Tensor& t, double by) { return mul(t, by); }
 void add_scaled(const Tensor& to, const Tensor& t, double by) { call_in_place(add_op, {to, t, by}); }
+
+// Entries are loaded one by one; a step needs all that belong together.
+void check_complete(const LbfgsState& s) {
+  if (s.n_iter == 0) return;
+  GRADUS_CHECK(s.d, state, "LBFGS: 'd' is missing from a state of {} iterations", s.n_iter);
+  GRADUS_CHECK(s.prev_flat_grad, state, "LBFGS: 'prev_flat_grad' is missing from a state of {} iterations", s.n_iter);
+  GRADUS_CHECK(s.old_dirs.size() == s.old_stps.size() && s.ro.size() == s.old_dirs.size(), state,
+               "LBFGS: the state does not fit together: 'old_dirs' has {}, 'old_stps' has {} and 'ro' has {} entries", s.old_dirs.size(),
+               s.old_stps.size(), s.ro.size());
+}
 
 struct Point {                                                // of the line search
   double t = 0, f = 0, slope = 0;
@@ -40,6 +51,7 @@ double cubic_minimum(const Point& a, const Point& b, double low, double high) {
 class Lbfgs {
  public:
   Lbfgs(Optimizer& o, const Closure& closure) : o_(o), closure_(closure), s_(o.lbfgs), settings_(o.groups[0]) {
+    check_complete(s_);
     for (const Parameter& p : o.parameters) check_writable(p.tensor, "LBFGS");
     type_ = compute_dtype(o.parameters[0].tensor.dtype());
     for (const Parameter& p : o.parameters) size_ += p.tensor.numel();
@@ -91,6 +103,7 @@ Tensor Lbfgs::gather(bool gradients) const {
   return flat;
 }
 void Lbfgs::put(const Tensor& flat) const {
+  const Whole whole;
   int64_t offset = 0;
   for (const Parameter& p : o_.parameters) {
     if (p.tensor.numel() > 0) kernels::copy(view_of(p.tensor), view_of(slice(flat, p.tensor, offset)));
@@ -237,7 +250,7 @@ Tensor Lbfgs::step() {
     done = evaluations_ >= most_evaluations || is_optimal() || infinity_norm(scaled(s_.d, s_.t)) <= tolerance ||
            std::abs(loss_ - s_.prev_loss) < tolerance;
   }
-  o_.lbfgs = s_;
+  o_.lbfgs = std::move(s_);
   return first;
 }
 

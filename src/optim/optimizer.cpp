@@ -5,6 +5,7 @@
 
 #include "base/context.h"
 #include "base/live.h"
+#include "base/parallel.h"
 #include "graph/history.h"
 #include "graph/observer.h"
 #include "kernels/copy.h"
@@ -218,8 +219,7 @@ Tensor Optimizer::step(const Closure& closure) {
 }
 
 void Optimizer::run() {
-  Context& c = context();
-  GRADUS_CHECK(!(c.attention.load(std::memory_order_relaxed) & Context::kCancelled), cancelled, "{}: cancelled", info.name);
+  check_not_cancelled(info.name);
   const GradMode off(false);
   std::vector<Pending> work;
   work.reserve(parameters.size());
@@ -237,7 +237,9 @@ void Optimizer::run() {
     written.push_back(w.parameter->tensor);
     read.push_back(w.grad);
   }
+  const Whole whole;
   run_updates(updates, written, read);
+  place_.store(0, std::memory_order_relaxed);
   for (Pending& w : work) {
     w.parameter->state = std::move(w.after);
     w.parameter->tensor.storage().bump();
@@ -252,13 +254,20 @@ void Optimizer::zero_grad(bool set_to_none) {
     for (const Parameter& p : parameters) set_grad(p.tensor.impl(), {});
     return;
   }
-  for (const Parameter& p : parameters)
-    if (TensorImpl* g = grad_of(p.tensor, info.name)) check_writable(Tensor::share(g), info.name);
+  check_not_cancelled(info.name);
+  const Whole whole;
+  std::vector<Tensor> fresh;                                  // for gradients of a pass that was recorded: new ones without history
   for (const Parameter& p : parameters) {
     TensorImpl* g = grad_of(p.tensor, info.name);
+    if (g) check_writable(Tensor::share(g), info.name);
+    fresh.push_back(g && g->grad_fn ? buffer_like(p.tensor, 0) : Tensor());
+  }
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& p = parameters[i];
+    TensorImpl* g = grad_of(p.tensor, info.name);
     if (!g) continue;
-    if (g->grad_fn) {                                         // of a pass that was recorded: a new one without history
-      set_grad(p.tensor.impl(), buffer_like(p.tensor, 0));
+    if (fresh[i]) {
+      set_grad(p.tensor.impl(), fresh[i]);
     } else if (g->numel > 0) {
       kernels::fill(view_of(g), Number(0));
       g->storage->bump();
@@ -278,11 +287,18 @@ void Optimizer::set(int64_t group, std::string_view setting, double value) {
 }
 double Optimizer::get(int64_t group, std::string_view setting) const { return groups[group_index(group, "get")][find_setting(info, setting)]; }
 
-std::vector<StateItem> Optimizer::state() const { return state_of(*this); }
+uint64_t Optimizer::state_count() const { return state_count_of(*this); }
+StateItem Optimizer::state_at(uint64_t position) const { return state_at_of(*this, position, place_); }
+std::vector<StateItem> Optimizer::state() const {
+  std::vector<StateItem> all;
+  for (uint64_t n = state_count(), i = 0; i < n; ++i) all.push_back(state_at(i));
+  return all;
+}
 void Optimizer::load_state(size_t parameter, std::string_view name, const Tensor& value) {
   const Running lock(*this);
   GRADUS_CHECK(parameter < parameters.size(), index, "{}: parameter {} of {}", info.name, parameter, parameters.size());
   load_state_of(*this, parameter, name, value);
+  place_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace gradus

@@ -56,6 +56,8 @@ struct Optimizer : Object {
   void zero_grad(bool set_to_none);
   void set(int64_t group, std::string_view name, double value);   // of group -1: all groups
   double get(int64_t group, std::string_view name) const;
+  uint64_t state_count() const;
+  StateItem state_at(uint64_t position) const;                // positions in order take constant time each
   std::vector<StateItem> state() const;
   void load_state(size_t parameter, std::string_view name, const Tensor& value);
 
@@ -71,6 +73,7 @@ struct Optimizer : Object {
 
   const Settings defaults_;                                   // of groups that are added
   std::atomic<bool> running_{false};                          // inside a step, of any thread
+  mutable std::atomic<uint64_t> place_{0};                    // where state_at goes on: parameter << 32 | position of its first entry
 };
 inline void retain(Optimizer* o) { o->refs.up(); }
 inline void release(Optimizer* o) { if (o->refs.down()) delete o; }
@@ -78,7 +81,8 @@ inline void release(Optimizer* o) { if (o->refs.down()) delete o; }
 // ---- state.cpp
 std::span<const char* const> buffer_names(Algorithm a);
 bool has_step(Algorithm a);
-std::vector<StateItem> state_of(const Optimizer& o);
+uint64_t state_count_of(const Optimizer& o);
+StateItem state_at_of(const Optimizer& o, uint64_t position, std::atomic<uint64_t>& place);   // goes on from place, and leaves its own there
 void load_state_of(Optimizer& o, size_t parameter, std::string_view name, const Tensor& value);
 Tensor scalar(double v);
 double number_of(const Tensor& t);                            // of one element
@@ -89,11 +93,12 @@ Tensor lbfgs_step(Optimizer& o, const Closure& closure);
 // ---- clip.cpp: of the gradients of these tensors
 double clip_grad_norm(std::span<const Tensor> tensors, double max_norm, double norm_type, bool error_if_nonfinite);   // the norm before
 void clip_grad_value(std::span<const Tensor> tensors, double value);
-// The gradient, checked to be one for the tensor; null when there is none.
 // Runs the updates together, or one after the other where memory of one that is written is another's, too.
 // Tensors of `written` are all different where there are some in `read`.
 void run_updates(std::span<const kernels::Update> updates, std::span<const Tensor> written, std::span<const Tensor> read);
+// The gradient, checked to be one for the tensor; null when there is none.
 TensorImpl* grad_of(const Tensor& t, std::string_view by);
 void check_writable(const Tensor& t, std::string_view by);
+void check_not_cancelled(std::string_view by);              // before a write that is then whole
 
 }  // namespace gradus

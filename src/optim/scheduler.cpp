@@ -65,14 +65,13 @@ Scheduler::Scheduler(Ref<Optimizer> optimizer, std::string_view wanted, std::spa
     at->second = v.value;
   }
   check();
-  for (Settings& s : optimizer_->groups) {
-    if (s.initial_lr < 0) s.initial_lr = s[Setting::lr];
-    base_.push_back(s.initial_lr);
-  }
+  for (const Settings& s : optimizer_->groups) base_.push_back(s.initial_lr < 0 ? s[Setting::lr] : s.initial_lr);
+  const std::vector<double> initial = base_;
   if (schedule_ == Schedule::cosine_restarts) cycle_length_ = setting("T_0");
   if (schedule_ == Schedule::plateau) best_ = setting("mode_max") != 0 ? -HUGE_VAL : HUGE_VAL;
   if (schedule_ == Schedule::one_cycle) one_cycle_begin();
-  else if (schedule_ != Schedule::plateau) apply();
+  if (schedule_ != Schedule::plateau) apply();
+  for (size_t g = 0; g < initial.size(); ++g) optimizer_->groups[g].initial_lr = initial[g];
   count_live(Live::schedulers, 1);
 }
 Scheduler::~Scheduler() {
@@ -131,10 +130,17 @@ double Scheduler::next_lr(size_t group) const {
 }
 
 void Scheduler::apply() {
-  if (schedule_ == Schedule::one_cycle) return one_cycle_set();
-  std::vector<double> next;
-  for (size_t g = 0; g < base_.size(); ++g) next.push_back(next_lr(g));
-  for (size_t g = 0; g < base_.size(); ++g) optimizer_->set(static_cast<int64_t>(g), "lr", next[g]);
+  std::vector<Change> changes;
+  if (schedule_ == Schedule::one_cycle) one_cycle_changes(changes);
+  else
+    for (size_t g = 0; g < base_.size(); ++g) changes.push_back({g, "lr", next_lr(g)});
+  set_all(changes);
+}
+void Scheduler::set_all(const std::vector<Change>& changes) {
+  std::vector<Settings> next = optimizer_->groups;
+  for (const Change& c : changes) next[c.group].set(optimizer_->info, c.setting, c.value);
+  for (const Settings& s : next) s.check_together(optimizer_->info);
+  std::copy(next.begin(), next.end(), optimizer_->groups.begin());
 }
 
 void Scheduler::one_cycle_begin() {
@@ -142,7 +148,20 @@ void Scheduler::one_cycle_begin() {
   const bool cycles = a != Algorithm::adagrad && a != Algorithm::adadelta && a != Algorithm::lbfgs;
   GRADUS_CHECK(setting("cycle_momentum") == 0 || cycles, value, "{}: {} has neither momentum nor beta1 to cycle", name(), optimizer_->info.name);
   for (double& b : base_) b = setting("max_lr");
-  one_cycle_set();
+  if (setting("cycle_momentum") == 0) return;
+  for (const char* key : {"base_momentum", "max_momentum"}) {
+    const double v = setting(key);
+    GRADUS_CHECK(v >= 0, value, "{}: '{}' is {}, not at least 0", name(), key, v);
+    GRADUS_CHECK(v < 1 || cycled() != "beta1", value, "{}: '{}' is {}, outside [0, 1)", name(), key, v);
+    for (Settings s : optimizer_->groups) {
+      s.set(optimizer_->info, cycled(), v);
+      s.check_together(optimizer_->info);
+    }
+  }
+}
+std::string_view Scheduler::cycled() const {
+  const Algorithm a = optimizer_->info.algorithm;
+  return a == Algorithm::sgd || a == Algorithm::rmsprop ? "momentum" : "beta1";
 }
 
 // Where the epoch lies between the turning points: up, down (and, in three phases, on to the end).
@@ -155,16 +174,14 @@ double Scheduler::one_cycle(double from, double middle, double to) const {
   if (e <= down || !three) return anneal(linear, middle, three ? from : to, (e - up) / (down - up));
   return anneal(linear, from, to, (e - down) / (total - 1 - down));
 }
-void Scheduler::one_cycle_set() {
+void Scheduler::one_cycle_changes(std::vector<Change>& to) const {
   GRADUS_CHECK(epoch_ <= setting("total_steps"), value, "{}: step {} of {}", name(), epoch_ + 1, setting("total_steps"));
-  const Algorithm a = optimizer_->info.algorithm;
-  const std::string_view momentum = a == Algorithm::sgd || a == Algorithm::rmsprop ? "momentum" : "beta1";
   for (size_t g = 0; g < base_.size(); ++g) {
     const double first = base_[g] / setting("div_factor"), last = first / setting("final_div_factor");
-    optimizer_->set(static_cast<int64_t>(g), "lr", one_cycle(first, base_[g], last));
+    to.push_back({g, "lr", one_cycle(first, base_[g], last)});
     if (setting("cycle_momentum") == 0) continue;
     const double high = setting("max_momentum");
-    optimizer_->set(static_cast<int64_t>(g), momentum, one_cycle(high, setting("base_momentum"), high));
+    to.push_back({g, cycled(), one_cycle(high, setting("base_momentum"), high)});
   }
 }
 
@@ -189,27 +206,24 @@ void Scheduler::step(double metric) {
 }
 
 void Scheduler::plateau(double metric) {
-  ++epoch_;
   const bool most = setting("mode_max") != 0;
   const double threshold = setting("threshold");
   const double bound = setting("threshold_abs") != 0 ? best_ + (most ? threshold : -threshold) : best_ * (most ? 1 + threshold : 1 - threshold);
-  if (most ? metric > bound : metric < bound) {
-    best_ = metric;
-    bad_epochs_ = 0;
-  } else {
-    ++bad_epochs_;
+  const bool better = most ? metric > bound : metric < bound;
+  double bad = better || cooldown_ > 0 ? 0 : bad_epochs_ + 1, cooldown = cooldown_ > 0 ? cooldown_ - 1 : cooldown_;
+  if (bad > setting("patience")) {
+    std::vector<Change> changes;
+    for (size_t g = 0; g < base_.size(); ++g) {
+      const double lr = optimizer_->groups[g][Setting::lr], next = std::max(lr * setting("factor"), setting("min_lr"));
+      if (lr - next > setting("eps")) changes.push_back({g, "lr", next});
+    }
+    set_all(changes);
+    cooldown = setting("cooldown");
+    bad = 0;
   }
-  if (cooldown_ > 0) {
-    --cooldown_;
-    bad_epochs_ = 0;
-  }
-  if (bad_epochs_ <= setting("patience")) return;
-  for (size_t g = 0; g < base_.size(); ++g) {
-    const double lr = optimizer_->groups[g][Setting::lr], next = std::max(lr * setting("factor"), setting("min_lr"));
-    if (lr - next > setting("eps")) optimizer_->set(static_cast<int64_t>(g), "lr", next);
-  }
-  cooldown_ = setting("cooldown");
-  bad_epochs_ = 0;
+  ++epoch_;
+  if (better) best_ = metric;
+  bad_epochs_ = bad, cooldown_ = cooldown;
 }
 
 static constexpr std::string_view kBase = "base_lrs.";

@@ -24,7 +24,10 @@ struct Scheduler : Object {
   double next_lr(size_t group) const;
   double one_cycle(double from, double middle, double to) const;
   void one_cycle_begin();
-  void one_cycle_set();
+  std::string_view cycled() const;                            // "momentum" or "beta1"
+  struct Change { size_t group; std::string_view setting; double value; };
+  void one_cycle_changes(std::vector<Change>& to) const;
+  void set_all(const std::vector<Change>& changes);           // or none, when one is refused
   void check() const;
   void apply();
   void plateau(double metric);

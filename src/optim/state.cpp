@@ -1,6 +1,7 @@
 // The state by names, as PyTorch's state_dict has it, for hosts that save and load.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "graph/history.h"
 #include "kernels/copy.h"
@@ -46,25 +47,48 @@ Tensor copy_as(const Tensor& t, Dtype dtype) {
   return c;
 }
 
-std::vector<StateItem> lbfgs_items(const LbfgsState& s) {
-  std::vector<StateItem> all;
-  if (s.n_iter == 0) return all;
-  for (const auto& [name, place] : lbfgs_numbers) all.push_back({0, name, scalar(s.*place)});
+// f(name, value) for each entry, in order; value() makes its tensor.
+template <class F> void for_each_entry(const LbfgsState& s, const F& f) {
+  if (s.n_iter == 0) return;
+  for (const auto& [name, place] : lbfgs_numbers) f(name, [&s, at = place] { return scalar(s.*at); });
   for (const auto& [name, place] : lbfgs_vectors)
-    if (s.*place) all.push_back({0, name, s.*place});
+    if (s.*place) f(name, [&s, at = place] { return s.*at; });
   for (const auto& [name, place] : lbfgs_lists)
-    if (!(s.*place).empty()) all.push_back({0, name, rows(s.*place)});
-  if (!s.ro.empty()) all.push_back({0, "ro", numbers(s.ro)});
-  return all;
+    if (!(s.*place).empty()) f(name, [&s, at = place] { return rows(s.*at); });
+  if (!s.ro.empty()) f("ro", [&s] { return numbers(s.ro); });
+}
+template <class F> void for_each_entry(Algorithm a, const ParameterState& s, const F& f) {
+  if (!s.begun) return;
+  if (has_step(a)) f("step", [&s] { return scalar(s.step); });
+  if (a == Algorithm::nadam) f("mu_product", [&s] { return scalar(s.mu_product); });
+  const auto names = buffer_names(a);
+  for (size_t k = 0; k < names.size(); ++k)
+    if (s.buffer[k]) f(names[k], [&s, k] { return s.buffer[k]; });
+}
+// LBFGS has its entries at parameter 0.
+template <class F> void for_each_entry(const Optimizer& o, size_t parameter, const F& f) {
+  if (o.info.algorithm != Algorithm::lbfgs) for_each_entry(o.info.algorithm, o.parameters[parameter].state, f);
+  else if (parameter == 0) for_each_entry(o.lbfgs, f);
+}
+uint64_t entries_of(const Optimizer& o, size_t parameter) {
+  uint64_t n = 0;
+  for_each_entry(o, parameter, [&n](const char*, const auto&) { ++n; });
+  return n;
 }
 
+double lbfgs_number(std::string_view name, const Tensor& value) {
+  const double v = number_of(value);
+  const bool counts = name == "func_evals" || name == "n_iter";
+  GRADUS_CHECK(!counts || (v >= 0 && v == std::floor(v)), value, "LBFGS: '{}' is {}, not a whole number from 0 on", name, v);
+  return v;
+}
 bool load_lbfgs(Optimizer& o, std::string_view name, const Tensor& value) {
   LbfgsState& s = o.lbfgs;
   int64_t n = 0;
   for (const Parameter& p : o.parameters) n += p.tensor.numel();
   const Dtype type = compute_dtype(o.parameters[0].tensor.dtype());
   for (const auto& [known, place] : lbfgs_numbers)
-    if (name == known) return s.*place = number_of(value), true;
+    if (name == known) return s.*place = lbfgs_number(name, value), true;
   for (const auto& [known, place] : lbfgs_vectors) {
     if (name != known) continue;
     GRADUS_CHECK(value.ndim() == 1 && value.numel() == n, shape, "LBFGS: '{}' has shape {}, not [{}]", name, text(value.sizes()), n);
@@ -127,19 +151,27 @@ std::span<const char* const> buffer_names(Algorithm a) {
 }
 bool has_step(Algorithm a) { return a != Algorithm::lbfgs && names_of[static_cast<size_t>(a)].step; }
 
-std::vector<StateItem> state_of(const Optimizer& o) {
-  if (o.info.algorithm == Algorithm::lbfgs) return lbfgs_items(o.lbfgs);
-  std::vector<StateItem> all;
-  const auto names = buffer_names(o.info.algorithm);
-  for (size_t i = 0; i < o.parameters.size(); ++i) {
-    const ParameterState& s = o.parameters[i].state;
-    if (!s.begun) continue;
-    if (has_step(o.info.algorithm)) all.push_back({i, "step", scalar(s.step)});
-    if (o.info.algorithm == Algorithm::nadam) all.push_back({i, "mu_product", scalar(s.mu_product)});
-    for (size_t k = 0; k < names.size(); ++k)
-      if (s.buffer[k]) all.push_back({i, names[k], s.buffer[k]});
+uint64_t state_count_of(const Optimizer& o) {
+  uint64_t n = 0;
+  for (size_t i = 0; i < o.parameters.size(); ++i) n += entries_of(o, i);
+  return n;
+}
+StateItem state_at_of(const Optimizer& o, uint64_t position, std::atomic<uint64_t>& place) {
+  const uint64_t known = place.load(std::memory_order_relaxed);
+  uint64_t parameter = known >> 32, first = static_cast<uint32_t>(known);
+  if (position < first) parameter = first = 0;
+  for (; parameter < o.parameters.size(); ++parameter) {
+    const uint64_t n = entries_of(o, parameter);
+    if (position < first + n) break;
+    first += n;
   }
-  return all;
+  GRADUS_CHECK(parameter < o.parameters.size(), index, "entry {} of {}", position, first);
+  if (parameter <= UINT32_MAX && first <= UINT32_MAX) place.store(parameter << 32 | first, std::memory_order_relaxed);
+  StateItem item{parameter, nullptr, {}};
+  for_each_entry(o, parameter, [&](const char* name, const auto& value) {
+    if (first++ == position) item.name = name, item.value = value();
+  });
+  return item;
 }
 
 void load_state_of(Optimizer& o, size_t parameter, std::string_view name, const Tensor& value) {
