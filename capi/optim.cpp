@@ -117,18 +117,17 @@ gradus_status gradus_optimizer_param(gradus_context* ctx, const gradus_optimizer
 }
 
 gradus_status gradus_optimizer_state_count(gradus_context* ctx, const gradus_optimizer* o, size_t* count) {
-  return guard_result(ctx, "optimizer_state_count", count, [&](Context&) { return optimizer(o)->state().size(); });
+  return guard_result(ctx, "optimizer_state_count", count, [&](Context&) { return static_cast<size_t>(optimizer(o)->state_count()); });
 }
 gradus_status gradus_optimizer_state_at(gradus_context* ctx, const gradus_optimizer* o, size_t position, gradus_optimizer_state_info* info,
                                         gradus_tensor** value) {
   return guard_result(ctx, "optimizer_state_at", value, [&](Context&) {
-    const std::vector<StateItem> all = optimizer(o)->state();
-    GRADUS_CHECK(position < all.size(), index, "entry {} of {}", position, all.size());
+    StateItem item = optimizer(o)->state_at(position);
     gradus_optimizer_state_info i{};
-    i.param = all[position].parameter;
-    i.name = all[position].name;
+    i.param = item.parameter;
+    i.name = item.name;
     GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
-    return give(all[position].value);
+    return give(std::move(item.value));
   });
 }
 gradus_status gradus_optimizer_load_state(gradus_context* ctx, gradus_optimizer* o, uint64_t param, const char* name, size_t length,

@@ -289,11 +289,6 @@ double Optimizer::get(int64_t group, std::string_view setting) const { return gr
 
 uint64_t Optimizer::state_count() const { return state_count_of(*this); }
 StateItem Optimizer::state_at(uint64_t position) const { return state_at_of(*this, position, place_); }
-std::vector<StateItem> Optimizer::state() const {
-  std::vector<StateItem> all;
-  for (uint64_t n = state_count(), i = 0; i < n; ++i) all.push_back(state_at(i));
-  return all;
-}
 void Optimizer::load_state(size_t parameter, std::string_view name, const Tensor& value) {
   const Running lock(*this);
   GRADUS_CHECK(parameter < parameters.size(), index, "{}: parameter {} of {}", info.name, parameter, parameters.size());

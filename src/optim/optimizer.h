@@ -58,7 +58,6 @@ struct Optimizer : Object {
   double get(int64_t group, std::string_view name) const;
   uint64_t state_count() const;
   StateItem state_at(uint64_t position) const;                // positions in order take constant time each
-  std::vector<StateItem> state() const;
   void load_state(size_t parameter, std::string_view name, const Tensor& value);
 
   const AlgorithmInfo& info;
