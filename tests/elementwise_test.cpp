@@ -219,10 +219,13 @@ TEST_F(Elementwise, SpecialValuesOfRareFunctions) {
   expect_same(values(call(igamma_op, {tensor({0, 0, 2, kInf, 3}, {5}), tensor({1, 0, kInf, 2, -1}, {5})})), {1, kNaN, 1, 0, kNaN}, "igamma");
   expect_same(values(call(igammac_op, {tensor({0, 0, 2, kInf, 3}, {5}), tensor({1, 0, kInf, 2, -1}, {5})})), {0, kNaN, 0, 1, kNaN}, "igammac");
   expect_same(values(call(special_zeta_op, {2.0, tensor({1, -1, kInf, kNaN}, {4})})), {M_PI * M_PI / 6, kInf, 0, kNaN}, "zeta");
-  const auto zeta = [](double s, std::initializer_list<double> q) { return values(call(special_zeta_op, {s, tensor(q, {static_cast<int64_t>(q.size())})})); };
+  const auto zeta = [](double s, std::initializer_list<double> q) {
+    return values(call(special_zeta_op, {s, tensor(q, {static_cast<int64_t>(q.size())})}));
+  };
   expect_same(zeta(2, {-10.25, -1000.5, -1e15 + 0.5, -1e15 + 0.25, -1e300, -kInf}),
               {19.646252424622653, 9.8686054001734416, M_PI * M_PI, 2 * M_PI * M_PI, kInf, kInf}, "zeta of 2 below 0");
-  expect_same(zeta(3, {-3.5, -12.25, -100.5, -1e15 + 0.5}), {0.030778410660513847, -62.009482333729292, 4.9013601313598786e-5, 5e-31}, "zeta of 3 below 0");
+  expect_same(zeta(3, {-3.5, -12.25, -100.5, -1e15 + 0.5}),
+              {0.030778410660513847, -62.009482333729292, 4.9013601313598786e-5, 5e-31}, "zeta of 3 below 0");
   expect_same(zeta(2.5, {-0.5, -1e15 + 0.5}), {kNaN, kNaN}, "zeta below 0 of no integer");
   const auto large = [&](double s, double q, double want) { EXPECT_NEAR(zeta(s, {q})[0] / want, 1, 1e-13) << s << " " << q; };
   large(250, 12, 1.6020958261520182e-270);

@@ -191,7 +191,8 @@ Op batch_norm_op{
     .schema = "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, "
               "bool cudnn_enabled) -> Tensor",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias by channel of [N, C, …]. In training mean and variance are those of the input, and the running ones "
-           "move towards them by momentum, the variance unbiased, so NaN of one number; an input without elements leaves them alone. Else they are the running ones.",
+           "move towards them by momentum, the variance unbiased, so NaN of one number; an input "
+           "without elements leaves them alone. Else they are the running ones.",
     .compose = batch_norm,
     .samples = [](Samples& s) { batch_samples(s, true); },
 };
@@ -210,7 +211,8 @@ Op native_batch_norm_backward_op{
 Op instance_norm_op{
     .schema = "instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, float eps, "
               "bool cudnn_enabled) -> Tensor",
-    .doc = "batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their averages, unless the input has no elements.",
+    .doc = "batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their averages, "
+           "unless the input has no elements.",
     .compose = instance_norm,
     .samples = [](Samples& s) {
       both_ways(s, true);
