@@ -108,6 +108,26 @@ TEST_F(Kinks, KeepTheirSecondDerivative) {
   for (double v : second([](const Tensor& x) { return softplus(x); }, {-700, 700})) EXPECT_NEAR(v, 0, 1e-300);
 }
 
+// The slope b^(a-1) e^-b / gamma(a) of the incomplete gamma functions at b = 0, and its own slope there.
+TEST_F(Kinks, OfIncompleteGammaFunctionsAtTheirEnds) {
+  const struct { double a, first, second; } cases[] = {{1, 1, -1}, {2, 0, 1}, {3, 0, 0}, {0.5, kInf, -kInf}};
+  for (const auto& k : cases) {
+    const auto p = [&](const Tensor& x) { return call(igamma_op, {tensor({k.a, k.a}, {2}), x}); };
+    const auto q = [&](const Tensor& x) { return call(igammac_op, {tensor({k.a, k.a}, {2}), x}); };
+    expect_gradient("igamma", p, {0, kInf}, {k.first, 0});
+    expect_gradient("igammac", q, {0, kInf}, {-k.first, 0});
+    EXPECT_EQ(second(p, {0, kInf}), (Doubles{k.second, 0})) << k.a;
+    EXPECT_EQ(second(q, {0, kInf}), (Doubles{-k.second, 0})) << k.a;
+  }
+  for (double a : {1.0, 200.0}) {                             // between the ends, also where b^(a-1) has no room
+    const double x = a == 1 ? 3 : 1000, density = std::exp((a - 1) * std::log(x) - x - std::lgamma(a));
+    const auto p = [&](const Tensor& b) { return call(igamma_op, {tensor({a}, {1}), b}); };
+    expect_gradient("igamma", p, {x}, {density});
+    EXPECT_NEAR(second(p, {x})[0], density * ((a - 1) / x - 1), 1e-14);
+    expect_gradient("igamma", p, {-1}, {kNaN});
+  }
+}
+
 TEST_F(Kinks, NothingIsAddedToASlopeOfOne) {
   expect_gradient("mish", [](const Tensor& x) { return mish(x); }, {30, 1000, 1e200, kInf}, {1, 1, 1, 1});
   expect_gradient("log_sigmoid", [](const Tensor& x) { return log_sigmoid(x); }, {-1000, 0, 1000, kNaN}, {1, 0.5, 0, kNaN});
@@ -199,6 +219,19 @@ TEST_F(Elementwise, SpecialValuesOfRareFunctions) {
   expect_same(values(call(igamma_op, {tensor({0, 0, 2, kInf, 3}, {5}), tensor({1, 0, kInf, 2, -1}, {5})})), {1, kNaN, 1, 0, kNaN}, "igamma");
   expect_same(values(call(igammac_op, {tensor({0, 0, 2, kInf, 3}, {5}), tensor({1, 0, kInf, 2, -1}, {5})})), {0, kNaN, 0, 1, kNaN}, "igammac");
   expect_same(values(call(special_zeta_op, {2.0, tensor({1, -1, kInf, kNaN}, {4})})), {M_PI * M_PI / 6, kInf, 0, kNaN}, "zeta");
+  const auto zeta = [](double s, std::initializer_list<double> q) {
+    return values(call(special_zeta_op, {s, tensor(q, {static_cast<int64_t>(q.size())})}));
+  };
+  expect_same(zeta(2, {-10.25, -1000.5, -1e15 + 0.5, -1e15 + 0.25, -1e300, -kInf}),
+              {19.646252424622653, 9.8686054001734416, M_PI * M_PI, 2 * M_PI * M_PI, kInf, kInf}, "zeta of 2 below 0");
+  expect_same(zeta(3, {-3.5, -12.25, -100.5, -1e15 + 0.5}),
+              {0.030778410660513847, -62.009482333729292, 4.9013601313598786e-5, 5e-31}, "zeta of 3 below 0");
+  expect_same(zeta(2.5, {-0.5, -1e15 + 0.5}), {kNaN, kNaN}, "zeta below 0 of no integer");
+  const auto large = [&](double s, double q, double want) { EXPECT_NEAR(zeta(s, {q})[0] / want, 1, 1e-13) << s << " " << q; };
+  large(250, 12, 1.6020958261520182e-270);
+  large(100, 100, 1.5920390165049425e-200);
+  large(30, 40, 1.6837009971217206e-48);
+  large(1.000000001, 1e-18, 1000000042446535808);
   const Tensor a = leaf({1}, {1}), b = leaf({1}, {1}), y = call(igamma_op, {a, b});
   for (const bool create_graph : {true, false}) {
     const GradOptions options{.retain_graph = true, .create_graph = create_graph};

@@ -84,6 +84,38 @@ TEST_F(Layers, InstanceNormAveragesTheStatisticsOfTheBatch) {
   EXPECT_NEAR(values(var)[0], (2 + 50) / 2.0, 1e-12);
 }
 
+TEST_F(Layers, AnInputWithoutElementsLeavesTheRunningStatisticsAlone) {
+  for (const Sizes& sizes : {Sizes{0, 2}, Sizes{0, 2, 3}, Sizes{2, 2, 0}}) {
+    for (const bool by_member : {false, true}) {
+      const Tensor x = leaf_of(zeros(sizes, Dtype::f64)), mean = tensor({5, 6}, {2}), var = tensor({7, 8}, {2});
+      const Tensor y = call(by_member ? instance_norm_op : batch_norm_op, {x, Tensor(), Tensor(), mean, var, true, 0.1, 1e-5, false});
+      EXPECT_TRUE(same(y.sizes(), sizes));
+      EXPECT_EQ(values(mean), (std::vector<double>{5, 6}));
+      EXPECT_EQ(values(var), (std::vector<double>{7, 8}));
+      const Tensor inputs[] = {x}, total[] = {sum(y)};
+      EXPECT_TRUE(same(grad(total, inputs, {}, {})[0].sizes(), sizes));
+    }
+  }
+}
+
+// As torch.batch_norm; what stands above it refuses: nn_hpp_test.cpp.
+TEST_F(Layers, OneValuePerChannelHasNoUnbiasedVariance) {
+  const Tensor mean = tensor({5}, {1}), var = tensor({7}, {1});
+  EXPECT_EQ(values(batch_norm(tensor({3}, {1, 1}), {}, {}, mean, var, true, 0.5))[0], 0);
+  EXPECT_EQ(values(mean)[0], 4);
+  EXPECT_TRUE(std::isnan(values(var)[0]));
+}
+
+TEST_F(Layers, NoRunningStatisticIsWrittenUnlessBothCanBe) {
+  for (const Op* op : {&batch_norm_op, &instance_norm_op}) {
+    const Tensor x = random(Sizes{3, 2, 4}), mean = tensor({5, 6}, {2}), var = call(expand_op, {tensor({7}, {1}), Sizes{2}});
+    const uint32_t before = mean.storage().current();
+    expect_error(Status::state, "running_var", [&] { call(*op, {x, Tensor(), Tensor(), mean, var, true, 0.1, 1e-5, false}); });
+    EXPECT_EQ(values(mean), (std::vector<double>{5, 6}));
+    EXPECT_EQ(mean.storage().current(), before);
+  }
+}
+
 TEST_F(Layers, HalfPrecisionStatisticsAreTakenInFloat) {
   for (Dtype d : {Dtype::f16, Dtype::bf16}) {
     const Tensor x = random(Sizes{4, 3000}, d, 8), exact = layer_norm(to(x, Dtype::f64), Sizes{3000});

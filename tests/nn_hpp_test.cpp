@@ -64,6 +64,12 @@ TEST_F(Layers, BatchNormKeepsRunningValues) {
   norm(gradus::ones({2, 1, 2, 2}));
   EXPECT_EQ(norm.num_batches_tracked.item<int64_t>(), 1);
   EXPECT_THROW(norm(gradus::ones({2, 1})), gradus::Error);
+  EXPECT_EQ(norm(gradus::ones({1, 1, 1, 1})).numel(), 1);
+  norm.train();
+  EXPECT_THROW(norm(gradus::ones({1, 1, 1, 1})), gradus::Error);     // one value has no variance
+  EXPECT_EQ(norm(gradus::ones({0, 1, 1, 1})).numel(), 0);
+  EXPECT_EQ(norm.num_batches_tracked.item<int64_t>(), 2);
+  EXPECT_EQ(norm.running_mean.item<double>(), 2);
 }
 
 TEST_F(Layers, RecurrentOnesGiveSequencesAndStates) {

@@ -180,7 +180,11 @@ class BatchNorm2d : public Module {                           // of [batch, chan
   }
   Tensor forward(const Tensor& x) override {
     detail::check(x.dim() == 4, "BatchNorm2d", "the input has 4 dimensions");
-    if (is_training()) num_batches_tracked += int64_t{1};
+    if (is_training()) {
+      const auto n = x.sizes();
+      detail::check(n[0] * n[2] * n[3] != 1, "BatchNorm2d", "more than one value per channel is needed in training");
+      num_batches_tracked += int64_t{1};
+    }
     return batch_norm(x, weight, bias, running_mean, running_var, is_training(), momentum, eps, false);
   }
   double eps, momentum;

@@ -5582,8 +5582,8 @@ GRADUS_API gradus_status gradus_native_batch_norm(gradus_context *ctx, const gra
 
 /*
  * (x - mean) / sqrt(var + eps) * weight + bias by channel of [N, C, …]. In training mean and variance are those of
- * the input, and the running ones move towards them by momentum, the variance unbiased; else they are the running
- * ones.
+ * the input, and the running ones move towards them by momentum, the variance unbiased, so NaN of one number; an
+ * input without elements leaves them alone. Else they are the running ones.
  *   batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor
  * since:1
  */
@@ -5606,7 +5606,7 @@ GRADUS_API gradus_status gradus_native_batch_norm_backward(gradus_context *ctx, 
 
 /*
  * batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their
- * averages.
+ * averages, unless the input has no elements.
  *   instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor
  * since:1
  */
@@ -6580,7 +6580,7 @@ GRADUS_API gradus_status gradus_leaky_relu_backward(gradus_context *ctx, const g
                                                 int32_t self_is_result, gradus_tensor **result);
 
 /*
- * grad_output * the slope of elu, from its input or its result.
+ * grad_output * the slope of elu, from its input, or from its result where neither alpha nor a scale is negative.
  *   elu_backward(Tensor grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result, Tensor self_or_result) -> Tensor
  * since:1
  */

@@ -4041,7 +4041,7 @@ inline std::tuple<Tensor, Tensor, Tensor> native_batch_norm_backward(const Tenso
                                        train, eps, output_mask});
 }
 
-// batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their averages.
+// batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their ...
 inline Tensor instance_norm(const Tensor& input, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                             const Tensor& running_var, bool use_input_stats, double momentum, double eps,
                             bool cudnn_enabled) {
@@ -4734,7 +4734,7 @@ inline Tensor leaky_relu_backward(const Tensor& grad_output, const Tensor& input
   return detail::one<Tensor>(op_, {grad_output, input, negative_slope, self_is_result});
 }
 
-// grad_output * the slope of elu, from its input or its result.
+// grad_output * the slope of elu, from its input, or from its result where neither alpha nor a scale is negative.
 inline Tensor elu_backward(const Tensor& grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result,
                            const Tensor& self_or_result) {
   static const detail::Op op_("elu_backward");

@@ -127,6 +127,16 @@ std::string shown(std::string_view s) {
   return cut.size() < s.size() ? out + format("... ({} bytes)", s.size()) : out;
 }
 
+std::string quoted(std::string_view s) {
+  std::string out = "\"";
+  for (const char c : s) {
+    if (c == '"' || c == '\\') (out += '\\') += c;
+    else if (static_cast<unsigned char>(c) < 0x20) out += format("\\u{:04x}", static_cast<unsigned>(c));
+    else out += c;
+  }
+  return out += '"';
+}
+
 void swap_bytes(char* data, int64_t count, int64_t size) {
   if (size == 1) return;
   for (int64_t i = 0; i < count; ++i) std::reverse(data + i * size, data + (i + 1) * size);

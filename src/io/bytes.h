@@ -24,6 +24,7 @@ inline uint64_t little(const char* at, int n) {
 }
 bool is_utf8(std::string_view s);                             // without surrogates and overlong forms
 std::string shown(std::string_view s);                        // in quotes for a message: UTF-8 in any case, cut, without control characters
+std::string quoted(std::string_view s);                       // in quotes for JSON; bytes above 0x7f are UTF-8 and stay
 
 inline constexpr bool kLittle = std::endian::native == std::endian::little;
 void swap_bytes(char* data, int64_t count, int64_t size);     // each element of `size` bytes

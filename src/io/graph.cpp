@@ -7,21 +7,12 @@
 #include <unordered_set>
 
 #include "graph/history.h"
+#include "io/bytes.h"
 
 namespace gradus::io {
 namespace {
 
 // ---- texts
-// In quotes for JSON; bytes above 0x7f are UTF-8 and stay.
-std::string quoted(std::string_view s) {
-  std::string out = "\"";
-  for (const char c : s) {
-    if (c == '"' || c == '\\') (out += '\\') += c;
-    else if (static_cast<unsigned char>(c) < 0x20) out += format("\\u{:04x}", static_cast<unsigned>(c));
-    else out += c;
-  }
-  return out += '"';
-}
 // Of a label's line in DOT, where a line ends in \n as two characters.
 std::string label(std::string_view s) {
   std::string out;

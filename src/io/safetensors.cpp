@@ -36,16 +36,6 @@ std::string_view type_name(Dtype t) {
   }
 }
 
-std::string quoted(std::string_view s) {
-  std::string out = "\"";
-  for (const char c : s) {
-    if (c == '"' || c == '\\') (out += '\\') += c;
-    else if (static_cast<unsigned char>(c) < 0x20) out += format("\\u{:04x}", static_cast<unsigned>(c));
-    else out += c;
-  }
-  return out += '"';
-}
-
 // Keys in order, so that the same tensors make the same file.
 std::string metadata_text(const SaveOptions& options) {
   auto pairs = options.metadata;

@@ -59,13 +59,17 @@ template <class T> T digamma(T x) {
   return static_cast<T>(digamma_positive(1 - wide) - pi / std::tan(pi * part));
 }
 
-// The Hurwitz zeta function: the sum of (q + k)^-s over k >= 0, for s >= 2 and q > 0, by Euler and Maclaurin.
-inline double hurwitz_zeta(double s, double q) {
-  const auto power = [s](double x) { return std::pow(x, -s); };
+// The sum of (q + k)^-s over k >= 0, for s > 1 and q > 0: terms until what follows is too small, or the formula of Euler and Maclaurin
+// has all digits. A power is 0 where s log2(q) is above 1075, so there are no more than some 1100 terms.
+inline double zeta_above(double s, double q) {
   double sum = 0;
-  for (; q < 12; q += 1) sum += power(q);
-  const double last = power(q);
-  if (last == 0) return sum;                                  // all that follows is smaller still
+  for (; q < 12 + 2 * s; q += 1) {
+    const double term = std::pow(q, -s);
+    sum += term;
+    if (term * (1 + q / (s - 1)) <= sum * 1e-17) return sum;  // not less than all that follows
+  }
+  const double last = std::pow(q, -s);
+  if (last == 0) return sum;
   // Bernoulli number 2j over (2j)!
   constexpr double b[] = {1 / 12.0, -1 / 720.0, 1 / 30240.0, -1 / 1209600.0, 1 / 47900160.0, -691 / 1307674368000.0, 1 / 74724249600.0};
   double term = s * last / q, rest = last * q / (s - 1) + 0.5 * last;
@@ -75,20 +79,30 @@ inline double hurwitz_zeta(double s, double q) {
   }
   return sum + rest;
 }
+// The Hurwitz zeta function: that sum for any q. Below 0 it has poles at the integers and a value for integer s only; the terms on
+// both sides of 0 are sums of their own, so that many of them take no longer.
+inline double zeta(double s, double q) {
+  constexpr double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  if (s == 1) return infinity;
+  if (!(s > 1) || std::isnan(q)) return nan;
+  if (q == infinity) return 0;
+  if (q > 0) return zeta_above(s, q);
+  if (q == std::floor(q)) return infinity;
+  if (s != std::floor(s)) return nan;                         // a power of a negative number
+  const double steps = std::floor(-q), r = -q - steps, parity = std::fmod(s, 2) == 0 ? 1 : -1;
+  return (zeta_above(s, 1 - r) + parity * zeta_above(s, r)) - parity * zeta_above(s, r + steps + 1);
+}
 
-// Derivative number n of digamma: (-1)^(n+1) n! zeta(n + 1, x). Below 0 the terms on both sides of 0 are summed apart.
+// Derivative number n of digamma: (-1)^(n+1) n! zeta(n + 1, x).
 inline double polygamma(int64_t n, double x) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   if (n == 0) return digamma(x);
   const double s = static_cast<double>(n) + 1;                // n + 1 of the largest n is no int64
-  const double sign = n % 2 ? 1 : -1, parity = sign, factorial = std::exp(lgamma(s));
+  const double sign = n % 2 ? 1 : -1, factorial = std::exp(lgamma(s));
   if (std::isnan(x)) return x;
   if (x == infinity) return sign * 0.0;
-  if (x > 0) return sign * factorial * hurwitz_zeta(s, x);
-  if (x == std::floor(x)) return x == -infinity ? std::numeric_limits<double>::quiet_NaN() : sign * infinity;
-  const double steps = std::floor(-x), r = -x - steps;
-  const double below = hurwitz_zeta(s, r) - hurwitz_zeta(s, r + steps + 1);
-  return sign * factorial * (hurwitz_zeta(s, 1 - r) + parity * below);
+  if (x == -infinity) return std::numeric_limits<double>::quiet_NaN();
+  return sign * factorial * zeta(s, x);
 }
 
 }  // namespace gradus::scalar

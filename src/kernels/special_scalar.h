@@ -68,30 +68,7 @@ inline double ndtri(double p) {
   return p > 0.5 ? -ndtri_low(1 - p) : ndtri_low(p);
 }
 
-// ---- zeta and the incomplete gamma functions
-// The sum of (q + k)^-s over k >= 0, by Euler and Maclaurin.
-inline double zeta(double s, double q) {
-  if (s == 1) return kInfinity;
-  if (!(s > 1) || std::isnan(q)) return kNotANumber;
-  if (q == kInfinity) return 0;
-  if (q <= 0 && q == std::floor(q)) return kInfinity;
-  if (q <= 0 && s != std::floor(s)) return kNotANumber;       // a power of a negative number
-  double sum = 0;
-  for (; q < 12; q += 1) {
-    const double term = std::pow(q, -s);
-    sum += term;
-    if (q > 0 && term <= sum * 1e-17) return sum;
-  }
-  const double last = std::pow(q, -s);
-  constexpr double b[] = {1 / 12.0, -1 / 720.0, 1 / 30240.0, -1 / 1209600.0, 1 / 47900160.0, -691 / 1307674368000.0, 1 / 74724249600.0};
-  double term = s * last / q, rest = last * q / (s - 1) + 0.5 * last;
-  for (int j = 0; j < 7; ++j) {
-    rest += b[j] * term;
-    term *= (s + 2 * j + 1) * (s + 2 * j + 2) / (q * q);
-  }
-  return sum + rest;
-}
-
+// ---- the incomplete gamma functions
 inline double gamma_factor(double a, double x) {              // x^a e^-x / gamma(a)
   int sign = 0;
   const long double wide = a;

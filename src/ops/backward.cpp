@@ -22,7 +22,9 @@ void elu_backward(const Args& a, Tensors& out) {
   const Number alpha = a.number(1), scale = a.number(2), input_scale = a.number(3);
   const Tensor &g = a.tensor(0), &x = a.tensor(5);
   if (!a.flag(4)) return out.push_back(backward(formulas::Elu{alpha, scale, input_scale}, g, x));
-  const Tensor below = mul(add(x, alpha.f * scale.f), input_scale);             // from the result
+  GRADUS_CHECK(alpha.f >= 0 && scale.f >= 0 && input_scale.f >= 0, value,               // the result's sign says which branch it came from
+               "elu_backward: from the result, alpha {}, scale {} and input_scale {} can't be negative", alpha.f, scale.f, input_scale.f);
+  const Tensor below = mul(add(x, alpha.f * scale.f), input_scale);
   out.push_back(mul(g, where(le(x, 0), below, scale)));
 }
 
@@ -108,11 +110,15 @@ Op leaky_relu_backward_op{
 };
 Op elu_backward_op{
     .schema = "elu_backward(Tensor grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result, Tensor self_or_result) -> Tensor",
-    .doc = "grad_output * the slope of elu, from its input or its result.",
+    .doc = "grad_output * the slope of elu, from its input, or from its result where neither alpha nor a scale is negative.",
     .compose = elu_backward,
     .samples = [](Samples& s) {
       s.add({s.rand({3}), Value(1.5), Value(1.1), Value(0.9), Value(false), s.values({3}, {-1, 0.2, 2})});
       s.add({s.rand({3}), Value(1.5), Value(1.1), Value(0.9), Value(true), s.values({3}, {-1, 0.2, 2})});
+      s.error({s.rand({3}), Value(-1.5), Value(1.1), Value(0.9), Value(true), s.rand({3})},
+              "alpha -1.5, scale 1.1 and input_scale 0.9 can't be negative");
+      s.error({s.rand({3}), Value(1.5), Value(-1.1), Value(0.9), Value(true), s.rand({3})}, "scale -1.1");
+      s.error({s.rand({3}), Value(1.5), Value(1.1), Value(-0.9), Value(true), s.rand({3})}, "input_scale -0.9");
     },
 };
 Op softplus_backward_op{

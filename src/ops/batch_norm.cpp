@@ -1,5 +1,6 @@
 // Batch and instance normalisation. Running statistics are written outside of recording.
 #include "base/context.h"
+#include "graph/history.h"
 #include "ops/lists.h"
 #include "ops/normalize.h"
 #include "ops/samples.h"
@@ -44,18 +45,22 @@ void check_channels(const Args& a, const Positions& p, int64_t channels) {
   check_scale(a, p.var, "running_var", want);
 }
 
-void move_towards(const Tensor& running, const Tensor& now, double momentum) {
-  if (!running) return;
-  const Tensor next = add(mul(running, 1 - momentum), mul(to(now, running.dtype()), momentum));
-  call_in_place(copy_op, {running, next});
+// What a running statistic becomes; it can be written then.
+Tensor moved(const Args& a, int position, std::string_view what, const Tensor& now, double momentum) {
+  const Tensor& running = a.optional_tensor(position);
+  if (!running) return {};
+  check_in_place(format("{}: {}", name(a.op()), what), running.impl(), false);
+  return add(mul(running, 1 - momentum), mul(to(now, running.dtype()), momentum));
 }
-// Of n numbers each; the running variance is the unbiased one.
+// Of n numbers each; the running variance is the unbiased one, NaN for n = 1.
 void update_running(const Args& a, const Positions& p, const Tensor& mean, const Tensor& var, int64_t n, double momentum) {
-  if (p.mean < 0) return;
+  if (p.mean < 0 || a.tensor(0).numel() == 0) return;
   const GradMode off(false);
   const auto count = static_cast<double>(n);
-  move_towards(a.optional_tensor(p.mean), mean, momentum);
-  move_towards(a.optional_tensor(p.var), mul(var, count / (count - 1)), momentum);
+  const Tensor next_mean = moved(a, p.mean, "running_mean", mean, momentum);
+  const Tensor next_var = moved(a, p.var, "running_var", mul(var, count / (count - 1)), momentum);
+  if (next_mean) call_in_place(copy_op, {a.tensor(p.mean), next_mean});
+  if (next_var) call_in_place(copy_op, {a.tensor(p.var), next_var});
 }
 
 Tensor by_running(const Args& a, const Positions& p, const Channels& c, const Tensor& input, double eps) {
@@ -186,7 +191,8 @@ Op batch_norm_op{
     .schema = "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, "
               "bool cudnn_enabled) -> Tensor",
     .doc = "(x - mean) / sqrt(var + eps) * weight + bias by channel of [N, C, …]. In training mean and variance are those of the input, and the running ones "
-           "move towards them by momentum, the variance unbiased; else they are the running ones.",
+           "move towards them by momentum, the variance unbiased, so NaN of one number; an input "
+           "without elements leaves them alone. Else they are the running ones.",
     .compose = batch_norm,
     .samples = [](Samples& s) { batch_samples(s, true); },
 };
@@ -205,7 +211,8 @@ Op native_batch_norm_backward_op{
 Op instance_norm_op{
     .schema = "instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, float eps, "
               "bool cudnn_enabled) -> Tensor",
-    .doc = "batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their averages.",
+    .doc = "batch_norm with mean and variance of each channel of each member of the batch; the running ones move towards their averages, "
+           "unless the input has no elements.",
     .compose = instance_norm,
     .samples = [](Samples& s) {
       both_ways(s, true);

@@ -1,20 +1,13 @@
 // A profile in the trace event format: JSON for chrome://tracing and Perfetto.
 #include <unistd.h>
 
+#include "io/bytes.h"
 #include "profile/profile.h"
 
 namespace gradus {
 namespace {
 
-std::string quoted(std::string_view s) {
-  std::string out = "\"";
-  for (const char c : s) {
-    if (c == '"' || c == '\\') (out += '\\') += c;
-    else if (static_cast<unsigned char>(c) < 0x20) out += format("\\u{:04x}", static_cast<int>(c));
-    else out += c;
-  }
-  return out + '"';
-}
+using io::quoted;
 
 const char* category(EventKind k) {
   switch (k) {

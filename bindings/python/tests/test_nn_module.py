@@ -222,6 +222,13 @@ class Errors(unittest.TestCase):
             with self.assertRaisesRegex((ValueError, RuntimeError, TypeError, AssertionError, NotImplementedError), wanted):
                 made()
 
+    def test_one_value_has_no_variance(self):
+        for module, shape in ((nn.BatchNorm1d(2), (1, 2)), (nn.InstanceNorm1d(2, track_running_stats=True), (3, 2, 1))):
+            with self.assertRaisesRegex(ValueError, "Expected more than 1"):
+                module(torch.ones(*shape))
+            self.assertEqual(module.running_mean.tolist(), [0, 0])
+            self.assertEqual(list(module.eval()(torch.ones(*shape)).shape), list(shape))
+
     def test_rms_norm_divides_by_the_root_of_the_mean_square(self):
         self.assertEqual(nn.RMSNorm(2, eps=0.0)(torch.tensor([[3.0, 4.0]])).mul(12.5 ** 0.5).round().tolist(), [[3, 4]])
 

@@ -24,14 +24,23 @@ struct Zeta {
   GRADUS_SLOPE2(0) { return V(kNan); }
   GRADUS_SLOPE2(1) { return -(a * zeta(a + 1, b)); }
 };
-struct GammaP {
+// The gamma distribution's density, b^(a-1) e^-b / gamma(a): by the logarithm, which stays in range; at 0 by the power, whose slopes are
+// right there.
+struct GammaDensity {
+  template <class V> [[gnu::always_inline]] static constexpr V density(V a, V b) {
+    const auto zero = b == 0, end = zero | (b == kInfinity);
+    const V inside = select(end, V(1), b), low = select(zero, b, V(1)), scale = lgamma(a);
+    return select(zero, pow(low, a - 1) * exp(-low - scale), select(end, V(0), exp((a - 1) * log(inside) - inside - scale)));
+  }
+};
+struct GammaP : GammaDensity {
   GRADUS_VALUE2 { return gamma_p(a, b); }
   GRADUS_SLOPE2(0) { return V(kNan); }
-  GRADUS_SLOPE2(1) { return exp((a - 1) * log(b) - b - lgamma(a)); }
+  GRADUS_SLOPE2(1) { return density(a, b); }
 };
-struct GammaQ {
+struct GammaQ : GammaDensity {
   GRADUS_VALUE2 { return gamma_q(a, b); }
   GRADUS_SLOPE2(0) { return V(kNan); }
-  GRADUS_SLOPE2(1) { return -exp((a - 1) * log(b) - b - lgamma(a)); }
+  GRADUS_SLOPE2(1) { return -density(a, b); }
 };
 using SpecialPairs = List<Zeta, GammaP, GammaQ>;

@@ -1,4 +1,6 @@
 """PyTorch's nn.functional on the library's operations: reductions as words, optional sizes, train flags."""
+import math
+
 from .. import _composite, _ops
 
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
@@ -170,6 +172,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
 
 
 def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-05):
+    if use_input_stats and math.prod(input.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     return call("instance_norm", input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, False)
 
 
