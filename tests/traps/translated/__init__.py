@@ -1,7 +1,7 @@
 """Checks for the traps that are described in words: @trap("ID") on a function of the trap's record.
 
-A check raises to fail, and raises Skip where the machine lacks what it needs; leave_out() says what a check that goes on does not try. Like the programs of the executable traps
-they see `torch` (this is gradus), L (a float64 leaf) and T (a float64 tensor); the default type is float64.
+A check raises to fail, and raises Skip where the machine lacks what it needs; leave_out() names a part that a check leaves out.
+Like the programs of the executable traps they see `torch` (this is gradus), L (a float64 leaf) and T (a float64 tensor); the default type is float64.
 """
 import os
 
