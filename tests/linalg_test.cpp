@@ -6,6 +6,13 @@
 namespace gradus {
 namespace {
 
+// Without it the tests below and the suite's samples of such ops are skipped: -DGRADUS_TEST_LAPACK=OFF says that this is meant.
+TEST(Lapack, IsThere) {
+  if (kernels::has_lapack()) return;
+  if (GRADUS_TEST_LAPACK) FAIL() << "no LAPACK (Debian: libopenblas0-pthread)";
+  GTEST_SKIP() << "no LAPACK";
+}
+
 class LinearAlgebra : public Core {
  protected:
   void SetUp() override {

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <set>
 
 #include "autograd/grad.h"
 #include "gradus/gradus.h"
@@ -9,6 +10,17 @@
 namespace gradus::suite {
 
 int64_t Report::checks = 0;
+
+static std::set<std::string>& without_lapack() {
+  static std::set<std::string> ops;
+  return ops;
+}
+
+bool lacks_lapack(const Op& op, const Error& e) {
+  const bool lacks = e.status() == Status::unsupported && std::string_view(e.what()).find("no LAPACK") != std::string_view::npos;
+  if (lacks) without_lapack().insert(name(op));
+  return lacks;
+}
 
 // ---- calls
 Attempt::Attempt(const Op& o, const Sample& s) : op(o), sample(s) {
@@ -170,6 +182,7 @@ class Coverage : public ::testing::Environment {
     }
     std::printf("op suite: %d ops, %d with an oracle, %d samples, %d error samples, %lld checks\n", ops, oracles, samples, errors,
                 static_cast<long long>(Report::checks));
+    if (!without_lapack().empty()) std::printf("op suite: %zu ops not tried, for want of LAPACK\n", without_lapack().size());
   }
 };
 static const auto* const coverage = ::testing::AddGlobalTestEnvironment(new Coverage);

@@ -53,10 +53,8 @@ class Report {
   std::vector<std::string>& lines_;
 };
 
-// The system has no LAPACK: what needs it is not tried.
-inline bool lacks_lapack(const Error& e) {
-  return e.status() == Status::unsupported && std::string_view(e.what()).find("no LAPACK") != std::string_view::npos;
-}
+// Whether the system has no LAPACK: what needs it is not tried, and the ops are counted at the end. linalg_test fails then.
+bool lacks_lapack(const Op&, const Error&);
 
 // An op that a property does not hold for, and why.
 using Exceptions = std::map<std::string, std::string>;
@@ -92,7 +90,7 @@ class Suite : public Core {
         try {
           f(a, r);
         } catch (const Error& e) {
-          if (!lacks_lapack(e)) r.fail("threw \"{}\"", e.what());
+          if (!lacks_lapack(op, e)) r.fail("threw \"{}\"", e.what());
         } catch (const std::exception& e) {
           r.fail("threw \"{}\"", e.what());
         }

@@ -44,7 +44,10 @@ class TestAutograd(Case):
         y = leaf(1.0).exp()
         with self.assertRaises((AttributeError, TypeError)):
             y.grad_fn._saved_result = y
-        self.assertFalse(hasattr(torch.autograd, "SavedTensor"))           # nothing to make one of
+        saved = type(y.grad_fn._raw_saved_result)
+        for args in ((), (y,), (y.grad_fn, "result")):
+            with self.refused("by hand"):
+                saved(*args)
 
     def test_autograd_node_isinstance(self):
         a = leaf(1.0)

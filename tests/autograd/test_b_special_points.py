@@ -91,10 +91,10 @@ class TestAutogradDeviceType(Case):
             x.scatter_reduce(0, index, src, name, include_self=False).sum().backward()
             self.same(x.grad, [0, 0])
             self.close(src.grad, [0.5, 0.5, 1 / 3, 1 / 3, 1 / 3])
-            if hasattr(torch, "index_reduce"):
-                x, src = leaf([1.0, 5.0]), leaf([5.0, 5.0, 1.0, 1.0, 1.0])
-                x.index_reduce(0, index, src, name).sum().backward()
-                self.same(x.grad, [0.25, 1.0 / 3])
+            x, src = leaf([1.0, 5.0]), leaf([5.0, 5.0, 1.0, 1.0, 1.0])
+            x.index_reduce(0, index, src, name).sum().backward()
+            self.same(x.grad, [0.25, 1.0 / 3])
+            self.same(src.grad, [1.0 / 3, 1.0 / 3, 0.25, 0.25, 0.25])
 
     def test_scatter_index_reduce_prod_gradgrad_error(self):
         # with zeros among the factors the derivatives of both orders are right (PyTorch refuses the second)
@@ -185,11 +185,12 @@ class TestAutogradDeviceType(Case):
         self.assertIsNotNone(s.grad)
         for t in (w_ih, w_hh, b):
             self.assertIsNone(t.grad)
-        if hasattr(torch, "lstm_cell"):
-            first = s.grad
-            s.grad = None
-            torch.lstm_cell(s, (h, torch.zeros(1, 2, dtype=torch.float64)), w_ih, w_hh, b, torch.zeros_like(b))[0].sum().backward()
-            self.close(s.grad, first)
+        first = s.grad
+        s.grad = None
+        torch.lstm_cell(s, (h, torch.zeros(1, 2, dtype=torch.float64)), w_ih, w_hh, b, torch.zeros_like(b))[0].sum().backward()
+        self.close(s.grad, first)
+        for t in (w_ih, w_hh, b):
+            self.assertIsNone(t.grad)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ class NotServed(NotImplementedError):
     """Nothing of the library can answer the overload."""
 
 
+RANKING = {"sort", "argsort", "topk", "kthvalue", "median", "nanmedian", "mode"}    # whose last result says where values are
+
+
 class Refused(Exception):
     """An error that a binding reports before the library is asked."""
 
@@ -29,6 +32,7 @@ class Backend:
     def __init__(self, library, overloads):
         self.library, self.overloads = library, overloads
         self.last_call, self.runs, self.in_grad = None, 0, False
+        self.ranked = None                                                  # of the last ranking call: self, dim, places
 
     # ---- what the replay asks for
     def seed(self, n):
@@ -84,10 +88,12 @@ class Backend:
                 raise L.GradusError(L.UNSUPPORTED, "the operation %s has no argument for %r" % (plan.op["name"], value))
         outs = [args[i] for i in plan.outs]
         outs = [t for x in outs for t in (x if isinstance(x, list) else [x])]
+        results = outs or self.library.invoke(plan.op["name"], values)
         if outs:
             self.library.invoke_out(plan.op["name"], values, outs)
-            return self._returned(outs, plan.returns)
-        results = self.library.invoke(plan.op["name"], values)
+        if overload.removeprefix("aten::").split(".")[0] in RANKING:
+            dims = [v for place, v in zip(plan.places, args) if isinstance(place, int) and plan.op["arguments"][place]["name"] == "dim"]
+            self.ranked = args[0], dims[0] if dims else None, results[-1]
         return self._returned(results, plan.returns)
 
     # ---- arguments and results

@@ -1,6 +1,8 @@
 """Replays the samples of one OpInfo entry and says for each part whether it agreed."""
 import re
 
+import numpy as np
+
 import library as L
 from backend import NotServed, Refused
 
@@ -28,6 +30,22 @@ def blamed(entry, sample):
     own |= {n.rsplit("nn_functional_", 1)[-1] for n in own} | {entry["name"].rsplit(".", 1)[-1]}
     mine = [o for o in found if o[6:].split(".")[0].strip("_") in {n.strip("_") for n in own}]
     return mine or found
+
+
+def misplaced(conformance, sample, ranked, output):
+    """None if the places in a result, though others than PyTorch's, are those of the same values, each named once; else what is wrong."""
+    entry, (given, dim, places) = sample.rec["outs"][output], ranked
+    values, got, want = given[0], places[0].astype(int), sample.array(entry).astype(int)
+    if dim is None or not values.ndim:
+        return "output %d: places without a dimension" % output
+    lone = got.ndim < values.ndim                                           # keepdim is false
+    got, want = (np.expand_dims(a, dim) if lone else a for a in (got, want))
+    values = conformance.bf16_to_f32(values) if given[1] == "bfloat16" else values
+    found, meant = (np.take_along_axis(values, a, dim) for a in (got, want))
+    if not np.array_equal(found, meant, equal_nan=found.dtype.kind == "f"):
+        return "output %d: not the places of the values" % output
+    ranks = np.sort(got, dim)
+    return "output %d: a place is named twice" % output if (np.diff(ranks, axis=dim) == 0).any() else None
 
 
 class Entry:
@@ -76,7 +94,7 @@ class Entry:
 
     def attempt(self, sample, kind, parts):
         backend = self.backend
-        backend.runs, backend.in_grad, backend.last_call = 0, False, None
+        backend.runs, backend.in_grad, backend.last_call, backend.ranked = 0, False, None, None
         try:
             result = self.conformance.replay(sample, backend, parts=parts)
         except (L.GradusError, Refused) as problem:
@@ -93,7 +111,15 @@ class Entry:
                 continue
             if part == "forward" and "grads" not in parts:
                 continue                                                    # counted by the first attempt
-            self.finish(sample, PARTS.get(part, kind), problems[0] if problems else None)
+            self.finish(sample, PARTS.get(part, kind), self.looked_into(sample, part, problems[0]) if problems else None)
+
+    def looked_into(self, sample, part, message):
+        """The message of a failure; another one where a place differs that is not merely another of equal values."""
+        output = re.match(r"output (\d+): \d+ of", message) if part == "forward" and self.backend.ranked else None
+        if not output or "int64" not in sample.rec["outs"][int(output[1])]["d"] or int(output[1]) != len(sample.rec["outs"]) - 1:
+            return message
+        given, dim, places = self.backend.ranked
+        return misplaced(self.conformance, sample, (self.backend.export(given), dim, self.backend.export(places)), int(output[1])) or message
 
     def stopped(self, sample, kind, parts, problem):
         """An exception in a step that should have worked: which step it was follows from how far the replay came."""

@@ -89,30 +89,31 @@ def run_setup(trap):
 
 
 def run_translated(trap):
-    """Runs the check written for a trap whose text is not a program, or for the property it states beside one."""
+    """Runs the check written for a trap whose text is not a program, or for the property it states beside one; its answers."""
     for path in sorted((HERE / "translated").glob("[a-z]*.py")):
         importlib.import_module("translated." + path.stem)
     function = translated.checks.get(trap["id"])
     if function is None:
-        return {"what": "property", "state": "skipped", "reason": "no check is written: " + trap["expect"][-1]["property"]}
+        return [{"what": "property", "state": "failed", "reason": "no check is written: " + trap["expect"][-1]["property"]}]
     try:
         function(trap)
     except translated.Skip as why:
-        return {"what": "property", "state": "skipped", "reason": str(why)}
+        return [{"what": "property", "state": "skipped", "reason": str(why)}]
     except Exception as error:
         last = error.__traceback__
         while last.tb_next:
             last = last.tb_next
         place = f"{pathlib.Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
-        return {"what": "property", "state": "failed", "reason": f"{place}: {type(error).__name__}: {str(error)[:400]}"}
-    return {"what": "property", "state": "passed", "reason": ""}
+        return [{"what": "property", "state": "failed", "reason": f"{place}: {type(error).__name__}: {str(error)[:400]}"}]
+    left_out = [{"what": "part", "state": "skipped", "reason": why} for why in translated.left_out]
+    return [{"what": "property", "state": "passed", "reason": ""}, *left_out]
 
 
 def main():
     trap = json.load(sys.stdin)
     answers = [run_setup(trap)] if trap["executable"] else []
     if any("property" in e for e in trap["expect"]):
-        answers.append(run_translated(trap))
+        answers += run_translated(trap)
     sys.stdout.flush()
     print("\n" + json.dumps(answers), flush=True)
 

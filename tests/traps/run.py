@@ -16,7 +16,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SKIPPED = 77                                                                # what ctest takes for "not run"
 PATIENCE, PATIENCE_FULL = 60, 3600                                          # seconds for one trap
-HEADING = "Traps decided otherwise"
+DECISIONS = ROOT / "docs" / "conventions.md", "Traps decided otherwise"     # lines "| ID | decision | reason |"
+SKIPS = HERE / "README.md", "Traps that may be skipped"                     # lines "| ID | what | where |"
 
 
 def skip(why):
@@ -43,12 +44,12 @@ def parse_options():
     return p.parse_args()
 
 
-def decided_otherwise():
-    """{id: reason} of the section of docs/conventions.md: lines "| ID | decision | reason |"."""
-    text = (ROOT / "docs" / "conventions.md").read_text()
-    section = re.search(rf"^## {HEADING}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
-    rows = re.findall(r"^\| *`?([A-Z]{2}\d+)`? *\| *(.*?) *\|$", section.group(1), re.M) if section else []
-    return dict(rows)
+def listed_in(path, heading):
+    """{id: reason} of the table of a section."""
+    section = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", path.read_text(), re.M | re.S)
+    if not section:
+        sys.exit(f"traps: {path.name} has no section {heading!r}")
+    return dict(re.findall(r"^\| *`?([A-Z]{2}\d+)`? *\| *(\S.*?) *\|$", section.group(1), re.M))
 
 
 def run_one(python, trap, options, environment):
@@ -90,24 +91,25 @@ def run_all(traps, options):
         return list(pool.map(lambda trap: run_one(python, trap, options, environment), traps))
 
 
-def report(traps, answers, decisions):
-    """Prints what is not plain success; the record of the run, and the ids that failed undecided."""
-    record, bad = {"run": 0, "passed": 0, "skipped": [], "failed": [], "parts_skipped": []}, []
+def report(traps, answers, decisions, may_skip):
+    """Prints what is not plain success; the record of the run, and what makes it fail, one line each."""
+    record, faults = {"run": 0, "passed": 0, "skipped": [], "failed": [], "parts_skipped": []}, []
     for trap, parts in zip(traps, answers):
-        state, reason = judge(parts)
-        entry, listed = {"id": trap["id"], "reason": reason}, trap["id"] in decisions
+        name, (state, reason) = trap["id"], judge(parts)
         record["run"] += state != "skipped"
         if state == "passed":
             record["passed"] += 1
-            record["parts_skipped"] += [{"id": trap["id"], "reason": f"{p['what']}: {p['reason']}"} for p in parts if p["state"] == "skipped"]
-            if listed:
-                print(f"{trap['id']} passes, though {HEADING!r} lists it")
-            continue
-        record[state].append(entry)
-        if state == "failed" and not listed:
-            bad.append(trap["id"])
-        print(f"{trap['id']} {state}{' (decided otherwise)' if listed else ''}: {trap['title'][:80]}\n    {reason}")
-    return record, bad
+            record["parts_skipped"] += [{"id": name, "reason": f"{p['what']}: {p['reason']}"} for p in parts if p["state"] == "skipped"]
+            if name in decisions:
+                faults.append(f"{name} passes, though {DECISIONS[1]!r} lists it")
+        else:
+            record[state].append({"id": name, "reason": reason})
+            print(f"{name} {state}{' (decided otherwise)' if name in decisions else ''}: {trap['title'][:80]}\n    {reason}")
+        if state == "failed" and name not in decisions:
+            faults.append(f"{name} fails undecided")
+        if name not in may_skip:
+            faults += [f"{name} is skipped, and {SKIPS[1]!r} does not list it: {p['reason']}" for p in parts if p["state"] == "skipped"]
+    return record, faults
 
 
 def main():
@@ -120,12 +122,17 @@ def main():
         if unknown:
             sys.exit(f"traps: no such trap: {', '.join(sorted(unknown))}")
         traps = [t for t in traps if t["id"] in options.id]
-    record, bad = report(traps, run_all(traps, options), decided_otherwise())
+    decisions, may_skip = listed_in(*DECISIONS), listed_in(*SKIPS)
+    record, faults = report(traps, run_all(traps, options), decisions, may_skip)
+    if not options.id:
+        faults += [f"{name} is listed, and no such trap is there" for name in sorted({*decisions, *may_skip} - {t["id"] for t in traps})]
     if options.json:
         options.json.write_text(json.dumps(record, indent=1) + "\n")
-    print(f"traps: {record['run']} run, {record['passed']} passed, {len(record['failed'])} failed ({len(bad)} undecided), "
+    print(f"traps: {record['run']} run, {record['passed']} passed, {len(record['failed'])} failed, "
           f"{len(record['skipped'])} skipped; in {len(record['parts_skipped'])} passed ones a part was not checked")
-    return 1 if bad else 0
+    for fault in faults:
+        print("traps: " + fault)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

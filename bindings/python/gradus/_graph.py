@@ -197,7 +197,7 @@ class Node:
             return getattr(context, name)
         if name.startswith("_raw_saved_"):
             from ._hooks import SavedTensor
-            return SavedTensor(self, name[11:])
+            return SavedTensor._of(self, name[11:])
         if not name.startswith("_saved_"):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return _saved(self, name[7:])

@@ -249,8 +249,14 @@ class saved_tensors_hooks:
 class SavedTensor:
     """A tensor that a node keeps for its rule, where hooks of its own can be put on it (``grad_fn._raw_saved_self``)."""
 
-    def __init__(self, owner, name):
+    def __init__(self, *_, **__):
+        raise RuntimeError("a SavedTensor can't be made by hand; grad_fn._raw_saved_NAME is the one of a node")
+
+    @classmethod
+    def _of(cls, owner, name):
+        self = cls.__new__(cls)
         self._owner, self._name = owner, name
+        return self
 
     def register_hooks(self, pack_hook, unpack_hook):
         """Packs the value at once; unpack_hook gives it back each time it is read."""

@@ -1,7 +1,7 @@
 """Checks for the traps that are described in words: @trap("ID") on a function of the trap's record.
 
-A check raises to fail, and raises Skip where what the trap is about does not exist here. Like the programs of the executable traps
-they see `torch` (this is gradus), L (a float64 leaf) and T (a float64 tensor); the default type is float64.
+A check raises to fail, and raises Skip where the machine lacks what it needs; leave_out() names a part that a check leaves out.
+Like the programs of the executable traps they see `torch` (this is gradus), L (a float64 leaf) and T (a float64 tensor); the default type is float64.
 """
 import os
 
@@ -9,6 +9,7 @@ import gradus as torch
 
 torch.set_default_dtype(torch.float64)
 checks = {}
+left_out = []                                                               # reasons; each is a part that is reported as skipped
 FULL = "GRADUS_TRAPS_FULL" in os.environ
 
 
@@ -23,6 +24,10 @@ def trap(*ids):
             checks[name] = function
         return function
     return add
+
+
+def leave_out(reason):
+    left_out.append(reason)
 
 
 def count(every_day, full):

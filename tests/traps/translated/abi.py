@@ -8,7 +8,7 @@ import time
 
 from gradus import _ops
 
-from . import Skip, T, c, count, living, torch, trap
+from . import T, c, count, living, torch, trap
 from .threads import together
 
 INCLUDE = pathlib.Path(__file__).parents[3] / "include" / "gradus"
@@ -113,8 +113,7 @@ def sweep_operation(name, tensors):
 @trap("RS05")
 def bad_sizes(trap):
     """Constructors and every operation of the registry with sizes, dims and counts that can't be: a status, never a crash."""
-    if hasattr(torch, "linalg_inv"):
-        torch.linalg_inv(torch.eye(2))                                      # a LAPACK takes its memory once, and some wait for it for ever
+    torch.linalg_inv(torch.eye(2))                                          # a LAPACK takes its memory once, and some wait for it for ever
     room = resource.getrlimit(resource.RLIMIT_AS)
     used = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), room[1]))   # what is merely large ends soon, by status MEMORY
@@ -150,8 +149,6 @@ class Definition(C.Structure):
 @trap("RS14")
 def operations_of_the_host(trap):
     """Registered ones live until the process ends: there is no unregistering. A name ends at its first 0 by the interface."""
-    if not hasattr(c.lib, "gradus_op_register"):
-        raise Skip("this library registers no operations at run time")
     register, find = c.declare("op_register", (c.P, c.P, c.P)), c.declare("op_find", (C.c_char_p, C.c_size_t), c.P)
     function = C.CFUNCTYPE(C.c_int32, c.P, c.P, c.P, C.c_size_t, c.P, C.c_size_t, c.P)(lambda *a: c.E_STATE)
 

@@ -3,11 +3,12 @@ import glob
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
-from . import Skip, c, count, trap
+from . import Skip, c, count, leave_out, trap
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -94,9 +95,9 @@ assert before == after, [(a, b) for a, b in zip(before, after) if a != b]
 @trap("RS11")
 def the_process_is_left_alone(trap):
     assert python(STATE) == ""
-    names = subprocess.run(["nm", "-D", "--defined-only", c.library.path], capture_output=True, text=True)
-    if names.returncode:
-        raise Skip("nm is not there; tests/symbols_test.sh has the rest")
+    if not shutil.which("nm"):
+        return leave_out("the exported names: no nm")
+    names = subprocess.run(["nm", "-D", "--defined-only", c.library.path], capture_output=True, text=True, check=True)
     exported = [line.split()[-1].split("@")[0] for line in names.stdout.splitlines()]
     foreign = [n for n in exported if not n.startswith(("gradus_", "GRADUS_"))]
     assert exported and not foreign, foreign
