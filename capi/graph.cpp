@@ -14,12 +14,12 @@ gradus_status gradus_graph_export(gradus_context* ctx, gradus_tensor* const* out
     GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
     GRADUS_CHECK(format >= GRADUS_GRAPH_DOT && format <= GRADUS_GRAPH_TABLE, value, "format {} is none of DOT, JSON and TABLE", format);
     const gradus_graph_options o = read_options(options);
-    GRADUS_CHECK((o.flags & ~static_cast<uint32_t>(GRADUS_GRAPH_SAVED)) == 0, unknown_field, "unknown flags {:#x}", o.flags);
+    GRADUS_CHECK((o.flags & ~static_cast<uint32_t>(GRADUS_GRAPH_WITH_SAVED)) == 0, unknown_field, "unknown flags {:#x}", o.flags);
     io::GraphOptions g;
     g.tensors = tensors(o.tensors, o.name_count, "tensors");
     GRADUS_CHECK(o.names || o.name_count == 0, null, "'names' is null with a count of {}", o.name_count);
     for (size_t i = 0; i < o.name_count; ++i) g.names.emplace_back(needed(o.names[i], "names"));
-    g.saved = o.flags & GRADUS_GRAPH_SAVED;
+    g.saved = o.flags & GRADUS_GRAPH_WITH_SAVED;
     const std::span<const Tensor> roots = tensors(outputs, output_count, "outputs");
     const std::string text = format == GRADUS_GRAPH_DOT ? io::graph_dot(roots, g) : format == GRADUS_GRAPH_JSON ? io::graph_json(roots, g) : io::saved_table(roots);
     write_text(text, buffer, capacity, length);

@@ -15,7 +15,7 @@ static void texts(void) {
   OK(gradus_sin(ctx, a, &y));
   memset(&o, 0, sizeof o);
   o.struct_size = sizeof o;
-  o.flags = GRADUS_GRAPH_SAVED;
+  o.flags = GRADUS_GRAPH_WITH_SAVED;
   o.name_count = 2;
   o.tensors = named;
   o.names = names;

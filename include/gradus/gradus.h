@@ -22,7 +22,7 @@
  * checkpoint.h  parts of the forward pass that run again in backward
  * function.h  functions and operations of the host, with derivatives of their own
  * gradcheck.h gradients against differences
- * graph.h     the graph as DOT and JSON
+ * graph.h     the graph as DOT, as JSON, and as a table of what it keeps
  * file.h      files of tensors: safetensors, npy, npz
  * invoke.h    operations by name, and as data
  * profile.h   what ran, how often and for how long

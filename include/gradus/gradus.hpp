@@ -220,7 +220,7 @@ inline std::string graph(int32_t format, const TensorList& outputs, const Tensor
   for (const auto& [tensor, name] : names) tensors.push_back(tensor.handle()), texts.push_back(name.c_str());
   gradus_graph_options o{};
   o.struct_size = sizeof o;
-  o.flags = saved ? uint32_t{GRADUS_GRAPH_SAVED} : 0;
+  o.flags = saved ? uint32_t{GRADUS_GRAPH_WITH_SAVED} : 0;
   o.name_count = names.size();
   o.tensors = tensors.data();
   o.names = texts.data();

@@ -178,7 +178,7 @@ gradus_status gradus_gradcheck(gradus_context *ctx, gradus_gradcheck_fn compute,
 gradus_status gradus_gradgradcheck(gradus_context *ctx, gradus_gradcheck_fn compute, void *user, gradus_tensor *const *inputs, size_t input_count, gradus_tensor *const *grad_outputs, size_t grad_output_count, const gradus_gradcheck_options *options, int32_t *passed, char *report, size_t capacity, size_t *length);
 enum{GRADUS_GRAPH_DOT = 1, GRADUS_GRAPH_JSON = 2, GRADUS_GRAPH_TABLE = 3};
 typedef struct gradus_graph_options{uint32_t struct_size; uint32_t flags; uint64_t name_count; gradus_tensor *const *tensors; const char *const *names;} gradus_graph_options;
-enum{GRADUS_GRAPH_SAVED = 0x1};
+enum{GRADUS_GRAPH_WITH_SAVED = 0x1};
 gradus_status gradus_graph_export(gradus_context *ctx, gradus_tensor *const *outputs, size_t output_count, const gradus_graph_options *options, int32_t format, char *buffer, size_t capacity, size_t *length);
 gradus_status gradus_exp(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 gradus_status gradus_exp_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);

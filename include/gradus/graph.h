@@ -21,18 +21,18 @@ enum {
 /* Options of the texts below. */
 typedef struct gradus_graph_options {
   uint32_t struct_size;
-  uint32_t flags;                /* GRADUS_GRAPH_* */
+  uint32_t flags;                /* GRADUS_GRAPH_WITH_SAVED */
   uint64_t name_count;
   gradus_tensor *const *tensors; /* [null ok] name_count tensors, leaves or computed ones, ... */
   const char *const *names;      /* [null ok] ... and what each is called: UTF-8 with a 0 at the end */
 } gradus_graph_options;
 enum {
-  GRADUS_GRAPH_SAVED = 0x1       /* DOT: what the nodes saved, as notes. JSON always has it. */
+  GRADUS_GRAPH_WITH_SAVED = 0x1  /* DOT: what the nodes saved, as notes. JSON always has it. */
 };
 
 /*
  * The graph behind the outputs, of any depth: at most capacity bytes, a 0 at the end included; length receives the bytes of
- * the whole. The same graph gives the same text. In both forms an edge leads from a node to the one that made its argument:
+ * the whole. The same graph gives the same text. In DOT and JSON an edge leads from a node to the one that made its argument:
  * the way of the gradients. In DOT operations are boxes, dashed once their saved values are freed; leaves are ovals.
  *
  * JSON:

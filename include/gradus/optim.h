@@ -79,7 +79,7 @@ GRADUS_API gradus_status gradus_optimizer_step_closure(gradus_context *ctx, grad
 GRADUS_API gradus_status gradus_optimizer_zero_grad(gradus_context *ctx, gradus_optimizer *optimizer,
                                                     int32_t set_to_none);                    /* since:1 */
 
-/* A setting of one group, or with group -1 of all. INDEX for a group that there is not; names and values as above. */
+/* A setting of one group; set takes group -1 for all. INDEX for a group that there is not; names and values as above. */
 GRADUS_API gradus_status gradus_optimizer_set(gradus_context *ctx, gradus_optimizer *optimizer, int64_t group, const char *name,
                                               size_t name_length, double value);             /* since:1 */
 GRADUS_API gradus_status gradus_optimizer_get(gradus_context *ctx, const gradus_optimizer *optimizer, int64_t group,
