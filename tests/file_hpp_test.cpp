@@ -25,7 +25,8 @@ class Files : public Clean {
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype() || a.sizes() != b.sizes()) return false;
-  const auto i = a.contiguous().info(), j = b.contiguous().info();
+  const Tensor x = a.contiguous(), y = b.contiguous();        // what info points at is theirs
+  const auto i = x.info(), j = y.info();
   return i.count == 0 || std::memcmp(i.data, j.data, static_cast<size_t>(i.count * gradus_dtype_size(i.dtype))) == 0;
 }
 

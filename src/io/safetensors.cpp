@@ -15,7 +15,10 @@ void sort_by_place(File& f) {
   if (std::is_sorted(f.entries.begin(), f.entries.end(), before)) return;
   std::vector<uint32_t> order(f.entries.size());
   std::iota(order.begin(), order.end(), uint32_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return before(f.entries[a], f.entries[b]); });
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const FileEntry &x = f.entries[a], &y = f.entries[b];
+    return before(x, y) || (!before(y, x) && a < b);
+  });
   std::deque<FileEntry> sorted;
   for (uint32_t i : order) sorted.push_back(std::move(f.entries[i]));
   f.entries = std::move(sorted);

@@ -23,7 +23,7 @@ Tensor starts(const Tensor& x, int64_t dim) {
   if (!others.empty()) apart = call(any_op, {apart, others});
   return cat(Tensors{ones(Sizes{1}, Dtype::boolean), apart});
 }
-// The first rows of all runs; which run each row is in, put back in the order it came from; and the lengths of the runs.
+// The first rows of all runs, to which their gradients go; which run each row is in, put back in the order it came from; and the lengths of the runs.
 void runs(const Tensor& x, int64_t dim, const Tensor& order, bool inverse, bool counts, Tensors& out) {
   const Tensor start = starts(x, dim), first = reshape(call(nonzero_op, {start}), Sizes{-1});
   out.push_back(index_select(x, dim, first));
@@ -39,14 +39,12 @@ Tensor order_of_rows(const Tensor& rows) {
   return order;
 }
 void unique(const Args& a, Tensors& out) {
-  const GradMode off(false);
   const Tensor flat = flatten(a.tensor(0));
   const Tensors sorted = call_all(sort_op, {flat, 0});
   runs(sorted[0], 0, sorted[1], a.flag(2), a.flag(3), out);
   if (a.flag(2)) out[1] = reshape(out[1], a.tensor(0).sizes());
 }
 void unique_dim(const Args& a, Tensors& out) {
-  const GradMode off(false);
   const Tensor& x = a.tensor(0);
   const int64_t dim = wrap_dim(a.integer(1), x.ndim(), "unique_dim");
   GRADUS_CHECK(x.ndim() > 0, shape, "unique_dim: a tensor of no dimensions has no rows");
@@ -56,7 +54,6 @@ void unique_dim(const Args& a, Tensors& out) {
   runs(index_select(x, dim, order), dim, order, a.flag(3), a.flag(4), out);
 }
 void unique_consecutive(const Args& a, Tensors& out) {
-  const GradMode off(false);
   const Tensor& x = a.tensor(0);
   if (a.has(3) && x.ndim() > 0) return runs(x, wrap_dim(a.integer(3), x.ndim(), "unique_consecutive"), Tensor(), a.flag(1), a.flag(2), out);
   runs(flatten(x), 0, Tensor(), a.flag(1), a.flag(2), out);
@@ -137,6 +134,7 @@ Op unique_op{
     .samples = [](Samples& s) {
       s.add({s.integers({3, 4}, 0, 5), Value(true), Value(true), Value(true)});
       s.add({s.values({5}, {2, 0.5, 2, -1, 0.5})});
+      s.add({s.values({2, 2}, {3, 0.5, -1, 2})});
       s.add({s.rand({0}), Value(true), Value(true), Value(true)});
     },
 };
@@ -157,6 +155,7 @@ Op unique_consecutive_op{
     .samples = [](Samples& s) {
       s.add({s.values({2, 3}, {1, 1, 2, 2, 1, 1}), Value(true), Value(true)});
       s.add({s.values({2, 4}, {1, 1, 2, 2, 3, 3, 3, 3}), Value(true), Value(true), Value(1)});
+      s.add({s.values({4}, {3, 0.5, -1, 0.25})});
       s.add({s.integers({}, 0, 9)});
     },
 };
