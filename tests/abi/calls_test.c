@@ -155,10 +155,12 @@ static void right(const entry *e, world *w, int preset, argument *a) {
       default: break;
     }
   }
-  for (i = 0; i < e->count; ++i) { /* lengths of what is there */
+  for (i = 0; i < e->count; ++i) /* lengths of what is there; an input's counts where a result shares it */
+    if (e->parameters[i].what == RESULTS && e->parameters[i].length >= 0) a[e->parameters[i].length].i = 8;
+  for (i = 0; i < e->count; ++i) {
     const parameter *p = &e->parameters[i];
-    const int64_t n = p->what == INTEGERS && is_dim(p->name) ? 1 : p->what == TENSORS ? 2 : p->what == TEXT ? (a[i].p ? 3 : 0) : p->what == RESULTS ? 8 : 2;
-    if (p->length >= 0 && p->what != DATA && p->what != RESULT) a[p->length].i = p->what == REALS && !a[i].p ? 0 : n;
+    const int64_t n = p->what == INTEGERS && is_dim(p->name) ? 1 : p->what == TEXT ? (a[i].p ? 3 : 0) : 2;
+    if (p->length >= 0 && p->what != DATA && p->what != RESULT && p->what != RESULTS) a[p->length].i = p->what == REALS && !a[i].p ? 0 : n;
   }
   for (i = 0; i < e->count; ++i) /* outputs of their own */
     if (e->parameters[i].what == RESULT || e->parameters[i].what == RESULTS) a[i].p = results + 1024 * i;
