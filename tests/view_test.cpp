@@ -63,6 +63,19 @@ TEST_F(Views, PartsOfOneOpMayNotBeWritten) {
   EXPECT_EQ(values(grad_of(a)), (Doubles{2, 2, 1, 1}));
 }
 
+TEST_F(Views, AnOpMayHaveAnyNumberOfResults) {
+  for (int64_t count : {100, 70000}) {
+    const Tensor x = ones(Sizes{count}, Dtype::f64);
+    set_requires_grad(x.impl(), true);
+    const Tensors rows = unbind(x);
+    backward(add(mul(rows[16], 2), mul(rows[static_cast<size_t>(count) - 1], 3)));
+    Doubles expected(static_cast<size_t>(count));
+    expected[16] = 2;
+    expected.back() = 3;
+    EXPECT_EQ(values(grad_of(x)), expected);
+  }
+}
+
 TEST_F(Views, AViewMadeWithoutRecordingMayNotBeWrittenWhileRecording) {
   const Tensor a = leaf({1, 2}, {2});
   const Tensor y = mul(a, 1);

@@ -176,11 +176,11 @@ void Run::apply(Node* n, Slot& s) {
     return;
   }
   if (restricted_) capture(n, s);
-  bool any = false;
-  for (uint32_t i = 0; i < n->edge_count && !any; ++i) any = wanted(n->edges()[i]);
-  if (!any) return;
+  uint32_t last = n->edge_count;                              // behind it nothing is wanted
+  while (last > 0 && !wanted(n->edges()[last - 1])) --last;
+  if (last == 0) return;
   const bool plain = !n->packed && (!n->extra || (n->extra->before.empty() && n->extra->after.empty()));
-  if (n->op->formula && plain && !options_.create_graph) pull_formula_node(n, std::move(s.first));
+  if (n->op->formula && plain && !options_.create_graph) pull_formula_node(n, std::move(s.first), last);
   else pull_node(n, s);
   if (!options_.retain_graph && !options_.create_graph) release_saved(n);
 }
@@ -228,15 +228,12 @@ void Run::capture(Node* n, Slot& s) {
   for (const auto& [nr, result] : at->second) (*results_)[result] = s.at(nr);
 }
 
-void Run::pull_formula_node(Node* n, Tensor g) {
-  int last = -1;
-  for (uint32_t i = 0; i < n->edge_count; ++i)
-    if (wanted(n->edges()[i])) last = static_cast<int>(i);
-  for (int i = 0; i <= last; ++i) {
+void Run::pull_formula_node(Node* n, Tensor g, uint32_t edges) {
+  for (uint32_t i = 0; i < edges; ++i) {
     const Edge& e = n->edges()[i];
-    if (!wanted(e)) continue;
+    if (i + 1 < edges && !wanted(e)) continue;
     const OutputMeta target = output_meta(e.node, e.nr);
-    Tensor pulled = pull_formula(n, i, g, i == last, buffer_of(e), target);
+    Tensor pulled = pull_formula(n, static_cast<int>(i), g, i + 1 == edges, buffer_of(e), target);
     if (pulled) deliver(e, project(std::move(pulled), target, n));
   }
 }

@@ -46,7 +46,7 @@ class Run {
   void run_tensor_hooks(Node* n, Slot& s);
   void capture(Node* n, Slot& s);
   void accumulate(Node* sink, Tensor g);
-  void pull_formula_node(Node* n, Tensor g);
+  void pull_formula_node(Node* n, Tensor g, uint32_t edges);
   void pull_node(Node* n, Slot& s);
   void pull_rules(Node* n, const Tensors& incoming, Tensors& gradients);
   bool wanted(const Edge& e) const { return e.node && (!restricted_ || needed_.count(e.node)); }

@@ -50,6 +50,7 @@ unsigned wanted_saves(const Op& op, unsigned wanted) {
     }
   return bits;
 }
+bool saves_output(unsigned saves, size_t k) { return k < 16 && (saves >> (16 + k) & 1); }      // an op with more results saves none of the others
 struct Plan {                                                 // of a node's block
   unsigned wanted = 0, saves = 0;
   uint32_t edges = 0, saved = 0;
@@ -68,9 +69,10 @@ Plan plan_of(const Op& op, const Args& args, std::span<const Tensor> outputs) {
   p.saves = p.wanted ? wanted_saves(op, p.wanted) : 0;
   for_each_input(op, args, [&](int, int input, int, TensorImpl* t) { p.saved += t && (p.saves >> input & 1); });
   for (size_t k = 0; k < outputs.size(); ++k) {
-    p.saved += p.saves >> (16 + k) & 1;
+    p.saved += saves_output(p.saves, k);
     p.metas += sizeof(StoredMeta) + 8 * static_cast<size_t>(outputs[k].ndim());
   }
+  GRADUS_CHECK(p.saved <= UINT16_MAX, state, "{}: its gradient needs {} saved values, more than {}", name(op), p.saved, UINT16_MAX);
   const auto& arguments = op.info->schema.arguments;
   for (size_t i = 0; i < arguments.size() && !p.has_args; ++i)
     p.has_args = !is_default(args[static_cast<int>(i)], op.info->defaults[i], arguments[i]);
@@ -106,7 +108,7 @@ Ref<Node> new_node(const Op& op, size_t bytes, uint32_t edges, size_t outputs, b
   n->slot = 0;
   n->edge_count = edges;
   n->saved_count = 0;
-  n->output_count = static_cast<uint16_t>(outputs);
+  n->output_count = static_cast<uint32_t>(outputs);
   n->size_class = block.size_class;
   n->freed = n->packed = false;
   n->has_args = has_args;
@@ -154,7 +156,7 @@ Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outp
   });
   number(n.get(), newest);
   for (size_t k = 0; k < outputs.size(); ++k)
-    if (p.saves >> (16 + k) & 1) save(n.get(), at, alias(outputs[k]), static_cast<uint32_t>(k), true, write_ahead);   // itself, it would own its owner
+    if (saves_output(p.saves, k)) save(n.get(), at, alias(outputs[k]), static_cast<uint32_t>(k), true, write_ahead);   // itself, it would own its owner
   char* metas = metas_of(n.get());
   for (const Tensor& t : outputs) metas = store_meta(metas, t.impl());
   if (p.has_args) store_args(n.get(), args, metas);

@@ -52,8 +52,8 @@ struct Node : Object {
   union { std::atomic<Run*> owner; Node* next; };             // the run that collects here; of a dying node the next one
   uint32_t slot;                                              // in the owner
   uint32_t edge_count;
-  uint32_t saved_count;
-  uint16_t output_count;
+  uint32_t output_count;
+  uint16_t saved_count;
   uint8_t size_class;
   bool freed : 1;                                             // saved values were released
   bool has_args : 1;
