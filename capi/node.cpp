@@ -56,7 +56,7 @@ SavedOrGiven look_up(Node* n, std::string_view name) {
   const int at = info.schema.position(name);
   if (at < 0) {
     const int result = result_position(name);
-    GRADUS_CHECK(result >= 0 && result < n->output_count, index, "{}: there is no argument or result '{}'", node_name(n), name);
+    GRADUS_CHECK(result >= 0 && static_cast<uint32_t>(result) < n->output_count, index, "{}: there is no argument or result '{}'", node_name(n), name);
     return {find_saved(n, static_cast<uint32_t>(result), true), Value(std::nullopt)};
   }
   const auto place = static_cast<size_t>(at);

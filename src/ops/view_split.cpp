@@ -18,7 +18,7 @@ void push_parts(const Tensor& self, size_t d, SizesRef lengths, Layouts& out) {
 
 Tensor join_gradients(const Call& c, int64_t dim) {
   std::vector<Tensor> parts;
-  for (int i = 0; i < c.node()->output_count; ++i) parts.push_back(c.grad(i));
+  for (int i = 0, n = static_cast<int>(c.node()->output_count); i < n; ++i) parts.push_back(c.grad(i));
   return cat(parts, dim);
 }
 
@@ -170,7 +170,7 @@ Op unbind_op{
     .multi_view = true,
     .vjp = {[](const Call& c, const Tensor&) {
       std::vector<Tensor> parts;
-      for (int i = 0; i < c.node()->output_count; ++i) parts.push_back(c.grad(i));
+      for (int i = 0, n = static_cast<int>(c.node()->output_count); i < n; ++i) parts.push_back(c.grad(i));
       return stack(parts, c.integer(1));
     }},
     .samples = [](Samples& s) {
