@@ -48,7 +48,7 @@ class GPT(nn.Module):
 
 
 def main():
-    args = learning.arguments(__doc__, 20, data=True,
+    args = learning.arguments(__doc__, 20, with_data=True,
                               more=lambda p: p.add_argument("--sample", type=int, default=300, help="characters to write in the end"))
     args.epochs = 2 if args.quick else args.epochs
     steps, batch, context = (10, 8, 32) if args.quick else (100, 32, 128)

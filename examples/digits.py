@@ -11,8 +11,6 @@ import learning
 from gradus import nn, optim
 from gradus.utils.data import DataLoader, TensorDataset, read_csv
 
-PUBLISHED = "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
-
 
 def mlp(hidden=256):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, hidden), nn.ReLU(), nn.Dropout(0.2), nn.Linear(hidden, 10))
@@ -27,7 +25,7 @@ def cnn(channels=32):
 
 def read(args, name):
     """Images [n, 1, 8, 8] with ink between 0 and 1, and what they show."""
-    table = read_csv(learning.data_file(args.data, name, PUBLISHED))
+    table = read_csv(learning.data_file(args, name))
     table = table[:600] if args.quick else table
     return TensorDataset((table[:, :64] / 16).reshape([-1, 1, 8, 8]), table[:, 64].long())
 
@@ -43,21 +41,22 @@ def judge(model, data):
 
 
 def main():
-    args = learning.arguments(__doc__, 20, data=True, more=lambda p: p.add_argument("--model", choices=("mlp", "cnn"), default="cnn"))
+    args = learning.arguments(__doc__, 20, with_data=True, more=lambda p: p.add_argument("--model", choices=("mlp", "cnn"), default="cnn"))
     training, test = read(args, "optdigits.tra"), read(args, "optdigits.tes")
-    epochs = 3 if args.quick else args.epochs
+    args.epochs = 3 if args.quick else args.epochs
     model = {"mlp": mlp, "cnn": cnn}[args.model](*[[], [8]][args.quick])
     loader = DataLoader(training, 64, shuffle=True, num_workers=1, seed=args.seed)
     optimizer = optim.AdamW(model.parameters(), lr=4e-3, weight_decay=1e-2)
-    rates = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=epochs * len(loader))
+    rates = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=args.epochs * len(loader))
     kept = learning.resume(args.resume, model, optimizer)
     curves = kept.get("curves", {"training": [], "test": []})
     if kept:
         loader.load_state_dict(kept["loader"])
         rates.load_state_dict(kept["rates"])
     print(f"{args.model}: {sum(p.numel() for p in model.parameters())} parameters, {len(training)} digits to learn from, {len(test)} to be tested on")
-    progress = learning.Progress("epochs", epochs - loader.epoch)
-    while loader.epoch < epochs:
+    end = learning.end_of(args)
+    progress = learning.Progress("epochs", end - loader.epoch)
+    while loader.epoch < end:
         total = 0.0
         for images, labels in loader:
             optimizer.zero_grad()

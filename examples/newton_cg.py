@@ -92,12 +92,13 @@ def main():
     optimizer = NewtonCG(model.parameters())
     kept = learning.resume(args.resume, model, optimizer)
     epoch, curve = kept.get("epoch", 0), kept.get("curve", [])
-    progress = learning.Progress("steps", args.epochs - epoch)
-    while epoch < args.epochs and not (curve and curve[-1][1] < 1e-20):
+    optimizer.products, end = kept.get("products", 0), learning.end_of(args)
+    progress = learning.Progress("steps", end - epoch)
+    while epoch < end and not (curve and curve[-1][1] < 1e-20):
         value = optimizer.step(model).item()
         curve.append((epoch, value))
         epoch += 1
-        learning.save(args.save, model, optimizer, epoch=epoch, curve=curve)
+        learning.save(args.save, model, optimizer, epoch=epoch, curve=curve, products=optimizer.products)
         progress.step(f"value {value:.3e}")
     progress.close()
     print(f"value {model().item():.2e} after {epoch} steps and {optimizer.products} products of the Hessian with a vector; "

@@ -54,17 +54,18 @@ def error(model, side=41):
 
 def main():
     args = learning.arguments(__doc__, 20)
-    epochs, steps, count = (3, 20, 64) if args.quick else (args.epochs, 50, 256)
+    args.epochs, steps, count = (3, 20, 64) if args.quick else (args.epochs, 50, 256)
     model = Solution()
     optimizer = optim.Adam(model.parameters(), lr=5e-3)
-    rates = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps)
+    rates = optim.lr_scheduler.CosineAnnealingLR(optimizer, args.epochs * steps)
     kept = learning.resume(args.resume, model, optimizer)
     epoch, curves = kept.get("epoch", 0), kept.get("curves", {"residual": [], "relative error": []})
     if kept:
         rates.load_state_dict(kept["rates"])
     before = error(model)
-    progress = learning.Progress("epochs", epochs - epoch)
-    while epoch < epochs:
+    end = learning.end_of(args)
+    progress = learning.Progress("epochs", end - epoch)
+    while epoch < end:
         for _ in range(steps):
             optimizer.zero_grad()
             loss = residual(model, torch.rand(count, 2))
