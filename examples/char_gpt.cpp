@@ -2,6 +2,8 @@
 //   char_gpt --svg curve.svg --save gpt.safetensors
 //   char_gpt --resume gpt.safetensors --sample 500          writes only
 // The text is tinyshakespeare.txt: 1,115,394 characters, or the one that --data names; the last tenth is held out. An epoch is 100 steps of 32 pieces.
+// Expected with seed 1, and of char_gpt.py digit by digit: with --epochs 2 (200 steps in 2 minutes on two busy processors) 2.392 per character on what
+// is held out; guessing costs 4.17. The default is 2,000 steps.
 #include "language.h"
 
 using gradus::Tensor;
@@ -65,7 +67,7 @@ std::string write(GPT& model, const examples::Text& text, long count, int64_t co
   std::vector<int64_t> numbers = {text.number("\n")};
   for (long i = 0; i < count; ++i) {
     const auto n = std::min(static_cast<int64_t>(numbers.size()), context);
-    numbers.push_back(examples::drawn(model(gradus::from_data(&numbers[numbers.size() - static_cast<size_t>(n)], {1, n}))[0][n - 1]));
+    numbers.push_back(examples::sampled(model(gradus::from_data(&numbers[numbers.size() - static_cast<size_t>(n)], {1, n}))[0][n - 1]));
   }
   return text.read(numbers);
 }

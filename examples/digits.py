@@ -4,7 +4,7 @@
     PYTHONPATH=bindings/python python3 examples/digits.py --model cnn --svg curves.svg
 
 The data are optdigits.tra and optdigits.tes (UCI Machine Learning Repository): 3,823 digits to learn from, 1,797 of other writers to be tested on.
-Expected of the defaults (20 epochs, seed 1): mlp 97.3 % read right in 1 s, cnn 99.2 % in 30 s, on one processor.
+Expected of the defaults (20 epochs, seed 1): mlp 97.27 % read right in 1 s, cnn 99.22 % in 15 s, on two busy processors.
 """
 import gradus as torch
 import learning
@@ -44,7 +44,7 @@ def main():
     args = learning.arguments(__doc__, 20, with_data=True, more=lambda p: p.add_argument("--model", choices=("mlp", "cnn"), default="cnn"))
     training, test = read(args, "optdigits.tra"), read(args, "optdigits.tes")
     args.epochs = 3 if args.quick else args.epochs
-    model = {"mlp": mlp, "cnn": cnn}[args.model](*[[], [8]][args.quick])
+    model = {"mlp": mlp, "cnn": cnn}[args.model](*[{"mlp": 64, "cnn": 8}[args.model]] if args.quick else [])
     loader = DataLoader(training, 64, shuffle=True, num_workers=1, seed=args.seed)
     optimizer = optim.AdamW(model.parameters(), lr=4e-3, weight_decay=1e-2)
     rates = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=args.epochs * len(loader))

@@ -106,7 +106,7 @@ inline void learn(const Arguments& a, long epochs, const Lesson& lesson, const T
 }
 
 // A character drawn by its score.
-inline int64_t drawn(const gradus::Tensor& scores, double temperature = 0.8) {
+inline int64_t sampled(const gradus::Tensor& scores, double temperature = 0.8) {
   return gradus::multinomial(gradus::softmax(scores / temperature, 0), 1).item<int64_t>();
 }
 

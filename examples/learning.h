@@ -124,6 +124,10 @@ inline std::string text(const char* format, double value) {
   return s;
 }
 
+inline void drawn(int good, const std::string& path) {
+  if (!good) throw Stop{1, path + ": can't be written"};
+}
+
 // ---- what a checkpoint holds
 class Training {
  public:
@@ -153,7 +157,7 @@ class Training {
     if (optimizer) add("optimizer.", optimizer->state_dict());
     if (rates) add("rates.", rates->state_dict());
     for (const Curve& c : curves_) all.emplace("curves." + c.name, gradus::stack({gradus::tensor(c.x), gradus::tensor(c.y)}));
-    gradus::save(arguments_.save, all);
+    gradus::save(arguments_.save, all, {}, {.format = gradus::Format::safetensors});
   }
 
   void draw(const std::string& title, const char* x_label, const char* y_label, bool logarithmic = false) const {
@@ -161,7 +165,7 @@ class Training {
     std::vector<svg_series> series;
     for (const Curve& c : curves_) series.push_back({c.name.c_str(), c.x.data(), c.y.data(), c.x.size(), 0, 0});
     const svg_plot plot = {title.c_str(), x_label, y_label, series.data(), series.size(), logarithmic};
-    if (!svg_write_plots(arguments_.svg.c_str(), &plot, 1)) throw Stop{1, arguments_.svg + ": can't be written"};
+    drawn(svg_write_plots(arguments_.svg.c_str(), &plot, 1), arguments_.svg);
   }
 
  private:
@@ -192,6 +196,15 @@ class Training {
   const Arguments& arguments_;
   std::vector<Curve> curves_;
 };
+
+// The numbers below count in an order that seed and epoch decide, as a DataLoader of the Python package shuffles; the random stream stays where it is.
+inline gradus::Tensor shuffled(int64_t count, uint64_t seed, uint64_t epoch) {
+  const gradus::Tensor state = gradus::get_rng_state();
+  gradus::manual_seed((seed * 0x9E3779B97F4A7C15u + epoch) & ~(uint64_t{1} << 63));
+  const gradus::Tensor order = gradus::randperm(count);
+  gradus::set_rng_state(state);
+  return order;
+}
 
 // How far a run goes that has a number of rounds in each epoch.
 inline long end_of(const Arguments& a, long epochs, long rounds = 1) { return (a.stop ? std::min(a.stop, epochs) : epochs) * rounds; }

