@@ -1,9 +1,9 @@
 // A transformer learns to write Shakespeare, character by character: 4 layers, 4 heads, 128 wide, 128 characters of context.
 //   char_gpt --svg curve.svg --save gpt.safetensors
 //   char_gpt --resume gpt.safetensors --sample 500          writes only
-// The text is tinyshakespeare.txt: 1,115,394 characters, or the one that --data names; the last tenth is held out. An epoch is 100 steps of 32 pieces.
-// Expected with seed 1, and of char_gpt.py digit by digit: with --epochs 2 (200 steps in 2 minutes on two busy processors) 2.392 per character on what
-// is held out; guessing costs 4.17. The default is 2,000 steps.
+// The text is tinyshakespeare.txt: 1,115,394 characters, or the one that --data names; the last tenth is held out. An epoch is 100 steps of 32
+// pieces. Expected with seed 1, and of char_gpt.py digit by digit: with --epochs 2 (200 steps in 2 minutes on two busy processors) 2.392 per
+// character on what is held out; guessing costs 4.17. The default is 2,000 steps.
 #include "language.h"
 
 using gradus::Tensor;
@@ -33,8 +33,6 @@ struct Block : nn::Module {                                   // attention to wh
   nn::Dropout dropout;
 };
 
-bool ends_with(const std::string& s, const std::string& end) { return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0; }
-
 struct Size { int64_t context = 128, width = 128, layers = 4, heads = 4; };
 
 struct Blocks : nn::Sequential {
@@ -49,7 +47,7 @@ struct GPT : nn::Module {
     add("character", character), add("place", place), add("blocks", blocks), add("norm", norm), add("head", head);
     const gradus::NoGradGuard no_grad;
     for (auto& [name, p] : named_parameters()) {              // what is added to the sum of all layers starts smaller
-      const bool added = ends_with(name, "out.weight") || ends_with(name, "feed.2.weight");
+      const bool added = name.ends_with("out.weight") || name.ends_with("feed.2.weight");
       if (p.dim() > 1) p.normal_(0.0, 0.02 / (added ? std::sqrt(2.0 * static_cast<double>(s.layers)) : 1));
     }
   }
@@ -81,7 +79,8 @@ void program(const examples::Arguments& args) {
   for (const Tensor& p : model.parameters()) (p.dim() > 1 ? decayed : others).push_back(p);
   const optim::Optimizer optimizer("AdamW", decayed, {{"lr", 3e-3}, {"beta2", 0.99}, {"weight_decay", 0.1}});
   optimizer.add_group(others, {{"lr", 3e-3}, {"beta2", 0.99}, {"weight_decay", 0}});
-  const optim::Scheduler rates(optimizer, "OneCycleLR", {{"max_lr", 3e-3}, {"total_steps", static_cast<double>(epochs * lesson.steps)}, {"pct_start", 0.1}});
+  const auto steps = static_cast<double>(epochs * lesson.steps);
+  const optim::Scheduler rates(optimizer, "OneCycleLR", {{"max_lr", 3e-3}, {"total_steps", steps}, {"pct_start", 0.1}});
   examples::Training run(args, {"training", "held out"}, model, &optimizer, &rates);
   examples::learn(args, epochs, lesson, text, run);
   const double held_out = examples::judge(model, text.held_out, lesson.length, args.quick ? 16 : 64);

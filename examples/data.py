@@ -91,7 +91,8 @@ def main():
         try:
             if not args.check:
                 fetch(name, args.folder)
-            state = "missing" if not path.is_file() else "right" if sha256(path.read_bytes()) == FILES[name][1] else "another file than the published one"
+            found = sha256(path.read_bytes()) if path.is_file() else None
+            state = "right" if found == FILES[name][1] else "another file than the published one" if found else "missing"
         except Refused as error:
             state = str(error)
         faults += state != "right"

@@ -118,8 +118,8 @@ void program(const examples::Arguments& args) {
   const optim::Optimizer optimizer("AdamW", model->parameters(), {{"lr", 4e-3}, {"weight_decay", 1e-2}});
   const optim::Scheduler rates(optimizer, "OneCycleLR", {{"max_lr", 4e-3}, {"total_steps", static_cast<double>(epochs * batches)}});
   examples::Training run(args, {"training", "test"}, *model, &optimizer, &rates);
-  std::printf("%s: %lld parameters, %lld digits to learn from, %lld to be tested on\n", kind.c_str(), static_cast<long long>(examples::numbers_in(*model)),
-              static_cast<long long>(training.count()), static_cast<long long>(test.count()));
+  std::printf("%s: %ld parameters, %ld digits to learn from, %ld to be tested on\n", kind.c_str(), examples::numbers_in(*model),
+              static_cast<long>(training.count()), static_cast<long>(test.count()));
   std::fflush(stdout);
   const long end = examples::end_of(args, epochs);
   examples::Progress progress("epochs", end - run.done);
@@ -130,7 +130,7 @@ void program(const examples::Arguments& args) {
     run.point(0, static_cast<double>(run.done), loss);
     run.point(1, static_cast<double>(run.done), j.loss);
     run.save();
-    progress.step("loss " + examples::text("%.4f", loss) + "  test " + examples::text("%.4f, ", j.loss) + examples::text("%.2f %% read right", j.correct));
+    progress.step(examples::text("loss %.4f", loss) + examples::text("  test %.4f", j.loss) + examples::text(", %.2f %% read right", j.correct));
   }
   const Judgement j = judge(*model, test);
   std::printf("test: %.2f %% read right, loss %.4f\n", j.correct, j.loss);

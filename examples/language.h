@@ -81,8 +81,9 @@ struct Lesson {
 
 // Learns from pieces that are drawn at random. Curves: training, held out.
 inline void learn(const Arguments& a, long epochs, const Lesson& lesson, const Text& text, Training& run) {
-  std::printf("%lld parameters, %lld characters to learn from, %zu different ones; guessing costs %.3f\n", static_cast<long long>(numbers_in(run.model)),
-              static_cast<long long>(text.training.numel()), text.characters.size(), std::log(static_cast<double>(text.characters.size())));
+  const size_t different = text.characters.size();
+  std::printf("%ld parameters, %ld characters to learn from, %zu different ones; guessing costs %.3f\n", numbers_in(run.model),
+              static_cast<long>(text.training.numel()), different, std::log(static_cast<double>(different)));
   std::fflush(stdout);
   const long end = end_of(a, epochs, lesson.steps);
   Progress progress("steps", end - run.done);
@@ -101,7 +102,7 @@ inline void learn(const Arguments& a, long epochs, const Lesson& lesson, const T
       run.point(1, static_cast<double>(run.done), judge(run.model, text.held_out, lesson.length, a.quick ? 16 : 64));
       run.save();
     }
-    progress.step("loss " + examples::text("%.3f", loss.item<double>()) + (run.started(1) ? "  held out " + examples::text("%.3f", run.last(1)) : ""));
+    progress.step(examples::text("loss %.3f", loss.item<double>()) + (run.started(1) ? examples::text("  held out %.3f", run.last(1)) : ""));
   }
 }
 

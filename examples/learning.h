@@ -42,7 +42,7 @@ inline std::string near_data() {
 
 inline std::string usage(const Arguments& defaults) {
   std::string more;
-  for (const auto& [name, value] : defaults.more) more += "  --" + name + std::string(13 - std::min<size_t>(name.size() + 4, 13), ' ') + "default: " + value + "\n";
+  for (const auto& [name, value] : defaults.more) more += "  --" + name + " ...  default: " + value + "\n";
   return "options:\n"
          "  --data PATH  folder of the data set, or a text file for those that read text; default: " + defaults.data + "\n"
          "  --epochs N   default: " + std::to_string(defaults.epochs) + "\n"
@@ -71,7 +71,8 @@ inline Arguments arguments(char** argv, Arguments a) {
     const std::string option = *argv;
     if (option == "--quick") a.quick = true;
     else if (option == "--help") throw Stop{0, usage(defaults)};
-    else if (!texts.count(option) && !numbers.count(option) && option != "--seed") throw Stop{2, "there is no option " + option + "\n" + usage(defaults)};
+    else if (!texts.count(option) && !numbers.count(option) && option != "--seed")
+      throw Stop{2, "there is no option " + option + "\n" + usage(defaults)};
     else if (!*++argv) throw Stop{2, option + " needs a value"};
     else if (texts.count(option)) *texts[option] = *argv;
     else if (option == "--seed") a.seed = static_cast<uint64_t>(whole_number(option, *argv, 0));
@@ -175,7 +176,8 @@ class Training {
   };
 
   void resume() {
-    const gradus::TensorMap all = gradus::load(arguments_.resume);
+    const gradus::File file(arguments_.resume);
+    const gradus::TensorMap all = file.tensors();
     const auto under = [&all](const std::string& prefix) {
       gradus::NamedTensors some;
       for (auto i = all.lower_bound(prefix); i != all.end() && i->first.compare(0, prefix.size(), prefix) == 0; ++i)
@@ -186,18 +188,19 @@ class Training {
     if (optimizer) optimizer->load_state_dict(under("optimizer."));
     if (rates) rates->load_state_dict(under("rates."));
     for (Curve& c : curves_) {
-      const gradus::Tensor points = all.at("curves." + c.name);
+      const gradus::Tensor points = file["curves." + c.name];
       c.x = points[0].to_vector<double>(), c.y = points[1].to_vector<double>();
     }
-    done = static_cast<long>(all.at("done").item<int64_t>());
-    gradus::set_rng_state(all.at("random"));
+    done = static_cast<long>(file["done"].item<int64_t>());
+    gradus::set_rng_state(file["random"]);
   }
 
   const Arguments& arguments_;
   std::vector<Curve> curves_;
 };
 
-// The numbers below count in an order that seed and epoch decide, as a DataLoader of the Python package shuffles; the random stream stays where it is.
+// The numbers below count in an order that seed and epoch decide, as a DataLoader of the Python package shuffles; the random stream stays where
+// it is.
 inline gradus::Tensor shuffled(int64_t count, uint64_t seed, uint64_t epoch) {
   const gradus::Tensor state = gradus::get_rng_state();
   gradus::manual_seed((seed * 0x9E3779B97F4A7C15u + epoch) & ~(uint64_t{1} << 63));
@@ -209,9 +212,9 @@ inline gradus::Tensor shuffled(int64_t count, uint64_t seed, uint64_t epoch) {
 // How far a run goes that has a number of rounds in each epoch.
 inline long end_of(const Arguments& a, long epochs, long rounds = 1) { return (a.stop ? std::min(a.stop, epochs) : epochs) * rounds; }
 
-inline int64_t numbers_in(const gradus::nn::Module& model) {
-  int64_t n = 0;
-  for (const gradus::Tensor& p : model.parameters()) n += p.numel();
+inline long numbers_in(const gradus::nn::Module& model) {
+  long n = 0;
+  for (const gradus::Tensor& p : model.parameters()) n += static_cast<long>(p.numel());
   return n;
 }
 

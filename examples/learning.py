@@ -55,8 +55,8 @@ def data_file(args, name):
         except data.Refused as error:
             sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
     if not path.is_file():
-        print(f"{os.path.basename(sys.argv[0])}: {path} is not there. --download fetches it from where it is published; or name its folder with --data.",
-              file=sys.stderr)
+        print(f"{os.path.basename(sys.argv[0])}: {path} is not there. --download fetches it from where it is published, "
+              "examples/data.py does so for all; or name its folder with --data.", file=sys.stderr)
         sys.exit(77)
     return path
 
@@ -118,6 +118,8 @@ def resume(path, model, optimizer):
     if not os.path.isfile(path):
         sys.exit(f"{os.path.basename(sys.argv[0])}: --resume {path}: there is no such file")
     found = torch.load(path)
+    if not {"model", "optimizer", "random"} <= set(found):
+        sys.exit(f"{os.path.basename(sys.argv[0])}: --resume {path}: it holds no model, optimizer and random state")
     model.load_state_dict(found.pop("model"))
     optimizer.load_state_dict(found.pop("optimizer"))
     torch.set_rng_state(found.pop("random"))

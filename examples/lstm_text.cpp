@@ -44,7 +44,8 @@ void program(const examples::Arguments& args) {
   const examples::Text text(args);
   Writer model(static_cast<int64_t>(text.characters.size()), args.quick ? 32 : 128);
   const optim::Optimizer optimizer("AdamW", model.parameters(), {{"lr", 5e-3}, {"weight_decay", 1e-2}});
-  const optim::Scheduler rates(optimizer, "OneCycleLR", {{"max_lr", 5e-3}, {"total_steps", static_cast<double>(epochs * lesson.steps)}, {"pct_start", 0.1}});
+  const auto steps = static_cast<double>(epochs * lesson.steps);
+  const optim::Scheduler rates(optimizer, "OneCycleLR", {{"max_lr", 5e-3}, {"total_steps", steps}, {"pct_start", 0.1}});
   examples::Training run(args, {"training", "held out"}, model, &optimizer, &rates);
   examples::learn(args, epochs, lesson, text, run);
   const double held_out = examples::judge(model, text.held_out, lesson.length, args.quick ? 16 : 64);

@@ -1,9 +1,9 @@
 // Newton's method without a Hessian: conjugate gradients need only its products with vectors, and those are one more backward.
 //   newton_cg --svg curve.svg
 // The function is Rosenbrock's in 100 dimensions, the sum of 100 (x[i+1] - x[i]^2)^2 + (1 - x[i])^2: a long curved valley with the minimum 0 at
-// (1, ..., 1). Each epoch is one step of Newton's method: conjugate gradients solve H d = -g roughly, stop where a direction has negative curvature,
-// and the step goes along d as far as the function decreases enough. Near the minimum every step doubles the number of right digits.
-// Expected of the defaults (double precision, seed 1), and of newton_cg.py: value 0 after 263 steps and 1,789 products; every coordinate is exactly 1.
+// (1, ..., 1). Each epoch is one step of Newton's method: conjugate gradients solve H d = -g roughly, stop where a direction has negative
+// curvature, and the step goes along d as far as the function decreases enough. Near the minimum every step doubles the number of right digits.
+// Expected of the defaults (double precision, seed 1), and of newton_cg.py: value 0 after 263 steps and 1,789 products; every coordinate is 1.
 // There is one more local minimum, of value 3.99 near (-1, 1, ..., 1), where other seeds may end (3 does).
 #include <cmath>
 
@@ -76,11 +76,11 @@ void program(const examples::Arguments& args) {
     run.point(0, static_cast<double>(run.done), newton_step(at));
     ++run.done;
     run.save();
-    progress.step("value " + examples::text("%.3e", run.last(0)));
+    progress.step(examples::text("value %.3e", run.last(0)));
   }
   progress.close();
-  std::printf("value %.2e after %ld steps and %lld products of the Hessian with a vector; furthest from the minimum: %.1e\n", at.value().item<double>(),
-              run.done, static_cast<long long>(at.products.item<int64_t>()), (at.x.detach() - 1).abs().max().item<double>());
+  std::printf("value %.2e after %ld steps and %ld products of the Hessian with a vector; furthest from the minimum: %.1e\n",
+              at.value().item<double>(), run.done, at.products.item<long>(), (at.x.detach() - 1).abs().max().item<double>());
   examples::expect(args, run.last(0) < 1e-10, "a value below 1e-10");
   run.draw("Newton's method with conjugate gradients", "step", "Rosenbrock's function", true);
 }

@@ -3,8 +3,8 @@
     PYTHONPATH=bindings/python python3 examples/newton_cg.py --svg curve.svg
 
 The function is Rosenbrock's in 100 dimensions, the sum of 100 (x[i+1] - x[i]^2)^2 + (1 - x[i])^2: a long curved valley with the minimum 0 at
-(1, ..., 1). Each epoch is one step of Newton's method: conjugate gradients solve H d = -g roughly, stop where a direction has negative curvature, and the step
-goes along d as far as the function decreases enough. Near the minimum every step doubles the number of right digits.
+(1, ..., 1). Each epoch is one step of Newton's method: conjugate gradients solve H d = -g roughly, stop where a direction has negative
+curvature, and the step goes along d as far as the function decreases enough. Near the minimum every step doubles the number of right digits.
 Expected of the defaults (double precision, seed 1): value 0 after 263 steps and 1,789 products; every coordinate is exactly 1.
 There is one more local minimum, of value 3.99 near (-1, 1, ..., 1), where other seeds may end (3 does).
 """

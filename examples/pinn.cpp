@@ -55,7 +55,8 @@ Tensor residual(nn::Module& model, const Tensor& drawn) {
 // The relative error over a grid: the root of the sum of squares, divided by the solution's.
 double error(nn::Module& model, int64_t side = 41) {
   const gradus::NoGradGuard no_grad;
-  const Tensor line = gradus::linspace(0, 1, side), points = gradus::stack({line.repeat_interleave(side), line.repeat({side})}, 1), right = exact(points);
+  const Tensor line = gradus::linspace(0, 1, side), points = gradus::stack({line.repeat_interleave(side), line.repeat({side})}, 1);
+  const Tensor right = exact(points);
   return ((model(points) - right).pow(2).sum() / right.pow(2).sum()).sqrt().item<double>();
 }
 
@@ -81,7 +82,7 @@ void program(const examples::Arguments& args) {
     run.point(0, static_cast<double>(run.done), loss.item<double>());
     run.point(1, static_cast<double>(run.done), error(model));
     run.save();
-    progress.step("residual " + examples::text("%.2e", run.last(0)) + "  relative error " + examples::text("%.2e", run.last(1)));
+    progress.step(examples::text("residual %.2e", run.last(0)) + examples::text("  relative error %.2e", run.last(1)));
   }
   const double after = error(model);
   std::printf("relative error: %.2e, at the start %.2e\n", after, before);

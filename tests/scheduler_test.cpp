@@ -79,7 +79,7 @@ TEST_F(Schedulers, StateDictsAreWholeAndNameWhatThereIs) {
     return state;
   };
   EXPECT_EQ(o.state_dict()[0].first, "param_groups.0.lr");
-  for (const char* name : {"lr", "state.0", "state.1.step", "state.-1.step", "state..step", "param_groups.1.lr", "groups.0.lr", "param_groups.0.rate"})
+  for (const char* name : {"lr", "state.0", "state.1.step", "state.-1.step", "state..step", "param_groups.1.lr", "groups.0.lr", "param_groups.0.r"})
     EXPECT_THROW(o.load_state_dict(changed(name)), gradus::Error) << name;
   expect_error(GRADUS_E_VALUE, "param_groups.0.lr is given twice", [&] { o.load_state_dict(changed("param_groups.0.lr")); });
   auto state = o.state_dict();
@@ -151,6 +151,17 @@ TEST_F(Schedulers, LambdaSetsTheFirstRateTimesAFactor) {
   s.step();
   s.step();
   EXPECT_DOUBLE_EQ(o.get("lr"), 2.0 / 3);
+  const Optimizer other("SGD", {gradus::zeros({1})}, {{"lr", 5}});
+  gradus::optim::LambdaLR next(other, [](int64_t e) { return 1.0 / static_cast<double>(1 + e); });
+  next.load_state_dict(s.state_dict());
+  EXPECT_DOUBLE_EQ(other.get("lr"), 2.0 / 3);
+  next.step();
+  EXPECT_DOUBLE_EQ(other.get("lr"), 2.0 / 4);
+  expect_error(GRADUS_E_UNKNOWN_NAME, "LambdaLR", [&] { next.load_state_dict({}); });
+  expect_error(GRADUS_E_SHAPE, "one number for each group", [&] {
+    next.load_state_dict({{"last_epoch", gradus::tensor(1.0)}, {"base_lrs", gradus::zeros({2})}});
+  });
+  EXPECT_DOUBLE_EQ(other.get("lr"), 2.0 / 4);
 }
 
 }  // namespace

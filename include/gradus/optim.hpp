@@ -29,6 +29,9 @@ inline std::vector<gradus_setting> list_of(const Settings& settings) {
   for (const auto& [name, value] : settings) all.push_back({value, name.c_str(), nullptr});
   return all;
 }
+inline Error wrong(const char* what, gradus_status status, const std::string& why) {
+  return Error(status, std::string(what) + "::load_state_dict: " + why, "load_state_dict");
+}
 inline Tensor number(double value) { return tensor(value, float64); }
 // "state.12.exp_avg" in a state dict: its parts.
 struct EntryName {
@@ -139,7 +142,7 @@ class Optimizer {
   }
   // Into an optimizer with the same algorithm, groups and parameters. Names are looked at before anything is written.
   void load_state_dict(const NamedTensors& state) const {
-    const auto wrong = [](gradus_status status, const std::string& why) { return Error(status, "Optimizer::load_state_dict: " + why, "load_state_dict"); };
+    const auto wrong = [](gradus_status status, const std::string& why) { return detail::wrong("Optimizer", status, why); };
     const gradus_optimizer_info i = info();
     std::map<std::string, detail::EntryName> names;
     uint64_t settings = 0;
@@ -197,15 +200,15 @@ class Scheduler {
   }
   // All that state_dict gives, and nothing else.
   void load_state_dict(const NamedTensors& entries) const {
-    constexpr const char* where = "Scheduler::load_state_dict";
+    const auto wrong = [](gradus_status status, const std::string& why) { return detail::wrong("Scheduler", status, why); };
     std::map<std::string, double> given;
     for (const auto& [name, value] : entries)
-      if (!given.emplace(name, value.item<double>()).second) throw Error(GRADUS_E_VALUE, std::string(where) + ": " + name + " is given twice", where);
+      if (!given.emplace(name, value.item<double>()).second) throw wrong(GRADUS_E_VALUE, name + " is given twice");
     const Settings mine = state();
     for (const auto& [name, value] : mine)
-      if (!given.count(name)) throw Error(GRADUS_E_UNKNOWN_NAME, std::string(where) + ": " + name + " is missing", where);
+      if (!given.count(name)) throw wrong(GRADUS_E_UNKNOWN_NAME, name + " is missing");
     if (given.size() != mine.size())
-      throw Error(GRADUS_E_UNKNOWN_NAME, std::string(where) + ": " + std::to_string(given.size()) + " names for " + std::to_string(mine.size()), where);
+      throw wrong(GRADUS_E_UNKNOWN_NAME, std::to_string(given.size()) + " names for " + std::to_string(mine.size()));
     load_state({given.begin(), given.end()});
   }
   gradus_scheduler* handle() const { return handle_.handle(); }
@@ -224,6 +227,16 @@ template <class F> class LambdaLR {
   }
   void step() {
     ++epoch_;
+    apply();
+  }
+  NamedTensors state_dict() const { return {{"last_epoch", detail::number(static_cast<double>(epoch_))}, {"base_lrs", tensor(base_)}}; }
+  void load_state_dict(const NamedTensors& entries) {
+    if (entries.size() != 2 || entries[0].first != "last_epoch" || entries[1].first != "base_lrs")
+      throw detail::wrong("LambdaLR", GRADUS_E_UNKNOWN_NAME, "last_epoch and base_lrs are wanted");
+    const auto rates = entries[1].second.to_vector<double>();
+    if (rates.size() != base_.size()) throw detail::wrong("LambdaLR", GRADUS_E_SHAPE, "base_lrs has not one number for each group");
+    epoch_ = entries[0].second.item<int64_t>();
+    base_ = rates;
     apply();
   }
 

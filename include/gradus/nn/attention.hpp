@@ -41,7 +41,7 @@ class MultiheadAttention : public Module {                    // sequences are [
   }
 };
 
-struct TransformerOptions {
+struct TransformerOptions {                                   // feedforward: the width between the two linear layers; gelu stands between them, else relu
   int64_t feedforward = 2048;
   double dropout = 0.1;
   bool norm_first = false, gelu = false;

@@ -30,7 +30,7 @@ class Linear : public Module {                                // input weight^T 
   Tensor weight, bias;
 };
 
-struct ConvOptions {
+struct ConvOptions {                                          // as the keywords of torch.nn.Conv2d
   std::vector<int64_t> stride = {1, 1};
   std::vector<int64_t> padding = {0, 0};
   std::vector<int64_t> dilation = {1, 1};

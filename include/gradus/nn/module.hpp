@@ -126,7 +126,7 @@ class Function : public Module {                              // a function of o
   std::function<Tensor(const Tensor&)> f_;
 };
 
-class Sequential : public Module {
+class Sequential : public Module {                            // modules one after the other, which it owns; their names are 0, 1, 2 and so on
  public:
   // Adds a module, and gives it back: seq.push<Linear>(3, 4).
   template <class M, class... Args> M& push(Args&&... args) {

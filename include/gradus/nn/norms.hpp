@@ -42,7 +42,7 @@ class LayerNorm : public Module {                             // over the last d
   Tensor weight, bias;
 };
 
-class RMSNorm : public Module {
+class RMSNorm : public Module {                               // over the last dimensions, without their mean
  public:
   explicit RMSNorm(std::vector<int64_t> over, std::optional<double> epsilon = {}) : shape(std::move(over)), eps(epsilon) {
     weight = parameter("weight", ones(shape));
@@ -53,7 +53,7 @@ class RMSNorm : public Module {
   Tensor weight;
 };
 
-class GroupNorm : public Module {
+class GroupNorm : public Module {                             // of [batch, channel, ...], over the channels of a group
  public:
   GroupNorm(int64_t count, int64_t channels, double epsilon = 1e-5) : groups(count), eps(epsilon) {
     detail::check(count > 0 && channels % count == 0, "GroupNorm", "groups divides channels");

@@ -8,7 +8,7 @@ namespace gradus {
 inline namespace v1 {
 namespace nn {
 
-struct RecurrentOptions {
+struct RecurrentOptions {                                     // as the keywords of torch.nn.LSTM and GRU; layers is num_layers
   int64_t layers = 1;
   bool bias = true, batch_first = false, bidirectional = false;
   double dropout = 0;
@@ -41,7 +41,7 @@ class Recurrent : public Module {                             // what LSTM and G
   }
 };
 
-class LSTM : public Recurrent {
+class LSTM : public Recurrent {                               // sequences are [time, batch, feature], or with batch_first [batch, time, feature]
  public:
   LSTM(int64_t in, int64_t hidden, RecurrentOptions o = {}) : Recurrent(4, in, hidden, o) {}
   Tensor forward(const Tensor& x) override { return std::get<0>(run(x)); }
@@ -52,7 +52,7 @@ class LSTM : public Recurrent {
   }
 };
 
-class GRU : public Recurrent {
+class GRU : public Recurrent {                                // as LSTM, with one state
  public:
   GRU(int64_t in, int64_t hidden, RecurrentOptions o = {}) : Recurrent(3, in, hidden, o) {}
   Tensor forward(const Tensor& x) override { return std::get<0>(run(x)); }
