@@ -18,14 +18,6 @@ struct Digits {
   size_t count() const { return labels.size(); }
 };
 
-// What to do when a file is missing.
-inline std::string how_to_get_digits(const std::string& folder) {
-  return "The set is published by the UCI Machine Learning Repository (archive.ics.uci.edu, number 80, licence CC BY 4.0). To fetch it:\n"
-         "  cd " + folder + "\n"
-         "  curl -LO https://archive.ics.uci.edu/static/public/80/optical+recognition+of+handwritten+digits.zip\n"
-         "  unzip optical+recognition+of+handwritten+digits.zip optdigits.tra optdigits.tes\n";
-}
-
 // Adds one line "p, p, …, p, digit"; what is wrong with it is thrown with the file and line.
 inline void read_digit(const std::string& line, const std::string& where, Digits& to) {
   const char *at = line.data(), *end = at + line.size();
@@ -46,10 +38,9 @@ inline void read_digit(const std::string& line, const std::string& where, Digits
   if (at != end) throw std::runtime_error(where + ": more than 65 numbers");
 }
 
-inline Digits read_digits(const std::string& folder, const std::string& file) {
-  const std::string path = folder + "/" + file;
+inline Digits read_digits(const std::string& path) {
   std::ifstream in(path);
-  if (!in) throw std::runtime_error(path + ": can't be opened.\n" + how_to_get_digits(folder));
+  if (!in) throw std::runtime_error(path + ": can't be opened");
   Digits digits;
   std::string line;
   for (long number = 1; std::getline(in, line); ++number)

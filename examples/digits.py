@@ -4,14 +4,12 @@
     PYTHONPATH=bindings/python python3 examples/digits.py --model cnn --svg curves.svg
 
 The data are optdigits.tra and optdigits.tes (UCI Machine Learning Repository): 3,823 digits to learn from, 1,797 of other writers to be tested on.
-Expected of the defaults (20 epochs, seed 1): mlp 97.3 % read right in 1 s, cnn 99.2 % in 30 s, on one processor.
+Expected of the defaults (20 epochs, seed 1): mlp 97.27 % read right in 1 s, cnn 99.22 % in 15 s, on two busy processors.
 """
 import gradus as torch
 import learning
 from gradus import nn, optim
 from gradus.utils.data import DataLoader, TensorDataset, read_csv
-
-PUBLISHED = "https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits"
 
 
 def mlp(hidden=256):
@@ -27,7 +25,7 @@ def cnn(channels=32):
 
 def read(args, name):
     """Images [n, 1, 8, 8] with ink between 0 and 1, and what they show."""
-    table = read_csv(learning.data_file(args.data, name, PUBLISHED))
+    table = read_csv(learning.data_file(args, name))
     table = table[:600] if args.quick else table
     return TensorDataset((table[:, :64] / 16).reshape([-1, 1, 8, 8]), table[:, 64].long())
 
@@ -43,21 +41,22 @@ def judge(model, data):
 
 
 def main():
-    args = learning.arguments(__doc__, 20, data=True, more=lambda p: p.add_argument("--model", choices=("mlp", "cnn"), default="cnn"))
+    args = learning.arguments(__doc__, 20, with_data=True, more=lambda p: p.add_argument("--model", choices=("mlp", "cnn"), default="cnn"))
     training, test = read(args, "optdigits.tra"), read(args, "optdigits.tes")
-    epochs = 3 if args.quick else args.epochs
-    model = {"mlp": mlp, "cnn": cnn}[args.model](*[[], [8]][args.quick])
+    args.epochs = 3 if args.quick else args.epochs
+    model = {"mlp": mlp, "cnn": cnn}[args.model](*[{"mlp": 64, "cnn": 8}[args.model]] if args.quick else [])
     loader = DataLoader(training, 64, shuffle=True, num_workers=1, seed=args.seed)
     optimizer = optim.AdamW(model.parameters(), lr=4e-3, weight_decay=1e-2)
-    rates = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=epochs * len(loader))
+    rates = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=args.epochs * len(loader))
     kept = learning.resume(args.resume, model, optimizer)
     curves = kept.get("curves", {"training": [], "test": []})
     if kept:
         loader.load_state_dict(kept["loader"])
         rates.load_state_dict(kept["rates"])
     print(f"{args.model}: {sum(p.numel() for p in model.parameters())} parameters, {len(training)} digits to learn from, {len(test)} to be tested on")
-    progress = learning.Progress("epochs", epochs - loader.epoch)
-    while loader.epoch < epochs:
+    end = learning.end_of(args)
+    progress = learning.Progress("epochs", end - loader.epoch)
+    while loader.epoch < end:
         total = 0.0
         for images, labels in loader:
             optimizer.zero_grad()

@@ -1,20 +1,21 @@
 """What char_gpt.py and lstm_text.py share: a text as numbers, mini-batches of it, judging, learning, and writing."""
 import math
-import random
+import pathlib
 
 import gradus as torch
 import learning
 from gradus import nn
-
-PUBLISHED = "https://github.com/karpathy/char-rnn (data/tinyshakespeare/input.txt)"
 
 
 class Text:
     """The characters of a text as numbers; the last tenth is held out."""
 
     def __init__(self, args, name="tinyshakespeare.txt"):
-        text = learning.data_file(args.data, name, PUBLISHED).read_text(encoding="utf-8")
+        path = pathlib.Path(args.data) if pathlib.Path(args.data).is_file() else learning.data_file(args, name)
+        text = path.read_bytes().decode("utf-8")
         text = text[:60000] if args.quick else text
+        if len(text) < 10000:
+            raise SystemExit(f"{args.data}: 10,000 characters are the least to learn from")
         self.characters = sorted(set(text))
         self.number = {c: i for i, c in enumerate(self.characters)}
         numbers = torch.tensor([self.number[c] for c in text])
@@ -27,8 +28,7 @@ class Text:
 
 def cut(numbers, starts, length):
     """Pieces of that length from each start, and the characters that follow each of theirs."""
-    rows = torch.tensor(starts).unsqueeze(1) + torch.arange(length + 1)
-    pieces = numbers[rows]
+    pieces = torch.take(numbers, starts.unsqueeze(1) + torch.arange(length + 1))
     return pieces[:, :-1], pieces[:, 1:]
 
 
@@ -42,7 +42,8 @@ def judge(model, numbers, length, pieces):
     model.eval()
     last = len(numbers) - length - 1
     starts = [last * i // max(pieces - 1, 1) for i in range(pieces)]
-    total = sum(loss_of(model, *cut(numbers, starts[i:i + 16], length)).item() * len(starts[i:i + 16]) for i in range(0, pieces, 16))
+    parts = [torch.tensor(starts[i:i + 16]) for i in range(0, pieces, 16)]
+    total = sum(loss_of(model, *cut(numbers, part, length)).item() * len(part) for part in parts)
     model.train()
     return total / pieces
 
@@ -60,17 +61,16 @@ def write(model, text, start, count, context, temperature=0.8):
 
 
 def learn(args, model, optimizer, rates, text, batch, length, steps):
-    """`steps` steps an epoch on pieces that are drawn at random: by seed and step, so that a resumed run draws the same ones."""
+    """`steps` steps an epoch on pieces that are drawn at random; the random stream is saved, so a resumed run draws the same ones."""
     kept = learning.resume(args.resume, model, optimizer)
-    curves, step, total = kept.get("curves", {"training": [], "held out": []}), kept.get("step", 0), args.epochs * steps
+    curves, step, total = kept.get("curves", {"training": [], "held out": []}), kept.get("step", 0), learning.end_of(args) * steps
     if kept:
         rates.load_state_dict(kept["rates"])
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(text.training)} characters to learn from, "
           f"{len(text.characters)} different ones; guessing costs {math.log(len(text.characters)):.3f}")
     progress, recent = learning.Progress("steps", total - step), []
     while step < total:
-        draw = random.Random(f"{args.seed} {step}")
-        x, y = cut(text.training, [draw.randrange(len(text.training) - length) for _ in range(batch)], length)
+        x, y = cut(text.training, torch.randint(0, len(text.training) - length, [batch]), length)
         optimizer.zero_grad()
         loss = loss_of(model, x, y)
         loss.backward()

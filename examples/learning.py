@@ -6,6 +6,7 @@ import pathlib
 import sys
 import time
 
+import data
 import gradus as torch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -14,14 +15,16 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4
 
 # ---- the command line and the data
 
-def arguments(description, epochs, data=False, more=None):
+def arguments(description, epochs, with_data=False, more=None):
     """The options that all examples know; more(parser) adds others. Sets the seed and the number of threads."""
     parser = argparse.ArgumentParser(description=description.strip().split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter)
-    if data:
+    if with_data:
         near = [folder / "shared" / "data" for folder in (ROOT.parent, ROOT.parent.parent)]
-        found = str(next(filter(pathlib.Path.is_dir, near), near[0]))
-        parser.add_argument("--data", default=found, help="folder of the data set (default: %(default)s)")
+        found = str(next(filter(pathlib.Path.is_dir, near), "data"))
+        parser.add_argument("--data", default=found, help="folder of the data set, or a text file for those that read text (default: %(default)s)")
+        parser.add_argument("--download", action="store_true", help="fetch the data set into that folder where it is missing")
     parser.add_argument("--epochs", type=int, default=epochs, help="default: %(default)s")
+    parser.add_argument("--stop", type=int, metavar="N", help="end after epoch N; --resume goes on")
     parser.add_argument("--seed", type=int, default=1, help="of the first values and the order of samples (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as there are processors")
     parser.add_argument("--save", metavar="FILE", help="write model, optimizer and progress there after each epoch")
@@ -31,19 +34,29 @@ def arguments(description, epochs, data=False, more=None):
     if more:
         more(parser)
     found = parser.parse_args()
-    if found.epochs < 1 or found.threads < 0:
-        parser.error("--epochs of at least 1 and --threads of at least 0 are wanted")
+    if found.epochs < 1 or found.threads < 0 or found.stop is not None and found.stop < 1:
+        parser.error("--epochs and --stop of at least 1 and --threads of at least 0 are wanted")
     torch.set_num_threads(found.threads)
     torch.manual_seed(found.seed)
     return found
 
 
-def data_file(folder, name, published):
+def end_of(args):
+    """The last epoch of this run."""
+    return min(args.stop or args.epochs, args.epochs)
+
+
+def data_file(args, name):
     """The path of a data file. Where it is missing the program ends with a message and status 77, which a test counts as skipped."""
-    path = pathlib.Path(folder, name)
+    path = pathlib.Path(args.data, name)
+    if args.download and not path.is_file():
+        try:
+            data.fetch(name, args.data)
+        except data.Refused as error:
+            sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
     if not path.is_file():
-        print(f"{os.path.basename(sys.argv[0])}: {path} is not there. The data set is published at {published}; put {name} into a folder "
-              "and name it with --data.", file=sys.stderr)
+        print(f"{os.path.basename(sys.argv[0])}: {path} is not there. --download fetches it from where it is published, "
+              "examples/data.py does so for all; or name its folder with --data.", file=sys.stderr)
         sys.exit(77)
     return path
 
@@ -105,6 +118,8 @@ def resume(path, model, optimizer):
     if not os.path.isfile(path):
         sys.exit(f"{os.path.basename(sys.argv[0])}: --resume {path}: there is no such file")
     found = torch.load(path)
+    if not {"model", "optimizer", "random"} <= set(found):
+        sys.exit(f"{os.path.basename(sys.argv[0])}: --resume {path}: it holds no model, optimizer and random state")
     model.load_state_dict(found.pop("model"))
     optimizer.load_state_dict(found.pop("optimizer"))
     torch.set_rng_state(found.pop("random"))

@@ -3,7 +3,7 @@
     PYTHONPATH=bindings/python python3 examples/lstm_text.py --svg curve.svg
 
 The text is tinyshakespeare.txt: 1,115,394 characters; the last tenth is held out. An epoch is 100 steps of 32 pieces of 64 characters.
-Expected with seed 1: with --epochs 4 (400 steps in 70 s on one busy processor) 1.91 per character on what is held out; guessing costs 4.17.
+Expected with seed 1: with --epochs 4 (400 steps in 70 s on two busy processors) 1.902 per character on what is held out; guessing costs 4.17.
 The default is 2,000 steps.
 """
 import gradus as torch
@@ -36,7 +36,7 @@ class Writer(nn.Module):
 
 
 def main():
-    args = learning.arguments(__doc__, 20, data=True,
+    args = learning.arguments(__doc__, 20, with_data=True,
                               more=lambda p: p.add_argument("--sample", type=int, default=300, help="characters to write in the end"))
     args.epochs = 2 if args.quick else args.epochs
     steps, batch, length = (10, 8, 24) if args.quick else (100, 32, 64)

@@ -12,8 +12,8 @@ namespace examples {
 class Progress {
  public:
   Progress(std::string what, long total, FILE* to = stderr)
-      : what_(std::move(what)), total_(total), to_(to), terminal_(isatty(fileno(to)) != 0), start_(Clock::now()), drawn_(start_) {}
-  ~Progress() { if (terminal_ && done_ > 0 && !finished_) std::fputc('\n', to_); }
+      : what_(std::move(what)), total_(std::max(total, 1L)), to_(to), terminal_(isatty(fileno(to)) != 0), start_(Clock::now()), drawn_(start_) {}
+  ~Progress() { close(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
@@ -29,7 +29,12 @@ class Progress {
     } else if (last || done_ * 10 / total_ != (done_ - 1) * 10 / total_) {
       std::fprintf(to_, "%s %ld/%ld (%ld%%)  %s  %s\n", what_.c_str(), done_, total_, done_ * 100 / total_, speed(now).c_str(), note.c_str());
     }
-    if (last) finish();
+    if (last) close();
+  }
+  // For a loop that ends early: what is written next starts on a line of its own.
+  void close() {
+    if (terminal_ && done_ > 0 && !finished_) std::fputc('\n', to_);
+    finished_ = true;
   }
 
  private:
@@ -61,10 +66,6 @@ class Progress {
     std::fprintf(to_, "\r\033[K%s %3ld%% ▕%s▏ %ld/%ld  %s  %s", what_.c_str(), done_ * 100 / total_, bar.c_str(), done_, total_, speed(now).c_str(),
                  note.c_str());
     std::fflush(to_);
-  }
-  void finish() {
-    if (terminal_) std::fputc('\n', to_);
-    finished_ = true;
   }
 
   std::string what_;

@@ -55,10 +55,10 @@ for path in "$include"/gradus/*.h; do
     check "gradus/$(basename "$path")" clang -x c -std=c99 -Weverything -Wno-padded -Wno-unknown-warning-option $strict
   fi
 done
-for path in "$include"/gradus/*.hpp; do
+for path in "$include"/gradus/*.hpp "$include"/gradus/*/*.hpp; do
   [ -f "$path" ] || continue
   # shellcheck disable=SC2086
-  check "gradus/$(basename "$path")" "$cxx" -x c++ -std=c++20 $strict
+  check "${path#"$include"/}" "$cxx" -x c++ -std=c++20 $strict
 done
 [ "$found" -gt 0 ] || { echo "header: no header found in $include/gradus"; faults=$((faults + 1)); }
 echo "header: $found C headers, $runs compilations, $faults faults"

@@ -49,6 +49,32 @@ TEST_F(Modules, TakeTheStateOfAnother) {
   EXPECT_EQ(a.hidden.bias.to_vector<float>(), b.hidden.bias.to_vector<float>());
 }
 
+TEST_F(Modules, NameWhatIsWrongWithAState) {
+  Net net;
+  const auto before = net.hidden.weight.to_vector<float>();
+  auto state = Net().state_dict();
+  state.push_back({"hidden.weight", gradus::zeros({4, 3})});
+  expect_error(GRADUS_E_VALUE, "hidden.weight is given twice", [&] { net.load_state_dict(state); });
+  state.back().first = "other.weight";
+  expect_error(GRADUS_E_UNKNOWN_NAME, "the module has no other.weight", [&] { net.load_state_dict(state); });
+  state.pop_back();
+  state.pop_back();
+  expect_error(GRADUS_E_UNKNOWN_NAME, "out.bias is missing", [&] { net.load_state_dict(state); });
+  EXPECT_EQ(net.hidden.weight.to_vector<float>(), before);
+}
+
+struct Named : nn::Module {
+  nn::Linear a{1, 1}, b{1, 1};
+  Named(const char* first, const char* second) { add(first, a), add(second, b); }
+};
+
+TEST_F(Modules, HaveNamesOfTheirOwn) {
+  expect_error(GRADUS_E_VALUE, "there is a x already", [] { Named("x", "x"); });
+  expect_error(GRADUS_E_VALUE, "'x.y'", [] { Named("x.y", "x"); });
+  expect_error(GRADUS_E_VALUE, "''", [] { Named("x", ""); });
+  EXPECT_EQ(Named("x", "y").named_parameters()[2].first, "y.weight");
+}
+
 TEST_F(Layers, LinearIsItsFormula) {
   nn::Linear l(2, 1);
   l.load_state_dict({{"weight", gradus::tensor({2.0, 3.0}).reshape({1, 2}).to(gradus::float32)}, {"bias", gradus::tensor({1.0f})}});
@@ -110,6 +136,29 @@ TEST_F(Layers, SequencesOwnTheirModules) {
   EXPECT_EQ(names(seq.state_dict()).front(), "0.weight");
   EXPECT_EQ(names(seq.state_dict()).back(), "4.weight");
   EXPECT_THROW(nn::Dropout(2.0), gradus::Error);
+}
+
+TEST_F(Layers, FunctionsAreModulesToo) {
+  nn::Sequential seq;
+  auto& inner = seq.push<nn::Sequential>();
+  inner.push<nn::MaxPool2d>(2);
+  inner.push<nn::AdaptiveAvgPool2d>(1);
+  seq.push<nn::Flatten>();
+  seq.push<nn::ReLU>();
+  const Tensor x = gradus::arange(16).to(gradus::float64).reshape({1, 1, 4, 4});
+  expect_values(seq(x), {(5 + 7 + 13 + 15) / 4.0});
+  const Tensor y = gradus::tensor({-1.0, 2.0}, gradus::float64);
+  expect_values(nn::ReLU()(y), {0, 2});
+  expect_values(nn::Tanh()(y), {std::tanh(-1), std::tanh(2)});
+  expect_values(nn::Sigmoid()(y), {1 / (1 + std::exp(1)), 1 / (1 + std::exp(-2))});
+  expect_values(nn::SiLU()(y), {-1 / (1 + std::exp(1)), 2 / (1 + std::exp(-2))});
+  expect_values(nn::GELU()(y), {-0.5 * std::erfc(1 / std::sqrt(2.0)), 2 - std::erfc(2 / std::sqrt(2.0))});
+}
+
+TEST_F(Layers, AttentionOfOneSequenceIsThatOfThreeEqualOnes) {
+  nn::MultiheadAttention attention(8, 2);
+  const Tensor x = gradus::randn({2, 5, 8});
+  EXPECT_TRUE(gradus::allclose(attention(x), attention.attend(x, x.clone(), x.clone()), 1e-5, 1e-6).item<bool>());
 }
 
 TEST_F(Layers, FirstValuesAreWithinPytorchsBounds) {

@@ -39,6 +39,64 @@ TEST_F(Schedulers, SchedulesAsPyTorch) {
   }
 }
 
+// Two trainings of 6 steps, one of which stops after 3 and goes on with new objects: the same bits.
+TEST_F(Schedulers, GoOnFromStateDictsOfThemAndTheOptimizer) {
+  const Settings plan = {{"max_lr", 0.1}, {"total_steps", 6}};
+  const auto made = [](const std::vector<Tensor>& p) {
+    Optimizer o("AdamW", {p[0]}, {{"lr", 0.1}});
+    o.add_group({p[1]}, {{"weight_decay", 0}});
+    return o;
+  };
+  const auto run = [](const std::vector<Tensor>& p, const Optimizer& o, const Scheduler& s, int from, int to) {
+    for (int i = from; i < to; ++i) {
+      o.zero_grad();
+      ((p[0] * (i + 1) - 1).pow(2).sum() + p[1].exp().sum()).backward();
+      o.step();
+      s.step();
+    }
+  };
+  const auto start = [] { return std::vector<Tensor>{gradus::ones({3}).requires_grad_(), gradus::zeros({2}).requires_grad_()}; };
+  const std::vector<Tensor> a = start(), b = start();
+  const Optimizer oa = made(a), ob = made(b);
+  run(a, oa, Scheduler(oa, "OneCycleLR", plan), 0, 6);
+  const Scheduler first(ob, "OneCycleLR", plan);
+  run(b, ob, first, 0, 3);
+  const Optimizer oc = made(b);
+  const Scheduler second(oc, "OneCycleLR", plan);
+  oc.load_state_dict(ob.state_dict());
+  second.load_state_dict(first.state_dict());
+  run(b, oc, second, 3, 6);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(a[i].to_vector<float>(), b[i].to_vector<float>());
+  EXPECT_EQ(oc.get("lr"), oa.get("lr"));
+  EXPECT_EQ(oc.get("weight_decay", 1), 0);
+}
+
+TEST_F(Schedulers, StateDictsAreWholeAndNameWhatThereIs) {
+  const Optimizer o("Adam", {gradus::zeros({1}).requires_grad_()}, {{"lr", 0.5}});
+  const auto changed = [&o](const char* name) {
+    auto state = o.state_dict();
+    state.push_back({name, gradus::tensor({1.0}, gradus::float64)});
+    return state;
+  };
+  EXPECT_EQ(o.state_dict()[0].first, "param_groups.0.lr");
+  for (const char* name : {"lr", "state.0", "state.1.step", "state.-1.step", "state..step", "param_groups.1.lr", "groups.0.lr", "param_groups.0.r"})
+    EXPECT_THROW(o.load_state_dict(changed(name)), gradus::Error) << name;
+  expect_error(GRADUS_E_VALUE, "param_groups.0.lr is given twice", [&] { o.load_state_dict(changed("param_groups.0.lr")); });
+  auto state = o.state_dict();
+  state.erase(state.begin());
+  expect_error(GRADUS_E_UNKNOWN_NAME, "settings of", [&] { o.load_state_dict(state); });
+  EXPECT_EQ(o.get("lr"), 0.5);
+
+  const Scheduler s(o, "StepLR", {{"step_size", 2}});
+  auto entries = s.state_dict();
+  entries.push_back(entries[0]);
+  expect_error(GRADUS_E_VALUE, "is given twice", [&] { s.load_state_dict(entries); });
+  entries.back().first = "other";
+  expect_error(GRADUS_E_UNKNOWN_NAME, "names for", [&] { s.load_state_dict(entries); });
+  entries.erase(entries.begin());
+  expect_error(GRADUS_E_UNKNOWN_NAME, "is missing", [&] { s.load_state_dict(entries); });
+}
+
 TEST_F(Schedulers, RefuseWhatDoesNotFit) {
   const Optimizer o("SGD", {gradus::zeros({1})});
   expect_error(GRADUS_E_UNKNOWN_NAME, "no 'Step'", [&] { Scheduler(o, "Step"); });
@@ -93,6 +151,17 @@ TEST_F(Schedulers, LambdaSetsTheFirstRateTimesAFactor) {
   s.step();
   s.step();
   EXPECT_DOUBLE_EQ(o.get("lr"), 2.0 / 3);
+  const Optimizer other("SGD", {gradus::zeros({1})}, {{"lr", 5}});
+  gradus::optim::LambdaLR next(other, [](int64_t e) { return 1.0 / static_cast<double>(1 + e); });
+  next.load_state_dict(s.state_dict());
+  EXPECT_DOUBLE_EQ(other.get("lr"), 2.0 / 3);
+  next.step();
+  EXPECT_DOUBLE_EQ(other.get("lr"), 2.0 / 4);
+  expect_error(GRADUS_E_UNKNOWN_NAME, "LambdaLR", [&] { next.load_state_dict({}); });
+  expect_error(GRADUS_E_SHAPE, "one number for each group", [&] {
+    next.load_state_dict({{"last_epoch", gradus::tensor(1.0)}, {"base_lrs", gradus::zeros({2})}});
+  });
+  EXPECT_DOUBLE_EQ(other.get("lr"), 2.0 / 4);
 }
 
 }  // namespace

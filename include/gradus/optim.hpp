@@ -11,6 +11,9 @@
 #ifndef GRADUS_OPTIM_HPP
 #define GRADUS_OPTIM_HPP
 
+#include <charconv>
+#include <map>
+
 #include "gradus/gradus.hpp"
 
 namespace gradus {
@@ -25,6 +28,24 @@ inline std::vector<gradus_setting> list_of(const Settings& settings) {
   std::vector<gradus_setting> all;
   for (const auto& [name, value] : settings) all.push_back({value, name.c_str(), nullptr});
   return all;
+}
+inline Error wrong(const char* what, gradus_status status, const std::string& why) {
+  return Error(status, std::string(what) + "::load_state_dict: " + why, "load_state_dict");
+}
+inline Tensor number(double value) { return tensor(value, float64); }
+// "state.12.exp_avg" in a state dict: its parts.
+struct EntryName {
+  std::string kind;
+  uint64_t number = 0;
+  std::string entry;
+};
+inline std::optional<EntryName> parsed(const std::string& name) {
+  const size_t a = name.find('.'), b = a == std::string::npos ? a : name.find('.', a + 1);
+  if (b == std::string::npos) return {};
+  EntryName e{name.substr(0, a), 0, name.substr(b + 1)};
+  const auto [end, error] = std::from_chars(name.data() + a + 1, name.data() + b, e.number);
+  if (error != std::errc() || end != name.data() + b) return {};
+  return e;
 }
 template <class F> gradus_status run_closure(void* user, gradus_context* c, gradus_tensor** loss) {
   return protect(c, [&] {
@@ -83,6 +104,16 @@ class Optimizer {
     return i;
   }
 
+  Settings settings(int64_t group = 0) const {
+    Settings all;
+    for (size_t i = 0, n = static_cast<size_t>(info().setting_count); i < n; ++i) {
+      gradus_setting s{};
+      detail::call(gradus_optimizer_setting_at, handle(), group, i, &s);
+      all.emplace_back(s.name, s.value);
+    }
+    return all;
+  }
+
   std::vector<StateEntry> state() const {
     size_t count = 0;
     detail::call(gradus_optimizer_state_count, handle(), &count);
@@ -99,6 +130,37 @@ class Optimizer {
   void load_state(const std::vector<StateEntry>& entries) const {
     for (const StateEntry& e : entries)
       detail::call(gradus_optimizer_load_state, handle(), e.param, e.name.data(), e.name.size(), e.value.handle());
+  }
+  // Settings and state under the names "param_groups.0.lr" and "state.0.exp_avg". The state's tensors are the optimizer's own.
+  NamedTensors state_dict() const {
+    NamedTensors all;
+    for (size_t g = 0, n = static_cast<size_t>(info().group_count); g < n; ++g)
+      for (const auto& [name, value] : settings(static_cast<int64_t>(g)))
+        all.emplace_back("param_groups." + std::to_string(g) + "." + name, detail::number(value));
+    for (const StateEntry& e : state()) all.emplace_back("state." + std::to_string(e.param) + "." + e.name, e.value);
+    return all;
+  }
+  // Into an optimizer with the same algorithm, groups and parameters. Names are looked at before anything is written.
+  void load_state_dict(const NamedTensors& state) const {
+    const auto wrong = [](gradus_status status, const std::string& why) { return detail::wrong("Optimizer", status, why); };
+    const gradus_optimizer_info i = info();
+    std::map<std::string, detail::EntryName> names;
+    uint64_t settings = 0;
+    for (const auto& [name, value] : state) {
+      const auto e = detail::parsed(name);
+      const bool setting = e && e->kind == "param_groups";
+      if (!e || (!setting && e->kind != "state") || e->number >= (setting ? i.group_count : i.param_count))
+        throw wrong(GRADUS_E_UNKNOWN_NAME, "there is no entry " + name);
+      if (!names.emplace(name, *e).second) throw wrong(GRADUS_E_VALUE, name + " is given twice");
+      if (setting) get(e->entry, static_cast<int64_t>(e->number)), ++settings;
+    }
+    if (settings != i.group_count * i.setting_count)
+      throw wrong(GRADUS_E_UNKNOWN_NAME, std::to_string(settings) + " settings of " + std::to_string(i.group_count * i.setting_count));
+    for (const auto& [name, value] : state) {
+      const detail::EntryName& e = names.at(name);
+      if (e.kind == "state") load_state({{e.number, e.entry, value}});
+      else set(e.entry, value.item<double>(), static_cast<int64_t>(e.number));
+    }
   }
   gradus_optimizer* handle() const { return handle_.handle(); }
 
@@ -131,6 +193,24 @@ class Scheduler {
   void load_state(const Settings& entries) const {
     for (const auto& [name, value] : entries) detail::call(gradus_scheduler_load_state, handle(), name.data(), name.size(), value);
   }
+  NamedTensors state_dict() const {
+    NamedTensors all;
+    for (const auto& [name, value] : state()) all.emplace_back(name, detail::number(value));
+    return all;
+  }
+  // All that state_dict gives, and nothing else.
+  void load_state_dict(const NamedTensors& entries) const {
+    const auto wrong = [](gradus_status status, const std::string& why) { return detail::wrong("Scheduler", status, why); };
+    std::map<std::string, double> given;
+    for (const auto& [name, value] : entries)
+      if (!given.emplace(name, value.item<double>()).second) throw wrong(GRADUS_E_VALUE, name + " is given twice");
+    const Settings mine = state();
+    for (const auto& [name, value] : mine)
+      if (!given.count(name)) throw wrong(GRADUS_E_UNKNOWN_NAME, name + " is missing");
+    if (given.size() != mine.size())
+      throw wrong(GRADUS_E_UNKNOWN_NAME, std::to_string(given.size()) + " names for " + std::to_string(mine.size()));
+    load_state({given.begin(), given.end()});
+  }
   gradus_scheduler* handle() const { return handle_.handle(); }
 
  private:
@@ -147,6 +227,16 @@ template <class F> class LambdaLR {
   }
   void step() {
     ++epoch_;
+    apply();
+  }
+  NamedTensors state_dict() const { return {{"last_epoch", detail::number(static_cast<double>(epoch_))}, {"base_lrs", tensor(base_)}}; }
+  void load_state_dict(const NamedTensors& entries) {
+    if (entries.size() != 2 || entries[0].first != "last_epoch" || entries[1].first != "base_lrs")
+      throw detail::wrong("LambdaLR", GRADUS_E_UNKNOWN_NAME, "last_epoch and base_lrs are wanted");
+    const auto rates = entries[1].second.to_vector<double>();
+    if (rates.size() != base_.size()) throw detail::wrong("LambdaLR", GRADUS_E_SHAPE, "base_lrs has not one number for each group");
+    epoch_ = entries[0].second.item<int64_t>();
+    base_ = rates;
     apply();
   }
 

@@ -159,6 +159,9 @@ GRADUS_OPERATOR(==, "eq", Operand(a), b)
 GRADUS_OPERATOR(!=, "ne", Operand(a), b)
 #undef GRADUS_OPERATOR
 
+// Tensors with their names, in an order of their own: what state_dict gives.
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
 inline std::ostream& operator<<(std::ostream& out, const Tensor& t) { return t ? out << t.str() : out << "none"; }
 
 // A tensor from numbers: one, {1, 2, 3}, {{1, 2}, {3, 4}} and so on. Integers make int64, floats float32, unless told otherwise.

@@ -1,7 +1,6 @@
 """Data sets, and the orders in which they are gone through."""
 import bisect
 import itertools
-import random
 
 from ... import _ops
 
@@ -80,6 +79,22 @@ def drawn_seed():
     return gradus.randint(0, 1 << 62, [1]).item()
 
 
+def mixed(seed, epoch):
+    """One seed of both. examples/learning.h has the same formula, so that programs in C++ see the same orders."""
+    return (seed * 0x9E3779B97F4A7C15 + epoch) % (1 << 63)
+
+
+def shuffled(count, seed):
+    """The numbers below count in an order that the seed decides; the thread's random stream stays where it is."""
+    import gradus
+    state = gradus.get_rng_state()
+    gradus.manual_seed(seed)
+    try:
+        return gradus.randperm(count).tolist()
+    finally:
+        gradus.set_rng_state(state)
+
+
 def random_split(dataset, lengths, seed=None):
     """Subsets of those lengths, or of those shares where they add up to 1, with samples drawn at random."""
     count, lengths = len(dataset), list(lengths)
@@ -89,8 +104,7 @@ def random_split(dataset, lengths, seed=None):
             lengths[i % len(lengths)] += 1
     if sum(lengths) != count:
         raise ValueError(f"Sum of input lengths ({sum(lengths)}) does not equal the length of the input dataset ({count})!")
-    order, ends = list(range(count)), list(itertools.accumulate(lengths))
-    random.Random(drawn_seed() if seed is None else seed).shuffle(order)
+    order, ends = shuffled(count, mixed(drawn_seed() if seed is None else seed, 0)), list(itertools.accumulate(lengths))
     return [Subset(dataset, order[end - n:end]) for n, end in zip(lengths, ends)]
 
 
@@ -121,8 +135,7 @@ class RandomSampler(Sampler):
     def __iter__(self):
         if self.seed is None:
             self.seed = drawn_seed()
-        order = list(range(len(self.data_source)))
-        random.Random(f"{self.seed} {self.epoch}").shuffle(order)
+        order = shuffled(len(self.data_source), mixed(self.seed, self.epoch))
         self.epoch += 1
         return iter(order)
 

@@ -4,7 +4,7 @@ import queue
 import threading
 
 from ... import _ops
-from ._datasets import BatchSampler, IterableDataset, RandomSampler, SequentialSampler, drawn_seed
+from ._datasets import BatchSampler, IterableDataset, RandomSampler, SequentialSampler, drawn_seed, mixed
 
 
 def default_collate(samples):
@@ -121,7 +121,7 @@ def _make(batches, made, stop, seed):
             except queue.Full:
                 pass
     try:
-        gradus.manual_seed((seed[0] * 0x9E3779B97F4A7C15 + seed[1]) % (1 << 63))
+        gradus.manual_seed(mixed(*seed))
         for batch in batches:
             put((batch, None))
             batch = None

@@ -1,0 +1,221 @@
+// What the C++ examples share: the command line, progress, learning curves, and checkpoints from which a run goes on as if it had not stopped.
+#pragma once
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gradus/file.hpp"
+#include "gradus/nn.hpp"
+#include "gradus/optim.hpp"
+#include "progress.h"
+#include "svg.h"
+
+namespace examples {
+
+namespace fs = std::filesystem;
+
+// Thrown to end the program with a message; tests count status 77 as skipped.
+struct Stop {
+  int status;
+  std::string message;
+};
+
+// ---- the command line
+struct Arguments {
+  std::string data, save, resume, svg;
+  long epochs = 0, stop = 0, threads = 0;
+  uint64_t seed = 1;
+  bool quick = false;
+  std::map<std::string, std::string> more;                    // options of the program's own
+};
+
+// The nearest folder shared/data here or above, else data.
+inline std::string near_data() {
+  for (fs::path at = fs::current_path();; at = at.parent_path()) {
+    if (fs::is_directory(at / "shared" / "data")) return (at / "shared" / "data").string();
+    if (at == at.parent_path()) return "data";
+  }
+}
+
+inline std::string usage(const Arguments& defaults) {
+  std::string more;
+  for (const auto& [name, value] : defaults.more) more += "  --" + name + " ...  default: " + value + "\n";
+  return "options:\n"
+         "  --data PATH  folder of the data set, or a text file for those that read text; default: " + defaults.data + "\n"
+         "  --epochs N   default: " + std::to_string(defaults.epochs) + "\n"
+         "  --stop N     end after epoch N; --resume goes on\n"
+         "  --seed N     of first values and the order of samples; default: " + std::to_string(defaults.seed) + "\n"
+         "  --threads N  0: as many as there are processors\n"
+         "  --save FILE  write model, optimizer and progress there after each epoch\n"
+         "  --resume FILE  go on from such a file\n"
+         "  --svg FILE   draw the learning curves\n"
+         "  --quick      a few seconds only: less data, a smaller network\n" + more;
+}
+
+inline long whole_number(const std::string& option, const std::string& text, long least) {
+  char* end = nullptr;
+  const long n = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end || n < least) throw Stop{2, option + " " + text + ": a number of at least " + std::to_string(least) + " is wanted"};
+  return n;
+}
+
+inline Arguments arguments(char** argv, Arguments a) {
+  const Arguments defaults = a;
+  std::map<std::string, std::string*> texts = {{"--data", &a.data}, {"--save", &a.save}, {"--resume", &a.resume}, {"--svg", &a.svg}};
+  std::map<std::string, long*> numbers = {{"--epochs", &a.epochs}, {"--stop", &a.stop}, {"--threads", &a.threads}};
+  for (auto& [name, value] : a.more) texts["--" + name] = &value;
+  while (*++argv) {
+    const std::string option = *argv;
+    if (option == "--quick") a.quick = true;
+    else if (option == "--help") throw Stop{0, usage(defaults)};
+    else if (!texts.count(option) && !numbers.count(option) && option != "--seed")
+      throw Stop{2, "there is no option " + option + "\n" + usage(defaults)};
+    else if (!*++argv) throw Stop{2, option + " needs a value"};
+    else if (texts.count(option)) *texts[option] = *argv;
+    else if (option == "--seed") a.seed = static_cast<uint64_t>(whole_number(option, *argv, 0));
+    else *numbers[option] = whole_number(option, *argv, option == "--threads" ? 0 : 1);
+  }
+  if (!a.resume.empty() && !fs::is_regular_file(a.resume)) throw Stop{1, "--resume " + a.resume + ": there is no such file"};
+  return a;
+}
+
+// The main function of an example: reads the command line, sets threads and seed, and runs it.
+inline int run(char** argv, long epochs, const std::map<std::string, std::string>& more, void (*program)(const Arguments&)) {
+  const std::string name = fs::path(*argv).filename().string();
+  try {
+    Arguments defaults;
+    defaults.data = near_data(), defaults.epochs = epochs, defaults.more = more;
+    const Arguments a = arguments(argv, defaults);
+    gradus_context_options options{};
+    options.threads = static_cast<int32_t>(a.threads);
+    const gradus::Context context(options);
+    const gradus::Context::Use use(context);
+    gradus::manual_seed(a.seed);
+    program(a);
+    return 0;
+  } catch (const Stop& s) {
+    std::fprintf(s.status ? stderr : stdout, "%s: %s\n", name.c_str(), s.message.c_str());
+    return s.status;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), e.what());
+    return 1;
+  }
+}
+
+// The path of a data file. Where it is missing the program ends, saying how to get it.
+inline std::string data_file(const std::string& folder, const std::string& name) {
+  const fs::path path = fs::path(folder) / name;
+  if (!fs::is_regular_file(path))
+    throw Stop{77, path.string() + " is not there. To fetch the data sets where they are published, and check them:\n"
+                   "  python3 examples/data.py data\nThen name the folder: --data data"};
+  return path.string();
+}
+
+// With --quick, which tests use: the program fails unless it has learned.
+inline void expect(const Arguments& a, bool good, const char* what) {
+  if (a.quick && !good) throw Stop{1, std::string(what) + " was expected"};
+}
+
+inline std::string text(const char* format, double value) {
+  char s[64];
+  std::snprintf(s, sizeof s, format, value);
+  return s;
+}
+
+inline void drawn(int good, const std::string& path) {
+  if (!good) throw Stop{1, path + ": can't be written"};
+}
+
+// ---- what a checkpoint holds
+class Training {
+ public:
+  Training(const Arguments& a, const std::vector<std::string>& curves, gradus::nn::Module& of, const gradus::optim::Optimizer* steps = nullptr,
+           const gradus::optim::Scheduler* scheduler = nullptr)
+      : model(of), optimizer(steps), rates(scheduler), arguments_(a) {
+    for (const std::string& name : curves) curves_.push_back({name, {}, {}});
+    if (!a.resume.empty()) resume();
+  }
+
+  gradus::nn::Module& model;
+  const gradus::optim::Optimizer* optimizer;
+  const gradus::optim::Scheduler* rates;
+  long done = 0;                                              // steps, or epochs
+  void point(size_t curve, double x, double y) { curves_.at(curve).x.push_back(x), curves_.at(curve).y.push_back(y); }
+  bool started(size_t curve) const { return !curves_.at(curve).y.empty(); }
+  double last(size_t curve) const { return curves_.at(curve).y.back(); }
+
+  // One file of everything that a run needs to go on with the same bits: the random stream is in it.
+  void save() const {
+    if (arguments_.save.empty()) return;
+    gradus::TensorMap all = {{"random", gradus::get_rng_state()}, {"done", gradus::tensor(int64_t{done})}};
+    const auto add = [&all](const std::string& prefix, const gradus::NamedTensors& some) {
+      for (const auto& [name, t] : some) all.emplace(prefix + name, t);
+    };
+    add("model.", model.state_dict());
+    if (optimizer) add("optimizer.", optimizer->state_dict());
+    if (rates) add("rates.", rates->state_dict());
+    for (const Curve& c : curves_) all.emplace("curves." + c.name, gradus::stack({gradus::tensor(c.x), gradus::tensor(c.y)}));
+    gradus::save(arguments_.save, all, {}, {.format = gradus::Format::safetensors});
+  }
+
+  void draw(const std::string& title, const char* x_label, const char* y_label, bool logarithmic = false) const {
+    if (arguments_.svg.empty()) return;
+    std::vector<svg_series> series;
+    for (const Curve& c : curves_) series.push_back({c.name.c_str(), c.x.data(), c.y.data(), c.x.size(), 0, 0});
+    const svg_plot plot = {title.c_str(), x_label, y_label, series.data(), series.size(), logarithmic};
+    drawn(svg_write_plots(arguments_.svg.c_str(), &plot, 1), arguments_.svg);
+  }
+
+ private:
+  struct Curve {
+    std::string name;
+    std::vector<double> x, y;
+  };
+
+  void resume() {
+    const gradus::File file(arguments_.resume);
+    const gradus::TensorMap all = file.tensors();
+    const auto under = [&all](const std::string& prefix) {
+      gradus::NamedTensors some;
+      for (auto i = all.lower_bound(prefix); i != all.end() && i->first.compare(0, prefix.size(), prefix) == 0; ++i)
+        some.emplace_back(i->first.substr(prefix.size()), i->second);
+      return some;
+    };
+    model.load_state_dict(under("model."));
+    if (optimizer) optimizer->load_state_dict(under("optimizer."));
+    if (rates) rates->load_state_dict(under("rates."));
+    for (Curve& c : curves_) {
+      const gradus::Tensor points = file["curves." + c.name];
+      c.x = points[0].to_vector<double>(), c.y = points[1].to_vector<double>();
+    }
+    done = static_cast<long>(file["done"].item<int64_t>());
+    gradus::set_rng_state(file["random"]);
+  }
+
+  const Arguments& arguments_;
+  std::vector<Curve> curves_;
+};
+
+// The numbers below count in an order that seed and epoch decide, as a DataLoader of the Python package shuffles; the random stream stays where
+// it is.
+inline gradus::Tensor shuffled(int64_t count, uint64_t seed, uint64_t epoch) {
+  const gradus::Tensor state = gradus::get_rng_state();
+  gradus::manual_seed((seed * 0x9E3779B97F4A7C15u + epoch) & ~(uint64_t{1} << 63));
+  const gradus::Tensor order = gradus::randperm(count);
+  gradus::set_rng_state(state);
+  return order;
+}
+
+// How far a run goes that has a number of rounds in each epoch.
+inline long end_of(const Arguments& a, long epochs, long rounds = 1) { return (a.stop ? std::min(a.stop, epochs) : epochs) * rounds; }
+
+inline long numbers_in(const gradus::nn::Module& model) {
+  long n = 0;
+  for (const gradus::Tensor& p : model.parameters()) n += static_cast<long>(p.numel());
+  return n;
+}
+
+}  // namespace examples
