@@ -85,6 +85,13 @@ class Tensor : public detail::TensorHandle, public Methods<Tensor> {
     detail::call(gradus_tensor_copy_out, handle(), static_cast<int32_t>(DtypeOf<T>::value), static_cast<void*>(v.data()), v.size() * sizeof(T));
     return v;
   }
+  // The memory itself, row-major, as long as the tensor is held: std::span(x.data_ptr<double>(), x.numel()).
+  template <class T> T* data_ptr() const {
+    const auto i = info();
+    if (i.dtype != static_cast<int32_t>(DtypeOf<T>::value)) throw Error(GRADUS_E_DTYPE, "data_ptr: the tensor holds " + std::string(i.dtype_name));
+    if (!(i.flags & GRADUS_TENSOR_CONTIGUOUS)) throw Error(GRADUS_E_VALUE, "data_ptr: the tensor is not contiguous");
+    return static_cast<T*>(const_cast<void*>(i.data));
+  }
   std::string str() const {
     size_t length = 0;
     detail::call(gradus_tensor_print, handle(), static_cast<char*>(nullptr), size_t{0}, &length);
@@ -215,14 +222,34 @@ template <class N> Tensor from_data(const N* data, const IntList& sizes, Dtype d
   for (int64_t n : s) count *= static_cast<size_t>(n);
   return detail::copy_in(data, count, s, Dtype::none, dtype);
 }
-// A tensor on memory of the caller, which has to outlive it.
-template <class N> Tensor wrap(N* data, const IntList& sizes) {
+// A tensor on memory of the caller, which has to outlive it, or which owner keeps: a shared_ptr is dropped with the last view.
+template <class N> Tensor wrap(N* data, const IntList& sizes, std::shared_ptr<void> owner = {}) {
   size_t bytes = sizeof(N);
   for (size_t i = 0; i < sizes.size(); ++i) bytes *= static_cast<size_t>(sizes.data()[i]);
+  auto kept = owner ? std::make_unique<std::shared_ptr<void>>(std::move(owner)) : nullptr;
+  const gradus_destroy_fn drop = [](void* user) { delete static_cast<std::shared_ptr<void>*>(user); };
   gradus_tensor* r = nullptr;
   detail::call(gradus_tensor_wrap, static_cast<int32_t>(DtypeOf<N>::value), static_cast<int32_t>(sizes.size()), sizes.data(),
-               static_cast<const int64_t*>(nullptr), static_cast<void*>(data), bytes, uint32_t{0}, static_cast<gradus_destroy_fn>(nullptr),
-               static_cast<void*>(nullptr), &r);
+               static_cast<const int64_t*>(nullptr), static_cast<void*>(data), bytes, uint32_t{0}, kept ? drop : nullptr,
+               static_cast<void*>(kept.get()), &r);
+  kept.release();                                             // NOLINT: the storage has it
+  return Tensor(r);
+}
+// A tensor that takes over a vector.
+template <class N> Tensor wrap(std::vector<N>&& numbers, const IntList& sizes) {
+  auto owner = std::make_shared<std::vector<N>>(std::move(numbers));
+  return wrap(owner->data(), sizes, owner);
+}
+
+// DLPack, versioned: what to_dlpack returns has to go through its deleter, or into from_dlpack. flags are GRADUS_DLPACK_*.
+inline DLManagedTensorVersioned* to_dlpack(const Tensor& t, uint32_t flags = 0) {
+  DLManagedTensorVersioned* managed = nullptr;
+  detail::call(gradus_tensor_to_dlpack, t.handle(), flags, &managed);
+  return managed;
+}
+inline Tensor from_dlpack(DLManagedTensorVersioned* managed, uint32_t flags = 0) {
+  gradus_tensor* r = nullptr;
+  detail::call(gradus_tensor_from_dlpack, managed, flags, &r);
   return Tensor(r);
 }
 

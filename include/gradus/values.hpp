@@ -244,6 +244,11 @@ class Operand {
   gradus_value v_{};
 };
 
+// In a batch of gradus/invoke.hpp: a result of an earlier call.
+struct ResultOf {
+  size_t call, index = 0;
+};
+
 namespace detail {
 
 // One argument as gradus_invoke takes it.
@@ -265,6 +270,11 @@ struct Arg {
   Arg(Dtype t) {
     v.kind = t == Dtype::none ? GRADUS_V_DEFAULT : GRADUS_V_DTYPE;
     v.aux = static_cast<uint32_t>(t);
+  }
+  Arg(ResultOf r) {
+    v.kind = GRADUS_V_RESULT_OF;
+    v.aux = static_cast<uint32_t>(r.index);
+    v.u.i64 = static_cast<int64_t>(r.call);
   }
   Arg(std::string_view s) {
     v.kind = GRADUS_V_TEXT;
