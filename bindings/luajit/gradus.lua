@@ -8,8 +8,7 @@ local ffi = require "ffi"
 local bit = require "bit"
 
 local function declarations(folder)
-  ffi.cdef "void *malloc(size_t); void free(void *);"
-  for _, name in ipairs { "base", "context", "tensor", "invoke", "autograd", "hooks", "function" } do
+  for _, name in ipairs { "base", "context", "tensor", "invoke", "autograd", "hooks", "function", "gradcheck" } do
     local file = assert(io.open(folder .. "/gradus/" .. name .. ".h"))
     local text = file:read "*a"
     file:close()
@@ -18,15 +17,27 @@ local function declarations(folder)
   end
 end
 declarations(os.getenv "GRADUS_INCLUDE" or "/usr/include")
+ffi.cdef [[
+  struct DLManagedTensorVersioned {
+    struct { uint32_t major, minor; } version; void *manager_ctx; void (*deleter)(struct DLManagedTensorVersioned *); uint64_t flags;
+    struct {
+      void *data; struct { int32_t type, id; } device; int32_t ndim; struct { uint8_t code, bits; uint16_t lanes; } dtype;
+      int64_t *shape, *strides; uint64_t byte_offset;
+    } dl_tensor;
+  };]]
 local C = ffi.load(os.getenv "GRADUS_LIBRARY" or "libgradus.so.1")
 assert(C.gradus_api_level() >= 1)
 
 local g = { library = C }
 g.dtypes = { bool = 1, uint8 = 2, int8 = 3, int16 = 4, int32 = 5, int64 = 6, float16 = 7, bfloat16 = 8, float32 = 9, float64 = 10 }
+local dtype_names = {}
+for name, number in pairs(g.dtypes) do dtype_names[number] = name end
 g.none = setmetatable({}, { __tostring = function() return "none" end })
 
+-- Handles go back inside the garbage collector, where Lua must not be entered: what was lent is forgotten when the context is polled.
 local handles = ffi.new("gradus_context *[1]")
-assert(C.gradus_context_create(nil, handles) == 0)
+local options = ffi.new("gradus_context_options", { struct_size = ffi.sizeof "gradus_context_options", flags = C.GRADUS_CTX_POLLED_DESTROY })
+assert(C.gradus_context_create(options, handles) == 0)
 local ctx = ffi.gc(handles[0], C.gradus_release)
 local tensors, count = ffi.new("gradus_tensor *[1]"), ffi.new("size_t[1]")
 
@@ -74,16 +85,28 @@ end
 local depth, frames = 1, {}
 for i = 1, 32 do frames[i] = { values = ffi.new "gradus_value[40]", results = ffi.new "gradus_value[64]", keep = {} } end
 
+local function owned(results, n)
+  if n == 1 then return own(results[0].u.tensor) end
+  local list = {}
+  for i = 1, n do list[i] = own(results[i - 1].u.tensor) end
+  return unpack(list)
+end
 local function invoke(op, frame, n)
   check(C.gradus_invoke(ctx, op, frame.values, n, frame.results, 64, count))
-  if count[0] == 1 then return own(frame.results[0].u.tensor) end
-  local list = {}
-  for i = 1, tonumber(count[0]) do list[i] = own(frame.results[i - 1].u.tensor) end
-  return unpack(list)
+  return owned(frame.results, tonumber(count[0]))
+end
+-- A C function that calls back into Lua must not be called from compiled code, and is not compiled any more when it has done so once:
+-- operations of Lua are invoked as batches.
+local function invoke_batch(calls, n) return C.gradus_invoke_batch(ctx, calls, n, ffi.sizeof "gradus_call", nil) end
+jit.off(invoke_batch)
+local function invoke_of_lua(op, frame, n)
+  local call = ffi.new("gradus_call[1]", { { op = op, argument_count = n, arguments = frame.values, results = frame.results, result_capacity = 64 } })
+  check(invoke_batch(call, 1))
+  return owned(frame.results, tonumber(call[0].result_count))
 end
 
 -- The function of an operation is compiled from a text with its parameters, for the compiler does not like "...".
-local function operation(op, info)
+local function operation(op, info, invoke)
   local kinds, positions, names, n = {}, {}, {}, info.argument_count
   local argument = ffi.new("gradus_argument_info", { struct_size = ffi.sizeof "gradus_argument_info" })
   local body = {}
@@ -116,12 +139,14 @@ end
 
 g.ops, g.op_count = {}, tonumber(C.gradus_op_count())
 local handle_of = {}
-for i = 0, g.op_count - 1 do
-  local op, info = C.gradus_op_at(i), ffi.new("gradus_op_info", { struct_size = ffi.sizeof "gradus_op_info" })
+local function learn(op, invoke)
+  local info = ffi.new("gradus_op_info", { struct_size = ffi.sizeof "gradus_op_info" })
   check(C.gradus_op_describe(op, info))
   local name = ffi.string(info.name)
-  g.ops[name], handle_of[name] = operation(op, info), op
+  g.ops[name], handle_of[name] = operation(op, info, invoke), op
+  return g.ops[name]
 end
+for i = 0, g.op_count - 1 do learn(C.gradus_op_at(i), invoke) end
 
 -- calls: {{"add", x, y}, {"mul", g.result(1), y}}: one crossing for all; returns what the last one gives.
 function g.result(call) return { call = call - 1 } end
@@ -140,17 +165,29 @@ function g.batch(calls)
     end
   end
   list[#calls - 1].results, list[#calls - 1].result_capacity = result, 1
-  check(C.gradus_invoke_batch(ctx, list, #calls, ffi.sizeof "gradus_call", nil))
+  check(invoke_batch(list, #calls))
   return own(result[0].u.tensor)
 end
 
--- The library calls back through two functions that live forever; user is the number of the Lua function. The destructor of a
--- callback could run inside the garbage collector, where Lua must not be entered: hooks are forgotten when removed.
-local functions = {}
-local function remember(f) functions[#functions + 1] = f; return ffi.cast("void *", ffi.cast("intptr_t", #functions)) end
+-- The library calls back through functions that live forever; user is the number of what was lent: a Lua function, or memory.
+local lent, last_lent = {}, 0
+local function number(user) return tonumber(ffi.cast("intptr_t", user)) end
+local on_forget = ffi.cast("gradus_destroy_fn", function(user) lent[number(user)] = nil end)
+function g.poll() check(C.gradus_context_poll(ctx, nil)) end
+jit.off(g.poll)
+local function lend(x)
+  g.poll()
+  last_lent = last_lent + 1
+  lent[last_lent] = x
+  return ffi.cast("void *", ffi.cast("intptr_t", last_lent))
+end
+local function registered(status, user)                        -- after a failure the library does not know of it
+  if status ~= 0 then lent[number(user)] = nil end
+  check(status)
+end
 local function guarded(user, f)
   depth = depth + 1
-  local ok, e = pcall(f, functions[tonumber(ffi.cast("intptr_t", user))])
+  local ok, e = pcall(f, lent[number(user)])
   depth = depth - 1
   if ok then return 0 end
   pending[#pending + 1] = e
@@ -170,27 +207,31 @@ local on_hook = ffi.cast("gradus_hook_fn", function(user, _, grad, replacement)
     if other then replacement[0] = give(other) end
   end)
 end)
+local function borrow_all(list, n)
+  local tensors = {}
+  for i = 1, tonumber(n) do tensors[i] = borrow(list[i - 1]) end
+  return unpack(tensors, 1, tonumber(n))
+end
+local function give_all(results, capacity, result_count, ...)
+  local n = select("#", ...)
+  for i = 1, math.min(n, tonumber(capacity)) do results[i - 1] = give((select(i, ...))) end
+  result_count[0] = n
+end
 local function on_function(key)
   return ffi.cast("gradus_function_fn", function(user, _, call, list, n, results, capacity, result_count)
-    return guarded(user, function(f)
-      local arguments = {}
-      for i = 1, tonumber(n) do arguments[i] = borrow(list[i - 1]) end
-      local out = { f[key](call, unpack(arguments, 1, tonumber(n))) }
-      for i = 1, #out do results[i - 1] = give(out[i]) end
-      result_count[0] = #out
-    end)
+    return guarded(user, function(f) give_all(results, capacity, result_count, f[key](call, borrow_all(list, n))) end)
   end)
 end
 local on_forward, on_vjp = on_function "forward", on_function "vjp"
 
 -- {name, forward = function(call, ...) -> results, vjp = function(call, ...) -> gradients} as a Lua function.
 function g.func(definition)
-  local d = ffi.new("gradus_function", { struct_size = ffi.sizeof "gradus_function", name = definition.name, forward = on_forward,
-    vjp = on_vjp, user = remember(definition) })
   local function apply(...)
-    local n, _ = select("#", ...), definition
+    local n, user = select("#", ...), lend(definition)
+    local d = ffi.new("gradus_function", { struct_size = ffi.sizeof "gradus_function", name = definition.name, forward = on_forward,
+      vjp = on_vjp, user = user, destroy = on_forget })
     local inputs, results = ffi.new("gradus_tensor *[?]", math.max(1, n), ...), ffi.new "gradus_tensor *[8]"
-    check(C.gradus_function_apply(ctx, d, inputs, n, results, 8, count))
+    registered(C.gradus_function_apply(ctx, d, inputs, n, results, 8, count), user)
     local list = {}
     for i = 1, tonumber(count[0]) do list[i] = own(results[i - 1]) end
     return unpack(list)
@@ -204,14 +245,77 @@ function g.save(call, ...)
 end
 function g.saved(call, i) check(C.gradus_function_saved(ctx, call, i - 1, tensors)); return own(tensors[0]) end
 
--- Tensors: numbers as a flat list, and sizes; memory of C, which is freed with the last view of it.
+-- Operations: forward gets the arguments of the schema, backward the arguments, results and gradients of the results; it returns a gradient
+-- or g.none for each tensor among the arguments. Returns the function, which g.ops and batches know by its name from then on.
+local item_type = { [8] = "const int64_t *", [9] = "const double *", [10] = "gradus_tensor *const *" }
+local function get(v)
+  local kind = v.kind
+  if kind == 7 then return borrow(v.u.tensor)
+  elseif kind == 2 then return v.u.i64 ~= 0
+  elseif kind == 3 then return tonumber(v.u.i64)
+  elseif kind == 4 then return v.u.f64
+  elseif kind == 5 then return ffi.string(v.u.ptr, v.length)
+  elseif kind == 6 then return dtype_names[v.aux]
+  elseif item_type[kind] then
+    local items, list = ffi.cast(item_type[kind], v.u.ptr), {}
+    for i = 1, tonumber(v.length) do list[i] = kind == 10 and borrow(items[i - 1]) or tonumber(items[i - 1]) end
+    return list
+  end
+end
+local function on_op(key)
+  return ffi.cast("gradus_op_fn", function(user, _, values, n, results, capacity, result_count)
+    return guarded(user, function(f)
+      local arguments = {}
+      for i = 1, tonumber(n) do arguments[i] = get(values[i - 1]) end
+      local made = { f[key](unpack(arguments, 1, tonumber(n))) }
+      result_count[0] = #made                  -- g.none stands for nil
+      for i = 1, math.min(#made, tonumber(capacity)) do
+        if made[i] ~= g.none then results[i - 1].kind, results[i - 1].u.tensor = 7, give(made[i]) end
+      end
+    end)
+  end)
+end
+local on_op_forward, on_op_backward = on_op "forward", on_op "backward"
+function g.register_op(name, schema, forward, backward)
+  local user, op = lend { forward = forward, backward = backward }, ffi.new "const gradus_op *[1]"
+  registered(C.gradus_op_register(ctx, ffi.new("gradus_op_definition", { struct_size = ffi.sizeof "gradus_op_definition", name = name,
+    schema = schema, forward = on_op_forward, backward = backward and on_op_backward, user = user }), op), user)
+  return learn(op[0], invoke_of_lua)
+end
+
+-- Whether backward of f(...) gives what differences give, and a report.
+local on_compute = ffi.cast("gradus_gradcheck_fn", function(user, _, list, n, results, capacity, result_count)
+  return guarded(user, function(f) give_all(results, capacity, result_count, f(borrow_all(list, n))) end)
+end)
+function g.gradcheck(f, ...)
+  local inputs, report, passed = ffi.new("gradus_tensor *[?]", select("#", ...), ...), ffi.new "char[8192]", ffi.new "int32_t[1]"
+  local user = lend(f)
+  local status = C.gradus_gradcheck(ctx, on_compute, user, inputs, select("#", ...), nil, passed, report, 8192, nil)
+  lent[number(user)] = nil
+  check(status)
+  return passed[0] == 1, ffi.string(report)
+end
+jit.off(g.gradcheck)
+
+-- Tensors: of numbers as a flat list, and sizes.
+local function sizes_of(count, ...)
+  local sizes = select("#", ...) > 0 and { ... } or { count }
+  return #sizes, ffi.new("int64_t[?]", #sizes, sizes)
+end
 function g.tensor(numbers, ...)
-  local sizes = select("#", ...) > 0 and { ... } or { #numbers }
-  local data = ffi.cast("double *", C.malloc(8 * math.max(1, #numbers)))
-  for i = 1, #numbers do data[i - 1] = numbers[i] end
-  local status = C.gradus_tensor_wrap(ctx, C.GRADUS_F64, #sizes, ffi.new("int64_t[?]", #sizes, sizes), nil, data, 8 * #numbers, 0, C.free,
-    data, tensors)
-  if status ~= 0 then C.free(data); fail() end
+  local data, rank, sizes = ffi.new("double[?]", math.max(1, #numbers), numbers), sizes_of(#numbers, ...)
+  check(C.gradus_tensor_copy_in(ctx, C.GRADUS_F64, rank, sizes, nil, data, 8 * #numbers, tensors))
+  return own(tensors[0])
+end
+-- On an array of doubles, ffi.new("double[?]", n), which stays as long as a view of it does.
+function g.wrap(array, ...)
+  local user, bytes, rank, sizes = lend(array), ffi.sizeof(array), sizes_of(ffi.sizeof(array) / 8, ...)
+  registered(C.gradus_tensor_wrap(ctx, C.GRADUS_F64, rank, sizes, nil, array, bytes, 0, on_forget, user, tensors), user)
+  return own(tensors[0])
+end
+function g.from_dlpack(managed)
+  check(C.gradus_tensor_from_dlpack(ctx, managed, 0, tensors))
+  ffi.gc(managed, nil)
   return own(tensors[0])
 end
 function g.no_grad(f)
@@ -236,6 +340,12 @@ function methods.numbers(t)
   return list
 end
 function methods.data(t) return ffi.cast("double *", t:info().data) end             -- the memory itself, of a float64 tensor
+-- A DLManagedTensorVersioned on that memory, for from_dlpack or another library; its deleter runs when nobody takes it.
+function methods.to_dlpack(t)
+  local managed = ffi.new "struct DLManagedTensorVersioned *[1]"
+  check(C.gradus_tensor_to_dlpack(ctx, t, 0, managed))
+  return ffi.gc(managed[0], function(m) m.deleter(m) end)
+end
 function methods.item(t)
   local x = ffi.new "double[1]"
   check(C.gradus_tensor_item_f64(ctx, t, x))
@@ -251,9 +361,9 @@ end
 jit.off(methods.backward)
 -- f(gradient) may return another gradient. Returns the function that removes it.
 function methods.hook(t, f)
-  local id, user = ffi.new "uint64_t[1]", remember(f)
-  check(C.gradus_tensor_add_hook(ctx, t, on_hook, user, nil, id))
-  return function() check(C.gradus_tensor_remove_hook(ctx, t, id[0])); functions[tonumber(ffi.cast("intptr_t", user))] = false end
+  local id, user = ffi.new "uint64_t[1]", lend(f)
+  registered(C.gradus_tensor_add_hook(ctx, t, on_hook, user, on_forget, id), user)
+  return function() check(C.gradus_tensor_remove_hook(ctx, t, id[0])) end
 end
 ffi.metatype("gradus_tensor", {
   __index = methods, __add = function(a, b) return g.ops.add(a, b) end, __sub = function(a, b) return g.ops.sub(a, b) end,
@@ -266,10 +376,15 @@ ffi.metatype("gradus_tensor", {
 
 function g.close()                             -- compiled code keeps what it has seen alive: it is dropped
   jit.flush()
-  collectgarbage()
-  collectgarbage()
+  local ran = ffi.new "uint64_t[1]"
+  repeat                                       -- what is forgotten may have held more
+    collectgarbage()
+    collectgarbage()
+    check(C.gradus_context_poll(ctx, ran))
+  until ran[0] == 0
   C.gradus_release(ffi.gc(ctx, nil))
 end
+jit.off(g.close)
 function g.live()
   local c = ffi.new("gradus_counts", { struct_size = ffi.sizeof "gradus_counts" })
   C.gradus_live_counts(c)
