@@ -90,6 +90,49 @@ pub struct FunctionDefinition {
     pub destroy: Destroy,
     pub reserved0: Handle,
 }
+pub type OpCallback = extern "C" fn(Handle, Handle, *const RawValue, usize, *mut RawValue, usize, *mut usize) -> i32;
+#[repr(C)]
+pub struct OpDefinition {
+    pub struct_size: u32,
+    pub flags: u32,
+    pub name: *const c_char,
+    pub schema: *const c_char,
+    pub summary: *const c_char,
+    pub forward: OpCallback,
+    pub backward: OpCallback,
+    pub user: Handle,
+}
+#[repr(C)]
+pub struct Call {
+    pub argument_count: u64,
+    pub result_capacity: u64,
+    pub result_count: u64,
+    pub reserved0: u64,
+    pub op: Handle,
+    pub arguments: *const RawValue,
+    pub results: *mut RawValue,
+    pub label: *const c_char,
+}
+pub type Compute = extern "C" fn(Handle, Handle, *const Handle, usize, *mut Handle, usize, *mut usize) -> i32;
+/// DLManagedTensorVersioned of DLPack 1.
+#[repr(C)]
+pub struct DlManaged {
+    pub major: u32,
+    pub minor: u32,
+    pub context: *mut c_void,
+    pub deleter: Option<unsafe extern "C" fn(*mut DlManaged)>,
+    pub flags: u64,
+    pub data: *mut c_void,
+    pub device: i32,
+    pub device_id: i32,
+    pub rank: i32,
+    pub code: u8,
+    pub bits: u8,
+    pub lanes: u16,
+    pub shape: *mut i64,
+    pub strides: *mut i64,
+    pub byte_offset: u64,
+}
 
 #[link(name = "gradus")]
 extern "C" {
@@ -102,10 +145,17 @@ extern "C" {
     pub fn gradus_context_set_recording(ctx: Handle, on: i32, previous: *mut i32) -> i32;
     pub fn gradus_op_count() -> usize;
     pub fn gradus_op_at(index: usize) -> Handle;
+    pub fn gradus_op_find(name: *const c_char, length: usize) -> Handle;
+    pub fn gradus_op_register(ctx: Handle, definition: *const OpDefinition, op: *mut Handle) -> i32;
     pub fn gradus_op_describe(op: Handle, info: *mut OpInfo) -> i32;
     pub fn gradus_op_describe_argument(op: Handle, index: u32, info: *mut ArgumentInfo) -> i32;
     pub fn gradus_invoke(ctx: Handle, op: Handle, arguments: *const RawValue, n: usize, results: *mut RawValue,
         capacity: usize, count: *mut usize) -> i32;
+    pub fn gradus_invoke_batch(ctx: Handle, calls: *mut Call, n: usize, call_bytes: usize, done: *mut usize) -> i32;
+    pub fn gradus_gradcheck(ctx: Handle, compute: Compute, user: Handle, inputs: *const Handle, n: usize, options: *const c_void, passed: *mut i32,
+        report: *mut c_char, capacity: usize, length: *mut usize) -> i32;
+    pub fn gradus_tensor_to_dlpack(ctx: Handle, tensor: Handle, flags: u32, managed: *mut *mut DlManaged) -> i32;
+    pub fn gradus_tensor_from_dlpack(ctx: Handle, managed: *mut DlManaged, flags: u32, result: *mut Handle) -> i32;
     pub fn gradus_tensor_wrap(ctx: Handle, dtype: i32, rank: i32, shape: *const i64, strides: *const i64, data: *mut c_void, bytes: usize, flags: u32,
         destroy: Destroy, user: Handle, result: *mut Handle) -> i32;
     pub fn gradus_tensor_copy_out(ctx: Handle, tensor: Handle, dtype: i32, data: *mut c_void, bytes: usize) -> i32;

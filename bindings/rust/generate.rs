@@ -42,7 +42,7 @@ fn main() {
                 (_, false) => name + "_with",
             };
             println!("    pub fn {}<'a>(&self{}) -> Result<{}> {{", method, parameters, if one { "Tensor" } else { "Vec<Tensor>" });
-            println!("        self.{}({}, &[{}])\n    }}", if one { "call_one" } else { "call" }, i, values.join(", "));
+            println!("        self.{}(Op::at({}), &[{}])\n    }}", if one { "call_one" } else { "call" }, i, values.join(", "));
         }
     }
     println!("}}");

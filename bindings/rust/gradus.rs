@@ -4,11 +4,16 @@
 //!     g.backward(&g.sum(&g.mul(&x, &x)?)?)?;
 //!     println!("{:?}", g.numbers(&x.grad(&g)?.unwrap())?);
 use crate::c::{self, Handle, RawValue};
+use std::cell::Cell;
 use std::ffi::{c_void, CStr};
 use std::marker::PhantomData;
 use std::mem::{size_of, zeroed, ManuallyDrop};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr::{null, null_mut};
+
+#[path = "operation.rs"]
+mod operation;
+pub use operation::{result_of, Operation};
 
 /// What the library reports, or an error of the caller that went through it.
 #[derive(Debug)]
@@ -29,6 +34,7 @@ impl std::error::Error for Error {}
 
 /// A reference to a tensor. Any thread may have it.
 #[derive(Debug)]
+#[repr(transparent)]
 pub struct Tensor(Handle);
 unsafe impl Send for Tensor {}
 unsafe impl Sync for Tensor {}
@@ -85,6 +91,28 @@ values! {
     &'a [Tensor], x => value(10, 0, x.as_ptr() as u64, x.len()); // a Tensor is its handle
 }
 
+/// An operation. The library's do not change while the program runs.
+#[derive(Clone, Copy)]
+pub struct Op(Handle);
+impl Op {
+    fn at(index: usize) -> Op { Op(unsafe { c::gradus_op_at(index) }) }
+    pub fn find(name: &str) -> Option<Op> {
+        let op = unsafe { c::gradus_op_find(name.as_ptr() as *const _, name.len()) };
+        if op.is_null() { None } else { Some(Op(op)) }
+    }
+}
+/// A tensor on its way to another library, which calls the deleter when it is done. Dropped, it does so itself.
+pub struct Managed(*mut c::DlManaged);
+impl Managed {
+    pub fn get(&self) -> &c::DlManaged { unsafe { &*self.0 } }
+    pub fn into_raw(self) -> *mut c::DlManaged { ManuallyDrop::new(self).0 }
+}
+impl Drop for Managed {
+    fn drop(&mut self) {
+        if let Some(deleter) = self.get().deleter { unsafe { deleter(self.0) } }
+    }
+}
+
 /// A context. It may move between threads; one at a time uses it.
 pub struct Gradus(Handle);
 unsafe impl Send for Gradus {}
@@ -131,39 +159,62 @@ impl Gradus {
         }
     }
 
-    /// Any operation by its number: all results.
-    pub fn call(&self, op: usize, arguments: &[Value]) -> Result<Vec<Tensor>> {
+    /// Any operation: all results.
+    pub fn call(&self, op: Op, arguments: &[Value]) -> Result<Vec<Tensor>> {
         let (mut results, mut count) = ([OMITTED.0; 64], 0);
         let values = arguments.as_ptr() as *const RawValue;
-        self.check(unsafe { c::gradus_invoke(self.0, c::gradus_op_at(op), values, arguments.len(), results.as_mut_ptr(), 64, &mut count) })?;
+        self.check(unsafe { c::gradus_invoke(self.0, op.0, values, arguments.len(), results.as_mut_ptr(), 64, &mut count) })?;
         Ok(results[..count].iter().map(|r| Tensor(r.payload as Handle)).collect())
     }
-    fn call_one(&self, op: usize, arguments: &[Value]) -> Result<Tensor> {
+    fn call_one(&self, op: Op, arguments: &[Value]) -> Result<Tensor> {
         let (mut result, mut count) = (OMITTED.0, 0);
         let values = arguments.as_ptr() as *const RawValue;
-        self.check(unsafe { c::gradus_invoke(self.0, c::gradus_op_at(op), values, arguments.len(), &mut result, 1, &mut count) })?;
+        self.check(unsafe { c::gradus_invoke(self.0, op.0, values, arguments.len(), &mut result, 1, &mut count) })?;
         Ok(Tensor(result.payload as Handle))
     }
 
-    /// A tensor on the memory of a vector, which is dropped with the last view of it.
-    pub fn tensor(&self, numbers: Vec<f64>, shape: &[i64]) -> Result<Tensor> {
-        extern "C" fn drop_numbers(user: Handle) { drop(unsafe { Box::from_raw(user as *mut Vec<f64>) }) }
+    pub fn tensor(&self, numbers: Vec<f64>, shape: &[i64]) -> Result<Tensor> { self.wrap(numbers, shape) }
+    /// A tensor on memory of Rust: a vector, a box, an array, which is dropped with the last view of it.
+    pub fn wrap<M: AsMut<[f64]> + Send + 'static>(&self, memory: M, shape: &[i64]) -> Result<Tensor> {
+        extern "C" fn drop_memory<M>(user: Handle) { drop(unsafe { Box::from_raw(user as *mut M) }) }
         let mut handle = null_mut();
-        let mut numbers = Box::new(numbers);
+        let mut memory = Box::new(memory);
+        let numbers = (*memory).as_mut();
         let (data, bytes) = (numbers.as_mut_ptr() as *mut c_void, 8 * numbers.len());
-        let user = Box::into_raw(numbers) as Handle;
+        let user = Box::into_raw(memory) as Handle;
         let status = unsafe {
-            c::gradus_tensor_wrap(self.0, 10, shape.len() as i32, shape.as_ptr(), null(), data, bytes, 0, drop_numbers, user, &mut handle)
+            c::gradus_tensor_wrap(self.0, 10, shape.len() as i32, shape.as_ptr(), null(), data, bytes, 0, drop_memory::<M>, user, &mut handle)
         };
-        if status != 0 { drop_numbers(user) }
+        if status != 0 { drop_memory::<M>(user) }
         self.check(status)?;
         Ok(Tensor(handle))
     }
-    pub fn numbers(&self, t: &Tensor) -> Result<Vec<f64>> {
+    fn info(&self, t: &Tensor) -> Result<c::TensorInfo> {
         let mut info: c::TensorInfo = unsafe { zeroed() };
         info.struct_size = size_of::<c::TensorInfo>() as u32;
         self.check(unsafe { c::gradus_tensor_describe(t.0, &mut info) })?;
-        let mut list = vec![0.0; info.count as usize];
+        Ok(info)
+    }
+    /// The memory itself of a float64 tensor without gaps. Cells, for other views of it may write.
+    pub fn data<'a>(&self, t: &'a Tensor) -> Result<&'a [Cell<f64>]> {
+        let info = self.info(t)?;
+        if info.dtype != 10 || info.flags & 0x8 == 0 { return Err(Error::Host("data: no float64 tensor without gaps".into())) }
+        if info.count == 0 { return Ok(&[]) }
+        Ok(unsafe { std::slice::from_raw_parts(info.data as *const Cell<f64>, info.count as usize) })
+    }
+    pub fn to_dlpack(&self, t: &Tensor) -> Result<Managed> {
+        let mut managed = null_mut();
+        self.check(unsafe { c::gradus_tensor_to_dlpack(self.0, t.0, 0, &mut managed) })?;
+        Ok(Managed(managed))
+    }
+    pub fn from_dlpack(&self, managed: Managed) -> Result<Tensor> {
+        let mut handle = null_mut();
+        self.check(unsafe { c::gradus_tensor_from_dlpack(self.0, managed.0, 0, &mut handle) })?;
+        managed.into_raw();
+        Ok(Tensor(handle))
+    }
+    pub fn numbers(&self, t: &Tensor) -> Result<Vec<f64>> {
+        let mut list = vec![0.0; self.info(t)?.count as usize];
         self.check(unsafe { c::gradus_tensor_copy_out(self.0, t.0, 10, list.as_mut_ptr() as *mut c_void, 8 * list.len()) })?;
         Ok(list)
     }
