@@ -72,6 +72,11 @@ func New() (*Context, error) {
 	if status := C.gradus_context_create(nil, &g.c); status != 0 {
 		return nil, &Error{Status: int(status), Message: "no context"}
 	}
+	return g, g.learn()
+}
+
+// learn makes the functions of operations that the context does not know yet.
+func (g *Context) learn() error {
 	var length C.size_t
 	C.gradus_registry_json(nil, 0, &length)
 	text := make([]byte, length+1)
@@ -83,9 +88,12 @@ func New() (*Context, error) {
 		}
 	}
 	if err := json.Unmarshal(text[:length], &registry); err != nil {
-		return nil, err
+		return err
 	}
 	for _, op := range registry.Ops {
+		if g.known[op.Name] != nil {
+			continue
+		}
 		name := []byte(op.Name)
 		o := &operation{C.gradus_op_find((*C.char)(unsafe.Pointer(&name[0])), C.size_t(len(name))), nil, map[string]int{}}
 		for i, a := range op.Arguments {
@@ -95,7 +103,7 @@ func New() (*Context, error) {
 		g.known[op.Name] = o
 		g.Ops[op.Name] = func(arguments ...any) ([]*Tensor, error) { return g.invoke(o, arguments) }
 	}
-	return g, nil
+	return nil
 }
 func (g *Context) Close() { C.gradus_release(unsafe.Pointer(g.c)) }
 

@@ -6,7 +6,7 @@ package gradus
 #include <string.h>
 
 extern gradus_status gradusGoHook(uintptr_t, gradus_tensor *, gradus_tensor **);
-extern gradus_status gradusGoFunction(uintptr_t, int32_t, gradus_function_call *, gradus_tensor **, size_t, gradus_tensor **, size_t *);
+extern gradus_status gradusGoFunction(uintptr_t, int32_t, gradus_function_call *, gradus_tensor **, size_t, gradus_tensor **, size_t, size_t *);
 extern void gradusGoForget(uintptr_t);
 
 // Go's numbers for what it lends are no addresses, and Go must not see them as pointers.
@@ -16,13 +16,13 @@ static gradus_status on_hook(void *user, gradus_context *ctx, gradus_tensor *gra
 }
 static gradus_status on_forward(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *in, size_t n, gradus_tensor **out,
                                 size_t capacity, size_t *count) {
-  (void)ctx, (void)capacity;
-  return gradusGoFunction((uintptr_t)user, 0, call, (gradus_tensor **)in, n, out, count);
+  (void)ctx;
+  return gradusGoFunction((uintptr_t)user, 0, call, (gradus_tensor **)in, n, out, capacity, count);
 }
 static gradus_status on_vjp(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *in, size_t n, gradus_tensor **out,
                             size_t capacity, size_t *count) {
-  (void)ctx, (void)capacity;
-  return gradusGoFunction((uintptr_t)user, 1, call, (gradus_tensor **)in, n, out, count);
+  (void)ctx;
+  return gradusGoFunction((uintptr_t)user, 1, call, (gradus_tensor **)in, n, out, capacity, count);
 }
 static void forget(void *user) { gradusGoForget((uintptr_t)user); }
 static gradus_status add_hook(gradus_context *ctx, gradus_tensor *t, uintptr_t user, uint64_t *id) {
@@ -96,11 +96,6 @@ func (t *Tensor) info() C.gradus_tensor_info {
 	return info
 }
 
-// Data is the memory of a float64 tensor without gaps, valid as long as the tensor is held.
-func (t *Tensor) Data() []float64 {
-	info := t.info()
-	return unsafe.Slice((*float64)(info.data), info.count)
-}
 func (t *Tensor) Numbers() []float64 {
 	numbers := make([]float64, t.info().count+1)
 	must(t.g.check(C.gradus_tensor_copy_out(t.g.c, t.c, C.GRADUS_F64, unsafe.Pointer(&numbers[0]), C.size_t(8*len(numbers)))))
@@ -137,7 +132,7 @@ func (g *Context) NoGrad(f func()) {
 
 // Hook runs f with each gradient; f may return another one, or nil. The number is for RemoveHook.
 func (t *Tensor) Hook(f func(*Tensor) (*Tensor, error)) uint64 {
-	user := cgo.NewHandle(lent{t.g, f, nil})
+	user := cgo.NewHandle(lent{g: t.g, hook: f})
 	var id C.uint64_t
 	status := C.add_hook(t.g.c, t.c, C.uintptr_t(user), &id)
 	if status != 0 {
@@ -178,7 +173,7 @@ func (call *Call) Saved(index int) *Tensor {
 	return call.g.own(t)
 }
 func (g *Context) Apply(name string, f Function, inputs ...*Tensor) ([]*Tensor, error) {
-	user, text := cgo.NewHandle(lent{g, nil, f}), C.CString(name)
+	user, text := cgo.NewHandle(lent{g: g, function: f}), C.CString(name)
 	defer C.free(unsafe.Pointer(text))
 	var results [8]*C.gradus_tensor
 	var count C.size_t
