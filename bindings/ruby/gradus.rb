@@ -17,7 +17,8 @@ module Gradus
       invoke_batch: "ipplll", tensor_describe: "ipp", tensor_wrap: "ipiippplippp", tensor_copy_out: "ippipl", tensor_item_f64: "ippp",
       tensor_print: "ippplp", tensor_set_requires_grad: "ippi", tensor_grad: "ippp", tensor_set_grad: "ippp", tensor_add_hook: "ipppppp",
       tensor_remove_hook: "ippl", backward: "ipplpp", function_apply: "ippplplp", function_save_for_backward: "ipppl",
-      function_saved: "ipplp" }.each do |name, types|
+      function_saved: "ipplp", op_register: "ippp", gradcheck: "ipppplppplp", tensor_to_dlpack: "ippip",
+      tensor_from_dlpack: "ippip" }.each do |name, types|
       result, *parameters = types.chars.map { |t| TYPES[t] }
       function = Fiddle::Function.new(LIBRARY["gradus_#{name}"], parameters, result, need_gvl: true)
       define_singleton_method(name, &function.method(:call))
@@ -101,6 +102,19 @@ module Gradus
       { dtype: DTYPES.key(dtype), shape: rank.zero? ? [] : Fiddle::Pointer.new(shape)[0, 8 * rank].unpack("q*"), count: count }
     end
 
+    # The memory itself, of a float64 tensor without gaps, as long as the tensor is held: data[0, 16].unpack("d*").
+    def data
+      i = C.memory(88)
+      i[0, 88] = [88].pack("Lx84")
+      Gradus.check C.tensor_describe(handle, i)
+      dtype, flags, count, address = i[0, 88].unpack("x4lx4Lqx40Q")
+      raise TypeError, "data: no float64 tensor without gaps" unless dtype == 10 && flags & 0x8 != 0
+      Fiddle::Pointer.new(address, 8 * count)
+    end
+
+    # The address of a DLManagedTensorVersioned, for from_dlpack or another library, which calls its deleter.
+    def to_dlpack = (Gradus.check(C.tensor_to_dlpack(CONTEXT, handle, 0, OUT)); OUT[0, 8].unpack1("Q"))
+
     def to_a
       data = C.memory(8 * [1, info[:count]].max)
       Gradus.check C.tensor_copy_out(CONTEXT, handle, 10, data, data.size)
@@ -157,17 +171,31 @@ module Gradus
   HOOK = callback("ilppp") do |id, _, grad, replacement|
     guarded do
       other = LENT[id].call(Tensor.borrow(grad.to_i))
-      Fiddle::Pointer.new(replacement.to_i)[0, 8] = [other.give].pack("Q") if other.is_a?(Tensor)
+      replacement[0, 8] = [other.give].pack("Q") if other.is_a?(Tensor)
     end
   end
+  def self.borrow_all(list, count) = count.zero? ? [] : list[0, 8 * count].unpack("Q*").map { |h| Tensor.borrow(h) }
+  def self.give_all(out, results, capacity, result_count)
+    out = [out] unless out.is_a?(Array)
+    results[0, 8 * [out.size, capacity].min] = out.first(capacity).map { |t| t ? t.give : 0 }.pack("Q*")
+    result_count[0, 8] = [out.size].pack("Q")
+  end
   FORWARD, VJP = %i[forward vjp].map do |part|
-    callback("ilppplplp") do |id, _, call, inputs, count, results, _, result_count|
+    callback("ilppplplp") do |id, _, call, inputs, count, results, capacity, result_count|
+      guarded { give_all(LENT[id].__send__(part, Call.new(call.to_i), *borrow_all(inputs, count)), results, capacity, result_count) }
+    end
+  end
+  COMPUTE = callback("ilpplplp") do |id, _, inputs, count, results, capacity, result_count|
+    guarded { give_all(LENT[id].call(*borrow_all(inputs, count)), results, capacity, result_count) }
+  end
+  OP_FORWARD, OP_BACKWARD = %i[forward backward].map do |part|
+    callback("ilpplplp") do |id, _, values, count, results, capacity, result_count|
       guarded do
-        handles = count.zero? ? [] : Fiddle::Pointer.new(inputs.to_i)[0, 8 * count].unpack("Q*")
-        out = LENT[id].__send__(part, Call.new(call.to_i), *handles.map { |h| Tensor.borrow(h) })
+        out = LENT[id].__send__(part, *Array.new(count) { |i| decode(values[24 * i, 24]) })
         out = [out] unless out.is_a?(Array)
-        Fiddle::Pointer.new(results.to_i)[0, 8 * out.size] = out.map { |t| t ? t.give : 0 }.pack("Q*")
-        Fiddle::Pointer.new(result_count.to_i)[0, 8] = [out.size].pack("Q")
+        packed = out.first(capacity).map { |t| t ? [7, 0, t.give, 0].pack("lLQQ") : OMITTED }.join
+        results[0, packed.bytesize] = packed
+        result_count[0, 8] = [out.size].pack("Q")
       end
     end
   end
@@ -201,6 +229,40 @@ module Gradus
     Tensor.own(OUT[0, 8].unpack1("Q"))
   end
 
+  # On memory of Ruby, which stays as long as a view of it does: a Fiddle::Pointer with a size, or a String of packed doubles, which must not
+  # grow or shrink meanwhile.
+  def self.wrap(memory, *shape)
+    bytes = memory.is_a?(String) ? memory.bytesize : memory.size
+    shape = [bytes / 8] if shape.empty?
+    pointer, id = Fiddle::Pointer[memory], lend(memory)
+    status = C.tensor_wrap(CONTEXT, 10, shape.size, shape.pack("q*"), nil, pointer, bytes, 0, FORGET, id, OUT)
+    LENT.delete(id) unless status.zero?
+    check status
+    Tensor.own(OUT[0, 8].unpack1("Q"))
+  end
+
+  def self.from_dlpack(address) = (check(C.tensor_from_dlpack(CONTEXT, address, 0, OUT)); Tensor.own(OUT[0, 8].unpack1("Q")))
+
+  # Whether backward of the block, which gets the inputs, gives what differences give, and a report.
+  def self.gradcheck(*inputs, &block)
+    id, report, passed = lend(block), C.memory(8192), C.memory(8)
+    check C.gradcheck(CONTEXT, COMPUTE, id, inputs.map(&:handle).pack("Q*"), inputs.size, nil, passed, report, 8192, nil)
+    [passed[0, 4].unpack1("l") == 1, report.to_s]
+  ensure
+    LENT.delete(id)
+  end
+
+  # An object with forward(*arguments) and backward(*arguments, *results, *gradients), which gives one gradient or nil for each tensor among
+  # the arguments. It stays for good; Gradus.call, batches and tensors know the operation by its name from then on.
+  def self.register_op(name, schema, rule)
+    id, texts = lend(rule), [name, schema].map { |text| Fiddle::Pointer[text] }
+    definition = [56, 0, *texts.map(&:to_i), 0, OP_FORWARD.to_i, OP_BACKWARD.to_i, id].pack("LLQ*")
+    status = C.op_register(CONTEXT, definition, nil)
+    LENT.delete(id) unless status.zero?
+    check status
+    learn
+  end
+
   # One gradus_value as text of 24 bytes; keep holds what it points at.
   def self.encode(x, type, keep)
     case x
@@ -219,6 +281,21 @@ module Gradus
     end
   end
   OMITTED = ("\0" * 24).b.freeze
+
+  def self.decode(value)
+    kind, dtype, bits, length = value.unpack("lLQQ")
+    number = value[8, 8]
+    case kind
+    when 2 then bits != 0
+    when 3 then number.unpack1("q")
+    when 4 then number.unpack1("d")
+    when 5 then length.zero? ? "" : Fiddle::Pointer.new(bits)[0, length].force_encoding("UTF-8")
+    when 6 then DTYPES.key(dtype)
+    when 7 then Tensor.borrow(bits)
+    when 8, 9 then length.zero? ? [] : Fiddle::Pointer.new(bits)[0, 8 * length].unpack(kind == 8 ? "q*" : "d*")
+    when 10 then borrow_all(Fiddle::Pointer.new(bits), length)
+    end
+  end
 
   Operation = Struct.new(:handle, :name, :types, :positions) do
     def arguments(given, named, keep)
@@ -252,7 +329,7 @@ module Gradus
     keep = []
     out = C.memory(24)
     list = calls.each_with_index.map do |(name, *given), i|
-      operation = OPERATIONS.fetch(name)
+      operation = OPERATIONS.fetch(name.to_sym)
       values = Fiddle::Pointer[operation.arguments(given, {}, keep).join]
       keep << values
       last = i == calls.size - 1
@@ -269,14 +346,21 @@ module Gradus
     JSON.parse(text.to_s)["ops"]
   end
 
-  OPERATIONS = registry.to_h do |op|
-    name, arguments = op["name"].to_sym, op["arguments"]
-    operation = Operation.new(C.op_find(op["name"], op["name"].bytesize).to_i, name, arguments.map { |a| a["type"] },
-                              arguments.each_with_index.to_h { |a, i| [a["name"].to_sym, i] })
-    define_singleton_method(name) { |*given, **named| operation.call(given, named) }
-    Tensor.define_method(name) { |*given, **named| operation.call([self, *given], named) }
-    [name, operation]
-  end.freeze
+  OPERATIONS = {} # by name
+  def self.learn
+    registry.reject { |op| OPERATIONS.key?(op["name"].to_sym) }.each do |op|
+      name, arguments = op["name"].to_sym, op["arguments"]
+      operation = Operation.new(C.op_find(op["name"], op["name"].bytesize).to_i, name, arguments.map { |a| a["type"] },
+                                arguments.each_with_index.to_h { |a, i| [a["name"].to_sym, i] })
+      define_singleton_method(name) { |*given, **named| operation.call(given, named) }
+      Tensor.define_method(name) { |*given, **named| operation.call([self, *given], named) }
+      OPERATIONS[name] = operation
+    end
+  end
+  learn
+
+  # By a name that is no word of Ruby.
+  def self.call(name, *given, **named) = OPERATIONS.fetch(name.to_sym).call(given, named)
 
   # The end of the program: what the collector has not found yet is released by hand.
   def self.close
