@@ -7,7 +7,7 @@ package Gradus;
 use strict;
 use warnings;
 use FFI::Platypus 2.00;
-use FFI::Platypus::Buffer qw(scalar_to_pointer buffer_to_scalar);
+use FFI::Platypus::Buffer qw(scalar_to_pointer buffer_to_scalar window);
 use FFI::Platypus::Memory qw(malloc free memcpy);
 use JSON::PP ();
 
@@ -17,6 +17,7 @@ our (%OPS, %LENT, $CONTEXT);
 my $ffi = FFI::Platypus->new(api => 2, lib => $ENV{GRADUS_LIBRARY} // 'libgradus.so.1');
 $ffi->type('(uint64,opaque,opaque,opaque)->sint32' => 'hook_t');
 $ffi->type('(uint64,opaque,opaque,opaque,size_t,opaque,size_t,opaque)->sint32' => 'function_t');
+$ffi->type('(uint64,opaque,opaque,size_t,opaque,size_t,opaque)->sint32' => 'values_t');
 $ffi->type('(uint64)->void' => 'destroy_t');
 
 # Result and arguments of the C functions: p pointer, P memory that C fills or reads (a packed string), * where C writes a handle or a number,
@@ -28,7 +29,7 @@ my %functions = (
   invoke_batch => 'ipPllp', tensor_describe => 'ipP', tensor_wrap => 'ipiiPpplipp*', tensor_copy_out => 'ippiPl',
   tensor_print => 'ippPl*', tensor_set_requires_grad => 'ippi', tensor_grad => 'ipp*', tensor_set_grad => 'ippp', tensor_add_hook => 'ippplp*',
   tensor_remove_hook => 'ippl', backward => 'ipPlpp', function_apply => 'ipPPlPl*', function_save_for_backward => 'ippPl',
-  function_saved => 'ippl*');
+  function_saved => 'ippl*', op_register => 'ipPp', gradcheck => 'ipplPlp*Plp', tensor_to_dlpack => 'ippi*', tensor_from_dlpack => 'ippi*');
 for my $name (keys %functions) {
   my ($result, @parameters) = map { $types{$_} } split //, $functions{$name};
   $ffi->attach(["gradus_$name" => "c_$name"] => \@parameters => $result);
@@ -72,6 +73,19 @@ sub tensor {
   check $status;
   own($handle);
 }
+# On the memory of a scalar of packed doubles, by reference, which stays as long as a view of it does; it must not be assigned to or grow
+# meanwhile.
+sub wrap {
+  my ($memory, @shape) = @_;
+  my ($bytes, $id) = (length $$memory, lend($memory));
+  @shape = $bytes / 8 unless @shape;
+  my $status = c_tensor_wrap($CONTEXT, 10, scalar @shape, pack('q*', @shape), undef, scalar_to_pointer($$memory), $bytes, 0, forget(), $id, \my $handle);
+  delete $LENT{$id} if $status;
+  check $status;
+  own($handle);
+}
+# Takes over what the address of a DLManagedTensorVersioned holds.
+sub from_dlpack { check c_tensor_from_dlpack($CONTEXT, $_[0], 0, \my $handle); own($handle) }
 sub own { $_[0] ? bless \(my $handle = $_[0]), 'Gradus::Tensor' : undef }
 sub borrow { c_retain($_[0]) if $_[0]; own($_[0]) }
 sub give { return 0 unless $_[0]; c_retain(${$_[0]}); ${$_[0]} }
@@ -94,8 +108,22 @@ sub encode {
   return $type ne 'float' && $x =~ /^-?\d+\z/ ? pack 'l L q Q', 3, 0, $x, 0 : pack 'l L d Q', 4, 0, $x, 0;
 }
 
+# What a callback gets, as a value of Perl.
+sub decode {
+  my ($kind, $dtype, $bits, $length) = unpack 'l L Q Q', $_[0];
+  return borrow($bits) if $kind == 7;
+  return unpack $kind == 4 ? 'x8 d' : 'x8 q', $_[0] if $kind >= 2 && $kind <= 4;
+  return (grep { $DTYPES{$_} == $dtype } keys %DTYPES)[0] if $kind == 6;
+  return $kind < 5 ? undef : $kind == 5 ? '' : [] unless $length;
+  return buffer_to_scalar($bits, $length) if $kind == 5;
+  my @items = unpack {8 => 'q*', 9 => 'd*', 10 => 'Q*'}->{$kind}, buffer_to_scalar($bits, 8 * $length);
+  [$kind == 10 ? map { borrow($_) } @items : @items];
+}
+
+# By a name that is no word of Perl.
+sub call { my $name = shift; invoke($OPS{$name} // die("no operation $name\n"), @_) }
 my $room = "\0" x (24 * 64);
-sub call {
+sub invoke {
   my ($op, @given) = @_;
   my ($named, $keep) = (ref $given[-1] eq 'HASH' ? pop @given : undef, []);
   my @values = map { encode($given[$_], $op->{types}[$_], $keep) } 0 .. $#given;
@@ -136,26 +164,65 @@ sub guarded {
   c_context_fail($CONTEXT, 0x500, lend($@), $text, length $text);
 }
 sub poke { my ($address, $packed) = @_; memcpy($address, scalar_to_pointer($packed), length $packed) if length $packed }
-my $on_forget = callback(destroy_t => sub { delete $LENT{$_[0]} });
+my $on_forget;
+sub forget { $on_forget //= callback(destroy_t => sub { delete $LENT{$_[0]} }) }
 my $on_hook = callback(hook_t => sub {
   my ($id, undef, $grad, $replacement) = @_;
   guarded sub { my $other = $LENT{$id}->(borrow($grad)); poke($replacement, pack 'Q', give($other)) if ref $other eq 'Gradus::Tensor' };
 });
+sub borrow_all { my ($list, $count) = @_; map { borrow($_) } unpack 'Q*', $count ? buffer_to_scalar($list, 8 * $count) : '' }
+sub give_all {
+  my ($results, $capacity, $result_count, @out) = @_;
+  poke($result_count, pack 'Q', scalar @out);
+  splice @out, $capacity if @out > $capacity;
+  poke($results, pack 'Q*', map { give($_) } @out);
+}
 my ($on_forward, $on_vjp) = map { my $part = $_; callback(function_t => sub {
-  my ($id, undef, $call, $inputs, $count, $results, undef, $result_count) = @_;
-  guarded sub {
-    my @tensors = map { borrow($_) } unpack 'Q*', $count ? buffer_to_scalar($inputs, 8 * $count) : '';
-    my @out = $LENT{$id}{$part}->((bless \$call, 'Gradus::Call'), @tensors);
-    poke($results, pack 'Q*', map { give($_) } @out);
-    poke($result_count, pack 'Q', scalar @out);
-  };
+  my ($id, undef, $call, $inputs, $count, @results) = @_;
+  guarded sub { give_all(@results, $LENT{$id}{$part}->((bless \$call, 'Gradus::Call'), borrow_all($inputs, $count))) };
 }) } qw(forward vjp);
+my $on_compute = callback(values_t => sub {
+  my ($id, undef, $inputs, $count, @results) = @_;
+  guarded sub { give_all(@results, $LENT{$id}->(borrow_all($inputs, $count))) };
+});
+my ($on_op_forward, $on_op_backward) = map { my $part = $_; callback(values_t => sub {
+  my ($id, undef, $values, $count, $results, $capacity, $result_count) = @_;
+  guarded sub {
+    my @out = $LENT{$id}{$part}->(map { decode($_) } unpack '(a24)*', $count ? buffer_to_scalar($values, 24 * $count) : '');
+    poke($result_count, pack 'Q', scalar @out);
+    splice @out, $capacity if @out > $capacity;
+    poke($results, join '', map { $_ ? pack('l L Q Q', 7, 0, give($_), 0) : "\0" x 24 } @out);
+  };
+}) } qw(forward backward);
+
+# An operation, for good: forward gets the arguments of the schema, backward arguments, results and gradients of the results, and gives one
+# gradient or undef for each tensor among the arguments. call, batches and tensors know it by its name from then on.
+sub register_op {
+  my ($name, $schema, $forward, $backward) = @_;
+  my $id = lend({forward => $forward, backward => $backward});
+  my ($name0, $schema0) = ("$name\0", "$schema\0");
+  my $status = c_op_register($CONTEXT, pack('L L Q6', 56, 0, scalar_to_pointer($name0), scalar_to_pointer($schema0), 0, $on_op_forward,
+    $on_op_backward, $id), undef);
+  delete $LENT{$id} if $status;
+  check $status;
+  learn();
+}
+
+# Whether backward of the sub gives what differences give, and a report.
+sub gradcheck {
+  my ($body, @inputs) = @_;
+  my ($id, $report) = (lend($body), "\0" x 8192);
+  my $status = c_gradcheck($CONTEXT, $on_compute, $id, pack('Q*', map { $$_ } @inputs), scalar @inputs, undef, \my $passed, $report, 8192, undef);
+  delete $LENT{$id};
+  check $status;
+  ($passed & 1, unpack 'Z*', $report);
+}
 
 # Applies {name, forward => sub ($call, @tensors), vjp => sub ($call, @gradients)}.
 sub apply {
   my ($function, @inputs) = @_;
   my ($id, $results, $count) = (lend($function), "\0" x 64, 0);
-  my $definition = pack 'L L Q6', 56, 0, scalar_to_pointer($function->{name}), $on_forward, $on_vjp, $id, $on_forget, 0;
+  my $definition = pack 'L L Q6', 56, 0, scalar_to_pointer($function->{name}), $on_forward, $on_vjp, $id, forget(), 0;
   my $status = c_function_apply($CONTEXT, $definition, pack('Q*', map { $$_ } @inputs), scalar @inputs, $results, 8, \$count);
   delete $LENT{$id} if $status;
   check $status;
@@ -185,6 +252,17 @@ package Gradus::Tensor {
   sub clear_grad { Gradus::check Gradus::c_tensor_set_grad($Gradus::CONTEXT, ${$_[0]}, undef) }
   sub backward { Gradus::check Gradus::c_backward($Gradus::CONTEXT, pack('Q', ${$_[0]}), 1, undef, undef) }
   sub count { my $i = pack 'L x76', 80; Gradus::check Gradus::c_tensor_describe(${$_[0]}, $i); unpack 'x16 q', $i }
+  # A reference to a read-only scalar that is the memory itself, of a float64 tensor without gaps, as long as the tensor is held.
+  sub data {
+    my $i = pack 'L x84', 88;
+    Gradus::check Gradus::c_tensor_describe(${$_[0]}, $i);
+    my ($dtype, $flags, $count, $address) = unpack 'x4 l x4 L q x40 Q', $i;
+    die "data: no float64 tensor without gaps\n" unless $dtype == 10 && $flags & 0x8;
+    FFI::Platypus::Buffer::window(my $view, $address, 8 * $count);
+    \$view;
+  }
+  # The address of a DLManagedTensorVersioned, for from_dlpack or another library, which calls its deleter.
+  sub to_dlpack { Gradus::check Gradus::c_tensor_to_dlpack($Gradus::CONTEXT, ${$_[0]}, 0, \my $managed); $managed }
   sub numbers {
     my $data = "\0" x (8 * $_[0]->count);
     Gradus::check Gradus::c_tensor_copy_out($Gradus::CONTEXT, ${$_[0]}, 10, $data, length $data);
@@ -194,7 +272,7 @@ package Gradus::Tensor {
   sub hook {
     my ($x, $body) = @_;
     my $id = Gradus::lend($body);
-    my $status = Gradus::c_tensor_add_hook($Gradus::CONTEXT, $$x, $on_hook, $id, $on_forget, \my $number);
+    my $status = Gradus::c_tensor_add_hook($Gradus::CONTEXT, $$x, $on_hook, $id, Gradus::forget(), \my $number);
     delete $Gradus::LENT{$id} if $status;
     Gradus::check $status;
     $number;
@@ -204,18 +282,22 @@ package Gradus::Tensor {
 }
 
 package Gradus;
-c_registry_json(undef, 0, \my $length);
-my $json = malloc($length + 1);
-check c_registry_json($json, $length + 1, \$length);
-for my $op (@{JSON::PP->new->utf8->decode(buffer_to_scalar($json, $length))->{ops}}) {
-  my ($name, @arguments) = ($op->{name}, @{$op->{arguments}});
-  my $known = $OPS{$name} = {name => $name, handle => c_op_find($name, length $name), types => [map { $_->{type} } @arguments],
-    positions => {map { $arguments[$_]{name} => $_ } 0 .. $#arguments}};
-  my $sub = sub { call($known, @_) };
-  no strict 'refs';
-  *{"Gradus::$name"} = *{"Gradus::Tensor::$name"} = $sub;
+sub learn {                                    # the operations that have no sub yet
+  c_registry_json(undef, 0, \my $length);
+  my $json = malloc($length + 1);
+  check c_registry_json($json, $length + 1, \$length);
+  for my $op (@{JSON::PP->new->utf8->decode(buffer_to_scalar($json, $length))->{ops}}) {
+    my ($name, @arguments) = ($op->{name}, @{$op->{arguments}});
+    next if $OPS{$name};
+    my $known = $OPS{$name} = {name => $name, handle => c_op_find($name, length $name), types => [map { $_->{type} } @arguments],
+      positions => {map { $arguments[$_]{name} => $_ } 0 .. $#arguments}};
+    my $sub = sub { invoke($known, @_) };
+    no strict 'refs';
+    *{"Gradus::$name"} = *{"Gradus::Tensor::$name"} = $sub;
+  }
+  free($json);
 }
-free($json);
+learn();
 
 sub close { c_release($CONTEXT) }
 sub live { my $counts = pack 'L x76', 80; c_live_counts($counts); unpack 'x8 Q6', $counts }    # contexts, tensors, nodes, blocks, callbacks, bytes
