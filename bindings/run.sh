@@ -70,7 +70,7 @@ case $language in
     ocamlfind query ctypes.foreign > /dev/null 2>&1 || missing libctypes-ocaml-dev
     place
     cp ./*.ml "$out"
-    (cd "$out" && ocamlfind ocamlopt -thread -package ctypes.foreign,unix -linkpkg gradus_c.ml gradus.ml xor.ml -o xor)
+    (cd "$out" && ocamlfind ocamlopt -thread -package ctypes.foreign -linkpkg gradus_c.ml gradus.ml xor.ml -o xor)
     "$out/xor" ;;
   r)
     tool Rscript r-base-core

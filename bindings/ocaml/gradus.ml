@@ -57,19 +57,19 @@ let give t = c_retain t.handle; t.handle
 (* ---- operations *)
 type operation = { op : unit ptr; kinds : int array; positions : (string, int) Hashtbl.t }
 
-let operations =
-  let describe index =
-    let op = c_op_at (size index) and info = make op_s and argument = make argument_s in
-    setf info o_size (Int32.of_int (sizeof op_s));
-    setf argument a_size (Int32.of_int (sizeof argument_s));
-    check (c_describe op (addr info));
-    let positions = Hashtbl.create 4 in
-    let kind a =
-      check (c_describe_argument op (Int32.of_int a) (addr argument));
-      Hashtbl.replace positions (getf argument a_name) a;
-      Int32.to_int (getf argument a_kind) in
-    (getf info o_name, { op; kinds = Array.init (Int32.to_int (getf info o_arguments)) kind; positions }) in
-  Hashtbl.of_seq (List.to_seq (List.init (Unsigned.Size_t.to_int (c_op_count ())) describe))
+let operations : (string, operation) Hashtbl.t = Hashtbl.create 1024
+let learn op =
+  let info = make op_s and argument = make argument_s in
+  setf info o_size (Int32.of_int (sizeof op_s));
+  setf argument a_size (Int32.of_int (sizeof argument_s));
+  check (c_describe op (addr info));
+  let positions = Hashtbl.create 4 in
+  let kind a =
+    check (c_describe_argument op (Int32.of_int a) (addr argument));
+    Hashtbl.replace positions (getf argument a_name) a;
+    Int32.to_int (getf argument a_kind) in
+  Hashtbl.replace operations (getf info o_name) { op; kinds = Array.init (Int32.to_int (getf info o_arguments)) kind; positions }
+let () = for index = 0 to Unsigned.Size_t.to_int (c_op_count ()) - 1 do learn (c_op_at (size index)) done
 
 let find name = try Hashtbl.find operations name with Not_found -> invalid_arg ("gradus: no operation " ^ name)
 
@@ -102,6 +102,22 @@ let encode v x kind keep =
   | Ts l -> list 10 p (List.map (fun t -> t.handle) l)
   | None_ -> set 1 0L
   | Result_of call -> set 11 (Int64.of_int call)
+
+(* What a callback gets. *)
+let decode v =
+  let bits = !@(v |-> v_payload) and length = Int64.to_int !@(v |-> v_length) in
+  let list t = CArray.to_list (CArray.from_ptr (from_voidp t (ptr_of_raw_address (Int64.to_nativeint bits))) length) in
+  match Int32.to_int !@(v |-> v_kind) with
+  | 2 -> B (bits <> 0L)
+  | 3 -> I (Int64.to_int bits)
+  | 4 -> F (Int64.float_of_bits bits)
+  | 5 -> S (String.of_seq (List.to_seq (list char)))
+  | 6 -> S (c_dtype_name !@(v |-> v_aux))
+  | 7 -> T (borrow (ptr_of_raw_address (Int64.to_nativeint bits)))
+  | 8 -> Is (List.map Int64.to_int (list int64_t))
+  | 9 -> Fs (list double)
+  | 10 -> Ts (List.map borrow (list p))
+  | _ -> None_
 
 (* Values and results of one call: a callback's calls find others than the call around them. *)
 let frames = Array.init 16 (fun _ -> (allocate_n value_s ~count:40, allocate_n value_s ~count:64))
@@ -162,10 +178,24 @@ let wrap (x : (float, Bigarray.float64_elt, Bigarray.c_layout) Bigarray.Genarray
 let tensor ?shape numbers =
   let flat = Bigarray.genarray_of_array1 (Bigarray.Array1.of_array Bigarray.float64 Bigarray.c_layout numbers) in
   wrap (match shape with Some s -> Bigarray.reshape flat s | None -> flat)
-let numbers t =
+let describe t =
   let info = make info_s in
   setf info i_size (Int32.of_int (sizeof info_s));
   check (c_info t.handle (addr info));
+  info
+(* The memory itself, of a float64 tensor without gaps: the Bigarray keeps the tensor, parts of the Bigarray do not. *)
+let data t =
+  let info = describe t in
+  if getf info i_dtype <> 10l || Int32.logand (getf info i_flags) 0x8l = 0l then invalid_arg "gradus: no float64 tensor without gaps";
+  let shape = CArray.to_list (CArray.from_ptr (getf info i_shape) (Int32.to_int (getf info i_rank))) in
+  let array = bigarray_of_ptr genarray (Array.of_list (List.map Int64.to_int shape)) Bigarray.float64 (getf info i_data) in
+  Gc.finalise (fun _ -> ignore (Sys.opaque_identity t)) array;
+  array
+(* A DLManagedTensorVersioned, for from_dlpack or another library, which calls its deleter. *)
+let to_dlpack t = check (c_to_dlpack ctx t.handle 0l out); !@out
+let from_dlpack managed = check (c_from_dlpack ctx managed 0l out); own !@out
+let numbers t =
+  let info = describe t in
   let a = CArray.make double (Int64.to_int (getf info i_count)) in
   check (c_copy_out ctx t.handle 10l (CArray.start a) (size (8 * CArray.length a)));
   Array.of_list (CArray.to_list a)
@@ -216,12 +246,12 @@ let save call tensors =
   let a = CArray.of_list p (List.map (fun t -> t.handle) tensors) in
   check (c_save ctx call (CArray.start a) (size (CArray.length a)))
 let saved call index = check (c_saved ctx call (size index) out); own !@out
-let on_rule part = Rule.of_fun (fun user _ call inputs n results _ count ->
-  guarded (fun () ->
-    let tensors = List.init (Unsigned.Size_t.to_int n) (fun i -> borrow !@(inputs +@ i)) in
-    let given = part (Obj.obj (Hashtbl.find lent (number user)) : rule) call tensors in
-    List.iteri (fun i t -> results +@ i <-@ give t) given;
-    count <-@ size (List.length given)))
+let borrow_all list n = List.init (Unsigned.Size_t.to_int n) (fun i -> borrow !@(list +@ i))
+let give_all given results capacity count =
+  List.iteri (fun i t -> if i < Unsigned.Size_t.to_int capacity then results +@ i <-@ give t) given;
+  count <-@ size (List.length given)
+let on_rule part = Rule.of_fun (fun user _ call inputs n results capacity count ->
+  guarded (fun () -> give_all (part (Obj.obj (Hashtbl.find lent (number user)) : rule) call (borrow_all inputs n)) results capacity count))
 let on_forward = on_rule (fun rule -> rule.forward)
 let on_vjp = on_rule (fun rule -> rule.vjp)
 let apply rule inputs =
@@ -238,6 +268,45 @@ let apply rule inputs =
   check status;
   ignore (Sys.opaque_identity (inputs, name));
   List.init (Unsigned.Size_t.to_int !@counted) (fun i -> own !@(results +@ i))
+
+(* An operation, for good: forward gets the arguments of the schema, backward arguments, results and gradients of the results, and gives a
+   gradient or None for each tensor among the arguments. op and batches know it by its name from then on. *)
+type operation_rule = { compute : value list -> tensor list; backward : value list -> tensor option list }
+let on_op part = Op.of_fun (fun user _ values n results capacity count ->
+  guarded (fun () ->
+    let arguments = List.init (Unsigned.Size_t.to_int n) (fun i -> decode (values +@ i)) in
+    let given = part (Obj.obj (Hashtbl.find lent (number user)) : operation_rule) arguments in
+    List.iteri (fun i t -> if i < Unsigned.Size_t.to_int capacity then Option.iter (fun t -> encode (results +@ i) (T t) 7 (ref []); c_retain t.handle) t)
+      given;
+    count <-@ size (List.length given)))
+let on_op_forward = on_op (fun rule values -> List.map Option.some (rule.compute values))
+let on_op_backward = on_op (fun rule values -> rule.backward values)
+let register_op name schema ~forward ~backward =
+  let user = lend { compute = forward; backward } and definition = make definition_s in
+  let name = CArray.of_string name and schema = CArray.of_string schema in
+  setf definition d_size (Int32.of_int (sizeof definition_s));
+  setf definition d_name (CArray.start name);
+  setf definition d_schema (CArray.start schema);
+  setf definition d_forward on_op_forward;
+  setf definition d_backward on_op_backward;
+  setf definition d_user (token user);
+  let status = c_register ctx (addr definition) out in
+  if status <> 0l then Hashtbl.remove lent user;
+  check status;
+  ignore (Sys.opaque_identity (name, schema));
+  learn !@out
+
+(* Whether backward of f gives what differences give, and a report. *)
+let on_compute = Compute.of_fun (fun user _ inputs n results capacity count ->
+  guarded (fun () -> give_all ((Obj.obj (Hashtbl.find lent (number user)) : tensor list -> tensor list) (borrow_all inputs n)) results capacity count))
+let gradcheck f inputs =
+  let user = lend f and handles = CArray.of_list p (List.map (fun t -> t.handle) inputs) in
+  let passed = allocate int32_t 0l and report = allocate_n char ~count:8192 in
+  let status = c_gradcheck ctx on_compute (token user) (CArray.start handles) (size (CArray.length handles)) null passed report (size 8192) counted in
+  Hashtbl.remove lent user;
+  check status;
+  ignore (Sys.opaque_identity inputs);
+  (!@passed = 1l, string_from_ptr report ~length:(min 8191 (Unsigned.Size_t.to_int !@counted)))
 
 let close () = Gc.full_major (); Gc.full_major (); c_release ctx
 

@@ -53,10 +53,15 @@ let () = seal argument_s
 type info_s
 let info_s : info_s structure typ = structure "gradus_tensor_info"
 let i_size = field info_s "struct_size" int32_t
-let _ = List.map (fun n -> field info_s n int32_t) [ "dtype"; "rank"; "flags" ]
+let i_dtype = field info_s "dtype" int32_t
+let i_rank = field info_s "rank" int32_t
+let i_flags = field info_s "flags" int32_t
 let i_count = field info_s "count" int64_t
 let _ = List.map (fun n -> field info_s n int64_t) [ "identity"; "storage"; "version" ]
-let _ = List.map (fun n -> field info_s n p) [ "shape"; "strides"; "data"; "dtype_name" ]
+let i_shape = field info_s "shape" (ptr int64_t)
+let _ = field info_s "strides" p
+let i_data = field info_s "data" (ptr double)
+let _ = field info_s "dtype_name" p
 let () = seal info_s
 
 type call_s
@@ -72,9 +77,13 @@ let () = seal call_s
 
 let hook_t = p @-> p @-> p @-> ptr p @-> returning i
 let rule_t = p @-> p @-> p @-> ptr p @-> size_t @-> ptr p @-> size_t @-> ptr size_t @-> returning i
+let op_t = p @-> p @-> ptr value_s @-> size_t @-> ptr value_s @-> size_t @-> ptr size_t @-> returning i
+let compute_t = p @-> p @-> ptr p @-> size_t @-> ptr p @-> size_t @-> ptr size_t @-> returning i
 let destroy_t = p @-> returning void
 module Hook = (val Foreign.dynamic_funptr hook_t)
 module Rule = (val Foreign.dynamic_funptr rule_t)
+module Op = (val Foreign.dynamic_funptr op_t)
+module Compute = (val Foreign.dynamic_funptr compute_t)
 module Destroy = (val Foreign.dynamic_funptr destroy_t)
 
 type function_s
@@ -88,6 +97,18 @@ let f_user = field function_s "user" p
 let f_destroy = field function_s "destroy" Destroy.t
 let _ = field function_s "reserved0" p
 let () = seal function_s
+
+type definition_s
+let definition_s : definition_s structure typ = structure "gradus_op_definition"
+let d_size = field definition_s "struct_size" int32_t
+let _ = field definition_s "flags" int32_t
+let d_name = field definition_s "name" (ptr char)
+let d_schema = field definition_s "schema" (ptr char)
+let _ = field definition_s "summary" p
+let d_forward = field definition_s "forward" Op.t
+let d_backward = field definition_s "backward" Op.t
+let d_user = field definition_s "user" p
+let () = seal definition_s
 
 let c_retain = foreign "retain" (p @-> returning void)
 let c_release = foreign "release" (p @-> returning void)
@@ -116,3 +137,9 @@ let c_backward = foreign "backward" (p @-> ptr p @-> size_t @-> p @-> p @-> retu
 let c_apply = foreign "function_apply" (p @-> ptr function_s @-> ptr p @-> size_t @-> ptr p @-> size_t @-> ptr size_t @-> returning i)
 let c_save = foreign "function_save_for_backward" (p @-> p @-> ptr p @-> size_t @-> returning i)
 let c_saved = foreign "function_saved" (p @-> p @-> size_t @-> ptr p @-> returning i)
+let c_register = foreign "op_register" (p @-> ptr definition_s @-> ptr p @-> returning i)
+let c_dtype_name = foreign "dtype_name" (i @-> returning string)
+let c_gradcheck =
+  foreign "gradcheck" (p @-> Compute.t @-> p @-> ptr p @-> size_t @-> p @-> ptr i @-> ptr char @-> size_t @-> ptr size_t @-> returning i)
+let c_to_dlpack = foreign "tensor_to_dlpack" (p @-> p @-> i @-> ptr p @-> returning i)
+let c_from_dlpack = foreign "tensor_from_dlpack" (p @-> p @-> i @-> ptr p @-> returning i)
