@@ -63,7 +63,7 @@ case $language in
     jna=${JNA_JAR:-/usr/share/java/jna.jar}
     [ -e "$jna" ] || missing libjna-java
     place
-    javac -Xlint:all,-serial -cp "$jna" -d "$out" Gradus.java Xor.java
+    javac -Xlint:all,-serial -cp "$jna" -d "$out" ./*.java
     java -cp "$jna:$out" Xor ;;
   ocaml)
     tool ocamlfind "ocaml-findlib ocaml-nox"

@@ -1,9 +1,9 @@
-import com.sun.jna.Callback;
+import com.sun.jna.CallbackReference;
 import com.sun.jna.Memory;
-import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
+import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
@@ -23,45 +23,6 @@ import java.util.function.UnaryOperator;
  * a last Map holds arguments by name. One thread at a time uses a Gradus. Tensors go back with the garbage collector, or by close.
  */
 public final class Gradus implements AutoCloseable {
-  /** The C functions; a long that is no number of elements or bytes is an address. */
-  static final class C {
-    interface Hook extends Callback { int invoke(long user, long ctx, long grad, Pointer replacement); }
-    interface Rule extends Callback { int invoke(long user, long ctx, long call, Pointer in, long n, Pointer out, long capacity, Pointer count); }
-    interface Destroy extends Callback { void invoke(long user); }
-
-    static native int gradus_api_level();
-    static native String gradus_status_name(int status);
-    static native void gradus_retain(long handle);
-    static native void gradus_release(long handle);
-    static native void gradus_live_counts(Pointer counts);
-    static native int gradus_context_create(Pointer options, Pointer ctx);
-    static native void gradus_context_error(long ctx, Pointer error);
-    static native int gradus_context_fail(long ctx, int status, long code, byte[] text, long length);
-    static native int gradus_context_set_recording(long ctx, int on, Pointer previous);
-    static native long gradus_op_count();
-    static native long gradus_op_at(long index);
-    static native int gradus_op_describe(long op, Pointer info);
-    static native int gradus_op_describe_argument(long op, int index, Pointer info);
-    static native int gradus_invoke(long ctx, long op, long arguments, long n, long results, long capacity, long count);
-    static native int gradus_invoke_batch(long ctx, Pointer calls, long n, long bytes, Pointer done);
-    static native int gradus_tensor_copy_in(long ctx, int dtype, int rank, long[] shape, long[] strides, double[] data, long bytes, Pointer result);
-    static native int gradus_tensor_wrap(long ctx, int dtype, int rank, long[] shape, long[] strides, DoubleBuffer data, long bytes, int flags,
-        Destroy destroy, long user, Pointer result);
-    static native int gradus_tensor_copy_out(long ctx, long tensor, int dtype, double[] data, long bytes);
-    static native int gradus_tensor_describe(long tensor, Pointer info);
-    static native int gradus_tensor_print(long ctx, long tensor, Pointer buffer, long capacity, Pointer length);
-    static native int gradus_tensor_set_requires_grad(long ctx, long tensor, int on);
-    static native int gradus_tensor_grad(long ctx, long tensor, Pointer result);
-    static native int gradus_tensor_set_grad(long ctx, long tensor, long grad);
-    static native int gradus_tensor_add_hook(long ctx, long tensor, Hook hook, long user, Destroy destroy, Pointer id);
-    static native int gradus_tensor_remove_hook(long ctx, long tensor, long id);
-    static native int gradus_backward(long ctx, Pointer outputs, long n, Pointer seeds, Pointer options);
-    static native int gradus_function_apply(long ctx, Pointer definition, long[] inputs, long n, Pointer results, long capacity, Pointer count);
-    static native int gradus_function_save_for_backward(long ctx, long call, long[] tensors, long n);
-    static native int gradus_function_saved(long ctx, long call, long index, Pointer result);
-    static { Native.register(C.class, Optional.ofNullable(System.getenv("GRADUS_LIBRARY")).orElse("libgradus.so.1")); }
-  }
-
   /** What the library reports. */
   public static class Failure extends RuntimeException {
     public final int status, argument;
@@ -71,7 +32,7 @@ public final class Gradus implements AutoCloseable {
       this.status = status;
       this.argument = argument;
       this.origin = origin;
-      name = C.gradus_status_name(status);
+      name = GradusC.gradus_status_name(status);
     }
   }
   /** What the caller passed does not fit: the category GRADUS_E_ARGUMENT. */
@@ -80,12 +41,9 @@ public final class Gradus implements AutoCloseable {
   }
 
   private static final Cleaner CLEANER = Cleaner.create();
-  private static final Map<String, Integer> DTYPES = new HashMap<>();
   private static final Map<Long, Object> LENT = new ConcurrentHashMap<>();         // what Java lends to C, by numbers
+  private static final Map<Long, Gradus> OPEN = new ConcurrentHashMap<>();         // by their contexts
   private static final AtomicLong LAST = new AtomicLong();
-  static {
-    for (String name : "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64".split(" ")) DTYPES.put(name, DTYPES.size() + 1);
-  }
   private static long lend(Object x) {
     LENT.put(LAST.incrementAndGet(), x);
     return LAST.get();
@@ -99,33 +57,36 @@ public final class Gradus implements AutoCloseable {
   private final long ctx;
 
   public Gradus() {
-    if (C.gradus_context_create(null, out) != 0) throw new IllegalStateException("no context");
+    if (GradusC.gradus_context_create(null, out) != 0) throw new IllegalStateException("no context");
     ctx = out.getLong(0);
-    var info = new Memory(72);
-    var argument = new Memory(64);
-    for (long i = 0; i < C.gradus_op_count(); ++i) {
-      long op = C.gradus_op_at(i);
-      info.setInt(0, 56);
-      check(C.gradus_op_describe(op, info));
-      var kinds = new int[info.getInt(8)];
-      var positions = new HashMap<String, Integer>();
-      for (int a = 0; a < kinds.length; ++a) {
-        argument.setInt(0, 56);
-        check(C.gradus_op_describe_argument(op, a, argument));
-        kinds[a] = argument.getInt(8);
-        positions.put(argument.getPointer(16).getString(0), a);
-      }
-      operations.put(info.getPointer(24).getString(0), new Operation(op, kinds, positions));
+    OPEN.put(ctx, this);
+    for (long i = 0; i < GradusC.gradus_op_count(); ++i) learn(GradusC.gradus_op_at(i));
+  }
+  private void learn(long op) {
+    Memory info = new Memory(72), argument = new Memory(64);
+    info.setInt(0, 56);
+    argument.setInt(0, 56);
+    check(GradusC.gradus_op_describe(op, info));
+    var kinds = new int[info.getInt(8)];
+    var positions = new HashMap<String, Integer>();
+    for (int a = 0; a < kinds.length; ++a) {
+      check(GradusC.gradus_op_describe_argument(op, a, argument));
+      kinds[a] = argument.getInt(8);
+      positions.put(argument.getPointer(16).getString(0), a);
     }
+    operations.put(info.getPointer(24).getString(0), new Operation(op, kinds, positions));
   }
   public Set<String> names() { return operations.keySet(); }
-  @Override public void close() { C.gradus_release(ctx); }
+  @Override public void close() {
+    OPEN.remove(ctx);
+    GradusC.gradus_release(ctx);
+  }
 
   private void check(int status) {
     if (status == 0) return;
     var e = new Memory(56);
     e.setInt(0, 56);
-    C.gradus_context_error(ctx, e);
+    GradusC.gradus_context_error(ctx, e);
     Object thrown = status == 0x500 ? LENT.remove(e.getLong(24)) : null;
     if (thrown instanceof RuntimeException x) throw x;
     if (thrown instanceof Error x) throw x;
@@ -135,11 +96,11 @@ public final class Gradus implements AutoCloseable {
   }
 
   public final class Tensor implements AutoCloseable {
-    private final long handle;
+    final long handle;
     private final Cleaner.Cleanable release;
     private Tensor(long handle) {
       this.handle = handle;
-      release = CLEANER.register(this, () -> C.gradus_release(handle));
+      release = CLEANER.register(this, () -> GradusC.gradus_release(handle));
     }
     /** Gives it back before the collector does. */
     @Override public void close() { release.clean(); }
@@ -150,108 +111,103 @@ public final class Gradus implements AutoCloseable {
       return Gradus.this.call(name, all);
     }
     private long give() {
-      C.gradus_retain(handle);
+      GradusC.gradus_retain(handle);
       return handle;
     }
-    public double[] numbers() {
+    private Memory info() {
       var info = new Memory(80);
       info.setInt(0, 80);
-      check(C.gradus_tensor_describe(handle, info));
+      check(GradusC.gradus_tensor_describe(handle, info));
+      return info;
+    }
+    /** The memory itself, of a float64 tensor without gaps; the buffer does not keep the tensor. */
+    public DoubleBuffer data() {
+      Memory info = info();
+      if (info.getInt(4) != 10 || (info.getInt(12) & 0x8) == 0) throw new IllegalStateException("no float64 tensor without gaps");
+      return info.getPointer(64).getByteBuffer(0, 8 * info.getLong(16)).order(ByteOrder.nativeOrder()).asDoubleBuffer();
+    }
+    /** The address of a DLManagedTensorVersioned, for fromDlpack or another library, which calls its deleter. */
+    public long toDlpack() {
+      check(GradusC.gradus_tensor_to_dlpack(ctx, handle, 0, out));
+      return out.getLong(0);
+    }
+    public double[] numbers() {
+      Memory info = info();
       var numbers = new double[(int) info.getLong(16)];
-      check(C.gradus_tensor_copy_out(ctx, handle, 10, numbers, 8L * numbers.length));
+      check(GradusC.gradus_tensor_copy_out(ctx, handle, 10, numbers, 8L * numbers.length));
       return numbers;
     }
     public Tensor requiresGrad() {
-      check(C.gradus_tensor_set_requires_grad(ctx, handle, 1));
+      check(GradusC.gradus_tensor_set_requires_grad(ctx, handle, 1));
       return this;
     }
     public Tensor grad() {
-      check(C.gradus_tensor_grad(ctx, handle, out));
+      check(GradusC.gradus_tensor_grad(ctx, handle, out));
       return own(out.getLong(0));
     }
-    public void clearGrad() { check(C.gradus_tensor_set_grad(ctx, handle, 0)); }
+    public void clearGrad() { check(GradusC.gradus_tensor_set_grad(ctx, handle, 0)); }
     public void backward() {
       var outputs = new Memory(8);
       outputs.setLong(0, handle);
-      check(C.gradus_backward(ctx, outputs, 1, null, null));
+      check(GradusC.gradus_backward(ctx, outputs, 1, null, null));
       Reference.reachabilityFence(this);
     }
     /** The hook gets the gradient and returns another one, or null. */
     public long hook(UnaryOperator<Tensor> hook) {
-      long user = lend(new Hooked(Gradus.this, hook));
-      int status = C.gradus_tensor_add_hook(ctx, handle, ON_HOOK, user, FORGET, out);
+      long user = lend(hook);
+      int status = GradusC.gradus_tensor_add_hook(ctx, handle, ON_HOOK, user, FORGET, out);
       if (status != 0) LENT.remove(user);
       check(status);
       return out.getLong(0);
     }
-    public void removeHook(long id) { check(C.gradus_tensor_remove_hook(ctx, handle, id)); }
+    public void removeHook(long id) { check(GradusC.gradus_tensor_remove_hook(ctx, handle, id)); }
     @Override public String toString() {
       var text = new Memory(4096);
-      check(C.gradus_tensor_print(ctx, handle, text, 4096, out));
+      check(GradusC.gradus_tensor_print(ctx, handle, text, 4096, out));
       return text.getString(0, "UTF-8");
     }
   }
   private Tensor own(long handle) { return handle == 0 ? null : new Tensor(handle); }
-  private Tensor borrow(long handle) {
-    C.gradus_retain(handle);
+  Tensor borrow(long handle) {
+    GradusC.gradus_retain(handle);
     return own(handle);
+  }
+
+  Tensor[] borrowAll(Pointer list, int n) {
+    return n == 0 ? new Tensor[0] : Arrays.stream(list.getLongArray(0, n)).mapToObj(this::borrow).toArray(Tensor[]::new);
   }
 
   public Tensor tensor(double[] numbers, long... shape) {
     if (shape.length == 0) shape = new long[] {numbers.length};
-    check(C.gradus_tensor_copy_in(ctx, 10, shape.length, shape, null, numbers, 8L * numbers.length, out));
+    check(GradusC.gradus_tensor_copy_in(ctx, 10, shape.length, shape, null, numbers, 8L * numbers.length, out));
     return own(out.getLong(0));
   }
   /** A tensor on a direct buffer, which stays reachable as long as a view of it lives. */
   public Tensor wrap(DoubleBuffer buffer, long... shape) {
     long user = lend(buffer);
-    int status = C.gradus_tensor_wrap(ctx, 10, shape.length, shape, null, buffer, 8L * buffer.capacity(), 0, FORGET, user, out);
+    int status = GradusC.gradus_tensor_wrap(ctx, 10, shape.length, shape, null, buffer, 8L * buffer.capacity(), 0, FORGET, user, out);
     if (status != 0) LENT.remove(user);
     check(status);
     return own(out.getLong(0));
   }
+  /** Takes over what to_dlpack of any library gave. */
+  public Tensor fromDlpack(long managed) {
+    check(GradusC.gradus_tensor_from_dlpack(ctx, managed, 0, out));
+    return own(out.getLong(0));
+  }
   public void noGrad(Runnable body) {
-    check(C.gradus_context_set_recording(ctx, 0, out));
+    check(GradusC.gradus_context_set_recording(ctx, 0, out));
     int before = out.getInt(0);
     try {
       body.run();
     } finally {
-      C.gradus_context_set_recording(ctx, before, null);
+      GradusC.gradus_context_set_recording(ctx, before, null);
     }
   }
 
   /** Values and results of one call: 40 and 64 of 24 bytes, and the number of results. A callback's calls have others than the call around it. */
   private final ArrayDeque<Memory> frames = new ArrayDeque<>();
   private static final int RESULTS = 40 * 24, COUNT = 104 * 24, FRAME = COUNT + 8;
-
-  private static void encode(Pointer at, long offset, Object x, int kind, List<Object> keep) {
-    if (x instanceof Tensor t) put(at, offset, 7, 0, t.handle, 0);
-    else if (x == null) put(at, offset, 1, 0, 0, 0);
-    else if (x instanceof Double d) put(at, offset, 4, 0, Double.doubleToRawLongBits(d), 0);
-    else if (x instanceof Number n && kind == 4) put(at, offset, 4, 0, Double.doubleToRawLongBits(n.doubleValue()), 0);
-    else if (x instanceof Number n) put(at, offset, 3, 0, n.longValue(), 0);
-    else if (x instanceof Boolean b) put(at, offset, 2, 0, b ? 1 : 0, 0);
-    else if (x instanceof ResultOf r) put(at, offset, 11, 0, r.call, 0);
-    else if (x instanceof String s && kind == 6) put(at, offset, 6, DTYPES.get(s), 0, 0);
-    else list(at, offset, x, keep);
-  }
-  private static void put(Pointer at, long offset, int kind, int aux, long payload, long length) {
-    at.setInt(offset, kind);
-    at.setInt(offset + 4, aux);
-    at.setLong(offset + 8, payload);
-    at.setLong(offset + 16, length);
-  }
-  private static void list(Pointer at, long offset, Object x, List<Object> keep) {
-    byte[] text = x instanceof String s ? s.getBytes(StandardCharsets.UTF_8) : null;
-    int n = text != null ? text.length : x instanceof long[] l ? l.length : x instanceof double[] d ? d.length : ((List<?>) x).size();
-    var data = new Memory(8L * n + 8);
-    if (text != null) data.write(0, text, 0, n);
-    else if (x instanceof long[] l) data.write(0, l, 0, n);
-    else if (x instanceof double[] d) data.write(0, d, 0, n);
-    else for (int i = 0; i < n; ++i) data.setLong(8L * i, ((Tensor) ((List<?>) x).get(i)).handle);
-    put(at, offset, text != null ? 5 : x instanceof long[] ? 8 : x instanceof double[] ? 9 : 10, 0, Pointer.nativeValue(data), n);
-    keep.add(data);
-  }
 
   /** All results of an operation. */
   public Tensor[] callAll(String name, Object... arguments) {
@@ -266,15 +222,15 @@ public final class Gradus implements AutoCloseable {
         named.forEach((key, x) -> {
           Integer at = op.positions.get(key);
           if (at == null) throw new IllegalArgumentException(name + ": no argument " + key);
-          encode(frame, 24L * at, x, op.kinds[at], keep);
+          GradusValues.encode(frame, 24L * at, x, op.kinds[at], keep);
         });
-        for (int i = 0; i < n - 1; ++i) encode(frame, 24L * i, arguments[i], op.kinds[i], keep);
+        for (int i = 0; i < n - 1; ++i) GradusValues.encode(frame, 24L * i, arguments[i], op.kinds[i], keep);
         n = op.kinds.length;
       } else {
-        for (int i = 0; i < n; ++i) encode(frame, 24L * i, arguments[i], op.kinds[i], keep);
+        for (int i = 0; i < n; ++i) GradusValues.encode(frame, 24L * i, arguments[i], op.kinds[i], keep);
       }
       long at = Pointer.nativeValue(frame);
-      check(C.gradus_invoke(ctx, op.handle, at, n, at + RESULTS, 64, at + COUNT));
+      check(GradusC.gradus_invoke(ctx, op.handle, at, n, at + RESULTS, 64, at + COUNT));
       var tensors = new Tensor[(int) frame.getLong(COUNT)];
       for (int i = 0; i < tensors.length; ++i) tensors[i] = own(frame.getLong(RESULTS + 24L * i + 8));
       return tensors;
@@ -299,11 +255,11 @@ public final class Gradus implements AutoCloseable {
       list.setLong(64L * i, calls[i].length - 1);
       list.setLong(64L * i + 32, op.handle);
       list.setLong(64L * i + 40, Pointer.nativeValue(values) + used);
-      for (int k = 1; k < calls[i].length; ++k, used += 24) encode(values, used, calls[i][k], op.kinds[k - 1], keep);
+      for (int k = 1; k < calls[i].length; ++k, used += 24) GradusValues.encode(values, used, calls[i][k], op.kinds[k - 1], keep);
     }
     list.setLong(64L * calls.length - 56, 1);
     list.setLong(64L * calls.length - 16, Pointer.nativeValue(values));
-    check(C.gradus_invoke_batch(ctx, list, calls.length, 64, null));
+    check(GradusC.gradus_invoke_batch(ctx, list, calls.length, 64, null));
     Reference.reachabilityFence(calls);
     Reference.reachabilityFence(keep);
     return own(values.getLong(8));
@@ -318,9 +274,9 @@ public final class Gradus implements AutoCloseable {
   public final class Call {
     private final long handle;
     private Call(long handle) { this.handle = handle; }
-    public void save(Tensor... tensors) { check(C.gradus_function_save_for_backward(ctx, handle, handles(tensors), tensors.length)); }
+    public void save(Tensor... tensors) { check(GradusC.gradus_function_save_for_backward(ctx, handle, handles(tensors), tensors.length)); }
     public Tensor saved(int index) {
-      check(C.gradus_function_saved(ctx, handle, index, out));
+      check(GradusC.gradus_function_saved(ctx, handle, index, out));
       return own(out.getLong(0));
     }
   }
@@ -331,57 +287,101 @@ public final class Gradus implements AutoCloseable {
     definition.clear();
     definition.setInt(0, 56);
     definition.setPointer(8, text);
-    definition.setPointer(16, com.sun.jna.CallbackReference.getFunctionPointer(ON_FORWARD));
-    definition.setPointer(24, com.sun.jna.CallbackReference.getFunctionPointer(ON_VJP));
-    long user = lend(new Applied(this, function));
+    definition.setPointer(16, CallbackReference.getFunctionPointer(ON_FORWARD));
+    definition.setPointer(24, CallbackReference.getFunctionPointer(ON_VJP));
+    long user = lend(function);
     definition.setLong(32, user);
-    definition.setPointer(40, com.sun.jna.CallbackReference.getFunctionPointer(FORGET));
-    int status = C.gradus_function_apply(ctx, definition, handles(inputs), inputs.length, results, 8, count);
+    definition.setPointer(40, CallbackReference.getFunctionPointer(FORGET));
+    int status = GradusC.gradus_function_apply(ctx, definition, handles(inputs), inputs.length, results, 8, count);
     if (status != 0) LENT.remove(user);
     check(status);
     Reference.reachabilityFence(inputs);
     return Arrays.stream(results.getLongArray(0, (int) count.getLong(0))).mapToObj(this::own).toArray(Tensor[]::new);
   }
 
+  /** A part of an operation: of its arguments, or in backward of arguments, results and gradients of the results, one gradient or null for each
+   * tensor among the arguments. */
+  public interface Rule { Tensor[] apply(Object[] values); }
+  private record Rules(Rule forward, Rule backward) {}
+
+  /** Registers an operation for the whole process, for good; this Gradus knows it by its name from then on. */
+  public void registerOp(String name, String schema, Rule forward, Rule backward) {
+    Memory texts = new Memory(name.length() + schema.length() + 2), definition = new Memory(56);
+    texts.setString(0, name);
+    texts.setString(name.length() + 1, schema);
+    long user = lend(new Rules(forward, backward));
+    definition.clear();
+    definition.setInt(0, 56);
+    definition.setPointer(8, texts);
+    definition.setPointer(16, texts.share(name.length() + 1));
+    definition.setPointer(32, CallbackReference.getFunctionPointer(ON_OP_FORWARD));
+    definition.setPointer(40, CallbackReference.getFunctionPointer(ON_OP_BACKWARD));
+    definition.setLong(48, user);
+    int status = GradusC.gradus_op_register(ctx, definition, out);
+    if (status != 0) LENT.remove(user);
+    check(status);
+    learn(out.getLong(0));
+  }
+
+  public record Check(boolean passed, String report) {}
+  /** Whether backward of f gives what differences give. */
+  public Check gradcheck(UnaryOperator<Tensor[]> f, Tensor... inputs) {
+    Memory report = new Memory(8192), passed = new Memory(8);
+    long user = lend(f);
+    int status = GradusC.gradus_gradcheck(ctx, ON_COMPUTE, user, handles(inputs), inputs.length, null, passed, report, 8192, null);
+    LENT.remove(user);
+    check(status);
+    Reference.reachabilityFence(inputs);
+    return new Check(passed.getInt(0) == 1, report.getString(0, "UTF-8"));
+  }
+
   // What C calls; exceptions go through C by a number.
-  private record Hooked(Gradus g, UnaryOperator<Tensor> hook) {}
-  private record Applied(Gradus g, Function function) {}
-  private int guarded(Runnable body) {
+  private interface Body { void run(Gradus g, Object lent); }
+  private static int guarded(long user, long ctx, Body body) {
     try {
-      body.run();
+      body.run(OPEN.get(ctx), LENT.get(user));
       return 0;
     } catch (Throwable e) {
       byte[] text = String.valueOf(e.getMessage()).getBytes(StandardCharsets.UTF_8);
-      return C.gradus_context_fail(ctx, 0x500, lend(e), text, text.length);
+      return GradusC.gradus_context_fail(ctx, 0x500, lend(e), text, text.length);
     }
   }
-  private static final C.Destroy FORGET = LENT::remove;
-  private static final C.Hook ON_HOOK = (user, ctx, grad, replacement) -> {
-    var hooked = (Hooked) LENT.get(user);
-    return hooked.g.guarded(() -> {
-      Tensor other = hooked.hook.apply(hooked.g.borrow(grad));
-      if (other != null) replacement.setLong(0, other.give());
-    });
-  };
-  private static final C.Rule ON_FORWARD = (user, ctx, call, in, n, out, capacity, count) -> run(user, call, in, n, out, count, false);
-  private static final C.Rule ON_VJP = (user, ctx, call, in, n, out, capacity, count) -> run(user, call, in, n, out, count, true);
-  private static int run(long user, long call, Pointer in, long n, Pointer out, Pointer count, boolean vjp) {
-    var applied = (Applied) LENT.get(user);
-    Gradus g = applied.g;
-    return g.guarded(() -> {
-      Tensor[] tensors = Arrays.stream(in.getLongArray(0, (int) n)).mapToObj(g::borrow).toArray(Tensor[]::new);
-      Tensor[] results = vjp ? applied.function.vjp(g.new Call(call), tensors) : applied.function.forward(g.new Call(call), tensors);
-      for (int i = 0; i < results.length; ++i) out.setLong(8L * i, results[i].give());
-      count.setLong(0, results.length);
-    });
+  private static void giveAll(Tensor[] given, Pointer out, long capacity, Pointer count) {
+    for (int i = 0; i < given.length && i < capacity; ++i) if (given[i] != null) out.setLong(8L * i, given[i].give());
+    count.setLong(0, given.length);
   }
+  private static void giveValues(Tensor[] given, Pointer out, long capacity, Pointer count) {
+    for (int i = 0; i < given.length && i < capacity; ++i) {
+      if (given[i] == null) continue;
+      out.setInt(24L * i, 7);
+      out.setLong(24L * i + 8, given[i].give());
+    }
+    count.setLong(0, given.length);
+  }
+  private static final GradusC.Destroy FORGET = LENT::remove;
+  @SuppressWarnings("unchecked")
+  private static final GradusC.Hook ON_HOOK = (user, ctx, grad, replacement) -> guarded(user, ctx, (g, hook) -> {
+    Tensor other = ((UnaryOperator<Tensor>) hook).apply(g.borrow(grad));
+    if (other != null) replacement.setLong(0, other.give());
+  });
+  private static final GradusC.Rule ON_FORWARD = (user, ctx, call, in, n, out, capacity, count) -> guarded(user, ctx, (g, function) ->
+      giveAll(((Function) function).forward(g.new Call(call), g.borrowAll(in, (int) n)), out, capacity, count));
+  private static final GradusC.Rule ON_VJP = (user, ctx, call, in, n, out, capacity, count) -> guarded(user, ctx, (g, function) ->
+      giveAll(((Function) function).vjp(g.new Call(call), g.borrowAll(in, (int) n)), out, capacity, count));
+  @SuppressWarnings("unchecked")
+  private static final GradusC.Values ON_COMPUTE = (user, ctx, in, n, out, capacity, count) -> guarded(user, ctx, (g, f) ->
+      giveAll(((UnaryOperator<Tensor[]>) f).apply(g.borrowAll(in, (int) n)), out, capacity, count));
+  private static final GradusC.Values ON_OP_FORWARD = (user, ctx, in, n, out, capacity, count) -> guarded(user, ctx, (g, rules) ->
+      giveValues(((Rules) rules).forward.apply(GradusValues.decode(g, in, (int) n)), out, capacity, count));
+  private static final GradusC.Values ON_OP_BACKWARD = (user, ctx, in, n, out, capacity, count) -> guarded(user, ctx, (g, rules) ->
+      giveValues(((Rules) rules).backward.apply(GradusValues.decode(g, in, (int) n)), out, capacity, count));
 
   /** What lives in the process: contexts, tensors, nodes, blocks of the host, callbacks, bytes. */
   public static long[] live() {
     var counts = new Memory(80);
     counts.clear();
     counts.setInt(0, 80);
-    C.gradus_live_counts(counts);
+    GradusC.gradus_live_counts(counts);
     return counts.getLongArray(8, 6);
   }
 }
