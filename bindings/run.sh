@@ -41,8 +41,8 @@ case $language in
   fortran)
     tool gfortran gfortran
     place
-    gfortran -O2 -std=f2018 -Wall -Wno-unused-dummy-argument -ffree-line-length-none -J "$out" gradus_c.f90 gradus.f90 xor.f90 \
-      "$GRADUS_LIBRARY" -o "$out/xor"
+    gfortran -O2 -std=f2018 -Wall -Wno-unused-dummy-argument -ffree-line-length-none -J "$out" \
+      gradus_c.f90 gradus_core.f90 gradus_operations.f90 gradus.f90 xor.f90 "$GRADUS_LIBRARY" -o "$out/xor"
     "$out/xor" ;;
   rust)
     tool rustc rustc

@@ -29,6 +29,16 @@ module gradus_c
     type(c_funptr) :: destroy = c_null_funptr
     type(c_ptr) :: reserved0 = c_null_ptr
   end type
+  type, bind(c) :: gradus_op_definition
+    integer(c_int32_t) :: struct_size = 56, flags = 0
+    type(c_ptr) :: name = c_null_ptr, schema = c_null_ptr, summary = c_null_ptr
+    type(c_funptr) :: forward = c_null_funptr, backward = c_null_funptr
+    type(c_ptr) :: user = c_null_ptr
+  end type
+  type, bind(c) :: gradus_call
+    integer(c_int64_t) :: argument_count = 0, result_capacity = 0, result_count = 0, reserved0 = 0
+    type(c_ptr) :: op = c_null_ptr, arguments = c_null_ptr, results = c_null_ptr, label = c_null_ptr
+  end type
 
   interface
     integer(c_int32_t) function c_create(options, ctx) bind(c, name="gradus_context_create")
@@ -56,6 +66,22 @@ module gradus_c
     integer(c_int32_t) function c_invoke(ctx, op, arguments, n, results, capacity, count) bind(c, name="gradus_invoke")
       import; type(c_ptr), value :: ctx, op; type(gradus_value) :: arguments(*), results(*)
       integer(c_size_t), value :: n, capacity; integer(c_size_t) :: count
+    end function
+    integer(c_int32_t) function c_invoke_batch(ctx, calls, n, call_bytes, done) bind(c, name="gradus_invoke_batch")
+      import; type(c_ptr), value :: ctx, done; type(gradus_call) :: calls(*); integer(c_size_t), value :: n, call_bytes
+    end function
+    integer(c_int32_t) function c_register(ctx, definition, op) bind(c, name="gradus_op_register")
+      import; type(c_ptr), value :: ctx, op; type(gradus_op_definition) :: definition
+    end function
+    integer(c_int32_t) function c_gradcheck(ctx, f, user, inputs, n, options, passed, report, capacity, length) bind(c, name="gradus_gradcheck")
+      import; type(c_ptr), value :: ctx, user, options; type(c_funptr), value :: f; type(c_ptr) :: inputs(*)
+      integer(c_size_t), value :: n, capacity; integer(c_int32_t) :: passed; character(kind=c_char) :: report(*); integer(c_size_t) :: length
+    end function
+    integer(c_int32_t) function c_to_dlpack(ctx, t, flags, managed) bind(c, name="gradus_tensor_to_dlpack")
+      import; type(c_ptr), value :: ctx, t; integer(c_int32_t), value :: flags; type(c_ptr) :: managed
+    end function
+    integer(c_int32_t) function c_from_dlpack(ctx, managed, flags, t) bind(c, name="gradus_tensor_from_dlpack")
+      import; type(c_ptr), value :: ctx, managed; integer(c_int32_t), value :: flags; type(c_ptr) :: t
     end function
     integer(c_int32_t) function c_wrap(ctx, dtype, rank, shape, strides, data, bytes, flags, destroy, user, t) bind(c, name="gradus_tensor_wrap")
       import; type(c_ptr), value :: ctx, data, user; type(c_funptr), value :: destroy; type(c_ptr) :: t
