@@ -77,7 +77,7 @@ case $language in
     tool "${CC:-cc}" gcc
     place
     # shellcheck disable=SC2046
-    "${CC:-cc}" -shared -fPIC -O2 -Wall -Wextra $(R CMD config --cppflags) -I "$GRADUS_INCLUDE" shim.c "$GRADUS_LIBRARY" -o "$out/shim.so"
+    "${CC:-cc}" -shared -fPIC -O2 -Wall -Wextra $(R CMD config --cppflags) -I "$GRADUS_INCLUDE" ./*.c "$GRADUS_LIBRARY" -o "$out/shim.so"
     GRADUS_R_SHIM=$out/shim.so Rscript --vanilla xor.R ;;
   *) echo "run.sh: no language $language" >&2; exit 2 ;;
 esac

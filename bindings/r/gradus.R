@@ -22,13 +22,41 @@ operation <- function(described) {
   body <- bquote(.Call(invoke, .(described[[4]]), .(described[[3]]), .(as.call(c(quote(list), given)))))
   as.function(c(formals, body), envir = environment(operation))
 }
-g <- local({
-  made <- list()
-  while (!is.null(described <- .Call(C("r_operation"), length(made)))) made[[described[[1]]]] <- operation(described)
-  made
-})
+g <- new.env()                                 # the functions, by name
+known <- new.env()                             # what batches need of them
+learn <- function(described) {
+  assign(described[[1]], described[c(4, 3)], known)
+  assign(described[[1]], operation(described), g)
+}
+index <- 0
+while (!is.null(described <- .Call(C("r_operation"), index))) {
+  learn(described)
+  index <- index + 1
+}
+
+# batch(list("add", x, y), list("mul", result_of(1), y)): one crossing for all; what the last one gives.
+result_of <- function(call) structure(as.integer(call) - 1L, class = "gradus_result")
+r_batch <- C("r_batch")
+batch <- function(...) .Call(r_batch, lapply(list(...), function(call) c(known[[call[[1]]]], list(call[-1]))))
+
+# An operation, for good: forward gets the arguments of the schema, backward arguments, results and gradients of the results, and gives a list of
+# one gradient or NULL for each tensor among the arguments. g and batches know it by its name from then on.
+register_op <- function(name, schema, forward, backward) invisible(learn(.Call(C("r_register_op"), name, schema, list(forward, backward))))
+# Whether backward of f(...) gives what differences give; if not, the report is its attribute.
+gradcheck <- function(f, ...) {
+  checked <- .Call(C("r_gradcheck"), f, list(...))
+  if (checked[[1]]) TRUE else structure(FALSE, report = checked[[2]])
+}
 
 tensor <- function(x) .Call(C("r_tensor"), as.double(x), as.integer(if (is.null(dim(x))) length(x) else dim(x)))
+# Without a copy: a tensor on a vector or array of doubles, which can only be read; a vector on the memory of a tensor, by rows.
+wrap <- function(x) {
+  stopifnot(is.double(x))
+  .Call(C("r_wrap"), x, as.integer(if (is.null(dim(x))) length(x) else dim(x)))
+}
+data_of <- function(x) .Call(C("r_data"), x)
+to_dlpack <- function(x) .Call(C("r_to_dlpack"), x)         # a DLManagedTensorVersioned, for from_dlpack or another library
+from_dlpack <- function(pointer) .Call(C("r_from_dlpack"), pointer)
 numbers <- function(x) {
   all <- .Call(C("r_numbers"), x)
   if (length(all[[2]]) > 1) aperm(array(all[[1]], rev(all[[2]]))) else all[[1]]

@@ -1,21 +1,14 @@
-/*
- * The C side of gradus.R, by .Call: R's values to gradus_value and back, whatever the operation. Handles are external pointers, which R's
- * collector releases. All of it runs on R's thread.
- */
-#include <R.h>
-#include <Rinternals.h>
-#include <gradus/gradus.h>
-#include <string.h>
+/* Values, calls and tensors, whatever the operation. */
+#include "shim.h"
 
-enum { ARGUMENTS = 40, RESULTS = 64 };
-static gradus_context *ctx;
-static SEXP space, pending;                                        /* gradus.R's environment; an error of R on its way through C */
+gradus_context *ctx;
+SEXP space, pending;
 
 static void finalize(SEXP x) {
   gradus_release(R_ExternalPtrAddr(x));
   R_ClearExternalPtr(x);
 }
-static SEXP own(gradus_tensor *t) {
+SEXP own(gradus_tensor *t) {
   SEXP x, name;
   if (!t) return R_NilValue;
   x = PROTECT(R_MakeExternalPtr(t, R_NilValue, R_NilValue));
@@ -25,14 +18,13 @@ static SEXP own(gradus_tensor *t) {
   UNPROTECT(2);
   return x;
 }
-static SEXP borrow(gradus_tensor *t) {
+SEXP borrow(gradus_tensor *t) {
   gradus_retain(t);
   return own(t);
 }
-static gradus_tensor *tensor(SEXP x) { return TYPEOF(x) == EXTPTRSXP ? R_ExternalPtrAddr(x) : NULL; }
+gradus_tensor *tensor(SEXP x) { return TYPEOF(x) == EXTPTRSXP ? R_ExternalPtrAddr(x) : NULL; }
 
-/* Raises the library's error, or that of R which a callback left, in gradus.R. */
-static void check(gradus_status status) {
+void check(gradus_status status) {
   gradus_error e = {sizeof e, 0, -1, 0, 0, 0, 0, 0};
   SEXP call, thrown = pending;
   if (status == GRADUS_OK) return;
@@ -71,7 +63,8 @@ static int32_t dtype_of(const char *name) {
 static void encode(gradus_value *v, SEXP x, int32_t kind) {
   memset(v, 0, sizeof *v);
   if (TYPEOF(x) == SYMSXP) return;                                  /* omitted */
-  if (TYPEOF(x) == NILSXP) v->kind = GRADUS_V_NONE;
+  if (Rf_inherits(x, "gradus_result")) { v->kind = GRADUS_V_RESULT_OF; v->u.i64 = Rf_asInteger(x); }
+  else if (TYPEOF(x) == NILSXP) v->kind = GRADUS_V_NONE;
   else if (TYPEOF(x) == EXTPTRSXP) { v->kind = GRADUS_V_TENSOR; v->u.tensor = tensor(x); }
   else if (kind >= GRADUS_V_I64_LIST) list_value(v, x, kind);
   else if (TYPEOF(x) == STRSXP && kind == GRADUS_V_DTYPE) { v->kind = kind; v->aux = (uint32_t)dtype_of(CHAR(Rf_asChar(x))); }
@@ -81,6 +74,7 @@ static void encode(gradus_value *v, SEXP x, int32_t kind) {
   else { v->kind = GRADUS_V_F64; v->u.f64 = Rf_asReal(x); }
 }
 
+void R_init_shim(DllInfo *dll) { make_memory_class(dll); }
 SEXP r_open(SEXP environment) {
   space = environment;
   if (gradus_context_create(NULL, &ctx) != GRADUS_OK) Rf_error("gradus: no context");
@@ -91,13 +85,10 @@ SEXP r_close(void) {
   ctx = NULL;
   return R_NilValue;
 }
-/* Of operation i from 0: name, names of arguments, kinds of arguments, the operation; NULL beyond the last. */
-SEXP r_operation(SEXP index) {
-  const gradus_op *op = gradus_op_at((size_t)Rf_asInteger(index));
+SEXP describe(const gradus_op *op) {
   gradus_op_info info = {sizeof info, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   SEXP all, names, kinds;
   uint32_t i;
-  if (!op) return R_NilValue;
   check(gradus_op_describe(op, &info));
   all = PROTECT(Rf_allocVector(VECSXP, 4));
   SET_VECTOR_ELT(all, 0, Rf_mkString(info.name));
@@ -115,6 +106,10 @@ SEXP r_operation(SEXP index) {
   UNPROTECT(1);
   return all;
 }
+SEXP r_operation(SEXP index) {                                     /* from 0; NULL beyond the last */
+  const gradus_op *op = gradus_op_at((size_t)Rf_asInteger(index));
+  return op ? describe(op) : R_NilValue;
+}
 SEXP r_invoke(SEXP op, SEXP kinds, SEXP arguments) {
   gradus_value values[ARGUMENTS], results[RESULTS];
   const R_xlen_t n = Rf_xlength(arguments);
@@ -129,26 +124,59 @@ SEXP r_invoke(SEXP op, SEXP kinds, SEXP arguments) {
   return all;
 }
 
-/* R's arrays have the first index run fastest: element [i, j] of the tensor is that of the array. */
-SEXP r_tensor(SEXP x, SEXP dim) {
-  int64_t shape[64], strides[64];
+/* Each of calls is the operation, its kinds, and the arguments. What the last one gives. */
+SEXP r_batch(SEXP calls) {
+  const R_xlen_t n = Rf_xlength(calls);
+  gradus_call *list = (gradus_call *)R_alloc((size_t)n + 1, sizeof *list);
+  gradus_value result;
+  R_xlen_t i, k;
+  memset(list, 0, sizeof *list * ((size_t)n + 1));
+  memset(&result, 0, sizeof result);
+  for (i = 0; i < n; ++i) {
+    SEXP call = VECTOR_ELT(calls, i), arguments = VECTOR_ELT(call, 2);
+    const R_xlen_t count = Rf_xlength(arguments);
+    gradus_value *values = (gradus_value *)R_alloc((size_t)count + 1, sizeof *values);
+    if (count > Rf_xlength(VECTOR_ELT(call, 1))) Rf_error("gradus: call %d of the batch has too many arguments", (int)i + 1);
+    for (k = 0; k < count; ++k) encode(&values[k], VECTOR_ELT(arguments, k), INTEGER(VECTOR_ELT(call, 1))[k]);
+    list[i].op = R_ExternalPtrAddr(VECTOR_ELT(call, 0));
+    list[i].argument_count = (uint64_t)count;
+    list[i].arguments = values;
+  }
+  if (n > 0) {
+    list[n - 1].results = &result;
+    list[n - 1].result_capacity = 1;
+  }
+  check(gradus_invoke_batch(ctx, list, (size_t)n, sizeof *list, NULL));
+  return own(result.u.tensor);
+}
+
+int layout(SEXP dim, int64_t *shape, int64_t *strides) {
   const int rank = Rf_length(dim);
-  gradus_tensor *t;
   int i;
   for (i = 0; i < rank; ++i) {
     shape[i] = INTEGER(dim)[i];
     strides[i] = i ? strides[i - 1] * shape[i - 1] : 1;
   }
+  return rank;
+}
+SEXP r_tensor(SEXP x, SEXP dim) {                                  /* element [i, j] of the tensor is that of the array */
+  int64_t shape[64], strides[64];
+  const int rank = layout(dim, shape, strides);
+  gradus_tensor *t;
   check(gradus_tensor_copy_in(ctx, GRADUS_F64, rank, shape, strides, REAL(x), sizeof(double) * (size_t)Rf_xlength(x), &t));
   return own(t);
 }
-SEXP r_numbers(SEXP x) {                                           /* by rows, and the sizes */
+gradus_tensor_info info_of(SEXP x) {
   gradus_tensor_info info;
-  SEXP all, data, dim;
-  int i;
   memset(&info, 0, sizeof info);
   info.struct_size = sizeof info;
   check(gradus_tensor_describe(tensor(x), &info));
+  return info;
+}
+SEXP r_numbers(SEXP x) {                                           /* by rows, and the sizes */
+  const gradus_tensor_info info = info_of(x);
+  SEXP all, data, dim;
+  int i;
   all = PROTECT(Rf_allocVector(VECSXP, 2));
   SET_VECTOR_ELT(all, 0, data = Rf_allocVector(REALSXP, info.count));
   SET_VECTOR_ELT(all, 1, dim = Rf_allocVector(INTSXP, info.rank));
@@ -185,92 +213,6 @@ SEXP r_recording(SEXP on) {
   int32_t before;
   check(gradus_context_set_recording(ctx, Rf_asLogical(on), &before));
   return Rf_ScalarLogical(before);
-}
-
-/* guarded() of gradus.R gives a list of tensors, or the condition: an error of R must not leave a callback by a jump. */
-static SEXP guarded(SEXP f, SEXP arguments, gradus_status *status) {
-  int failed = 0;
-  SEXP call = PROTECT(Rf_lang3(Rf_install("guarded"), f, arguments)), result = R_tryEvalSilent(call, space, &failed);
-  *status = GRADUS_OK;
-  if (failed || Rf_inherits(result, "condition")) {
-    if (!failed) R_PreserveObject(pending = result);
-    *status = gradus_context_fail(ctx, GRADUS_E_CALLBACK, 0, "an error of R", 13);
-  }
-  UNPROTECT(1);
-  return result;
-}
-static gradus_tensor *give(SEXP x) {
-  gradus_retain(tensor(x));
-  return tensor(x);
-}
-static void forget(void *user) { R_ReleaseObject(user); }
-static gradus_status on_hook(void *user, gradus_context *context, gradus_tensor *grad, gradus_tensor **replacement) {
-  gradus_status status;
-  SEXP arguments = PROTECT(Rf_allocVector(VECSXP, 1)), result;
-  (void)context;
-  SET_VECTOR_ELT(arguments, 0, borrow(grad));
-  result = PROTECT(guarded(user, arguments, &status));
-  if (status == GRADUS_OK && Rf_length(result)) *replacement = give(VECTOR_ELT(result, 0));
-  UNPROTECT(2);
-  return status;
-}
-SEXP r_hook(SEXP x, SEXP f) {
-  uint64_t id;
-  gradus_status status;
-  R_PreserveObject(f);
-  status = gradus_tensor_add_hook(ctx, tensor(x), on_hook, f, forget, &id);
-  if (status != GRADUS_OK) R_ReleaseObject(f);
-  check(status);
-  return Rf_ScalarReal((double)id);
-}
-SEXP r_remove_hook(SEXP x, SEXP id) {
-  check(gradus_tensor_remove_hook(ctx, tensor(x), (uint64_t)Rf_asReal(id)));
-  return R_NilValue;
-}
-
-static gradus_status on_rule(void *user, gradus_function_call *call, gradus_tensor *const *tensors, size_t n, gradus_tensor **results,
-                             size_t capacity, size_t *count, int part) {
-  gradus_status status;
-  SEXP arguments = PROTECT(Rf_allocVector(VECSXP, (R_xlen_t)n + 1)), result;
-  size_t i;
-  SET_VECTOR_ELT(arguments, 0, R_MakeExternalPtr(call, R_NilValue, R_NilValue));
-  for (i = 0; i < n; ++i) SET_VECTOR_ELT(arguments, (R_xlen_t)i + 1, borrow(tensors[i]));
-  result = PROTECT(guarded(VECTOR_ELT(user, part), arguments, &status));
-  for (i = 0; status == GRADUS_OK && i < (size_t)Rf_xlength(result) && i < capacity; ++i)
-    results[i] = give(VECTOR_ELT(result, (R_xlen_t)i));
-  *count = i;
-  UNPROTECT(2);
-  return status;
-}
-static gradus_status on_forward(void *user, gradus_context *context, gradus_function_call *call, gradus_tensor *const *tensors, size_t n,
-                                gradus_tensor **results, size_t capacity, size_t *count) {
-  (void)context;
-  return on_rule(user, call, tensors, n, results, capacity, count, 0);
-}
-static gradus_status on_vjp(void *user, gradus_context *context, gradus_function_call *call, gradus_tensor *const *tensors, size_t n,
-                            gradus_tensor **results, size_t capacity, size_t *count) {
-  (void)context;
-  return on_rule(user, call, tensors, n, results, capacity, count, 1);
-}
-SEXP r_apply(SEXP name, SEXP rule, SEXP x) {
-  gradus_function f = {sizeof f, 0, CHAR(Rf_asChar(name)), on_forward, on_vjp, rule, forget, NULL};
-  gradus_tensor *input = tensor(x), *result;
-  gradus_status status;
-  R_PreserveObject(rule);
-  status = gradus_function_apply(ctx, &f, &input, 1, &result, 1, NULL);
-  if (status != GRADUS_OK) R_ReleaseObject(rule);
-  check(status);
-  return own(result);
-}
-SEXP r_save(SEXP call, SEXP x) {
-  gradus_tensor *t = tensor(x);
-  check(gradus_function_save_for_backward(ctx, R_ExternalPtrAddr(call), &t, 1));
-  return R_NilValue;
-}
-SEXP r_saved(SEXP call) {
-  gradus_tensor *t;
-  check(gradus_function_saved(ctx, R_ExternalPtrAddr(call), 0, &t));
-  return own(t);
 }
 
 SEXP r_live(void) {
