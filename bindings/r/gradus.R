@@ -37,7 +37,7 @@ while (!is.null(described <- .Call(C("r_operation"), index))) {
 # batch(list("add", x, y), list("mul", result_of(1), y)): one crossing for all; what the last one gives.
 result_of <- function(call) structure(as.integer(call) - 1L, class = "gradus_result")
 r_batch <- C("r_batch")
-batch <- function(...) .Call(r_batch, lapply(list(...), function(call) c(known[[call[[1]]]], list(call[-1]))))
+batch <- function(...) .Call(r_batch, list(...), known)
 
 # An operation, for good: forward gets the arguments of the schema, backward arguments, results and gradients of the results, and gives a list of
 # one gradient or NULL for each tensor among the arguments. g and batches know it by its name from then on.

@@ -124,8 +124,8 @@ SEXP r_invoke(SEXP op, SEXP kinds, SEXP arguments) {
   return all;
 }
 
-/* Each of calls is the operation, its kinds, and the arguments. What the last one gives. */
-SEXP r_batch(SEXP calls) {
+/* Each of calls is a list of a name in known, which has operation and kinds, and arguments. What the last one gives. */
+SEXP r_batch(SEXP calls, SEXP known) {
   const R_xlen_t n = Rf_xlength(calls);
   gradus_call *list = (gradus_call *)R_alloc((size_t)n + 1, sizeof *list);
   gradus_value result;
@@ -133,12 +133,14 @@ SEXP r_batch(SEXP calls) {
   memset(list, 0, sizeof *list * ((size_t)n + 1));
   memset(&result, 0, sizeof result);
   for (i = 0; i < n; ++i) {
-    SEXP call = VECTOR_ELT(calls, i), arguments = VECTOR_ELT(call, 2);
-    const R_xlen_t count = Rf_xlength(arguments);
+    SEXP call = VECTOR_ELT(calls, i), op = Rf_findVarInFrame(known, Rf_installTrChar(Rf_asChar(VECTOR_ELT(call, 0)))), kinds;
+    const R_xlen_t count = Rf_xlength(call) - 1;
     gradus_value *values = (gradus_value *)R_alloc((size_t)count + 1, sizeof *values);
-    if (count > Rf_xlength(VECTOR_ELT(call, 1))) Rf_error("gradus: call %d of the batch has too many arguments", (int)i + 1);
-    for (k = 0; k < count; ++k) encode(&values[k], VECTOR_ELT(arguments, k), INTEGER(VECTOR_ELT(call, 1))[k]);
-    list[i].op = R_ExternalPtrAddr(VECTOR_ELT(call, 0));
+    if (op == R_UnboundValue) Rf_error("gradus: call %d of the batch is of no operation", (int)i + 1);
+    kinds = VECTOR_ELT(op, 1);
+    if (count > Rf_xlength(kinds)) Rf_error("gradus: call %d of the batch has too many arguments", (int)i + 1);
+    for (k = 0; k < count; ++k) encode(&values[k], VECTOR_ELT(call, k + 1), INTEGER(kinds)[k]);
+    list[i].op = R_ExternalPtrAddr(VECTOR_ELT(op, 0));
     list[i].argument_count = (uint64_t)count;
     list[i].arguments = values;
   }
