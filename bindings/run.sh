@@ -25,8 +25,10 @@ case $language in
   c)
     tool "${CC:-cc}" gcc
     place
-    "${CC:-cc}" -std=c99 -O2 -Wall -Wextra -I "$GRADUS_INCLUDE" costs.c "$GRADUS_LIBRARY" -o "$out/costs"
-    "$out/costs" ;;
+    for program in host costs; do
+      "${CC:-cc}" -std=c99 -O2 -Wall -Wextra -I "$GRADUS_INCLUDE" "$program.c" "$GRADUS_LIBRARY" -lm -o "$out/$program"
+      "$out/$program"
+    done ;;
   cpp)
     tool "${CXX:-c++}" g++
     place
