@@ -5,7 +5,7 @@ import struct
 from . import _dtype
 
 _INTEGER, _REAL = struct.Struct("=iIqQ"), struct.Struct("=iIdQ")              # a gradus_value
-_I64, _F64, _TENSOR, _I64_LIST, _F64_LIST, _TENSOR_LIST, _TEXT = 3, 4, 7, 8, 9, 10, 5
+_I64, _F64, _TENSOR, _I64_LIST, _F64_LIST, _TENSOR_LIST, _TEXT, _RESULT_OF = 3, 4, 7, 8, 9, 10, 5, 11
 DEFAULT, NONE = _INTEGER.pack(0, 0, 0, 0), _INTEGER.pack(1, 0, 0, 0)
 _FALSE, _TRUE = _INTEGER.pack(2, 0, 0, 0), _INTEGER.pack(2, 0, 1, 0)
 number_types = (int, float)
@@ -38,14 +38,23 @@ def _scalar(v, keep):
     return _number(v.item(), keep) if isinstance(v, Tensor) and v.dim() == 0 else _number(v, keep)
 
 
+class Result:
+    """In a batch: a result of an earlier call, where a tensor is wanted."""
+
+    def __init__(self, call, index):
+        self.value = _INTEGER.pack(_RESULT_OF, index, call, 0)
+
+
 def tensor(v, keep):
     if isinstance(v, Tensor):
         return _INTEGER.pack(_TENSOR, 0, v._h.value, 0)
+    if isinstance(v, Result):
+        return v.value
     return _number(v, keep)
 
 
 def tensor_only(v, keep):
-    return tensor(v, keep) if isinstance(v, Tensor) else None
+    return tensor(v, keep) if isinstance(v, (Tensor, Result)) else None
 
 
 def _whole(v):

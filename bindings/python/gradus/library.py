@@ -1,4 +1,4 @@
-"""Operations of the caller, with a name and a schema: they are invoked, listed and differentiated as the library's own.
+"""Many calls in one crossing (batch), and operations of the caller, with a name and a schema: they are invoked, listed and differentiated as the library's own.
 
     @gradus.library.custom_op("mylib::scaled_exp")
     def scaled_exp(x: gradus.Tensor, scale: float = 1.0) -> gradus.Tensor:
@@ -18,6 +18,7 @@ import types
 import typing
 
 from . import _dtype, _hooks, _ops
+from ._batch import Batch, batch, result_of  # noqa: F401
 from ._context import check, keep_pending, local
 from ._library import Handle, Value, declare, lasting, lib, registry_text, retain
 

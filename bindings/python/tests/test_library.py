@@ -133,5 +133,48 @@ class Custom(unittest.TestCase):
         self.assertEqual(failures, [])
 
 
+class Batches(unittest.TestCase):
+    def test_results_feed_later_calls(self):
+        x = leaf(1.0, 2.0, 3.0)
+        y = library.batch([("mul", x, x), ("add", library.result_of(0), x, {"alpha": 2}), ("pytest::scaled_exp", library.result_of(1), 0.0),
+                           ("sum", library.result_of(1))])
+        self.assertEqual(y.item(), 26)
+        y.backward()
+        self.assertEqual(x.grad.tolist(), [4, 6, 8])
+
+    def test_several_results(self):
+        x = torch.tensor([[3.0, 1.0], [2.0, 5.0]])
+        values, indices = library.batch([("neg", x), ("max", library.result_of(0), 1)])
+        self.assertEqual((values.tolist(), indices.tolist()), ([-1, -2], [1, 0]))
+        self.assertEqual(library.batch([("max", x, 1), ("add", library.result_of(0, 1), 1)]).tolist(), [1, 2])
+        self.assertEqual(len(library.batch([("split", x, [1, 1])])), 2)
+        self.assertEqual(library.batch([]), ())
+
+    def test_the_same_calls_again(self):
+        w, x = leaf(1.0, 2.0), torch.tensor([3.0, 4.0], dtype=torch.float64)
+        step = library.Batch([("mul", w, x), ("sum", library.result_of(0))])
+        update = library.Batch([("sub_", w, x, {"alpha": 0.5})])
+        losses = []
+        for _ in range(3):
+            losses.append(step().item())
+            with torch.no_grad():
+                update()
+        self.assertEqual(losses, [11, -1.5, -14])
+
+    def test_writes_and_failures(self):
+        x, old = torch.zeros(2), torch.zeros(2)
+        library.batch([("add_", x, 1), ("mul_", library.result_of(0), 3)])
+        self.assertEqual(x.tolist(), [3, 3])
+        with self.assertRaisesRegex(RuntimeError, "broadcast"):
+            library.batch([("add_", old, 1), ("add", old, torch.zeros(3)), ("add_", old, 1)])
+        self.assertEqual(old.tolist(), [1, 1])
+        with self.assertRaisesRegex(AttributeError, "no operation"):
+            library.batch([("nothing", x)])
+        with self.assertRaises(TypeError):
+            library.batch([("add", x, "text")])
+        with self.assertRaises(IndexError):
+            library.batch([("neg", library.result_of(0))])
+
+
 if __name__ == "__main__":
     unittest.main()
