@@ -79,6 +79,12 @@ struct Distance {
 static void own_operation() {
   const Tensor x = gradus::tensor({3.0, 5.0}, gradus::float64).requires_grad_(), y = gradus::tensor({4.0, 12.0}, gradus::float64).requires_grad_();
   gradus::register_op<Distance>("demo.distance", "(Tensor x, Tensor y, float scale=1.0) -> Tensor");
+  try {
+    gradus::register_op<Distance>("demo.distance", "(Tensor x) -> Tensor");
+    check(false, "a name twice");
+  } catch (const gradus::Error& e) {
+    check(e.status() == GRADUS_E_VALUE, e.what());
+  }
   check(gradus::invoke("demo.distance", {x, y})[0].to_vector<double>() == std::vector{5.0, 13.0}, "the distances");
   const auto report = gradus::gradcheck([](const Tensor& a, const Tensor& b) { return gradus::invoke("demo.distance", {a, b, 2.0}); }, {x, y});
   check(report.passed, report.report);

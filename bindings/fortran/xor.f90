@@ -22,6 +22,10 @@ contains
   subroutine distance(arguments, given)                            ! of x, y and scale
     type(gradus_value), intent(in) :: arguments(:)
     type(tensor), intent(inout) :: given(:)
+    if (real_in(arguments(3)) < 0) then
+      call fail("a negative scale")
+      return
+    end if
     given(1) = op("hypot", tensor_in(arguments(1)), tensor_in(arguments(2))) * real_in(arguments(3))
   end subroutine
   subroutine distance_backward(arguments, given)                   ! of x, y, scale, the result and its gradient
@@ -141,12 +145,17 @@ contains
   subroutine own_operation()
     type(tensor) :: x, y, total
     character(2000) :: report
+    integer :: stat
     call register_op("demo.distance", "(Tensor x, Tensor y, float scale=1.0) -> Tensor", distance, distance_backward)
     x = tensor_of([3d0, 5d0])
     y = tensor_of([4d0, 12d0])
     call require_grad(x)
     call require_grad(y)
     call assert(all(values(op("demo.distance", x, y)) == [5d0, 13d0]), "the distances")
+    total = op("demo.distance", x, y, -1d0, stat=stat, errmsg=report)
+    call assert(stat == int(z'500') .and. report == "a negative scale", "the operation's error")
+    call register_op("demo.distance", "(Tensor x) -> Tensor", distance, distance_backward, stat)
+    call assert(iand(stat, int(z'ff00')) == int(z'100'), "a name twice")
     call assert(gradcheck(doubled_distance, [x, y], report), trim(report))
     total = batch([call_of("demo.distance", x, y, 2d0), call_of("sum", result_of(1), [0])])
     call backward(total)

@@ -70,8 +70,20 @@ public final class Xor {
     check(Arrays.equals(x.grad().numbers(), new double[] {12, 27}), x.grad());
   }
 
+  static RuntimeException thrown(Runnable body) {
+    try {
+      body.run();
+      return null;
+    } catch (RuntimeException e) {
+      return e;
+    }
+  }
   static void ownOperation(Gradus g) {
-    Gradus.Rule forward = v -> new Gradus.Tensor[] {g.call("hypot", v[0], v[1]).call("mul", v[2])};
+    var mine = new ArithmeticException("a negative scale");
+    Gradus.Rule forward = v -> {
+      if ((Double) v[2] < 0) throw mine;
+      return new Gradus.Tensor[] {g.call("hypot", v[0], v[1]).call("mul", v[2])};
+    };
     Gradus.Rule backward = v -> {
       double scale = (Double) v[2];
       var slope = ((Gradus.Tensor) v[4]).call("mul", scale * scale).call("div", v[3]);
@@ -81,6 +93,8 @@ public final class Xor {
     var x = g.tensor(new double[] {3, 5}).requiresGrad();
     var y = g.tensor(new double[] {4, 12}).requiresGrad();
     check(Arrays.equals(x.call("demo.distance", y).numbers(), new double[] {5, 13}), "the distances");
+    check(thrown(() -> x.call("demo.distance", y, -1.0)) == mine, "the exception of Java");
+    check(thrown(() -> g.registerOp("demo.distance", "(Tensor x) -> Tensor", forward, backward)) instanceof Gradus.BadArgument, "a name twice");
     var checked = g.gradcheck(in -> g.callAll("demo.distance", in[0], in[1], Map.of("scale", 2)), x, y);
     check(checked.passed(), checked.report());
     var sum = g.batch(new Object[] {"demo.distance", x, y, 2.0}, new Object[] {"sum", new Gradus.ResultOf(0)});

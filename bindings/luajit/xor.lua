@@ -52,7 +52,10 @@ local function own_derivative()
 end
 
 local function own_operation()
-  local function forward(x, y, scale) return (x * x + y * y):sqrt() * scale end
+  local function forward(x, y, scale)
+    if scale < 0 then error("a negative scale", 0) end
+    return (x * x + y * y):sqrt() * scale
+  end
   local function backward(x, y, scale, r, grad)
     local slope = grad * scale ^ 2 / r
     return slope * x, slope * y
@@ -60,6 +63,8 @@ local function own_operation()
   local distance = g.register_op("demo.distance", "(Tensor x, Tensor y, float scale=1.0) -> Tensor", forward, backward)
   local x, y = g.tensor({ 3, 5 }):requires_grad(), g.tensor({ 4, 12 }):requires_grad()
   assert(close(distance(x, y):numbers()[2], 13) and close(x["demo.distance"](x, y, { scale = 2 }):numbers()[1], 10))
+  assert(select(2, pcall(distance, x, y, -1)) == "a negative scale")
+  assert(not pcall(g.register_op, "demo.distance", "(Tensor x) -> Tensor", forward, backward))
   assert(g.gradcheck(function(a, b) return distance(a, b, 2) end, x, y))
   local sum = g.batch { { "demo.distance", x, y, 2 }, { "sum", g.result(1) } }
   sum:backward()

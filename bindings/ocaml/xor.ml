@@ -44,7 +44,10 @@ let own_derivative () =
   assert (numbers (Option.get (grad x)) = [| 12.; 27. |])
 
 let own_operation () =
-  let forward = function [ T x; T y; F scale ] -> [ op "mul" [ T (op "hypot" [ T x; T y ]); F scale ] ] | _ -> assert false in
+  let forward = function
+    | [ _; _; F scale ] when scale < 0. -> raise (Of_ocaml 8)
+    | [ T x; T y; F scale ] -> [ op "mul" [ T (op "hypot" [ T x; T y ]); F scale ] ]
+    | _ -> assert false in
   let backward = function
     | [ T x; T y; F scale; T r; T g ] ->
       let slope = op "mul" [ T (op "div" [ T g; T r ]); F (scale *. scale) ] in
@@ -53,6 +56,10 @@ let own_operation () =
   register_op "demo.distance" "(Tensor x, Tensor y, float scale=1.0) -> Tensor" ~forward ~backward;
   let x = requires_grad (tensor [| 3.; 5. |]) and y = requires_grad (tensor [| 4.; 12. |]) in
   assert (numbers (op "demo.distance" [ T x; T y ]) = [| 5.; 13. |]);
+  (match op "demo.distance" [ T x; T y; F (-1.) ] with _ -> assert false | exception Of_ocaml n -> assert (n = 8));
+  (match register_op "demo.distance" "(Tensor x) -> Tensor" ~forward ~backward with
+   | () -> assert false
+   | exception Error { status; _ } -> assert (status land 0xff00 = 0x100));
   let passed, report = gradcheck (fun inputs -> [ op "demo.distance" (List.map (fun t -> T t) inputs) ~named:[ ("scale", F 2.) ] ]) [ x; y ] in
   if not passed then failwith report;
   let sum = batch [ ("demo.distance", [ T x; T y; F 2. ]); ("sum", [ Result_of 0 ]) ] in

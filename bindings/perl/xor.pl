@@ -49,10 +49,12 @@ sub own_derivative {
 
 sub own_operation {
   Gradus::register_op('demo.distance', '(Tensor x, Tensor y, float scale=1.0) -> Tensor',
-    sub { my ($x, $y, $scale) = @_; ($x * $x + $y * $y)->sqrt * $scale },
+    sub { my ($x, $y, $scale) = @_; die "a negative scale\n" if $scale < 0; ($x * $x + $y * $y)->sqrt * $scale },
     sub { my ($x, $y, $scale, $r, $grad) = @_; my $slope = $grad * $scale ** 2 / $r; ($slope * $x, $slope * $y) });
   my ($x, $y) = map { Gradus::tensor($_)->requires_grad } [3, 5], [4, 12];
   assert(join(' ', Gradus::call('demo.distance', $x, $y)->numbers) eq '5 13');
+  assert(!eval { Gradus::call('demo.distance', $x, $y, -1); 1 } && $@ eq "a negative scale\n", $@);
+  assert(!eval { Gradus::register_op('demo.distance', '(Tensor x) -> Tensor', sub {}, sub {}); 1 } && $@->{category} == 0x100, $@);
   my ($passed, $report) = Gradus::gradcheck(sub { Gradus::call('demo.distance', @_, {scale => 2}) }, $x, $y);
   assert($passed, $report);
   my $sum = Gradus::batch([['demo.distance' => $x, $y, 2], [sum => Gradus::result(0)]]);

@@ -50,7 +50,7 @@ own_derivative <- function() {
   stopifnot(numbers(grad(x)) == c(12, 27))
 }
 
-distance <- function(x, y, scale) g$sqrt(x * x + y * y) * scale
+distance <- function(x, y, scale) if (scale < 0) stop("a negative scale") else g$sqrt(x * x + y * y) * scale
 distance_backward <- function(x, y, scale, r, gradient) {
   slope <- gradient * scale^2 / r
   list(slope * x, slope * y)
@@ -60,6 +60,9 @@ own_operation <- function() {
   x <- requires_grad(tensor(c(3, 5)))
   y <- requires_grad(tensor(c(4, 12)))
   stopifnot(numbers(g$demo.distance(x, y)) == c(5, 13), numbers(g$demo.distance(x, y, scale = 2)) == c(10, 26))
+  caught <- function(expression) tryCatch(expression, error = identity)
+  stopifnot(conditionMessage(caught(g$demo.distance(x, y, -1))) == "a negative scale")
+  stopifnot(inherits(caught(register_op("demo.distance", "(Tensor x) -> Tensor", distance, distance_backward)), "gradus_error"))
   stopifnot(gradcheck(function(x, y) g$demo.distance(x, y, 2), x, y))
   total <- batch(list("demo.distance", x, y, 2), list("sum", result_of(1)))
   backward(total)

@@ -52,7 +52,10 @@ def own_derivative
 end
 
 class Distance
-  def forward(x, y, scale) = (x * x + y * y).sqrt * scale
+  def forward(x, y, scale)
+    raise RangeError, "a negative scale" if scale < 0
+    (x * x + y * y).sqrt * scale
+  end
 
   def backward(x, y, scale, r, grad)
     slope = grad * scale**2 / r
@@ -60,10 +63,19 @@ class Distance
   end
 end
 
+def raised
+  yield
+  raise "no error"
+rescue StandardError => e
+  e.class
+end
+
 def own_operation
   Gradus.register_op("demo.distance", "(Tensor x, Tensor y, float scale=1.0) -> Tensor", Distance.new)
   x, y = Gradus.tensor([3, 5]).requires_grad!, Gradus.tensor([4, 12]).requires_grad!
   assert Gradus.call("demo.distance", x, y).to_a == [5, 13] && Gradus.call("demo.distance", x, y, scale: 2).to_a == [10, 26]
+  assert raised { Gradus.call("demo.distance", x, y, -1.0) } == RangeError
+  assert raised { Gradus.register_op("demo.distance", "(Tensor x) -> Tensor", Distance.new) } == Gradus::ArgumentError
   passed, report = Gradus.gradcheck(x, y) { |a, b| Gradus.call("demo.distance", a, b, 2.0) }
   assert passed, report
   sum = Gradus.batch([["demo.distance", x, y, 2.0], [:sum, Gradus.result(0)]])

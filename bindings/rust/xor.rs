@@ -71,6 +71,7 @@ struct Distance;
 impl Operation for Distance {
     fn forward(&self, g: &Gradus, arguments: &[Value]) -> Result<Vec<Tensor>> {
         let (x, y) = (arguments[0].tensor().unwrap(), arguments[1].tensor().unwrap());
+        if arguments[2].f64() < 0.0 { return Err(Error::Host("a negative scale".into())) }
         Ok(vec![g.mul(&g.hypot(x, y)?, arguments[2].f64())?])
     }
     fn backward(&self, g: &Gradus, values: &[Value]) -> Result<Vec<Option<Tensor>>> {
@@ -85,6 +86,8 @@ fn own_operation(g: &Gradus) -> Result<()> {
     let distance = g.register_op(text(b"demo.distance\0"), text(b"(Tensor x, Tensor y, float scale=1.0) -> Tensor\0"), Distance)?;
     let (x, y) = (g.tensor(vec![3.0, 5.0], &[2])?.requires_grad(g)?, g.tensor(vec![4.0, 12.0], &[2])?.requires_grad(g)?);
     assert_eq!(g.numbers(&g.call(distance, &[(&x).into(), (&y).into()])?[0])?, [5.0, 13.0]);
+    assert!(matches!(g.call(distance, &[(&x).into(), (&y).into(), (-1.0).into()]), Err(Error::Host(_))));
+    assert!(g.register_op(text(b"demo.distance\0"), text(b"(Tensor x) -> Tensor\0"), Distance).is_err());
     let (passed, report) = g.gradcheck(|g, t| g.call(distance, &[(&t[0]).into(), (&t[1]).into(), 2.0.into()]), &[&x, &y])?;
     assert!(passed, "{}", report);
     let sum = &g.batch(&[(distance, vec![(&x).into(), (&y).into(), 2.0.into()]), (Op::find("sum").unwrap(), vec![result_of(0)])])?[0];

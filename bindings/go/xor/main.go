@@ -81,7 +81,12 @@ func ownDerivative(g *gradus.Context) {
 	assert(grad[0] == 12 && grad[1] == 27, grad)
 }
 
+var errNegative = errors.New("a negative scale")
+
 func distance(g *gradus.Context, v []any) ([]*gradus.Tensor, error) {
+	if v[2].(float64) < 0 {
+		return nil, errNegative
+	}
 	return g.Ops["mul"](g.Must("hypot", v[0], v[1]), v[2])
 }
 func distanceBackward(g *gradus.Context, v []any) ([]*gradus.Tensor, error) {
@@ -95,6 +100,10 @@ func ownOperation(g *gradus.Context) {
 	x, y := g.Tensor([]float64{3, 5}).RequiresGrad(), g.Tensor([]float64{4, 12}).RequiresGrad()
 	r, err := op(x, y)
 	assert(err == nil && r[0].Numbers()[1] == 13, err)
+	_, err = op(x, y, -1.0)
+	assert(err == errNegative, err)
+	_, err = g.RegisterOp("demo.distance", "(Tensor x) -> Tensor", distance, distanceBackward)
+	assert(errors.Is(err, gradus.ErrArgument), err)
 	passed, report, err := g.Gradcheck(func(in []*gradus.Tensor) ([]*gradus.Tensor, error) { return op(in[0], in[1], 2.0) }, x, y)
 	assert(passed && err == nil, report, err)
 	sum, err := g.Batch([][]any{{"demo.distance", x, y, 2.0}, {"sum", gradus.ResultOf(0)}})
