@@ -167,8 +167,8 @@ int main() {
     own_operation();
     memory();
     const auto [one, batch] = costs();
-    std::printf("cpp: %zu functions, xor in %d steps, loss %.4f; add %.0f ns, in a batch %.0f ns; \"%s\"\n", gradus_op_count(), steps, loss, one, batch,
-                error().c_str());
+    std::printf("cpp: %zu functions, xor in %d steps, loss %.4f; add %.0f ns, in a batch %.0f ns; \"%s\"\n", gradus_op_count(), steps, loss, one,
+                batch, error().c_str());
   }
   check(live() == 0, "something is left alive");
 }

@@ -276,8 +276,8 @@ let on_op part = Op.of_fun (fun user _ values n results capacity count ->
   guarded (fun () ->
     let arguments = List.init (Unsigned.Size_t.to_int n) (fun i -> decode (values +@ i)) in
     let given = part (Obj.obj (Hashtbl.find lent (number user)) : operation_rule) arguments in
-    List.iteri (fun i t -> if i < Unsigned.Size_t.to_int capacity then Option.iter (fun t -> encode (results +@ i) (T t) 7 (ref []); c_retain t.handle) t)
-      given;
+    let put i t = encode (results +@ i) (T t) 7 (ref []); c_retain t.handle in
+    List.iteri (fun i t -> if i < Unsigned.Size_t.to_int capacity then Option.iter (put i) t) given;
     count <-@ size (List.length given)))
 let on_op_forward = on_op (fun rule values -> List.map Option.some (rule.compute values))
 let on_op_backward = on_op (fun rule values -> rule.backward values)
@@ -298,7 +298,9 @@ let register_op name schema ~forward ~backward =
 
 (* Whether backward of f gives what differences give, and a report. *)
 let on_compute = Compute.of_fun (fun user _ inputs n results capacity count ->
-  guarded (fun () -> give_all ((Obj.obj (Hashtbl.find lent (number user)) : tensor list -> tensor list) (borrow_all inputs n)) results capacity count))
+  guarded (fun () ->
+    let f : tensor list -> tensor list = Obj.obj (Hashtbl.find lent (number user)) in
+    give_all (f (borrow_all inputs n)) results capacity count))
 let gradcheck f inputs =
   let user = lend f and handles = CArray.of_list p (List.map (fun t -> t.handle) inputs) in
   let passed = allocate int32_t 0l and report = allocate_n char ~count:8192 in

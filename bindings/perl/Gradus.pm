@@ -79,7 +79,8 @@ sub wrap {
   my ($memory, @shape) = @_;
   my ($bytes, $id) = (length $$memory, lend($memory));
   @shape = $bytes / 8 unless @shape;
-  my $status = c_tensor_wrap($CONTEXT, 10, scalar @shape, pack('q*', @shape), undef, scalar_to_pointer($$memory), $bytes, 0, forget(), $id, \my $handle);
+  my $status = c_tensor_wrap($CONTEXT, 10, scalar @shape, pack('q*', @shape), undef, scalar_to_pointer($$memory), $bytes, 0, forget(), $id,
+    \my $handle);
   delete $LENT{$id} if $status;
   check $status;
   own($handle);

@@ -51,8 +51,9 @@ impl Gradus {
     /// Makes the calls in one crossing; returns what the last one gives.
     pub fn batch(&self, calls: &[(Op, Vec<Value>)]) -> Result<Vec<Tensor>> {
         let mut results = [OMITTED.0; 64];
-        let mut list: Vec<c::Call> = calls.iter().map(|(op, arguments)| c::Call { argument_count: arguments.len() as u64, result_capacity: 0,
-            result_count: 0, reserved0: 0, op: op.0, arguments: arguments.as_ptr() as *const RawValue, results: null_mut(), label: null() }).collect();
+        let call = |op: &Op, arguments: &[Value]| c::Call { argument_count: arguments.len() as u64, result_capacity: 0, result_count: 0, reserved0: 0,
+            op: op.0, arguments: arguments.as_ptr() as *const RawValue, results: null_mut(), label: null() };
+        let mut list: Vec<c::Call> = calls.iter().map(|(op, arguments)| call(op, arguments)).collect();
         let last = match list.last_mut() {
             Some(last) => last,
             None => return Ok(vec![]),
@@ -86,14 +87,16 @@ unsafe fn give(made: Vec<Option<Tensor>>, results: *mut RawValue, capacity: usiz
         if let Some(t) = t { *results.add(i) = RawValue { kind: 7, aux: 0, payload: t.give() as u64, length: 0 } }
     }
 }
-extern "C" fn on_forward(user: Handle, ctx: Handle, arguments: *const RawValue, n: usize, results: *mut RawValue, capacity: usize, count: *mut usize) -> i32 {
+extern "C" fn on_forward(user: Handle, ctx: Handle, arguments: *const RawValue, n: usize, results: *mut RawValue, capacity: usize,
+    count: *mut usize) -> i32 {
     guarded(ctx, || unsafe {
         let (op, values) = operation(user, arguments, n);
         give(op.forward(&lent(ctx), values)?.into_iter().map(Some).collect(), results, capacity, count);
         Ok(())
     })
 }
-extern "C" fn on_backward(user: Handle, ctx: Handle, arguments: *const RawValue, n: usize, results: *mut RawValue, capacity: usize, count: *mut usize) -> i32 {
+extern "C" fn on_backward(user: Handle, ctx: Handle, arguments: *const RawValue, n: usize, results: *mut RawValue, capacity: usize,
+    count: *mut usize) -> i32 {
     guarded(ctx, || unsafe {
         let (op, values) = operation(user, arguments, n);
         give(op.backward(&lent(ctx), values)?, results, capacity, count);

@@ -161,8 +161,8 @@ fn main() -> Result<()> {
     assert_eq!(g.split(&ones, 1)?.len(), 2);
     drop(ones);
     let (message, (one, batch)) = (errors(&g)?, costs(&g)?);
-    println!("rust: {} functions, xor in {} steps, loss {:.4}; add {:.0} ns, in a batch {:.0} ns; {:?}", gradus::operation_count(), steps, loss, one, batch,
-        message);
+    println!("rust: {} functions, xor in {} steps, loss {:.4}; add {:.0} ns, in a batch {:.0} ns; {:?}", gradus::operation_count(), steps, loss, one,
+        batch, message);
     drop(g);
     let c = gradus::live();
     assert_eq!(c.contexts + c.tensors + c.graph_nodes + c.foreign_blocks + c.callbacks + c.bytes_live, 0, "{:?}", c);

@@ -1,4 +1,5 @@
-"""Many calls in one crossing (batch), and operations of the caller, with a name and a schema: they are invoked, listed and differentiated as the library's own.
+"""Many calls in one crossing (batch), and operations of the caller, with a name and a schema, which are invoked, listed and differentiated as the
+library's own.
 
     @gradus.library.custom_op("mylib::scaled_exp")
     def scaled_exp(x: gradus.Tensor, scale: float = 1.0) -> gradus.Tensor:
