@@ -44,17 +44,24 @@ void observe(Context& c, Observer* o) {
 }
 
 bool stop_observing(Context& c, Observer* o) {
-  Observer** at = &c.observers;
-  while (*at && *at != o) at = &(*at)->next_;
-  if (!*at) return false;
-  *at = o->next_;
-  if (!c.observers) c.attention.fetch_and(~uint32_t{Context::kObserved});
-  o->left();
-  return true;
+  const Observer* at = c.observers;
+  while (at && at != o) at = at->next_;
+  if (!at || o->gone_) return false;
+  const Told told(c, o);
+  return o->gone_ = true;
 }
 
 void stop_observing(Context& c) {
-  while (c.observers) stop_observing(c, c.observers);
+  for_each_observer(c, [&](Observer& o) { stop_observing(c, &o); });
+}
+
+Told::~Told() {
+  if (--observer_->told_ > 0 || !observer_->gone_) return;
+  Observer** at = &context_.observers;
+  while (*at != observer_) at = &(*at)->next_;
+  *at = observer_->next_;
+  if (!context_.observers) context_.attention.fetch_and(~uint32_t{Context::kObserved});
+  observer_->left();
 }
 
 void attend(const Op& op, const Value* values, int n, Tensors& out, PlainCall plain) {

@@ -28,8 +28,9 @@ struct PassEvent {
   bool failed = false;
 };
 
-// Calls nest: a composition's parts lie between its begin and end, the calls of a rule between those of its node. An observer that
-// comes or goes in between misses the rest. What `after` throws is the result of the call; every observer hears the end all the same.
+// Calls nest: a composition's parts lie between its begin and end, the calls of a rule between those of its node. An observer may
+// come or go in between, in a callback of its own, too: it misses the rest, and does not come again. What `after` throws is the
+// result of the call; every observer hears the end all the same.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -42,22 +43,39 @@ class Observer {
   virtual void begin_range(std::string_view) {}
   virtual void end_range() {}
   virtual void explain(const Node*, std::string& /*message*/) {}   // of a failure: more about the node that it came from
-  virtual void left() {}                                      // the context lets go of it, and it may delete itself
+  virtual void left() {}                                      // it is told nothing more, no callback of it runs, and it may delete itself
 
  private:
   friend void observe(Context&, Observer*);
   friend bool stop_observing(Context&, Observer*);
-  template <class F> friend void for_each_observer(Context&, F&&);
+  friend class Told;
   Observer* next_ = nullptr;
+  uint32_t told_ = 0;                                         // callbacks that run: it stays in the list as long
+  bool gone_ = false;                                         // and leaves when they are over
 };
 
 void observe(Context&, Observer*);
 bool stop_observing(Context&, Observer*);                     // false if it does not watch this context
 void stop_observing(Context&);                                // everybody
+// Keeps an observer in the list.
+class Told {
+ public:
+  Told(Context& c, Observer* o) : context_(c), observer_(o) { ++o->told_; }
+  ~Told();
+  Told(const Told&) = delete;
+  Told& operator=(const Told&) = delete;
+  bool gone() const { return observer_->gone_; }
+  Observer* next() const { return observer_->next_; }
+
+ private:
+  Context& context_;
+  Observer* observer_;
+};
 template <class F> void for_each_observer(Context& c, F&& f) {
-  for (Observer *o = c.observers, *next; o; o = next) {       // it may go meanwhile
-    next = o->next_;
-    f(*o);
+  for (Observer* o = c.observers; o;) {
+    const Told told(c, o);
+    if (!told.gone()) f(*o);
+    o = told.next();
   }
 }
 

@@ -226,8 +226,7 @@ Ref<Profile> start_profile(Context& c, const ProfileOptions& options) {
 }
 
 void stop_profile(Context& c, Profile& p) {
-  GRADUS_CHECK(p.watches.load(std::memory_order_acquire) == &c, state, "profile: it does not run on this context, or has been stopped");
-  stop_observing(c, &p.recorder);
+  GRADUS_CHECK(stop_observing(c, &p.recorder), state, "profile: it does not run on this context, or has been stopped");
 }
 
 }  // namespace gradus
