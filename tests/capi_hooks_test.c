@@ -273,11 +273,44 @@ static void context_released_inside(void) {
   free_chain(&c);
 }
 
+typedef struct second_pass { gradus_context *ctx; gradus_tensor *s; int ran; } second_pass;
+static void runs_pass(void *user) {
+  second_pass *p = (second_pass *)user;
+  ++p->ran;
+  CHECK(gradus_backward(p->ctx, &p->s, 1, NULL, NULL) == GRADUS_OK);
+}
+/* The gradient that a pass replaces is the host's memory: its destroy may run a pass that adds to the same leaf. */
+static void replaced_gradient_runs_a_pass(void) {
+  gradus_context *ctx = new_context();
+  chain first = make_chain(ctx);
+  double memory[2] = {0, 0};
+  const int64_t two = 2;
+  gradus_tensor *g = NULL;
+  second_pass p;
+  memset(&p, 0, sizeof p);
+  p.ctx = ctx;
+  OK(gradus_sum(ctx, first.x, NULL, 0, 0, 0, &p.s));
+  OK(gradus_tensor_wrap(ctx, GRADUS_F64, 1, &two, NULL, memory, sizeof memory, GRADUS_WRAP_READ_ONLY, runs_pass, &p, &g));
+  OK(gradus_tensor_set_grad(ctx, first.x, g));
+  gradus_release(g);
+  CHECK(p.ran == 0);
+  OK(gradus_backward(ctx, &first.s, 1, NULL, NULL));
+  CHECK(p.ran == 1);
+  memory[0] = exp(start[0]) * (1 + start[0]) + 1;
+  memory[1] = exp(start[1]) * (1 + start[1]) + 1;
+  OK(gradus_tensor_grad(ctx, first.x, &g));
+  VALUES(g, memory, 2);
+  gradus_release(g); gradus_release(p.s);
+  free_chain(&first);
+  gradus_release(ctx);
+}
+
 int main(void) {
   node_hooks();
   groups_of_tensors();
   edges_and_nodes();
   changed();
   context_released_inside();
+  replaced_gradient_runs_a_pass();
   return finish("capi_hooks_test");
 }

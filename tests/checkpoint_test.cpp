@@ -274,6 +274,27 @@ TEST_F(Checkpoint, PassesOfTwoThreadsAreRightOrRefused) {
   EXPECT_GT(right, 0);
 }
 
+TEST_F(Checkpoint, WhatIsAskedWhileAPassAddsToALeafMayAddToItToo) {
+  const Tensor x = leaf({1, 2}, {2}), inner = sum(mul(x, 10)), outer = sum(mul(x, x));
+  const auto add_to_leaf = [](const Tensor& t, const GradOptions& o = {}) { backward(std::span(&t, 1), {}, o); };
+  set_grad(x.impl(), tensor({0, 0}, {2}));
+  GradOptions record;
+  record.create_graph = true;
+  CheckpointOptions o;
+  int asked = 0;
+  o.keep = [&](const Op& op, const Args&) {
+    if (name(op) == "add" && ++asked == 1) add_to_leaf(inner);
+    return false;
+  };
+  run([&](const Tensors& in, Tensors& out) {
+    add_to_leaf(outer, record);
+    out.push_back(mul(in[0], 1));
+  }, x, o);
+  EXPECT_EQ(asked, 2);                                        // the sum was made again
+  EXPECT_EQ(values(grad_of(x)), (Doubles{12, 14}));
+  set_grad(x.impl(), Tensor());                               // its history leads to x
+}
+
 TEST_F(Checkpoint, FailuresLeaveTheContextAsItWas) {
   const Tensor x = leaf({1, 2}, {2});
   int runs = 0;

@@ -64,24 +64,39 @@ void add_into(Tensor& buffer, Tensor g) {
   buffer = add(buffer, g);
 }
 
-void accumulate_grad(TensorImpl* leaf, Tensor g) {
-  AutogradMeta& m = autograd_meta(leaf);
-  Tensor replaced;                                            // dies after the lock: its end may run the host's code
-  const Lock lock(m.accumulating);
-  if (context().grad_mode) {                                  // create_graph: the gradient keeps its history
-    replaced = std::exchange(m.grad, m.grad ? add(m.grad, g) : recorded_copy_in_layout_of(g, leaf));
-    return;
-  }
+// Adds g to the gradient, or makes it the gradient, if that takes no new tensor.
+static bool add_here(AutogradMeta& m, const TensorImpl* leaf, Tensor& g) {
+  if (context().grad_mode) return false;                      // create_graph: the gradient keeps its history
   if (!m.grad) {
-    m.grad = sole(g) && has_layout_of(g, leaf) ? std::move(g) : copy_in_layout_of(g, leaf);
-    return;
+    if (!sole(g) || !has_layout_of(g, leaf)) return false;
+    m.grad = std::move(g);
+    return true;
   }
-  if (!is_writable(m.grad)) {
-    replaced = std::exchange(m.grad, add(m.grad, g));
-    return;
-  }
+  if (!is_writable(m.grad)) return false;
   add_in_place(m.grad, g);
   m.grad.storage().bump();
+  return true;
+}
+
+// Making a tensor, and the end of one, may run the host's code, which may come here again: both are done without the lock. A sum of
+// a gradient that has changed meanwhile is made again.
+void accumulate_grad(TensorImpl* leaf, Tensor g) {
+  AutogradMeta& m = autograd_meta(leaf);
+  for (;;) {
+    Tensor before, made;
+    uint32_t version = 0;
+    {
+      const Lock lock(m.accumulating);
+      if (add_here(m, leaf, g)) return;
+      before = m.grad;
+      if (before) version = before.storage().current();
+    }
+    made = before ? add(before, g) : context().grad_mode ? recorded_copy_in_layout_of(g, leaf) : copy_in_layout_of(g, leaf);
+    const Lock lock(m.accumulating);
+    if (m.grad.impl() != before.impl() || (before && before.storage().current() != version)) continue;
+    std::swap(m.grad, made);
+    return;
+  }
 }
 
 }  // namespace gradus
