@@ -52,6 +52,7 @@ void gradus_live_counts(gradus_counts* counts) {
   c.optimizers = live(Live::optimizers);
   c.schedulers = live(Live::schedulers);
   c.files = live(Live::files);
+  c.function_calls = live(Live::function_calls);
   write_info(counts, c);
 }
 

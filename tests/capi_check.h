@@ -105,6 +105,7 @@ HELPER int finish(const char *program) {
   CHECK(c.callbacks == 0);
   CHECK(c.profiles == 0);
   CHECK(c.files == 0);
+  CHECK(c.function_calls == 0);
   printf("%s: %d checks, %d faults\n", program, checks, faults);
   return faults != 0;
 }

@@ -315,11 +315,12 @@ static void test_kept_call(gradus_context *ctx) {
   gradus_retain(call);
   OK(gradus_function_saved(ctx, call, 0, &t));
   VALUES(t, kExp, 3);
+  CHECK(counts_now().function_calls == 1 && counts_now().graph_nodes > 0);
   gradus_release(t); gradus_release(y);
   FAILS(gradus_function_saved(ctx, call, 0, &t), GRADUS_E_GRAPH_FREED, "MyExpBackward");
-  CHECK(destroyed == 0);
+  CHECK(destroyed == 0 && counts_now().function_calls == 1);
   gradus_release(call);
-  CHECK(destroyed == 1);
+  CHECK(destroyed == 1 && counts_now().function_calls == 0);
   gradus_release(x);
 }
 

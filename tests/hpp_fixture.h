@@ -42,5 +42,6 @@ class Clean : public ::testing::Test {
     EXPECT_EQ(c.optimizers, 0u);
     EXPECT_EQ(c.schedulers, 0u);
     EXPECT_EQ(c.files, 0u);
+    EXPECT_EQ(c.function_calls, 0u);
   }
 };

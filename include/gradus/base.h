@@ -167,6 +167,7 @@ typedef struct gradus_counts {
   uint64_t optimizers;
   uint64_t schedulers;
   uint64_t files;
+  uint64_t function_calls;       /* applications of functions that a node, or whoever retained them, holds */
 } gradus_counts;
 GRADUS_API void gradus_live_counts(gradus_counts *counts);                                   /* since:1 */
 /* Gives kept memory back to the operating system. */

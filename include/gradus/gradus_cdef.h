@@ -27,7 +27,7 @@ int32_t gradus_has_feature(const char *name, size_t length);
 const char *gradus_status_name(gradus_status status);
 const char *gradus_dtype_name(int32_t dtype);
 int64_t gradus_dtype_size(int32_t dtype);
-typedef struct gradus_counts{uint32_t struct_size; uint32_t reserved0; uint64_t contexts; uint64_t tensors; uint64_t graph_nodes; uint64_t foreign_blocks; uint64_t callbacks; uint64_t bytes_live; uint64_t bytes_peak; uint64_t bytes_kept; uint64_t profiles; uint64_t optimizers; uint64_t schedulers; uint64_t files;} gradus_counts;
+typedef struct gradus_counts{uint32_t struct_size; uint32_t reserved0; uint64_t contexts; uint64_t tensors; uint64_t graph_nodes; uint64_t foreign_blocks; uint64_t callbacks; uint64_t bytes_live; uint64_t bytes_peak; uint64_t bytes_kept; uint64_t profiles; uint64_t optimizers; uint64_t schedulers; uint64_t files; uint64_t function_calls;} gradus_counts;
 void gradus_live_counts(gradus_counts *counts);
 void gradus_memory_trim(void);
 typedef struct gradus_context_options{uint32_t struct_size; uint32_t flags; int32_t threads; int32_t log_level; uint64_t seed; gradus_log_fn log; gradus_alloc_fn alloc; gradus_free_fn dealloc; gradus_interrupt_fn interrupt; void *user; gradus_destroy_fn destroy;} gradus_context_options;

@@ -9,7 +9,7 @@ struct Allocator;
 struct Context;
 struct Node;
 
-enum class Live : int { contexts, tensors, nodes, foreign_blocks, callbacks, profiles, optimizers, schedulers, files, count };
+enum class Live : int { contexts, tensors, nodes, foreign_blocks, callbacks, profiles, optimizers, schedulers, files, function_calls, count };
 
 // Free blocks of one size. 16-byte steps up to 512 bytes, then four sizes per doubling.
 struct FreeBlock { FreeBlock* next; };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/context.h"
+#include "base/live.h"
 #include "graph/history.h"
 
 namespace gradus {
@@ -17,21 +18,6 @@ int position(std::span<const Tensor> list, const TensorImpl* t) {
     if (list[i].impl() == t) return static_cast<int>(i);
   return -1;
 }
-
-// Both modes as they were, whatever the host's code did to them.
-class Modes {
- public:
-  explicit Modes(bool records) : grad_(std::exchange(context().grad_mode, records)), inference_(context().inference_mode) {}
-  ~Modes() {
-    context().grad_mode = grad_;
-    context().inference_mode = inference_;
-  }
-  Modes(const Modes&) = delete;
-  Modes& operator=(const Modes&) = delete;
-
- private:
-  bool grad_, inference_;
-};
 
 // Whether a gradient of these sizes comes to `to` by sums over broadcast dimensions.
 bool sums_to(SizesRef from, SizesRef to) {
@@ -99,7 +85,7 @@ class CustomRule : public HostRule {
       if (!given[k] && call.materialize_) given[k] = call.missing(n, k);
     const bool once = call.function_->once_differentiable, records = context().grad_mode;
     {
-      const Modes modes(records && !once);
+      const GradMode mode(records && !once);
       call.function_->pull(call, given, results);
     }
     check(n, results);
@@ -127,6 +113,7 @@ class CustomRule : public HostRule {
 };
 
 FunctionCall::FunctionCall(Ref<Function> function, std::span<const Tensor> inputs) : Object{Kind::call, {}}, function_(std::move(function)) {
+  count_live(Live::function_calls, 1);
   for (const Tensor& t : inputs) {
     inputs_.push_back(!t ? Input::none : is_differentiable(t.dtype()) ? Input::floating : Input::whole);
     needs_.push_back(t && needs_grad(t.impl()));
@@ -137,6 +124,7 @@ FunctionCall::~FunctionCall() {
   kind = Kind::dead;
   drop_all();
   set_state(nullptr, nullptr);
+  count_live(Live::function_calls, -1);
 }
 
 FunctionCall::Outputs& FunctionCall::during_forward(const char* what) const {
@@ -256,7 +244,7 @@ class Application {
 
   void run(std::vector<Tensor>& results) {
     {
-      const Modes modes(false);
+      const GradMode off(false);
       call_->function_->forward(*call_, inputs_, raw_);
     }
     GRADUS_CHECK(raw_.size() <= UINT16_MAX, value, "{}: {} results", name(), raw_.size());

@@ -111,7 +111,8 @@ class StateInfo(C.Structure):
 class Counts(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("reserved0", C.c_uint32)] + [
         (name, C.c_uint64) for name in ("contexts", "tensors", "graph_nodes", "foreign_blocks", "callbacks", "bytes_live", "bytes_peak",
-                                        "bytes_kept", "profiles", "optimizers", "schedulers", "files")]
+                                        "bytes_kept", "profiles", "optimizers", "schedulers", "files",
+                                        "function_calls")]
 
 
 def candidates():
