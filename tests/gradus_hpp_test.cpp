@@ -1,12 +1,16 @@
 // The C++ face, as an application sees it: public headers and the shared library.
+#include "gradus/checkpoint.hpp"
 #include "gradus/gradus.hpp"
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <sstream>
 #include <thread>
 
 #include "hpp_fixture.h"
+
+extern "C" long new_until_failure;                            // of abi/failing_new.cpp
 
 namespace {
 
@@ -224,6 +228,33 @@ TEST_F(Hpp, AnAnomalyGuardNamesTheCallAndEnds) {
     expect_error(GRADUS_E_ANOMALY, "sqrt([2])", run);
   }
   run();
+}
+
+TEST_F(Hpp, ResultsThatFindNoMemoryAreReleased) {
+  const Tensor x = gradus::ones({2}).requires_grad_(), z = gradus::ones({2}).requires_grad_(), y = (x * z).sum();
+  const std::function<size_t()> calls[] = {
+      [&] { return gradus::grad({y}, {x, z}, {}, {true}).size(); },
+      [&] { return gradus::split(x, 1).size(); },
+      [&] { return gradus::checkpoint_loop([](int64_t, const std::vector<Tensor>& s) { return s; }, 2, {x, z}).size(); },
+  };
+  for (const auto& f : calls) {
+    EXPECT_EQ(f(), 2u);
+    const uint64_t before = counts().tensors;
+    bool done = false;
+    for (long n = 0; !done; ++n) {
+      ASSERT_LT(n, 1000);
+      new_until_failure = n;
+      try {
+        f();
+        done = new_until_failure >= 0;                        // else the library did without
+      } catch (const std::bad_alloc&) {
+      } catch (const gradus::Error& e) {
+        EXPECT_EQ(e.status(), GRADUS_E_MEMORY) << e.what();
+      }
+      new_until_failure = -1;
+      ASSERT_EQ(counts().tensors, before) << "allocation " << n;
+    }
+  }
 }
 
 TEST_F(Hpp, TrainingFitsALine) {

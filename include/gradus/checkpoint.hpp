@@ -48,12 +48,12 @@ template <class F> auto checkpoint(F f, const TensorList& inputs, const Checkpoi
     });
   };
   const detail::CheckpointPlan plan(options);
-  std::vector<gradus_tensor*> results(std::is_same_v<Result, Tensor> ? 1 : 1024);
+  detail::Results results(std::is_same_v<Result, Tensor> ? 1 : 1024);
   size_t count = 0;
   detail::hand_over(std::move(f), [&](void* user, gradus_destroy_fn destroy) {
     detail::call(gradus_checkpoint, run, user, destroy, inputs.data(), inputs.size(), &plan.options, results.data(), results.size(), &count);
   });
-  std::vector<Tensor> out = detail::owned(results, count);
+  std::vector<Tensor> out = results.take(count);
   if constexpr (std::is_same_v<Result, Tensor>) return std::move(out.at(0));
   else return out;
 }
@@ -70,11 +70,11 @@ template <class F> std::vector<Tensor> checkpoint_loop(F step, int64_t steps, co
   };
   const detail::CheckpointPlan plan(options);
   const TensorList list(state);
-  std::vector<gradus_tensor*> results(state.size());
+  detail::Results results(state.size());
   detail::hand_over(std::move(step), [&](void* user, gradus_destroy_fn destroy) {
     detail::call(gradus_checkpoint_loop, run, user, destroy, steps, list.data(), list.size(), &plan.options, results.data());
   });
-  return detail::owned(results, results.size());
+  return results.take(results.size());
 }
 template <class F> Tensor checkpoint_loop(F step, int64_t steps, const Tensor& state, const CheckpointOptions& options = {}) {
   const auto run = [step = std::move(step)](int64_t i, const std::vector<Tensor>& s) mutable { return std::vector<Tensor>{step(i, s[0])}; };

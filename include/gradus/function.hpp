@@ -123,13 +123,13 @@ template <class T> class Function {
     f.vjp = vjp_of;
     f.user = frame.get();
     f.destroy = [](void* user) { delete static_cast<Frame*>(user); };
-    std::vector<gradus_tensor*> results(capacity);
+    detail::Results results(capacity);
     size_t count = 0;
     const TensorList list(inputs);
     gradus_context* c = Context::current();
     detail::check(c, gradus_function_apply(c, &f, list.data(), list.size(), results.data(), capacity, &count));
     frame.release();                                          // NOLINT: the node has it, or it is gone
-    return detail::owned(results, count);
+    return results.take(count);
   }
   static gradus_status forward_of(void* user, gradus_context* c, gradus_function_call* call, gradus_tensor* const*, size_t, gradus_tensor** results,
                                   size_t capacity, size_t* count) {

@@ -108,12 +108,28 @@ inline std::vector<Tensor> borrowed(gradus_tensor* const* given, size_t n) {
   for (size_t i = 0; i < n; ++i) all.push_back(Tensor::share(given[i]));
   return all;
 }
-inline std::vector<Tensor> owned(const std::vector<gradus_tensor*>& given, size_t n) {
-  std::vector<Tensor> all;
-  all.reserve(n);
-  for (size_t i = 0; i < n; ++i) all.push_back(Tensor(given[i]));
-  return all;
-}
+// Room for what a C call gives. What was not taken is released: the vector that takes it may find no memory.
+class Results {
+ public:
+  explicit Results(size_t room) : given_(room) {}
+  ~Results() {
+    for (gradus_tensor* t : given_)
+      if (t) gradus_release(t);
+  }
+  Results(const Results&) = delete;
+  Results& operator=(const Results&) = delete;
+  gradus_tensor** data() { return given_.data(); }
+  size_t size() const { return given_.size(); }
+  std::vector<Tensor> take(size_t n) {
+    std::vector<Tensor> all;
+    all.reserve(n);
+    for (size_t i = 0; i < n; ++i) all.push_back(Tensor(std::exchange(given_[i], nullptr)));
+    return all;
+  }
+
+ private:
+  std::vector<gradus_tensor*> given_;
+};
 inline void give(const Tensor& t, gradus_tensor** to) {
   gradus_retain(t.handle());
   *to = t.handle();
@@ -162,9 +178,9 @@ inline std::vector<Tensor> grad(const TensorList& outputs, const TensorList& inp
                                 BackwardOptions options = {}, Unused unused = Unused::error) {
   if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "grad: not one gradient for each output");
   const gradus_backward_options o = detail::options(options, unused);
-  std::vector<gradus_tensor*> results(inputs.size());
+  detail::Results results(inputs.size());
   detail::call(gradus_grad, outputs.data(), outputs.size(), inputs.data(), inputs.size(), gradients.data(), &o, results.data());
-  return detail::owned(results, results.size());
+  return results.take(results.size());
 }
 
 // ---- gradients against differences. A wrong gradient is a result; an exception of f goes through as itself.

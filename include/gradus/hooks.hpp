@@ -134,9 +134,9 @@ inline std::vector<Tensor> grad(const std::vector<GradientEdge>& outputs, const 
   if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "grad: not one gradient for each output");
   const std::vector<gradus_edge> from = detail::edges(outputs), to = detail::edges(inputs);
   const gradus_backward_options o = detail::options(options, unused);
-  std::vector<gradus_tensor*> results(to.size());
+  detail::Results results(to.size());
   detail::call(gradus_grad_edges, from.data(), from.size(), to.data(), to.size(), sizeof(gradus_edge), gradients.data(), &o, results.data());
-  return detail::owned(results, results.size());
+  return results.take(results.size());
 }
 
 // ---- saved values. While it lives, pack(tensor) sees each value that an operation saves; unpack gets what pack returned, each time the value

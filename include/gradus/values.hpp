@@ -319,15 +319,15 @@ template <class T> std::vector<T> many(const Op& op, std::initializer_list<Arg> 
   std::vector<gradus_value> r(16);
   size_t count = 0;
   gradus_context* c = Context::current();
+  std::vector<T> out;
   for (;;) {
+    out.reserve(r.size());                                    // before there is anything to lose
     const auto* a = reinterpret_cast<const gradus_value*>(arguments.begin());
     const gradus_status s = gradus_invoke(c, op.get(), a, arguments.size(), r.data(), r.size(), &count);
     if (s == GRADUS_OK) break;
     if (s != GRADUS_E_VALUE || count <= r.size()) fail(c, s);
     r.resize(count);
   }
-  std::vector<T> out;
-  out.reserve(count);
   for (size_t i = 0; i < count; ++i) out.push_back(T(r[i].u.tensor));
   return out;
 }
