@@ -80,16 +80,19 @@ class ContextScope {
   Context* before_;
 };
 
-// Switches recording for a while.
+// Switches recording for a while. At its end both modes are as they were, whatever code of the host did to them meanwhile.
 class GradMode {
  public:
-  explicit GradMode(bool on) : before_(std::exchange(context().grad_mode, on)) {}
-  ~GradMode() { context().grad_mode = before_; }
+  explicit GradMode(bool on) : before_(std::exchange(context().grad_mode, on)), inference_(context().inference_mode) {}
+  ~GradMode() {
+    context().grad_mode = before_;
+    context().inference_mode = inference_;
+  }
   GradMode(const GradMode&) = delete;
   GradMode& operator=(const GradMode&) = delete;
 
  private:
-  bool before_;
+  bool before_, inference_;
 };
 
 }  // namespace gradus

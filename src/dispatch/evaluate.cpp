@@ -160,14 +160,10 @@ Tensor evaluate_formula(const Op& op, const Args& args) {
 
 // An operand that shares memory with the tensor to be written, other than element on element, is read from a copy.
 static void separate(kernels::Operand& in, const View& out, Tensor& copy) {
-  const View& v = in.view;
-  if (in.is_number || v.numel == 0 || out.numel == 0) return;
-  if (v.data == out.data && v.dtype == out.dtype && same(v.shape(), out.shape()) && same({v.strides, size_t(v.ndim)}, {out.strides, size_t(out.ndim)})) return;
-  const char* v_end = v.data + span_of(v.shape(), {v.strides, size_t(v.ndim)}) * size_of(v.dtype);
-  const char* out_end = out.data + span_of(out.shape(), {out.strides, size_t(out.ndim)}) * size_of(out.dtype);
-  if (v_end <= out.data || out_end <= v.data) return;
-  copy = empty(v.dtype, v.shape());
-  kernels::copy(view_of(copy), v);
+  if (in.is_number) return;
+  if (const Overlap o = overlap(in.view, out); o == Overlap::none || o == Overlap::full) return;
+  copy = empty(in.view.dtype, in.view.shape());
+  kernels::copy(view_of(copy), in.view);
   in.view = view_of(copy);
 }
 

@@ -54,17 +54,20 @@ void derive(Op& op, OpInfo& info) {
   info.differentiable = info.rules != 0 || op.compose;
 }
 
-void add(Registry& r, Op& op) {
-  auto* info = new OpInfo;
+OpInfo& describe(Op& op) {
+  auto info = std::make_unique<OpInfo>();
   info->schema = parse_schema(op.schema);
   info->name = info->schema.name;
-  info->functional = nullptr;
-  op.info = info;
   info->op = &op;
   derive(op, *info);
-  info->index = static_cast<int>(r.ops.size());
+  return *(op.info = info.release());
+}
+
+void add(Registry& r, Op& op) {
+  OpInfo& info = describe(op);
+  info.index = static_cast<int>(r.ops.size());
   r.ops.push_back(&op);
-  GRADUS_CHECK(r.by_name.emplace(info->name, &op).second, internal, "{} is defined twice", info->name);
+  GRADUS_CHECK(r.by_name.emplace(info.name, &op).second, internal, "{} is defined twice", info.name);
 }
 
 void add_in_place(Registry& r, const Op& op) {
@@ -136,6 +139,15 @@ void append_op(Op& op) {
   r.table.store(table, std::memory_order_release);
   r.count.store(count + 1, std::memory_order_release);
   first.store(entry, std::memory_order_release);
+}
+
+const Op& unlisted_op(std::string_view schema) {
+  auto op = std::make_unique<Op>();
+  op->schema = schema;
+  OpInfo& info = describe(*op);
+  info.differentiable = true;
+  info.rules = 1;
+  return *op.release();
 }
 
 std::span<const Op* const> all_ops() {

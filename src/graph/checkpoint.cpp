@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/context.h"
+#include "dispatch/registry.h"
 #include "graph/history.h"
 
 namespace gradus {
@@ -44,15 +45,8 @@ class Kept {
 
 // The record in whose name a checkpoint keeps tensors.
 const Op& checkpoint_op() {
-  static const Op* made = [] {
-    auto info = std::make_unique<OpInfo>();
-    auto op = std::make_unique<Op>();
-    info->name = "checkpoint";
-    info->op = op.get();
-    op->info = info.release();
-    return op.release();
-  }();
-  return *made;
+  static const Op& made = unlisted_op("checkpoint(Tensor?[] inputs) -> Tensor[]");
+  return made;
 }
 
 struct Frame : KeptResults {                                  // one run of a segment
@@ -156,22 +150,17 @@ class ResultsInForce {
 // The state that a second run borrows: random stream and modes are put back.
 class Restored {
  public:
-  explicit Restored(const Frame& f) : context_(context()), random_(context_.generator), inference_(context_.inference_mode), mode_(true) {
-    context_.inference_mode = false;
-    if (f.options.keep_random) context_.generator = f.random;
+  explicit Restored(const Frame& f) : random_(context().generator) {
+    context().inference_mode = false;
+    if (f.options.keep_random) context().generator = f.random;
   }
-  ~Restored() {
-    context_.inference_mode = inference_;
-    context_.generator = random_;
-  }
+  ~Restored() { context().generator = random_; }
   Restored(const Restored&) = delete;
   Restored& operator=(const Restored&) = delete;
 
  private:
-  Context& context_;
+  GradMode modes_{true};
   Generator random_;
-  bool inference_;
-  GradMode mode_;
 };
 
 // Whether a call of the first run is kept. What is asked computes without a trace.

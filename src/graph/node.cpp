@@ -215,19 +215,8 @@ void pack_outputs(Node* n) {
 
 // What nodes that are no op of the registry point at.
 static const Op& host_op() {
-  static const Op* made = [] {
-    auto info = std::make_unique<OpInfo>();
-    auto op = std::make_unique<Op>();
-    op->schema = "host_function(Tensor?[] inputs) -> Tensor[]";
-    info->schema = parse_schema(op->schema);
-    info->name = info->schema.name;
-    info->op = op.get();
-    info->differentiable = true;
-    info->rules = 1;
-    op->info = info.release();
-    return op.release();
-  }();
-  return *made;
+  static const Op& made = unlisted_op("host_function(Tensor?[] inputs) -> Tensor[]");
+  return made;
 }
 
 Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<Edge> edges, std::span<const Tensor> outputs) {

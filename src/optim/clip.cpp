@@ -11,14 +11,11 @@
 namespace gradus {
 namespace {
 
-const char* end_of(const TensorImpl* t) { return t->data() + span_of(t->sizes(), t->strides()) * size_of(t->dtype); }
-bool overlap(const TensorImpl* a, const TensorImpl* b) { return a->storage == b->storage && a->data() < end_of(b) && b->data() < end_of(a); }
-
 struct Range { const char *begin, *end; bool written; };
 // A storage that only one tensor has needs no look; `twice`: tensors may be in the list twice.
 void add_ranges(std::span<const Tensor> tensors, bool written, bool twice, std::vector<Range>& to) {
   for (const Tensor& t : tensors)
-    if (t.numel() > 0 && (twice || !t.storage().refs.one())) to.push_back({t.impl()->data(), end_of(t.impl()), written});
+    if (t.numel() > 0 && (twice || !t.storage().refs.one())) to.push_back({t.impl()->data(), end_of(view_of(t)), written});
 }
 
 std::vector<Tensor> gradients_of(std::span<const Tensor> tensors, std::string_view by) {
@@ -66,7 +63,7 @@ TensorImpl* grad_of(const Tensor& t, std::string_view by) {
   GRADUS_CHECK(is_floating(g->dtype), dtype, "{}: a gradient of {}", by, name(g->dtype));
   GRADUS_CHECK(g->dtype == t.dtype() && same(g->sizes(), t.sizes()), shape, "{}: a gradient of {} and shape {} for a tensor of {} and shape {}", by,
                name(g->dtype), text(g->sizes()), name(t.dtype()), text(t.sizes()));
-  GRADUS_CHECK(!overlap(g, t.impl()), state, "{}: a tensor of shape {} and its gradient share memory", by, text(t.sizes()));
+  GRADUS_CHECK(overlap(view_of(g), view_of(t)) == Overlap::none, state, "{}: a tensor of shape {} and its gradient share memory", by, text(t.sizes()));
   return g;
 }
 void check_not_cancelled(std::string_view by) {

@@ -136,4 +136,13 @@ bool reshape_strides(SizesRef sizes, SizesRef strides, SizesRef to, Sizes& resul
 
 bool same(SizesRef a, SizesRef b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
 
+const char* end_of(const View& v) { return v.data + (v.contiguous ? v.numel : span_of(v.shape(), v.steps())) * size_of(v.dtype); }
+
+Overlap overlap(const View& a, const View& b) {
+  if (a.numel == 0 || b.numel == 0) return Overlap::none;
+  if (a.data == b.data && a.dtype == b.dtype && same(a.shape(), b.shape()) && same(a.steps(), b.steps())) return Overlap::full;
+  if (end_of(a) <= b.data || end_of(b) <= a.data) return Overlap::none;
+  return is_dense(a.shape(), a.steps()) && is_dense(b.shape(), b.steps()) ? Overlap::partial : Overlap::unknown;
+}
+
 }  // namespace gradus

@@ -37,7 +37,14 @@ struct View {
 
   template <class T> T* as() const { return reinterpret_cast<T*>(data); }
   SizesRef shape() const { return {sizes, static_cast<size_t>(ndim)}; }
+  SizesRef steps() const { return {strides, static_cast<size_t>(ndim)}; }
 };
+
+const char* end_of(const View& v);                            // behind the last byte
+// How two arrays lie in memory. As far as strides tell: where one has gaps, the elements of the other may lie in between (unknown).
+// full: element on element, of one type.
+enum class Overlap { none, full, partial, unknown };
+Overlap overlap(const View& a, const View& b);
 
 int64_t multiply(int64_t a, int64_t b);                       // throws Error(shape) on overflow
 int64_t numel_of(SizesRef sizes);                             // refuses negative sizes
