@@ -70,18 +70,18 @@ struct Shape {
 };
 
 Gemm gemm_of(const Shape& s, gradus::Dtype t, const void* a, const void* b, void* c) {
-  return {.dtype = t,
-          .m = s.m,
-          .n = s.n,
-          .k = s.k,
-          .a = a,
-          .a_row = s.a_turned ? 1 : s.k,
-          .a_col = s.a_turned ? s.m : 1,
-          .b = b,
-          .b_row = s.b_turned ? 1 : s.n,
-          .b_col = s.b_turned ? s.k : 1,
-          .c = c,
-          .ldc = s.n};
+  return {{.m = s.m,
+           .n = s.n,
+           .k = s.k,
+           .a = a,
+           .a_row = s.a_turned ? 1 : s.k,
+           .a_col = s.a_turned ? s.m : 1,
+           .b = b,
+           .b_row = s.b_turned ? 1 : s.n,
+           .b_col = s.b_turned ? s.k : 1,
+           .c = c,
+           .ldc = s.n},
+          t};
 }
 
 template <class T> void blas(const Shape& s, const T* a, const T* b, T* c) {

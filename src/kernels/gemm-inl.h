@@ -11,8 +11,8 @@
 
 #include "base/memory.h"
 #include "kernels/gemm_kernel-inl.h"
+#include "kernels/gemm.h"
 #include "kernels/gemm_pack-inl.h"
-#include "kernels/gemm_product.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {

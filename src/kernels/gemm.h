@@ -3,6 +3,7 @@
 // for any number of threads, on any of these targets, and for a row, a column or a matrix computed alone or with others.
 #pragma once
 #include <cstdint>
+#include <type_traits>
 
 #include "tensor/dtype.h"
 
@@ -12,19 +13,21 @@ namespace gradus::kernels {
 // Strides count elements. a and b may have any that are not negative, zero included; rows of c are contiguous, ldc apart.
 // f16 and bf16 are calculated in float and rounded once. Integers wrap around. Of booleans it is "or" of "and".
 // k = 0 is an empty sum, m = 0 or n = 0 nothing at all. c overlaps neither a nor b nor bias.
-struct Gemm {
-  Dtype dtype;
+template <class T> struct Product {
   int64_t m, n, k;
-  const void* a;
+  const T* a;
   int64_t a_row, a_col;
-  const void* b;
+  const T* b;
   int64_t b_row, b_col;
-  void* c;
+  T* c;
   int64_t ldc;
-  double alpha = 1;
-  int64_t integer_alpha = 1;  // in place of alpha for integers and booleans
+  std::conditional_t<std::is_void_v<T>, double, T> alpha = 1;
   bool accumulate = false;
-  const void* bias = nullptr;
+  const T* bias = nullptr;
+};
+struct Gemm : Product<void> {
+  Dtype dtype = Dtype::none;
+  int64_t integer_alpha = 1;  // in place of alpha for integers and booleans
 };
 void gemm(const Gemm&);
 

@@ -3,23 +3,11 @@
 #include <algorithm>
 
 #include "base/memory.h"
-#include "base/parallel.h"
+#include "kernels/planes.h"
 
 namespace gradus::kernels {
 namespace {
 
-template <class T> struct Wide { using Type = int64_t; };
-template <> struct Wide<float> { using Type = float; };
-template <> struct Wide<double> { using Type = double; };
-template <> struct Wide<Half> { using Type = float; };
-template <> struct Wide<BFloat16> { using Type = float; };
-template <class T> using WideOf = typename Wide<T>::Type;
-
-template <class Body> void each_plane(int64_t planes, int64_t work, const Body& body) {
-  parallel_for(planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) body(p);
-  });
-}
 bool is_selection(const ImageMap& m) {
   bool all = true;
   for (const DimMap& d : m.dim) all &= d.taps == 1 && !d.weight;
@@ -62,7 +50,6 @@ template <class T> void weigh_plane(const ImageMap& m, const T* x, T* y, WideOf<
 template <class T> void back_plane(const ImageMap& m, const T* y, WideOf<T>* x) {
   using W = WideOf<T>;
   const DimMap& r = m.dim[2];
-  std::fill_n(x, m.in_plane(), W(0));
   for (int64_t i = 0; i < m.dim[0].out; ++i)
     for (int64_t j = 0; j < m.dim[1].out; ++j, y += r.out)
       each_line(m, i, j, [&](int64_t line, double w) {
@@ -107,13 +94,7 @@ void map_image_back(const ImageMap& m, Dtype t, const void* y, void* x) {
     each_plane(m.planes, m.out_plane(), [&](int64_t p) {
       const T* const from = static_cast<const T*>(y) + p * m.out_plane();
       T* const to = static_cast<T*>(x) + p * m.in_plane();
-      if constexpr (std::is_same_v<T, WideOf<T>>) {
-        back_plane(m, from, to);
-      } else {
-        const Scratch sums(static_cast<size_t>(m.in_plane()) * sizeof(WideOf<T>));
-        back_plane(m, from, sums.as<WideOf<T>>());
-        for (int64_t e = 0; e < m.in_plane(); ++e) to[e] = convert<T>(sums.as<WideOf<T>>()[e]);
-      }
+      sum_into(to, m.in_plane(), [&](WideOf<T>* sums) { back_plane(m, from, sums); });
     });
   });
 }
@@ -139,16 +120,14 @@ void columns_to_image(const Fold& f, Dtype t, const void* columns, void* image) 
       using W = WideOf<T>;
       const T* const from = static_cast<const T*>(columns) + n * column_elements(f);
       T* const to = static_cast<T*>(image) + n * image_elements(f);
-      const Scratch memory(static_cast<size_t>(image_elements(f)) * sizeof(W));
-      W* const sums = memory.as<W>();
-      std::fill_n(sums, image_elements(f), W(0));
-      each_column_line(f, [&](int64_t line, int64_t at, int64_t first) {
-        for (int64_t j = 0; line >= 0 && j < f.count[1]; ++j) {
-          const int64_t column = j * f.stride[1] + first;
-          if (column >= 0 && column < f.size[1]) sums[line + column] += convert<W>(from[at + j]);
-        }
+      sum_into(to, image_elements(f), [&](W* sums) {
+        each_column_line(f, [&](int64_t line, int64_t at, int64_t first) {
+          for (int64_t j = 0; line >= 0 && j < f.count[1]; ++j) {
+            const int64_t column = j * f.stride[1] + first;
+            if (column >= 0 && column < f.size[1]) sums[line + column] += convert<W>(from[at + j]);
+          }
+        });
       });
-      for (int64_t e = 0; e < image_elements(f); ++e) to[e] = convert<T>(sums[e]);
     });
   });
 }

@@ -76,8 +76,8 @@ Matrices transposed(Matrices m) {
 
 void matmul(const View& out, const Matrices& a, const Matrices& b, SizesRef batch, Number alpha, bool accumulate, const char* bias) {
   if (out.numel == 0) return;
-  Gemm g{out.dtype, a.rows, b.cols, a.cols, a.data, a.row_stride, a.col_stride, b.data, b.row_stride, b.col_stride, out.data, b.cols,
-         alpha.f, alpha.i, accumulate, bias};
+  Gemm g{{a.rows, b.cols, a.cols, a.data, a.row_stride, a.col_stride, b.data, b.row_stride, b.col_stride, out.data, b.cols, alpha.f, accumulate, bias},
+         out.dtype, alpha.i};
   const int64_t count = numel_of(batch);
   if (count == 1) return gemm(g);
   if (repeated(b) && fold_rows(a, batch, count, g.a_row)) {

@@ -1,28 +1,13 @@
 #include "kernels/pool.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
-#include "base/memory.h"
-#include "base/parallel.h"
+#include "kernels/planes.h"
 
 namespace gradus::kernels {
 namespace {
 
-// What sums and comparisons are made in.
-template <class T> struct Wide { using Type = int64_t; };
-template <> struct Wide<float> { using Type = float; };
-template <> struct Wide<double> { using Type = double; };
-template <> struct Wide<Half> { using Type = float; };
-template <> struct Wide<BFloat16> { using Type = float; };
-template <class T> using WideOf = typename Wide<T>::Type;
-
-template <class Body> void each_plane(int64_t planes, int64_t work, const Body& body) {
-  parallel_for(planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) body(p);
-  });
-}
 int64_t work_of(const Pool& p) {
   int64_t reads = p.out_plane();
   for (const Windows& w : p.dim) reads *= w.adaptive ? (w.in + w.out - 1) / std::max<int64_t>(w.out, 1) : w.kernel;
@@ -87,7 +72,6 @@ template <class T> void mean_of_plane(const Pool& p, const T* x, T* y) {
   });
 }
 template <class T> void deal_out_plane(const Pool& p, const T* y, WideOf<T>* x) {
-  std::fill_n(x, p.in_plane(), WideOf<T>(0));
   each_window(p, [&](int64_t o, const Box& b, int64_t i, int64_t j, int64_t k) {
     const auto v = convert<WideOf<T>>(y[o]) / static_cast<WideOf<T>>(divisor_of(p, b, i, j, k));
     each_element(p, b, [&](int64_t e) { x[e] += v; });
@@ -119,13 +103,7 @@ void avg_pool_back(const Pool& p, Dtype t, const void* y, void* x) {
     each_plane(p.planes, work_of(p), [&](int64_t i) {
       const T* const from = static_cast<const T*>(y) + i * p.out_plane();
       T* const to = static_cast<T*>(x) + i * p.in_plane();
-      if constexpr (std::is_same_v<T, WideOf<T>>) {
-        deal_out_plane(p, from, to);
-      } else {
-        const Scratch sums(static_cast<size_t>(p.in_plane()) * sizeof(WideOf<T>));
-        deal_out_plane(p, from, sums.as<WideOf<T>>());
-        for (int64_t e = 0; e < p.in_plane(); ++e) to[e] = convert<T>(sums.as<WideOf<T>>()[e]);
-      }
+      sum_into(to, p.in_plane(), [&](WideOf<T>* sums) { deal_out_plane(p, from, sums); });
     });
   });
 }
