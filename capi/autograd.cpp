@@ -28,7 +28,7 @@ std::span<const Tensor> seeds_of(gradus_tensor* const* seeds, size_t count) {
 
 std::vector<Edge> edges_of(const gradus_edge* list, size_t count, size_t bytes, const char* what) {
   GRADUS_CHECK(bytes == sizeof(gradus_edge), argument, "'edge_bytes' is {}, not {}", bytes, sizeof(gradus_edge));
-  GRADUS_CHECK(list || count == 0, null, "'{}' is null with a count of {}", what, count);
+  check_list(list, count, what);
   GRADUS_CHECK(count <= kLongest, value, "'{}' has a count of {}", what, count);
   std::vector<Edge> edges;
   edges.reserve(count);
@@ -39,6 +39,27 @@ std::vector<Edge> edges_of(const gradus_edge* list, size_t count, size_t bytes, 
     edges.push_back({n, static_cast<uint32_t>(list[i].output_nr)});
   }
   return edges;
+}
+
+// A pass from outputs() to the leaves, or to inputs(): functions that read the caller's lists of tensors or edges.
+template <class F>
+gradus_status run_backward(gradus_context* ctx, F outputs, gradus_tensor* const* seeds, size_t count, const gradus_backward_options* options) {
+  return guard(ctx, "backward", [&](Context&) {
+    const gradus_backward_options o = read_options(options);
+    backward(outputs(), seeds_of(seeds, count), options_of(o), tensors(o.inputs, o.input_count, "inputs"));
+  });
+}
+template <class F, class G>
+gradus_status run_grad(gradus_context* ctx, F outputs, G inputs, gradus_tensor* const* seeds, size_t count, const gradus_backward_options* options,
+                       gradus_tensor** results, size_t result_count) {
+  clear(results, result_count);
+  return guard(ctx, "grad", [&](Context&) {
+    needed(results, "results");
+    const gradus_backward_options o = read_options(options);
+    GRADUS_CHECK(o.input_count == 0 && !o.inputs, argument, "grad: the inputs are an argument, not an option");
+    Tensors g = grad(outputs(), inputs(), seeds_of(seeds, count), options_of(o));
+    for (size_t i = 0; i < g.size(); ++i) results[i] = give(std::move(g[i]));
+  });
 }
 
 }  // namespace
@@ -71,45 +92,24 @@ gradus_status gradus_tensor_retain_grad(gradus_context* ctx, gradus_tensor* t) {
 
 gradus_status gradus_backward(gradus_context* ctx, gradus_tensor* const* outputs, size_t output_count, gradus_tensor* const* seeds,
                               const gradus_backward_options* options) {
-  return guard(ctx, "backward", [&](Context&) {
-    const gradus_backward_options o = read_options(options);
-    GRADUS_CHECK(o.input_count == 0 || o.inputs, null, "'inputs' is null with a count of {}", o.input_count);
-    backward(tensors(outputs, output_count, "outputs"), seeds_of(seeds, output_count), options_of(o), tensors(o.inputs, o.input_count, "inputs"));
-  });
+  return run_backward(ctx, [=] { return tensors(outputs, output_count, "outputs"); }, seeds, output_count, options);
 }
 
 gradus_status gradus_grad(gradus_context* ctx, gradus_tensor* const* outputs, size_t output_count, gradus_tensor* const* inputs,
                           size_t input_count, gradus_tensor* const* seeds, const gradus_backward_options* options, gradus_tensor** results) {
-  clear(results, input_count);
-  return guard(ctx, "grad", [&](Context&) {
-    needed(results, "results");
-    const gradus_backward_options o = read_options(options);
-    GRADUS_CHECK(o.input_count == 0 && !o.inputs, argument, "grad: the inputs are an argument, not an option");
-    Tensors g = grad(tensors(outputs, output_count, "outputs"), tensors(inputs, input_count, "inputs"), seeds_of(seeds, output_count), options_of(o));
-    for (size_t i = 0; i < g.size(); ++i) results[i] = give(std::move(g[i]));
-  });
+  return run_grad(ctx, [=] { return tensors(outputs, output_count, "outputs"); }, [=] { return tensors(inputs, input_count, "inputs"); }, seeds,
+                  output_count, options, results, input_count);
 }
 
 gradus_status gradus_backward_edges(gradus_context* ctx, const gradus_edge* outputs, size_t output_count, size_t edge_bytes, gradus_tensor* const* seeds,
                                     const gradus_backward_options* options) {
-  return guard(ctx, "backward", [&](Context&) {
-    const gradus_backward_options o = read_options(options);
-    GRADUS_CHECK(o.input_count == 0 || o.inputs, null, "'inputs' is null with a count of {}", o.input_count);
-    backward(edges_of(outputs, output_count, edge_bytes, "outputs"), seeds_of(seeds, output_count), options_of(o), tensors(o.inputs, o.input_count, "inputs"));
-  });
+  return run_backward(ctx, [=] { return edges_of(outputs, output_count, edge_bytes, "outputs"); }, seeds, output_count, options);
 }
 
 gradus_status gradus_grad_edges(gradus_context* ctx, const gradus_edge* outputs, size_t output_count, const gradus_edge* inputs, size_t input_count,
                                 size_t edge_bytes, gradus_tensor* const* seeds, const gradus_backward_options* options, gradus_tensor** results) {
-  clear(results, input_count);
-  return guard(ctx, "grad", [&](Context&) {
-    needed(results, "results");
-    const gradus_backward_options o = read_options(options);
-    GRADUS_CHECK(o.input_count == 0 && !o.inputs, argument, "grad: the inputs are an argument, not an option");
-    Tensors g = grad(edges_of(outputs, output_count, edge_bytes, "outputs"), edges_of(inputs, input_count, edge_bytes, "inputs"),
-                     seeds_of(seeds, output_count), options_of(o));
-    for (size_t i = 0; i < g.size(); ++i) results[i] = give(std::move(g[i]));
-  });
+  return run_grad(ctx, [=] { return edges_of(outputs, output_count, edge_bytes, "outputs"); },
+                  [=] { return edges_of(inputs, input_count, edge_bytes, "inputs"); }, seeds, output_count, options, results, input_count);
 }
 
 gradus_status gradus_graph_free(gradus_context* ctx, const gradus_edge* outputs, size_t output_count, const gradus_edge* kept, size_t kept_count,

@@ -12,7 +12,7 @@ CheckpointOptions options_of(const gradus_checkpoint_options* given) {
   const gradus_checkpoint_options o = read_options(given);
   constexpr uint32_t known = GRADUS_CHECKPOINT_NEW_RANDOM | GRADUS_CHECKPOINT_WHOLE | GRADUS_CHECKPOINT_UNCHECKED;
   GRADUS_CHECK((o.flags & ~known) == 0 && !o.reserved0 && !o.reserved1, unknown_field, "unknown flags {:#x}", o.flags & ~known);
-  GRADUS_CHECK(o.kept || o.kept_count == 0, null, "'kept' is null with a count of {}", o.kept_count);
+  check_list(o.kept, o.kept_count, "kept");
   GRADUS_CHECK(o.kept_count < (uint64_t{1} << 16), value, "'kept' has a count of {}", o.kept_count);
   CheckpointOptions c;
   c.keep_random = !(o.flags & GRADUS_CHECKPOINT_NEW_RANDOM);
@@ -59,7 +59,7 @@ gradus_status gradus_checkpoint(gradus_context* ctx, gradus_segment_fn segment, 
   return guard(ctx, "checkpoint", [&](Context&) {
     const Callback<gradus_segment_fn> f(needed(segment, "segment"), user, destroy);
     needed(count, "count");
-    GRADUS_CHECK(results || capacity == 0, null, "'results' is null with a capacity of {}", capacity);
+    check_room(results, capacity, "results");
     GRADUS_CHECK(capacity <= kLongest, value, "'capacity' is {}", capacity);
     CheckpointOptions o = options_of(options);
     ask(o, options, f);

@@ -9,10 +9,7 @@ using namespace gradus::capi;
 
 namespace {
 
-const File& file(const gradus_file* f) {
-  if (!is(f, Kind::file)) [[unlikely]] refuse_handle(f, Kind::file, "file");
-  return *core<File>(f);
-}
+const File& file(const gradus_file* f) { return *object<File>(f, Kind::file, "file"); }
 gradus_file* give(Ref<File> f) { return reinterpret_cast<gradus_file*>(f.detach()); }
 
 FileFormat format_of(int32_t number) {

@@ -11,10 +11,7 @@ using namespace gradus::capi;
 namespace {
 
 gradus_function_call* handle_of(FunctionCall& c) { return reinterpret_cast<gradus_function_call*>(&c); }
-FunctionCall& call_of(const gradus_function_call* c) {
-  if (!is(c, Kind::call)) refuse_handle(c, Kind::call, "call");
-  return *core<FunctionCall>(c);
-}
+FunctionCall& call_of(const gradus_function_call* c) { return *object<FunctionCall>(c, Kind::call, "call"); }
 
 class ForeignFunction : public Function {
  public:
@@ -82,7 +79,7 @@ gradus_status gradus_function_apply(gradus_context* ctx, const gradus_function* 
   size_t count = 0;
   const gradus_status s = guard(ctx, "function_apply", [&](Context&) {
     const gradus_function d = definition_of(definition);
-    GRADUS_CHECK(results || capacity == 0, null, "'results' is null with a capacity of {}", capacity);
+    check_room(results, capacity, "results");
     const auto f = Ref<ForeignFunction>::adopt(new ForeignFunction(d, capacity, &count));
     std::vector<Tensor> made;
     apply_function(Ref<Function>::share(f.get()), tensors(inputs, input_count, "inputs", true), made);

@@ -51,7 +51,7 @@ gradus_status check(gradus_context* ctx, const char* where, gradus_gradcheck_fn 
   return guard(ctx, where, [&](Context&) {
     needed(compute, "compute");
     needed(passed, "passed");
-    GRADUS_CHECK(report || capacity == 0, null, "'report' is null with a capacity of {}", capacity);
+    check_room(report, capacity, "report");
     const GradcheckResult r = run([compute, user](std::span<const Tensor> inputs) { return call(compute, user, inputs); }, options_of(options));
     write_text(r.report, report, capacity, length);
     *passed = r.passed;

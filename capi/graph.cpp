@@ -8,20 +8,17 @@ using namespace gradus::capi;
 
 gradus_status gradus_graph_export(gradus_context* ctx, gradus_tensor* const* outputs, size_t output_count, const gradus_graph_options* options,
                                   int32_t format, char* buffer, size_t capacity, size_t* length) {
-  if (length) *length = 0;
-  return guard(ctx, "graph_export", [&](Context&) {
+  return guard_text(ctx, "graph_export", buffer, capacity, length, [&](Context&) {
     needed(length, "length");
-    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
     GRADUS_CHECK(format >= GRADUS_GRAPH_DOT && format <= GRADUS_GRAPH_TABLE, value, "format {} is none of DOT, JSON and TABLE", format);
     const gradus_graph_options o = read_options(options);
     GRADUS_CHECK((o.flags & ~static_cast<uint32_t>(GRADUS_GRAPH_WITH_SAVED)) == 0, unknown_field, "unknown flags {:#x}", o.flags);
     io::GraphOptions g;
     g.tensors = tensors(o.tensors, o.name_count, "tensors");
-    GRADUS_CHECK(o.names || o.name_count == 0, null, "'names' is null with a count of {}", o.name_count);
+    check_list(o.names, o.name_count, "names");
     for (size_t i = 0; i < o.name_count; ++i) g.names.emplace_back(needed(o.names[i], "names"));
     g.saved = o.flags & GRADUS_GRAPH_WITH_SAVED;
     const std::span<const Tensor> roots = tensors(outputs, output_count, "outputs");
-    const std::string text = format == GRADUS_GRAPH_DOT ? io::graph_dot(roots, g) : format == GRADUS_GRAPH_JSON ? io::graph_json(roots, g) : io::saved_table(roots);
-    write_text(text, buffer, capacity, length);
+    return format == GRADUS_GRAPH_DOT ? io::graph_dot(roots, g) : format == GRADUS_GRAPH_JSON ? io::graph_json(roots, g) : io::saved_table(roots);
   });
 }

@@ -100,7 +100,7 @@ SizesRef shape(int32_t rank, const int64_t* sizes) {
 }
 
 std::span<const Tensor> tensors(gradus_tensor* const* list, size_t count, const char* what, bool gaps) {
-  GRADUS_CHECK(list || count == 0, null, "'{}' is null with a count of {}", what, count);
+  check_list(list, count, what);
   GRADUS_CHECK(count < kLongest, value, "'{}' has a count of {}", what, count);
   for (size_t i = 0; i < count; ++i)
     if ((list[i] || !gaps) && !is(list[i], Kind::tensor)) refuse_handle(list[i], Kind::tensor, what);

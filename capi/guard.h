@@ -33,17 +33,25 @@ static_assert(static_cast<int>(Dtype::boolean) == GRADUS_BOOL && static_cast<int
 
 // ---- checks of single arguments; `what` is the parameter's name
 [[noreturn, gnu::cold]] void refuse_handle(const void* given, Kind wanted, const char* what, int position = -1);
+template <class T, class H> T* object(const H* handle, Kind kind, const char* what) {
+  if (!is(handle, kind)) [[unlikely]] refuse_handle(handle, kind, what);
+  return core<T>(handle);
+}
 inline TensorImpl* tensor(const gradus_tensor* t, const char* what, int position = -1) {
   if (!is(t, Kind::tensor)) [[unlikely]] refuse_handle(t, Kind::tensor, what, position);
   return core<TensorImpl>(t);
 }
-inline Node* node(const gradus_node* n) {
-  if (!is(n, Kind::node)) [[unlikely]] refuse_handle(n, Kind::node, "node");
-  return core<Node>(n);
-}
+inline Node* node(const gradus_node* n) { return object<Node>(n, Kind::node, "node"); }
 template <class T> T* needed(T* pointer, const char* what) {
   GRADUS_CHECK(pointer, null, "'{}' is null", what);
   return pointer;
+}
+// A list may be null where it has no entries, and so may room for results.
+inline void check_list(const void* list, size_t count, const char* what) {
+  GRADUS_CHECK(list || count == 0, null, "'{}' is null with a count of {}", what, count);
+}
+inline void check_room(const void* room, size_t capacity, const char* what) {
+  GRADUS_CHECK(room || capacity == 0, null, "'{}' is null with a capacity of {}", what, capacity);
 }
 constexpr uint64_t kLongest = uint64_t{1} << 24;              // of lists and texts: a larger count is no count
 // Outputs are null until they are made.
@@ -141,6 +149,14 @@ inline void write_text(std::string_view text, char* buffer, size_t capacity, siz
   const size_t n = std::min(text.size(), capacity - 1);
   std::memcpy(buffer, text.data(), n);
   buffer[n] = 0;
+}
+// A call that makes a text.
+template <class F> gradus_status guard_text(gradus_context* context, const char* where, char* buffer, size_t capacity, size_t* length, F&& f) noexcept {
+  if (length) *length = 0;
+  return guard(context, where, [&](Context& c) {
+    check_room(buffer, capacity, "buffer");
+    write_text(f(c), buffer, capacity, length);
+  });
 }
 
 }  // namespace gradus::capi

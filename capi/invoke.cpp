@@ -77,7 +77,7 @@ class Batch {
     GRADUS_CHECK(bytes >= sizeof(gradus_call), argument, "call_bytes {} is less than {}", bytes, sizeof(gradus_call));
     GRADUS_CHECK(bytes <= kLargestStruct && bytes % alignof(gradus_call) == 0, argument, "call_bytes {} is no size of a struct", bytes);
     GRADUS_CHECK(count <= kLongest, value, "{} calls", count);
-    GRADUS_CHECK(calls || count == 0, null, "'calls' is null with a count of {}", count);
+    check_list(calls, count, "calls");
     kept_.resize(count);
   }
   gradus_call& at(size_t i) { return *reinterpret_cast<gradus_call*>(calls_ + i * bytes_); }

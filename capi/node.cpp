@@ -87,11 +87,7 @@ gradus_status gradus_node_describe(const gradus_node* n, gradus_node_info* info)
 }
 
 gradus_status gradus_node_name(gradus_context* ctx, const gradus_node* n, char* buffer, size_t capacity, size_t* length) {
-  if (length) *length = 0;
-  return guard(ctx, "node_name", [&](Context&) {
-    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
-    write_text(node_name(node(n)), buffer, capacity, length);
-  });
+  return guard_text(ctx, "node_name", buffer, capacity, length, [&](Context&) { return node_name(node(n)); });
 }
 
 gradus_status gradus_node_next(gradus_context* ctx, const gradus_node* n, uint32_t index, gradus_node** next, uint32_t* output_nr) {

@@ -8,17 +8,11 @@ using namespace gradus::capi;
 
 namespace {
 
-Optimizer* optimizer(const gradus_optimizer* o) {
-  if (!is(o, Kind::optimizer)) [[unlikely]] refuse_handle(o, Kind::optimizer, "optimizer");
-  return core<Optimizer>(o);
-}
-Scheduler* scheduler(const gradus_scheduler* s) {
-  if (!is(s, Kind::scheduler)) [[unlikely]] refuse_handle(s, Kind::scheduler, "scheduler");
-  return core<Scheduler>(s);
-}
+Optimizer* optimizer(const gradus_optimizer* o) { return object<Optimizer>(o, Kind::optimizer, "optimizer"); }
+Scheduler* scheduler(const gradus_scheduler* s) { return object<Scheduler>(s, Kind::scheduler, "scheduler"); }
 
 std::vector<NamedValue> settings_of(const gradus_setting* given, size_t count, size_t bytes) {
-  GRADUS_CHECK(given || count == 0, null, "'settings' is null with a count of {}", count);
+  check_list(given, count, "settings");
   GRADUS_CHECK(count == 0 || bytes == sizeof(gradus_setting), argument, "'setting_bytes' is {}, not {}", bytes, sizeof(gradus_setting));
   GRADUS_CHECK(count <= kLongest, value, "'settings' has a count of {}", count);
   std::vector<NamedValue> all;

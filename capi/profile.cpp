@@ -8,10 +8,7 @@ using namespace gradus::capi;
 
 namespace {
 
-Profile* profile(const gradus_profile* p) {
-  if (!is(p, Kind::profile)) [[unlikely]] refuse_handle(p, Kind::profile, "profile");
-  return core<Profile>(p);
-}
+Profile* profile(const gradus_profile* p) { return object<Profile>(p, Kind::profile, "profile"); }
 
 // A profile at rest, or the context's own.
 const Recorder& readable(const gradus_profile* p, const Context& c) {
@@ -93,21 +90,13 @@ gradus_status gradus_profile_event_at(gradus_context* ctx, const gradus_profile*
 
 gradus_status gradus_profile_table(gradus_context* ctx, const gradus_profile* p, const gradus_profile_table_options* options, char* buffer,
                                    size_t capacity, size_t* length) {
-  if (length) *length = 0;
-  return guard(ctx, "profile_table", [&](Context& c) {
-    const Recorder& r = readable(p, c);
-    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
-    write_text(profile_table(r, options_of(read_options(options))), buffer, capacity, length);
+  return guard_text(ctx, "profile_table", buffer, capacity, length, [&](Context& c) {
+    return profile_table(readable(p, c), options_of(read_options(options)));
   });
 }
 
 gradus_status gradus_profile_trace(gradus_context* ctx, const gradus_profile* p, char* buffer, size_t capacity, size_t* length) {
-  if (length) *length = 0;
-  return guard(ctx, "profile_trace", [&](Context& c) {
-    const Recorder& r = readable(p, c);
-    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
-    write_text(profile_trace(r), buffer, capacity, length);
-  });
+  return guard_text(ctx, "profile_trace", buffer, capacity, length, [&](Context& c) { return profile_trace(readable(p, c)); });
 }
 
 gradus_status gradus_profile_range_begin(gradus_context* ctx, const char* name, size_t length) {

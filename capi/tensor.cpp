@@ -123,11 +123,9 @@ gradus_status gradus_tensor_describe(const gradus_tensor* t, gradus_tensor_info*
 }
 
 gradus_status gradus_tensor_print(gradus_context* ctx, const gradus_tensor* t, char* buffer, size_t capacity, size_t* length) {
-  if (length) *length = 0;
-  return guard(ctx, "tensor_print", [&](Context&) {
+  return guard_text(ctx, "tensor_print", buffer, capacity, length, [&](Context&) {
     needed(length, "length");
-    GRADUS_CHECK(buffer || capacity == 0, null, "'buffer' is null with a capacity of {}", capacity);
-    write_text(print(Tensor::share(tensor(t, "tensor"))), buffer, capacity, length);
+    return print(Tensor::share(tensor(t, "tensor")));
   });
 }
 
