@@ -88,22 +88,22 @@ template <class T> struct Matrices {
     fill(c, static_cast<int64_t>(c_size));
     before.reset(new T[c_size]);
     std::copy(c.get(), c.get() + c_size, before.get());
-    g = {.dtype = DtypeOf<T>::value,
-         .m = s.m,
-         .n = s.n,
-         .k = s.k,
-         .a = a.get(),
-         .a_row = a_row,
-         .a_col = a_col,
-         .b = b.get(),
-         .b_row = b_row,
-         .b_col = b_col,
-         .c = c.get() + kGuard,
-         .ldc = ldc,
-         .alpha = s.alpha,
-         .integer_alpha = static_cast<int64_t>(s.alpha * 4),
-         .accumulate = s.accumulate,
-         .bias = s.bias ? bias.get() : nullptr};
+    g = {{.m = s.m,
+          .n = s.n,
+          .k = s.k,
+          .a = a.get(),
+          .a_row = a_row,
+          .a_col = a_col,
+          .b = b.get(),
+          .b_row = b_row,
+          .b_col = b_col,
+          .c = c.get() + kGuard,
+          .ldc = ldc,
+          .alpha = s.alpha,
+          .accumulate = s.accumulate,
+          .bias = s.bias ? bias.get() : nullptr},
+         DtypeOf<T>::value,
+         static_cast<int64_t>(s.alpha * 4)};
   }
   T* out(int64_t i) { return c.get() + kGuard + i * g.ldc; }
   void reset() { std::copy(before.get(), before.get() + c_size, c.get()); }
