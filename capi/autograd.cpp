@@ -13,7 +13,7 @@ namespace {
 
 GradOptions options_of(const gradus_backward_options& o) {
   constexpr uint32_t known = GRADUS_BACKWARD_KEEP_GRAPH | GRADUS_BACKWARD_RECORD | GRADUS_BACKWARD_ALLOW_UNUSED | GRADUS_BACKWARD_MATERIALIZE;
-  GRADUS_CHECK((o.flags & ~known) == 0, unknown_field, "unknown flags {:#x}", o.flags & ~known);
+  check_flags(o.flags, known);
   GRADUS_CHECK(!o.reserved0, unknown_field, "reserved0 is not null");
   GradOptions g;
   g.retain_graph = o.flags & GRADUS_BACKWARD_KEEP_GRAPH;

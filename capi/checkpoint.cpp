@@ -11,7 +11,8 @@ namespace {
 CheckpointOptions options_of(const gradus_checkpoint_options* given) {
   const gradus_checkpoint_options o = read_options(given);
   constexpr uint32_t known = GRADUS_CHECKPOINT_NEW_RANDOM | GRADUS_CHECKPOINT_WHOLE | GRADUS_CHECKPOINT_UNCHECKED;
-  GRADUS_CHECK((o.flags & ~known) == 0 && !o.reserved0 && !o.reserved1, unknown_field, "unknown flags {:#x}", o.flags & ~known);
+  check_flags(o.flags, known);
+  GRADUS_CHECK(!o.reserved0 && !o.reserved1, unknown_field, "reserved0 or reserved1 is not null");
   check_list(o.kept, o.kept_count, "kept");
   GRADUS_CHECK(o.kept_count < (uint64_t{1} << 16), value, "'kept' has a count of {}", o.kept_count);
   CheckpointOptions c;

@@ -33,7 +33,7 @@ uint64_t seed_of_the_system() {
 Context* make_context(const gradus_context_options& o) {
   GRADUS_CHECK(!o.alloc == !o.dealloc, argument, "alloc and dealloc go together");
   GRADUS_CHECK(o.threads >= 0, argument, "{} threads", o.threads);
-  GRADUS_CHECK((o.flags & ~uint32_t{GRADUS_CTX_POLLED_DESTROY | GRADUS_CTX_DETERMINISTIC}) == 0, unknown_field, "unknown flags");
+  check_flags(o.flags, GRADUS_CTX_POLLED_DESTROY | GRADUS_CTX_DETERMINISTIC);
   define_all_ops();
   [[maybe_unused]] static const bool found = (find_ops(), true);   // once: other threads may be reading
   const uint64_t seed = o.seed ? o.seed : seed_of_the_system();
@@ -184,7 +184,7 @@ gradus_status gradus_context_set_anomaly(gradus_context* ctx, uint32_t flags, ui
   if (previous) *previous = 0;
   return guard(ctx, "context_set_anomaly", [&](Context& c) {
     constexpr uint32_t checks = GRADUS_ANOMALY_NAN | GRADUS_ANOMALY_INF, known = checks | GRADUS_ANOMALY_FORWARD | GRADUS_ANOMALY_TRACE;
-    GRADUS_CHECK((flags & ~known) == 0, unknown_field, "unknown flags {:#x}", flags & ~known);
+    check_flags(flags, known);
     GRADUS_CHECK(!(flags & GRADUS_ANOMALY_FORWARD) || (flags & checks), value, "FORWARD says where to look, NAN or INF for what: neither is set");
     const uint32_t before = set_anomaly(c, flags);
     if (previous) *previous = before;
@@ -204,6 +204,6 @@ gradus_status gradus_context_describe(gradus_context* ctx, gradus_context_info* 
     i.log_level = c.log_level;
     i.seed = c.generator.seed;
     i.random_offset = c.generator.offset;
-    GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
+    fill_info(info, i);
   });
 }

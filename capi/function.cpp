@@ -60,7 +60,8 @@ constexpr size_t kMostResults = UINT16_MAX;
 
 gradus_function definition_of(const gradus_function* given) {
   const gradus_function d = read_options(needed(given, "definition"));
-  GRADUS_CHECK((d.flags & ~static_cast<uint32_t>(GRADUS_FUNCTION_ONCE_DIFFERENTIABLE)) == 0 && !d.reserved0, unknown_field, "unknown flags {:#x}", d.flags);
+  check_flags(d.flags, GRADUS_FUNCTION_ONCE_DIFFERENTIABLE);
+  GRADUS_CHECK(!d.reserved0, unknown_field, "reserved0 is not null");
   needed(d.name, "name");
   return d;
 }

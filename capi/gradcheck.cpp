@@ -13,7 +13,7 @@ constexpr size_t kResults = 64;
 GradcheckOptions options_of(const gradus_gradcheck_options* given) {
   const gradus_gradcheck_options o = read_options(given);
   constexpr uint32_t known = GRADUS_GRADCHECK_FAST | GRADUS_GRADCHECK_NO_UNDEFINED | GRADUS_GRADCHECK_NO_SCALING | GRADUS_GRADCHECK_STRIDED;
-  GRADUS_CHECK((o.flags & ~known) == 0, unknown_field, "unknown flags {:#x}", o.flags & ~known);
+  check_flags(o.flags, known);
   GradcheckOptions g;
   if (o.eps != 0) g.eps = o.eps;
   if (o.atol != 0) g.atol = o.atol;

@@ -12,7 +12,7 @@ gradus_status gradus_graph_export(gradus_context* ctx, gradus_tensor* const* out
     needed(length, "length");
     GRADUS_CHECK(format >= GRADUS_GRAPH_DOT && format <= GRADUS_GRAPH_TABLE, value, "format {} is none of DOT, JSON and TABLE", format);
     const gradus_graph_options o = read_options(options);
-    GRADUS_CHECK((o.flags & ~static_cast<uint32_t>(GRADUS_GRAPH_WITH_SAVED)) == 0, unknown_field, "unknown flags {:#x}", o.flags);
+    check_flags(o.flags, GRADUS_GRAPH_WITH_SAVED);
     io::GraphOptions g;
     g.tensors = tensors(o.tensors, o.name_count, "tensors");
     check_list(o.names, o.name_count, "names");

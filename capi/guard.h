@@ -142,6 +142,8 @@ template <class S> bool write_info(S* to, S& from) {
   std::memcpy(static_cast<void*>(to), &from, std::min(size, sizeof(S)));
   return true;
 }
+template <class S> void fill_info(S* to, S& from) { GRADUS_CHECK(write_info(needed(to, "info"), from), argument, "struct_size is too small"); }
+inline void check_flags(uint32_t flags, uint32_t known) { GRADUS_CHECK((flags & ~known) == 0, unknown_field, "unknown flags {:#x}", flags & ~known); }
 // The part of a text that fits, with a 0 at the end.
 inline void write_text(std::string_view text, char* buffer, size_t capacity, size_t* length) {
   if (length) *length = text.size();

@@ -70,6 +70,14 @@ void check_count(const Op& op, uint64_t n, const void* arguments) {
   GRADUS_CHECK(arguments || n == 0, null, "{}: 'arguments' is null with a count of {}", name(op), n);
 }
 
+// The op, once it is known that the arguments can be its own.
+const Op& checked(const gradus_op* handle, const gradus_value* arguments, size_t count) {
+  const Op& op = op_of(handle);
+  check_count(op, count, arguments);
+  check_values(op, values(arguments), static_cast<int>(count));
+  return op;
+}
+
 // The calls of one batch, and the results they keep for each other.
 class Batch {
  public:
@@ -137,12 +145,9 @@ gradus_status gradus_invoke(gradus_context* ctx, const gradus_op* handle, const 
   clear(results, result_capacity);
   const char* where = is(handle, Kind::op) ? op_info(handle)->name.c_str() : "invoke";
   return guard(ctx, where, [&](Context&) {
-    const Op& op = op_of(handle);
-    check_count(op, argument_count, arguments);
-    const int n = static_cast<int>(argument_count);
-    check_values(op, values(arguments), n);
+    const Op& op = checked(handle, arguments, argument_count);
     Tensors out;
-    call(op, values(arguments), n, out);
+    call(op, values(arguments), static_cast<int>(argument_count), out);
     return_values(out, results, result_capacity, result_count);
   });
 }
@@ -151,11 +156,8 @@ gradus_status gradus_invoke_out(gradus_context* ctx, const gradus_op* handle, co
                                 gradus_tensor* const* outs, size_t out_count) {
   const char* where = is(handle, Kind::op) ? op_info(handle)->name.c_str() : "invoke_out";
   return guard(ctx, where, [&](Context&) {
-    const Op& op = op_of(handle);
-    check_count(op, argument_count, arguments);
-    const int n = static_cast<int>(argument_count);
-    check_values(op, values(arguments), n);
-    call_out(op, values(arguments), n, tensors(outs, out_count, "outs"));
+    const Op& op = checked(handle, arguments, argument_count);
+    call_out(op, values(arguments), static_cast<int>(argument_count), tensors(outs, out_count, "outs"));
   });
 }
 

@@ -179,7 +179,7 @@ gradus_status gradus_op_register(gradus_context* ctx, const gradus_op_definition
   return guard(ctx, "op_register", [&](Context&) {
     const gradus_op_definition d = read_options(needed(definition, "definition"));
     constexpr uint32_t known = GRADUS_OP_FORGETS_ARGUMENTS | GRADUS_OP_FORGETS_RESULTS;
-    GRADUS_CHECK((d.flags & ~known) == 0, unknown_field, "unknown flags {:#x}", d.flags & ~known);
+    check_flags(d.flags, known);
     needed(d.name, "name");
     needed(d.schema, "schema");
     needed(d.forward, "forward");

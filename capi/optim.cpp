@@ -97,7 +97,7 @@ gradus_status gradus_optimizer_describe(gradus_context* ctx, const gradus_optimi
     i.param_count = of.parameters.size();
     i.setting_count = of.info.settings.size();
     i.algorithm = of.info.name;
-    GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
+    fill_info(info, i);
   });
 }
 gradus_status gradus_optimizer_param(gradus_context* ctx, const gradus_optimizer* o, size_t position, int64_t* group, gradus_tensor** param) {
@@ -120,7 +120,7 @@ gradus_status gradus_optimizer_state_at(gradus_context* ctx, const gradus_optimi
     gradus_optimizer_state_info i{};
     i.param = item.parameter;
     i.name = item.name;
-    GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
+    fill_info(info, i);
     return give(std::move(item.value));
   });
 }

@@ -21,7 +21,7 @@ const Recorder& readable(const gradus_profile* p, const Context& c) {
 constexpr uint32_t kFlags = GRADUS_PROFILE_SHAPES | GRADUS_PROFILE_MEMORY | GRADUS_PROFILE_NO_EVENTS;
 
 ProfileOptions options_of(const gradus_profile_options& o) {
-  GRADUS_CHECK((o.flags & ~kFlags) == 0, unknown_field, "unknown flags {:#x}", o.flags & ~kFlags);
+  check_flags(o.flags, kFlags);
   ProfileOptions p;
   p.shapes = o.flags & GRADUS_PROFILE_SHAPES;
   p.memory = o.flags & GRADUS_PROFILE_MEMORY;
@@ -32,7 +32,7 @@ ProfileOptions options_of(const gradus_profile_options& o) {
 
 TableOptions options_of(const gradus_profile_table_options& o) {
   constexpr uint32_t known = GRADUS_TABLE_BY_SHAPE;
-  GRADUS_CHECK((o.flags & ~known) == 0, unknown_field, "unknown flags {:#x}", o.flags & ~known);
+  check_flags(o.flags, known);
   GRADUS_CHECK(!o.reserved0, unknown_field, "reserved0 is not null");
   TableOptions t;
   if (const auto by = text_of(o.sort_by, o.sort_by_length, "sort_by"); o.sort_by) t.sort_by = by;
@@ -61,7 +61,7 @@ gradus_status gradus_profile_describe(gradus_context* ctx, const gradus_profile*
     i.event_count = r.events().size();
     i.dropped = r.dropped();
     i.duration_ns = r.duration();
-    GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
+    fill_info(info, i);
   });
 }
 
@@ -84,7 +84,7 @@ gradus_status gradus_profile_event_at(gradus_context* ctx, const gradus_profile*
     i.memory = e.memory;
     i.name = r.text(e.name).c_str();
     i.shapes = r.text(e.shapes).c_str();
-    GRADUS_CHECK(write_info(needed(info, "info"), i), argument, "struct_size is too small");
+    fill_info(info, i);
   });
 }
 

@@ -80,7 +80,8 @@ class HostHooks : public SavedHooks {
 }  // namespace
 
 ForeignHooks::ForeignHooks(const gradus_saved_hooks* hooks) : given_(read_options(needed(hooks, "hooks"))), pack_(needed(given_.pack, "pack"), given_.user, given_.destroy) {
-  GRADUS_CHECK(given_.flags == 0 && !given_.reserved0, unknown_field, "unknown flags {:#x}", given_.flags);
+  check_flags(given_.flags, 0);
+  GRADUS_CHECK(!given_.reserved0, unknown_field, "reserved0 is not null");
   made_ = Ref<SavedHooks>::adopt(new HostHooks({pack_, needed(given_.unpack, "unpack"), given_.discard}));
 }
 

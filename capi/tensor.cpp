@@ -73,7 +73,7 @@ gradus_status gradus_tensor_wrap(gradus_context* ctx, int32_t dtype, int32_t ran
                                  size_t data_bytes, uint32_t flags, gradus_destroy_fn destroy, void* user, gradus_tensor** result) {
   return guard_result(ctx, "tensor_wrap", result, [&](Context&) {
     const Outside from(dtype, rank, sizes, strides, data, data_bytes);
-    GRADUS_CHECK((flags & ~static_cast<uint32_t>(GRADUS_WRAP_READ_ONLY)) == 0, unknown_field, "unknown flags {:#x}", flags);
+    check_flags(flags, GRADUS_WRAP_READ_ONLY);
     GRADUS_CHECK(reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(from.type)) == 0, value, "'data' is not aligned for {}", name(from.type));
     Storage* s = wrap_storage(data, static_cast<int64_t>(from.bytes), destroy != nullptr);
     s->read_only = flags & GRADUS_WRAP_READ_ONLY;

@@ -22,12 +22,14 @@ static int faults, checks;
 /* The call fails with a status and a message that holds each of the words (separated by "|"). */
 #define FAILS(call, status, words) check_status(ctx, (call), (status), (words), #call, __FILE__, __LINE__)
 
+/* A struct that says its size; the rest is zero. */
+#define SIZED(s) (memset(&(s), 0, sizeof(s)), (s).struct_size = sizeof(s))
+
 static void check_status(gradus_context *ctx, gradus_status got, gradus_status wanted, const char *words, const char *call,
                          const char *file, int line) {
   gradus_error e;
   char word[128];
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   gradus_context_error(ctx, &e);
   ++checks;
   if (got != wanted) {
@@ -70,8 +72,7 @@ HELPER void check_values(gradus_context *ctx, const gradus_tensor *t, const doub
   double got[64];
   int64_t i;
   gradus_tensor_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   ++checks;
   if (gradus_tensor_describe(t, &info) != GRADUS_OK || info.count != n) {
     ++faults;
@@ -89,8 +90,7 @@ HELPER void check_values(gradus_context *ctx, const gradus_tensor *t, const doub
 
 static gradus_counts counts_now(void) {
   gradus_counts c;
-  memset(&c, 0, sizeof c);
-  c.struct_size = sizeof c;
+  SIZED(c);
   gradus_live_counts(&c);
   return c;
 }

@@ -49,15 +49,13 @@ static gradus_tensor *checkpointed(gradus_context *ctx, segment *s, gradus_tenso
 }
 static gradus_backward_options passing(uint32_t flags) {
   gradus_backward_options o;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.flags = flags;
   return o;
 }
 static gradus_checkpoint_options with(uint32_t flags) {
   gradus_checkpoint_options o;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.flags = flags;
   return o;
 }
@@ -112,8 +110,7 @@ static void gradients_of_both_orders(void) {
 
 static int64_t user_code(gradus_context *ctx) {
   gradus_error e;
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   gradus_context_error(ctx, &e);
   return e.user_code;
 }

@@ -84,8 +84,7 @@ static void imports(void) {
   gradus_tensor *t;
   gradus_tensor_info i;
   Managed m = produce(x, 2, shape), *again;
-  memset(&i, 0, sizeof i);
-  i.struct_size = sizeof i;
+  SIZED(i);
 
   OK(gradus_tensor_from_dlpack(ctx, &m, 0, &t)); /* no strides: row-major */
   VALUES(t, x, 6);

@@ -16,8 +16,7 @@ static void handles(void) {
   gradus_tensor *a = vector(ctx, x, 2), *y = a;
   gradus_node *node = (gradus_node *)a;
   gradus_tensor_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
 
   CHECK(gradus_sin(NULL, a, &y) == GRADUS_E_NULL && y == NULL);
   CHECK(gradus_sin((gradus_context *)a, a, &y) == GRADUS_E_HANDLE);
@@ -128,8 +127,7 @@ static void structs(void) {
   narrow.struct_size = 8;
   CHECK(gradus_tensor_describe(t, (gradus_tensor_info *)(void *)&narrow) == GRADUS_OK);
   CHECK(narrow.dtype == GRADUS_F64 && narrow.guard == UINT64_MAX);
-  memset(&b, 0, sizeof b);
-  b.struct_size = sizeof b;
+  SIZED(b);
   b.flags = 0x100;
   FAILS(gradus_backward(ctx, &t, 1, NULL, &b), GRADUS_E_UNKNOWN_FIELD, "flags|0x100");
   b.flags = 0;
@@ -145,8 +143,7 @@ static void *intrude(void *user) {
   struct visit *v = user;
   gradus_context *mine = NULL;
   gradus_context_info i;
-  memset(&i, 0, sizeof i);
-  i.struct_size = sizeof i;
+  SIZED(i);
   v->status = gradus_context_describe(v->ctx, &i);
   v->own = gradus_context_create(NULL, &mine);
   gradus_release(mine);
@@ -184,8 +181,7 @@ static void busy_and_cancel(void) {
   gradus_release(z);
   gradus_release(ctx);
 
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.interrupt = interrupt;
   destroyed = 0;
   o.destroy = on_destroy;

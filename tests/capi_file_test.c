@@ -45,26 +45,22 @@ static void there_and_back(void) {
 
   t[0] = vector(ctx, x, 3);
   t[1] = vector(ctx, y, 2);
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.metadata_count = 2;
   o.metadata_keys = keys;
   o.metadata_texts = texts;
   OK(save(ctx, "a.safetensors", t, names, 2, &o));
   OK(open_file(ctx, "a.safetensors", NULL, &f));
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   OK(gradus_file_describe(ctx, f, &info));
   CHECK(info.format == GRADUS_FORMAT_SAFETENSORS && info.tensor_count == 2 && info.metadata_count == 2 && info.flags == 0);
-  memset(&entry, 0, sizeof entry);
-  entry.struct_size = sizeof entry;
+  SIZED(entry);
   OK(gradus_file_find(ctx, f, "weight", 6, &index));
   CHECK(index == 1);                                                        /* in the order of the data, which is that of the names here */
   OK(gradus_file_tensor_at(ctx, f, index, &entry));
   CHECK(entry.dtype == GRADUS_F64 && entry.rank == 1 && entry.shape[0] == 3 && entry.bytes == 24);
   CHECK(strcmp(entry.name, "weight") == 0 && entry.name_length == 6 && strcmp(entry.stored_type, "F64") == 0);
-  memset(&pair, 0, sizeof pair);
-  pair.struct_size = sizeof pair;
+  SIZED(pair);
   OK(gradus_file_metadata_at(ctx, f, 0, &pair));
   CHECK(strcmp(pair.key, "note") == 0 && strcmp(pair.text, "a\"b") == 0 && pair.text_length == 3);
   OK(gradus_file_load(ctx, f, index, &one));
@@ -99,8 +95,7 @@ static void bad_arguments(void) {
 
   t[0] = t[1] = vector(ctx, x, 2);
   memset(&o, 0, sizeof o);
-  memset(&s, 0, sizeof s);
-  s.struct_size = sizeof s;
+  SIZED(s);
   o.struct_size = sizeof o;
   FAILS(gradus_file_open(ctx, NULL, 3, NULL, &f), GRADUS_E_NULL, "'path'");
   CHECK(f == NULL);

@@ -62,8 +62,7 @@ static void results(void) {
   int32_t passed = 7;
   int count = 0, fast;
   memset(&s, 0, sizeof s);
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   for (fast = 0; fast < 2; ++fast) {
     o.flags = fast ? GRADUS_GRADCHECK_FAST : 0;
     OK(gradus_gradcheck(ctx, square, &s, &x, 1, &o, &passed, report, sizeof report, &length));
@@ -93,10 +92,8 @@ static void failures(void) {
   state s;
   int32_t passed = 7;
   uint64_t tensors;
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
-  memset(&counts, 0, sizeof counts);
-  counts.struct_size = sizeof counts;
+  SIZED(e);
+  SIZED(counts);
   gradus_live_counts(&counts);
   tensors = counts.tensors;
   memset(&s, 0, sizeof s);

@@ -13,8 +13,7 @@ static void texts(void) {
   size_t length = 0, again = 0;
   OK(gradus_tensor_set_requires_grad(ctx, a, 1));
   OK(gradus_sin(ctx, a, &y));
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.flags = GRADUS_GRAPH_WITH_SAVED;
   o.name_count = 2;
   o.tensors = named;
@@ -44,8 +43,7 @@ static void refusals(void) {
   size_t length = 7;
   OK(gradus_tensor_set_requires_grad(ctx, a, 1));
   OK(gradus_sin(ctx, a, &y));
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   FAILS(gradus_graph_export(ctx, &y, 1, NULL, 4, text, sizeof text, &length), GRADUS_E_VALUE, "format 4");
   CHECK(length == 0);
   FAILS(gradus_graph_export(ctx, &y, 0, NULL, GRADUS_GRAPH_DOT, text, sizeof text, &length), GRADUS_E_VALUE, "no outputs");

@@ -66,8 +66,7 @@ static void node_hooks(void) {
   gradus_backward_options keep;
   gradus_error e;
   uint64_t b, a, l, f, t;
-  memset(&keep, 0, sizeof keep);
-  keep.struct_size = sizeof keep;
+  SIZED(keep);
   keep.flags = GRADUS_BACKWARD_KEEP_GRAPH;
   destroyed = 0;
   OK(gradus_node_add_hook(ctx, c.exp_node, GRADUS_HOOK_AFTER, after, NULL, NULL, &a));
@@ -96,8 +95,7 @@ static void node_hooks(void) {
   OK(gradus_node_remove_hook(ctx, c.exp_node, a));
   OK(gradus_tensor_add_grad_hook(ctx, c.x, fails, NULL, NULL, &f));
   FAILS(gradus_backward(ctx, &c.s, 1, NULL, &keep), GRADUS_E_CALLBACK, "no more");
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   gradus_context_error(ctx, &e);
   CHECK(e.user_code == 77);
   OK(gradus_tensor_remove_hook(ctx, c.x, f));
@@ -144,8 +142,7 @@ static void groups_of_tensors(void) {
   gradus_backward_options keep;
   uint64_t ids[2], id;
   int all = 3, first = 1, only_y = 2;
-  memset(&keep, 0, sizeof keep);
-  keep.struct_size = sizeof keep;
+  SIZED(keep);
   keep.flags = GRADUS_BACKWARD_KEEP_GRAPH;
   both[0] = c.x;
   both[1] = c.e;
@@ -229,8 +226,7 @@ static void edges_and_nodes(void) {
   CHECK(base == NULL);
   other = vector(ctx, ones, 3);
   OK(gradus_tensor_set_data(ctx, c.x, other));
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   gradus_tensor_describe(c.x, &info);
   CHECK(info.count == 3 && (info.flags & GRADUS_TENSOR_REQUIRES_GRAD));
   FAILS(gradus_tensor_set_data(ctx, c.y, other), GRADUS_E_STATE, "only a leaf");

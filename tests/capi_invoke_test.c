@@ -43,8 +43,7 @@ static void calls(void) {
   gradus_value v[4], r[2];
   gradus_tensor_info i;
   size_t count = 9;
-  memset(&i, 0, sizeof i);
-  i.struct_size = sizeof i;
+  SIZED(i);
 
   v[0] = tensor_value(a);
   v[1] = number(4);
@@ -175,8 +174,7 @@ static void batch(void) {
   gradus_value mul[2], sum[1], wrong[1], r[2];
   gradus_error e;
   size_t done = 9;
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   OK(gradus_tensor_set_requires_grad(ctx, a, 1));
   memset(c, 0, sizeof c);
   mul[0] = mul[1] = tensor_value(a);

@@ -20,8 +20,7 @@ static gradus_status run(void *user, gradus_context *ctx, gradus_tensor *const *
 static gradus_status keep(void *user, gradus_context *ctx, const gradus_op *op, const gradus_value *arguments, size_t argument_count, int32_t *yes) {
   choice *c = user;
   gradus_tensor_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   CHECK(argument_count == 1 && arguments[0].kind == GRADUS_V_TENSOR && *yes == 0);
   CHECK(gradus_tensor_describe(arguments[0].u.tensor, &info) == GRADUS_OK && info.count == 3);
   strcpy(c->last, op == gradus_op_find("exp", 3) ? "exp" : op == gradus_op_find("tanh", 4) ? "tanh" : "another");
@@ -47,8 +46,7 @@ int main(void) {
   char table[1024];
   size_t count, length;
   int i, from;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.keep = keep;
   OK(gradus_tensor_set_requires_grad(ctx, x, 1));
   for (from = 1; from <= 3; ++from) {

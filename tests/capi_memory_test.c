@@ -51,8 +51,7 @@ static gradus_status apply(gradus_context *ctx, gradus_tensor *x, gradus_tensor 
   gradus_function f;
   size_t count;
   gradus_status s;
-  memset(&f, 0, sizeof f);
-  f.struct_size = sizeof f;
+  SIZED(f);
   f.name = "Double";
   f.forward = double_it;
   f.vjp = double_back;
@@ -70,8 +69,7 @@ static gradus_status step(gradus_context *ctx, gradus_tensor **t, gradus_node **
   const int64_t shape[2] = {2, 2}, row[1] = {2};
   gradus_backward_options record;
   gradus_status s;
-  memset(&record, 0, sizeof record);
-  record.struct_size = sizeof record;
+  SIZED(record);
   record.flags = GRADUS_BACKWARD_RECORD;
 #define TRY(call) if ((s = (call)) != GRADUS_OK) return s
   TRY(gradus_tensor_copy_in(ctx, GRADUS_F64, 2, shape, NULL, x, sizeof x, &t[A]));
@@ -101,8 +99,7 @@ static gradus_status run(long until_failure, struct heap *heap) {
   int i;
   memset(heap, 0, sizeof *heap);
   heap->until_failure = until_failure;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.alloc = take;
   o.dealloc = give;
   o.user = heap;

@@ -52,8 +52,7 @@ static void describes(void) {
   OK(gradus_optimizer_create(ctx, TEXT("SGD"), p, 1, SETTINGS(s), &opt));
   OK(gradus_optimizer_add_group(ctx, opt, p + 1, 1, NULL, 0, 0));
   CHECK(counts_now().optimizers == 1);
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   OK(gradus_optimizer_describe(ctx, opt, &info));
   CHECK(info.group_count == 2 && info.param_count == 2 && info.setting_count == 6 && strcmp(info.algorithm, "SGD") == 0);
   for (i = 0; i < info.setting_count; ++i) {
@@ -96,8 +95,7 @@ static void steps(void) {
   gradus_release(loss);
   OK(gradus_optimizer_state_count(ctx, opt, &count));
   CHECK(count == 1);
-  memset(&entry, 0, sizeof entry);
-  entry.struct_size = sizeof entry;
+  SIZED(entry);
   OK(gradus_optimizer_state_at(ctx, opt, 0, &entry, &state));
   CHECK(entry.param == 0 && strcmp(entry.name, "momentum_buffer") == 0);
   VALUES(state, &four, 1);
@@ -112,8 +110,7 @@ static void steps(void) {
   FAILS(gradus_optimizer_state_at(ctx, opt, 1, &entry, &state), GRADUS_E_INDEX, "entry 1 of 1");
   CHECK(state == NULL);
   FAILS(gradus_optimizer_step_closure(ctx, opt, refuses, NULL, &loss), GRADUS_E_CALLBACK, "no data");
-  memset(&error, 0, sizeof error);
-  error.struct_size = sizeof error;
+  SIZED(error);
   gradus_context_error(ctx, &error);
   CHECK(error.user_code == 42 && loss == NULL);
   FAILS(gradus_optimizer_step_closure(ctx, opt, nothing, NULL, &loss), GRADUS_E_NULL, "gave no loss|loss");
@@ -219,8 +216,7 @@ static void out_of_memory(void) {
   double before, after;
   gradus_context *ctx;
   gradus_context_options o;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.alloc = may_fail;
   o.dealloc = free_block;
   o.user = &fails;

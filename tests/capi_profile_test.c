@@ -5,15 +5,13 @@
 
 static gradus_profile_event event_at(gradus_context *ctx, const gradus_profile *p, uint64_t i) {
   gradus_profile_event e;
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   OK(gradus_profile_event_at(ctx, p, i, &e));
   return e;
 }
 static gradus_profile_info info_of(gradus_context *ctx, const gradus_profile *p) {
   gradus_profile_info i;
-  memset(&i, 0, sizeof i);
-  i.struct_size = sizeof i;
+  SIZED(i);
   OK(gradus_profile_describe(ctx, p, &i));
   return i;
 }
@@ -43,8 +41,7 @@ static void profiles(void) {
   int64_t outer = 0, self = 0;
 
   OK(gradus_tensor_set_requires_grad(ctx, w, 1));
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.flags = GRADUS_PROFILE_SHAPES;
   OK(gradus_profile_start(ctx, &o, &p));
   OK(gradus_profile_start(ctx, NULL, &q));
@@ -90,8 +87,7 @@ static void profiles(void) {
   CHECK(length == strlen(text) && strstr(text, "MulBackward0") && strstr(text, "# of Calls") && strstr(text, "Self CPU time total: "));
   OK(gradus_profile_table(ctx, p, NULL, small, sizeof small, &again));
   CHECK(again == length && strlen(small) == sizeof small - 1);
-  memset(&t, 0, sizeof t);
-  t.struct_size = sizeof t;
+  SIZED(t);
   t.flags = GRADUS_TABLE_BY_SHAPE;
   t.row_limit = 1;
   t.sort_by = "name";
@@ -204,8 +200,7 @@ static void logs(void) {
     gradus_context *ctx = NULL;
     gradus_tensor *w, *a, *y;
     if (!l) return;
-    memset(&o, 0, sizeof o);
-    o.struct_size = sizeof o;
+    SIZED(o);
     o.log_level = level;
     o.log = on_line;
     o.user = l;
@@ -216,8 +211,7 @@ static void logs(void) {
     work(ctx, w, w);
     CHECK(gradus_view(ctx, w, NULL, 3, &y) == GRADUS_E_NULL);
     OK(gradus_sum(ctx, w, NULL, 0, 0, 0, &y));
-    memset(&record, 0, sizeof record);
-    record.struct_size = sizeof record;
+    SIZED(record);
     record.flags = GRADUS_BACKWARD_RECORD;
     OK(gradus_backward(ctx, &y, 1, NULL, &record));
     OK(gradus_tensor_set_grad(ctx, w, NULL));

@@ -47,8 +47,7 @@ static gradus_status pack_writes(void *user, gradus_context *ctx, gradus_tensor 
 }
 static gradus_saved_hooks hooks_of(gradus_pack_fn pack, gradus_unpack_fn unpack, gradus_discard_fn discard, void *user) {
   gradus_saved_hooks h;
-  memset(&h, 0, sizeof h);
-  h.struct_size = sizeof h;
+  SIZED(h);
   h.pack = pack;
   h.unpack = unpack;
   h.discard = discard;
@@ -65,8 +64,7 @@ static void saved_values(void) {
   gradus_backward_options record;
   double wanted[2];
   int i;
-  memset(&record, 0, sizeof record);
-  record.struct_size = sizeof record;
+  SIZED(record);
   record.flags = GRADUS_BACKWARD_RECORD;
   OK(gradus_context_push_saved_hooks(ctx, &h));
   c = make_chain(ctx);                                        /* exp saves its result, mul both inputs */

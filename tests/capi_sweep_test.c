@@ -57,8 +57,7 @@ static void try_call(gradus_context *ctx, const gradus_op *op, const gradus_valu
   gradus_error e;
   gradus_status s = gradus_invoke(ctx, op, v, n, r, 8, &count);
   ++calls;
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   if (s != GRADUS_OK) {
     ++failures;
     gradus_context_error(ctx, &e);
@@ -82,8 +81,7 @@ static void sweep(gradus_context *ctx, const gradus_op *op, gradus_tensor **t, g
   gradus_argument_info a;
   int count = 0, k;
   uint32_t i, n;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   CHECK(gradus_op_describe(op, &info) == GRADUS_OK);
   gaps[0] = t[0];
   bad[count++] = of_tensor(NULL);
@@ -119,8 +117,7 @@ static void sweep(gradus_context *ctx, const gradus_op *op, gradus_tensor **t, g
 
   n = info.argument_count;
   for (i = 0; i < n; ++i) {
-    memset(&a, 0, sizeof a);
-    a.struct_size = sizeof a;
+    SIZED(a);
     CHECK(gradus_op_describe_argument(op, i, &a) == GRADUS_OK);
     v[i] = plausible(&a, t);
   }
@@ -145,8 +142,7 @@ int main(int argc, char **argv) {
   OK(gradus_tensor_zeros(ctx, GRADUS_F32, 2, none, &empty));
   for (i = 0; i < gradus_op_count(); ++i) {
     gradus_op_info info;
-    memset(&info, 0, sizeof info);
-    info.struct_size = sizeof info;
+    SIZED(info);
     CHECK(gradus_op_describe(gradus_op_at(i), &info) == GRADUS_OK);
     if (info.name[0] == '_') continue; /* the library's own: their callers have checked */
     if (argc > 1 && strcmp(argv[1], info.name) != 0) continue;

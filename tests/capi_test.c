@@ -16,8 +16,7 @@ static void contexts(void) {
   gradus_context *ctx = new_context(), *other = new_context();
   gradus_context_info a, b;
   int32_t before = -1;
-  memset(&a, 0, sizeof a);
-  a.struct_size = sizeof a;
+  SIZED(a);
   b = a;
   OK(gradus_context_describe(ctx, &a));
   OK(gradus_context_describe(other, &b));
@@ -59,8 +58,7 @@ static void tensors(void) {
   int weight = 5;
   char text[64];
   size_t length;
-  memset(&i, 0, sizeof i);
-  i.struct_size = sizeof i;
+  SIZED(i);
 
   OK(gradus_tensor_zeros(ctx, 0, 2, shape, &t));
   VALUES(t, zeros, 6);
@@ -116,10 +114,8 @@ static void gradients(void) {
   gradus_tensor *a = vector(ctx, x, 3), *y, *loss, *g, *g2, *s;
   gradus_tensor_info i;
   gradus_backward_options options;
-  memset(&i, 0, sizeof i);
-  i.struct_size = sizeof i;
-  memset(&options, 0, sizeof options);
-  options.struct_size = sizeof options;
+  SIZED(i);
+  SIZED(options);
 
   OK(gradus_tensor_set_requires_grad(ctx, a, 1));
   OK(gradus_tensor_grad(ctx, a, &g));
@@ -203,8 +199,7 @@ static void hooks(void) {
   gradus_error e;
   uint64_t id = 0, bad = 0;
   int one = 1;
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   destroyed = 0;
   FAILS(gradus_tensor_add_hook(ctx, a, doubled, &one, on_destroy, &id), GRADUS_E_STATE, "require grad");
   CHECK(destroyed == 0 && counts_now().callbacks == 0);
@@ -245,8 +240,7 @@ static void graph(void) {
   char name[32];
   size_t length;
   uint32_t nr = 9;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   OK(gradus_tensor_set_requires_grad(ctx, a, 1));
   OK(gradus_tensor_grad_fn(ctx, a, &node));
   CHECK(node == NULL);
@@ -289,8 +283,7 @@ static void modes(void) {
   const int64_t one = 1;
   gradus_tensor *a = vector(ctx, x, 1), *y, *z, *loss;
   gradus_tensor_info i;
-  memset(&i, 0, sizeof i);
-  i.struct_size = sizeof i;
+  SIZED(i);
   OK(gradus_tensor_set_requires_grad(ctx, a, 1));
   FAILS(gradus_sin_(ctx, a, NULL), GRADUS_E_STATE, "sin_|leaf");
   OK(gradus_context_set_recording(ctx, 0, NULL));

@@ -32,8 +32,7 @@ static gradus_status exp_forward(void *user, gradus_context *ctx, gradus_functio
   gradus_tensor *y, *saved[2];
   int32_t needs = -1;
   gradus_context_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   ++p->forwards;
   p->seen = call;
   CHECK(capacity >= 1 && n >= 1);
@@ -76,8 +75,7 @@ static gradus_status exp_vjp(void *user, gradus_context *ctx, gradus_function_ca
   CHECK(gradus_function_saved_count(call) == 2);
   if (gradus_function_saved(ctx, call, 0, &y) != GRADUS_OK) {
     gradus_error e;
-    memset(&e, 0, sizeof e);
-    e.struct_size = sizeof e;
+    SIZED(e);
     gradus_context_error(ctx, &e);
     return e.status;
   }
@@ -101,8 +99,7 @@ static gradus_status exp_vjp(void *user, gradus_context *ctx, gradus_function_ca
 
 static gradus_function function_of(const char *name, gradus_function_fn forward, gradus_function_fn vjp, void *user) {
   gradus_function f;
-  memset(&f, 0, sizeof f);
-  f.struct_size = sizeof f;
+  SIZED(f);
   f.name = name;
   f.forward = forward;
   f.vjp = vjp;
@@ -147,8 +144,7 @@ static void test_gradients(gradus_context *ctx) {
   OK(gradus_node_name(ctx, node, name, sizeof name, NULL));
   CHECK(strcmp(name, "MyExpBackward") == 0);
   s = total(ctx, y);
-  memset(&record, 0, sizeof record);
-  record.struct_size = sizeof record;
+  SIZED(record);
   record.flags = GRADUS_BACKWARD_RECORD;
   OK(gradus_grad(ctx, &s, 1, &x, 1, NULL, &record, &g));
   VALUES(g, kExp, 3);
@@ -189,8 +185,7 @@ static void test_unrecorded(gradus_context *ctx) {
 
 static void expect_code(gradus_context *ctx, int64_t code) {
   gradus_error e;
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   gradus_context_error(ctx, &e);
   CHECK(e.user_code == code);
 }

@@ -20,8 +20,7 @@ static gradus_value real_value(double d) {
 }
 static gradus_op_definition definition(const char *name, const char *schema, gradus_op_fn forward, gradus_op_fn backward) {
   gradus_op_definition d;
-  memset(&d, 0, sizeof d);
-  d.struct_size = sizeof d;
+  SIZED(d);
   d.name = name;
   d.schema = schema;
   d.forward = forward;
@@ -93,13 +92,11 @@ static void test_register(gradus_context *ctx) {
   d.user = &user;
   OK(gradus_op_register(ctx, &d, &op));
   CHECK(op && gradus_op_find("test.swish", 10) == op && gradus_op_count() == before + 1 && gradus_op_at(before) == op);
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   CHECK(gradus_op_describe(op, &info) == GRADUS_OK);
   CHECK(strcmp(info.name, "test.swish") == 0 && strcmp(info.schema, "test.swish(Tensor x, float beta=1.0, int[] unused=[1, 2]) -> Tensor") == 0);
   CHECK(strcmp(info.summary, "x * sigmoid(beta * x)") == 0 && info.flags == (GRADUS_OP_DIFFERENTIABLE | GRADUS_OP_OUT) && info.required_arguments == 1);
-  memset(&argument, 0, sizeof argument);
-  argument.struct_size = sizeof argument;
+  SIZED(argument);
   CHECK(gradus_op_describe_argument(op, 0, &argument) == GRADUS_OK && argument.flags == GRADUS_ARG_GRADIENT_FLOWS);
   CHECK(gradus_registry_json(NULL, 0, &length) == GRADUS_OK);
   json = (char *)malloc(length + 1);
@@ -151,8 +148,7 @@ static void test_gradients(gradus_context *ctx) {
   double first[3], second[3];
   char name[40];
   int i;
-  memset(&record, 0, sizeof record);
-  record.struct_size = sizeof record;
+  SIZED(record);
   record.flags = GRADUS_BACKWARD_RECORD;
   OK(gradus_tensor_set_requires_grad(ctx, x, 1));
   y = swish(ctx, op, x, 1.5);
@@ -184,8 +180,7 @@ static void test_failures(gradus_context *ctx) {
   a[0] = tensor_value(x);
   a[1] = real_value(-1);
   FAILS(gradus_invoke(ctx, op, a, 2, &y, 1, NULL), GRADUS_E_VALUE, "beta is negative");
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   gradus_context_error(ctx, &e);
   CHECK(e.user_code == 5);
   FAILS(gradus_invoke(ctx, op, a, 0, &y, 1, NULL), GRADUS_E_ARGUMENT, "test.swish|'x'|missing");
@@ -301,8 +296,7 @@ static void test_without_backward(gradus_context *ctx) {
   gradus_value a, y;
   gradus_op_info info;
   OK(gradus_op_register(ctx, &d, &op));
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   CHECK(gradus_op_describe(op, &info) == GRADUS_OK && info.flags == GRADUS_OP_OUT && strcmp(info.summary, "") == 0);
   a = tensor_value(x);
   out = vector(ctx, zeros, 2);

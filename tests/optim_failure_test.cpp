@@ -24,10 +24,7 @@ TEST_F(Optim, LbfgsPutsParametersBackWhenTheClosureFails) {
   struct Mine {};
   EXPECT_THROW(o.step([&] {
     if (++calls == 4) throw Mine();
-    o.zero_grad();
-    const Tensor l = rosenbrock(p);
-    l.backward();
-    return l;
+    return loss_and_gradients(o, p);
   }), Mine);
   EXPECT_EQ(values(p), before);
   EXPECT_TRUE(o.state().empty());
@@ -68,10 +65,7 @@ TEST_F(Optim, LbfgsRefusesAStepFromAStateThatDoesNotFitTogether) {
   const auto step = [](const Optimizer& o, const Tensors& p, int* calls) {
     o.step([&] {
       ++*calls;
-      o.zero_grad();
-      const Tensor l = rosenbrock(p);
-      l.backward();
-      return l;
+      return loss_and_gradients(o, p);
     });
   };
   const Tensors p = valley();

@@ -41,6 +41,12 @@ inline Tensor rosenbrock(const Tensors& p) {
   const Tensor a = x.slice(0, 0, 3), b = x.slice(0, 1, 4);
   return ((b - a * a).square() * 4 + (1 - a).square()).sum();
 }
+inline Tensor loss_and_gradients(const gradus::optim::Optimizer& o, const Tensors& p) {
+  o.zero_grad();
+  const Tensor l = rosenbrock(p);
+  l.backward();
+  return l;
+}
 inline Tensors valley() {
   return {gradus::tensor({-1.2, 1.0}, gradus::float64).requires_grad_(), gradus::tensor({0.5, -0.75}, gradus::float64).requires_grad_()};
 }

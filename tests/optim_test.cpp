@@ -248,12 +248,7 @@ TEST_F(Optim, LbfgsGivesPyTorchsLossesAndGoesOnAfterALoad) {
     Tensors p = valley();
     Optimizer o("LBFGS", p, settings_of(c.settings));
     for (int i = 0; i < 6; ++i) {
-      const Tensor loss = o.step([&] {
-        o.zero_grad();
-        const Tensor l = rosenbrock(p);
-        l.backward();
-        return l;
-      });
+      const Tensor loss = o.step([&] { return loss_and_gradients(o, p); });
       EXPECT_NEAR(loss.item<double>(), c.loss[i], 1e-7 * c.loss[i] + 1e-13) << c.name << ", step " << i;
       if (i == 2) {                                           // the rest in another optimizer
         const Tensors q = {p[0].detach().clone().requires_grad_(), p[1].detach().clone().requires_grad_()};

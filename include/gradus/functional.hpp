@@ -170,21 +170,21 @@ template <class F> Tensor hessian(F&& f, const Tensor& input, FunctionalOptions 
 
 // v' H and H v of a function that returns one element; outputs is its value. vhp is one pass over a pass, hvp two, which is slower:
 // the Hessian is symmetric, so vhp serves where the function is twice continuously differentiable.
-template <class F> Products vhp(F&& f, const TensorList& inputs, const Tensors& v = {}, FunctionalOptions o = {}) {
+namespace detail {
+template <class F, class Second>
+Products second_order(F&& f, const TensorList& inputs, const Tensors& v, FunctionalOptions o, const char* what, Second second) {
   const EnableGradGuard on;
-  const Tensors x = detail::inputs_of(inputs, o.create_graph), u = detail::directions(v, x, "vhp");
-  const Tensor y = detail::one_number(f, x, "vhp", o.strict);
-  const Tensors g = detail::pull({y}, x, {ones_like(y.detach())}, true, "vhp", o.strict);
-  Tensors h = detail::pull(g, x, u, o.create_graph, "vhp", o.strict);
-  return {detail::finished({y}, o.create_graph), detail::finished(std::move(h), o.create_graph)};
+  const Tensors x = inputs_of(inputs, o.create_graph), u = directions(v, x, what);
+  const Tensor y = one_number(f, x, what, o.strict);
+  const Tensors g = pull({y}, x, {ones_like(y.detach())}, true, what, o.strict);
+  return {finished({y}, o.create_graph), finished(second(g, x, u, o.create_graph, what, o.strict), o.create_graph)};
+}
+}  // namespace detail
+template <class F> Products vhp(F&& f, const TensorList& inputs, const Tensors& v = {}, FunctionalOptions o = {}) {
+  return detail::second_order(f, inputs, v, o, "vhp", detail::pull);
 }
 template <class F> Products hvp(F&& f, const TensorList& inputs, const Tensors& v = {}, FunctionalOptions o = {}) {
-  const EnableGradGuard on;
-  const Tensors x = detail::inputs_of(inputs, o.create_graph), u = detail::directions(v, x, "hvp");
-  const Tensor y = detail::one_number(f, x, "hvp", o.strict);
-  const Tensors g = detail::pull({y}, x, {ones_like(y.detach())}, true, "hvp", o.strict);
-  Tensors h = detail::push(g, x, u, o.create_graph, "hvp", o.strict);
-  return {detail::finished({y}, o.create_graph), detail::finished(std::move(h), o.create_graph)};
+  return detail::second_order(f, inputs, v, o, "hvp", detail::push);
 }
 
 }  // namespace autograd

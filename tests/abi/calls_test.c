@@ -52,8 +52,7 @@ static void fill(world *w, gradus_tensor **t, int32_t dtype, int preset) {
 }
 static void bytes_of(const world *w, int i, unsigned char *to) {
   gradus_tensor_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   memset(to, 0, 8 * ELEMENTS);
   if (gradus_tensor_describe(w->t[i], &info) == GRADUS_OK && info.data) memcpy(to, info.data, (size_t)(info.count * gradus_dtype_size(info.dtype)));
 }
@@ -87,8 +86,7 @@ static world make_world(int preset) {
   gradus_context_options o;
   int i;
   memset(&w, 0, sizeof w);
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.alloc = take_little;
   o.dealloc = give_little;
   w.ctx = new_context(); /* whose memory is kept */
@@ -310,8 +308,7 @@ static long starve(const entry *e, int preset, int grad) {
   if (try_call(e, &w, a, "to see whether it works") != GRADUS_OK) n = -1;
   end_world(&w);
   if (n < 0) return n;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.alloc = of_new ? NULL : take;
   o.dealloc = of_new ? NULL : give;
   o.user = &h;

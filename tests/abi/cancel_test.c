@@ -39,8 +39,7 @@ static void product(int32_t threads) {
   gradus_status s = GRADUS_OK;
   double late;
   int tries;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.threads = threads;
   CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);
   running = ctx;

@@ -31,8 +31,7 @@ int main(int argc, char **argv) {
   pthread_t thread;
   int i;
   atexit(on_exit_of_host);
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.threads = 4;
   CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);
   for (i = 0; i < 64; ++i) {

@@ -28,8 +28,7 @@ static int computes(gradus_context *ctx) {
 static gradus_context *with_workers(void) {
   gradus_context *ctx = NULL;
   gradus_context_options o;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.threads = 4;
   CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);
   return ctx;
@@ -145,8 +144,7 @@ static int refuses(gradus_context *ctx, gradus_tensor *t) {
   pthread_t thread;
   size_t length = 1;
   int ok, there = 0;
-  memset(&e, 0, sizeof e);
-  e.struct_size = sizeof e;
+  SIZED(e);
   ok = gradus_sin(ctx, t, &y) == GRADUS_E_STATE && y == NULL;
   gradus_context_error(ctx, &e);
   ok = ok && strstr(e.message, "forked") != NULL;

@@ -20,8 +20,7 @@ static void straighten(void *user, void *block, size_t bytes, size_t alignment) 
 
 static uint64_t weight(const gradus_tensor *t) {
   gradus_tensor_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  SIZED(info);
   CHECK(gradus_tensor_describe(t, &info) == GRADUS_OK);
   return info.bytes;
 }
@@ -32,8 +31,7 @@ int main(void) {
   const int64_t shape[2] = {1000, 1000}, row[1] = {3};
   double own[3] = {1, 2, 3};
   gradus_tensor *t = NULL, *view, *wrapped;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.alloc = crooked;
   o.dealloc = straighten;
   CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);

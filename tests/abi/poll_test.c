@@ -17,8 +17,7 @@ static void *number(int i) { return (void *)(intptr_t)i; }
 static gradus_context *polled(void) {
   gradus_context *ctx = NULL;
   gradus_context_options o;
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.flags = GRADUS_CTX_POLLED_DESTROY;
   CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);
   return ctx;
@@ -70,16 +69,14 @@ static void use_all(gradus_context *ctx, gradus_tensor **kept) {
   OK(gradus_tensor_wrap(ctx, GRADUS_F64, 1, shape, NULL, memory, sizeof memory, 0, on_destroy, number(1), &kept[0]));
   OK(gradus_tensor_set_requires_grad(ctx, kept[0], 1));
   OK(gradus_tensor_add_hook(ctx, kept[0], look, number(2), on_destroy, NULL));
-  memset(&f, 0, sizeof f);
-  f.struct_size = sizeof f;
+  SIZED(f);
   f.name = "Same";
   f.forward = forward;
   f.vjp = pass_back;
   f.user = number(6);
   f.destroy = on_destroy;
   OK(gradus_function_apply(ctx, &f, kept, 1, &y, 1, &count));
-  memset(&h, 0, sizeof h);
-  h.struct_size = sizeof h;
+  SIZED(h);
   h.pack = pack;
   h.unpack = unpack;
   h.discard = discard;
@@ -233,8 +230,7 @@ static void on_the_callers_thread(void) {
   gradus_context_options o;
   gradus_tensor *x, *y, *z, *s;
   const int64_t shape[2] = {1024, 1024};
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.threads = 8;
   o.log_level = 3;
   o.log = noting_log;

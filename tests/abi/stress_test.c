@@ -20,8 +20,7 @@ static void *work(void *user) {
   gradus_context *ctx = NULL;
   gradus_backward_options keep;
   int i, bad = 0, was_busy = 0, went = 0;
-  memset(&keep, 0, sizeof keep);
-  keep.struct_size = sizeof keep;
+  SIZED(keep);
   keep.flags = GRADUS_BACKWARD_KEEP_GRAPH;
   bad += gradus_context_create(NULL, &ctx) != GRADUS_OK;
   for (i = 0; i < STEPS; ++i) {

@@ -5,13 +5,6 @@
 namespace gradus::oracle {
 namespace {
 
-using Result = std::vector<Array>;
-
-size_t rows_of(const Array& x) { return static_cast<size_t>(x.sizes[x.ndim() - 2]); }
-size_t cols_of(const Array& x) { return static_cast<size_t>(x.sizes.back()); }
-size_t smaller(const Array& x) { return std::min(rows_of(x), cols_of(x)); }
-Array none() { return Array(Index{0}); }
-
 // ---- one matrix at a time
 template <class F> std::vector<Matrix> each(const std::vector<Matrix>& m, const F& f) {
   std::vector<Matrix> out;

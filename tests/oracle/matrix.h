@@ -40,6 +40,11 @@ Matrix pseudo_inverse(const Matrix& a, double tolerance);
 Matrix exponential(const Matrix& a);
 
 // ---- stacks: an array's last two dimensions are matrices, those before are walked
+using Result = std::vector<Array>;
+inline size_t rows_of(const Array& x) { return static_cast<size_t>(x.sizes[x.ndim() - 2]); }
+inline size_t cols_of(const Array& x) { return static_cast<size_t>(x.sizes.back()); }
+inline size_t smaller(const Array& x) { return std::min(rows_of(x), cols_of(x)); }
+inline Array none() { return Array(Index{0}); }
 std::vector<Matrix> matrices(const Array& x);
 std::vector<Matrix> matrices(const Array& x, const Index& batch);                            // broadcast
 Index batch_of(const Array& x);
