@@ -4,23 +4,35 @@ import unittest
 import gradus as torch
 from gradus.autograd import Function
 from gradus.autograd.function import once_differentiable
-from support import Case, double, leaf, nodes_alive, ramp
+from support import Case, Identity, Plus, double, leaf, nodes_alive, ramp
+
+
+class MyFunction(Function):
+    @staticmethod
+    def forward(ctx, a, factor, b):
+        ctx.factor = factor
+        ctx.save_for_backward(a, b)
+        return a + factor * b + a * b
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        a, b = ctx.saved_tensors
+        return grad_output + grad_output * b, None, grad_output * ctx.factor + grad_output * a
+
+
+class Two(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1, x * 2
+
+    @staticmethod
+    def backward(ctx, first, second):
+        Two.second = second                                                # what came
+        return first
 
 
 class TestAutograd(Case):
     def test_function(self):
-        class MyFunction(Function):
-            @staticmethod
-            def forward(ctx, a, factor, b):
-                ctx.factor = factor
-                ctx.save_for_backward(a, b)
-                return a + factor * b + a * b
-
-            @staticmethod
-            def backward(ctx, grad_output):
-                a, b = ctx.saved_tensors
-                return grad_output + grad_output * b, None, grad_output * ctx.factor + grad_output * a
-
         x, y = ramp(2, 2), ramp(2, 2, start=5)
         self.forget(x, y)
         result = MyFunction.apply(x, 2, y)
@@ -36,19 +48,12 @@ class TestAutograd(Case):
             Function.apply(x)
 
     def test_once_differentiable(self):
-        class Once(Function):
-            @staticmethod
-            def forward(ctx, a, factor, b):
-                ctx.factor = factor
-                ctx.save_for_backward(a, b)
-                return a + factor * b + a * b
-
+        class Once(MyFunction):
             @staticmethod
             @once_differentiable
             def backward(ctx, grad_output):
                 outer.assertFalse(torch.is_grad_enabled())
-                a, b = ctx.saved_tensors
-                return grad_output + grad_output * b, None, grad_output * ctx.factor + grad_output * a
+                return MyFunction.backward(ctx, grad_output)
 
         outer = self
         x, y = ramp(2, 2), ramp(2, 2, start=5)
@@ -62,26 +67,22 @@ class TestAutograd(Case):
             x.grad.sum().backward()
 
     def test_function_returns_input(self):
-        class Identity(Function):
-            @staticmethod
-            def forward(ctx, x):
-                return x
-
+        class Doubled(Identity):
             @staticmethod
             def backward(ctx, grad_output):
                 return grad_output * 2
 
         for shape in ([1], []):
             x = torch.ones(shape, dtype=torch.float64, requires_grad=True)
-            out = Identity.apply(x)
+            out = Doubled.apply(x)
             self.assertIsNot(out, x)                                       # another tensor, with a history of its own
             self.assertTrue(x.is_leaf)
             out.backward()
             self.same(x.grad, torch.full(shape, 2.0))
-            Identity.apply(x.detach().requires_grad_())
+            Doubled.apply(x.detach().requires_grad_())
         v = torch.ones(2, dtype=torch.float64, requires_grad=True)
         w = v.clone()
-        Identity.apply(w).sum().backward()
+        Doubled.apply(w).sum().backward()
         self.same(v.grad, [2, 2])
 
     def test_function_returns_undefined_tensor(self):
@@ -103,38 +104,23 @@ class TestAutograd(Case):
         self.assertIsNone(x.grad)
         self.assertIsNone(torch.autograd.grad(Nothing.apply(x), x, allow_unused=True)[0])
 
-    def test_materialize_grads(self):
-        class Two(Function):
-            @staticmethod
-            def forward(ctx, x):
-                return x * 1, x * 2
-
-            @staticmethod
-            def backward(ctx, first, second):
-                outer.same(second, torch.zeros(1))
-                return first
-
-        outer = self
+    def second_gradient(self, function):
         x = torch.ones(1, dtype=torch.float64, requires_grad=True)
-        Two.apply(x)[0].backward()
+        function.apply(x)[0].backward()
         self.same(x.grad, [1])
+        return Two.second
+
+    def test_materialize_grads(self):
+        self.same(self.second_gradient(Two), [0])
 
     def test_dont_materialize_grads(self):
-        class Two(Function):
+        class Bare(Two):
             @staticmethod
             def forward(ctx, x):
                 ctx.set_materialize_grads(False)
-                return x * 1, x * 2
+                return Two.forward(ctx, x)
 
-            @staticmethod
-            def backward(ctx, first, second):
-                outer.assertIsNone(second)
-                return first
-
-        outer = self
-        x = torch.ones(1, dtype=torch.float64, requires_grad=True)
-        Two.apply(x)[0].backward()
-        self.same(x.grad, [1])
+        self.assertIsNone(self.second_gradient(Bare))
 
     def test_set_materialize_non_diff_grads(self):
         class Mixed(Function):
@@ -249,15 +235,6 @@ class TestAutograd(Case):
         self.assertIs(x.grad.dtype, torch.float64)
 
     def test_free_deep_graph_pyfunction(self):
-        class Plus(Function):
-            @staticmethod
-            def forward(ctx, a, b):
-                return a + b
-
-            @staticmethod
-            def backward(ctx, g):
-                return g, g
-
         before = nodes_alive()
 
         def build():
@@ -271,20 +248,16 @@ class TestAutograd(Case):
         self.assertEqual(nodes_alive(), before)
 
     def test_no_grad_python_function(self):
-        class Identity(Function):
+        class Looks(Identity):
             @staticmethod
             def forward(ctx, x):
                 outer.assertFalse(torch.is_grad_enabled())
                 return x
 
-            @staticmethod
-            def backward(ctx, g):
-                return g
-
         outer = self
         x = ramp(5, 5)
         with torch.no_grad():
-            y = Identity.apply(x)
+            y = Looks.apply(x)
         self.assertFalse(y.requires_grad)
         self.assertTrue(torch.is_grad_enabled())
 
@@ -329,37 +302,19 @@ class TestAutograd(Case):
         self.same(x.grad, [2, 4])
 
     def test_backward_copy(self):
-        class MyFunc(Function):                                            # one gradient, returned for several inputs
-            @staticmethod
-            def forward(ctx, x, y):
-                return x + y
-
-            @staticmethod
-            def backward(ctx, g):
-                return g, g
-
         x, y = ramp(2), ramp(2)
-        (MyFunc.apply(x, y) * double([2, 3])).sum().backward()
+        (Plus.apply(x, y) * double([2, 3])).sum().backward()
         x.grad.mul_(10)
-        self.same(y.grad, [2, 3])                                          # they don't share memory
+        self.same(y.grad, [2, 3])                                          # one gradient, returned for both: they don't share memory
         x = leaf([1.0])
-        z = MyFunc.apply(x, x)
+        z = Plus.apply(x, x)
         z.backward(double([5.0]))
         self.same(x.grad, [10])
 
     def test_no_grad_input(self):
-        class MyFunction(Function):
-            @staticmethod
-            def forward(ctx, x):
-                return x
-
-            @staticmethod
-            def backward(ctx, g):
-                return g
-
         x = ramp(5)
         with torch.no_grad():
-            y = MyFunction.apply(x)
+            y = Identity.apply(x)
         self.assertTrue(x.requires_grad)
         self.assertIsNone(y.grad_fn)
 

@@ -5,7 +5,7 @@ import weakref
 
 import gradus as torch
 from gradus.autograd import Function
-from support import Case, double, leaf, nodes_alive, ramp
+from support import Case, Identity, double, leaf, nodes_alive, ramp
 
 
 class TestAutograd(Case):
@@ -109,21 +109,12 @@ class TestAutograd(Case):
             DoubleInplace.apply(x.clone()[:2])                             # a view would need a history for each of them
 
     def test_naughty_autograd_function_attribute_access(self):
-        class Id(Function):
-            @staticmethod
-            def forward(ctx, x):
-                return x
-
-            @staticmethod
-            def backward(ctx, g):
-                return g
-
         import warnings
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            Id()                                                           # an instance is of no use
+            Identity()                                                     # an instance is of no use
         self.assertEqual(len(caught), 1)
-        self.assertFalse(hasattr(Id, "not_there"))
+        self.assertFalse(hasattr(Identity, "not_there"))
         with self.assertRaises(AttributeError):
             ramp(2).exp().grad_fn.not_there
 

@@ -14,7 +14,20 @@ def inference_ones():
         return ones()
 
 
+def normal():
+    """Whether it requires grad, and a tensor that is no leaf."""
+    for requires_grad in (True, False):
+        yield requires_grad, ones(requires_grad).clone()
+
+
 class TestAutogradInferenceMode(Case):
+    def writes(self, fn, t, is_refused):
+        if is_refused:
+            with self.refused("inference"):
+                fn(t)
+        else:
+            fn(t)
+
     def plain(self, t):
         """A result without gradient that is no inference tensor."""
         self.assertFalse(t.is_inference())
@@ -150,9 +163,7 @@ class TestAutogradInferenceMode(Case):
 
     def test_normal_tensor_inplace_output_in_inference_mode(self):
         def run(fn):
-            for requires_grad in (True, False):
-                s = ones(requires_grad)
-                a = s.clone()
+            for requires_grad, a in normal():
                 with torch.inference_mode():
                     fn(a)
                     self.assertFalse(a.is_inference())
@@ -167,9 +178,7 @@ class TestAutogradInferenceMode(Case):
 
     def test_normal_tensor_inplace_output_in_normal_mode(self):
         def run(fn):
-            for requires_grad in (True, False):
-                s = ones(requires_grad)
-                a = s.clone()
+            for requires_grad, a in normal():
                 with torch.inference_mode():
                     fn(a)
                 fn(a)
@@ -184,9 +193,7 @@ class TestAutogradInferenceMode(Case):
         run(lambda x: x.add_(2))
 
     def test_normal_tensor_view_output_in_inference_mode(self):
-        for requires_grad in (True, False):
-            s = ones(requires_grad)
-            a = s.clone()
+        for requires_grad, a in normal():
             with torch.inference_mode():
                 out = a.view(-1)
                 self.assertFalse(out.is_inference())
@@ -204,9 +211,7 @@ class TestAutogradInferenceMode(Case):
             self.assertEqual(out.requires_grad, x.requires_grad)
             return out
 
-        for requires_grad in (True, False):
-            s = ones(requires_grad)
-            a = s.clone()
+        for requires_grad, a in normal():
             with torch.inference_mode():
                 out = a.view(-1)
             self.plain(out)
@@ -267,32 +272,20 @@ class TestAutogradInferenceMode(Case):
 
     def test_inference_mode_handle_direct_view_on_rebase(self):
         def run(fn):
-            for requires_grad in (True, False):
-                s = ones(requires_grad)
-                a = s.clone()
+            for requires_grad, a in normal():
                 with torch.inference_mode():
                     view = a.view_as(a)
-                if requires_grad:
-                    with self.refused("inference"):
-                        fn(view)
-                else:
-                    fn(view)
+                self.writes(fn, view, requires_grad)
         run(lambda x: x.add_(2))
         run(lambda x: x.mul_(2))
 
     def test_inference_mode_handle_indirect_view_on_rebase(self):
         def run(fn):
-            for requires_grad in (True, False):
-                s = ones(requires_grad)
-                a = s.clone()
+            for requires_grad, a in normal():
                 with torch.inference_mode():
                     view = a.view(-1)
                 b = view.view(-1)                                          # made outside, but of a view from inside
-                if requires_grad:
-                    with self.refused("inference"):
-                        fn(b)
-                else:
-                    fn(b)
+                self.writes(fn, b, requires_grad)
         run(lambda x: x.add_(2))
         run(lambda x: x.mul_(2))
 
