@@ -34,6 +34,18 @@ TEST_F(Hooks, HooksOfALeafRunBeforeItsGradientIsAdded) {
   EXPECT_EQ(values(grad_of(a)), (Doubles{-1, -1}));
 }
 
+TEST_F(Hooks, ModesThatAHookLeavesBehindEndWithThePass) {
+  const Tensor a = leaf({1}, {1});
+  add_hook(a.impl(), [&](const Tensor&) {
+    context_.grad_mode = !context_.grad_mode;
+    context_.inference_mode = true;
+    return Tensor();
+  });
+  backward(sum(a));
+  EXPECT_TRUE(context_.grad_mode);
+  EXPECT_FALSE(context_.inference_mode);
+}
+
 TEST_F(Hooks, ARemovedHookRunsNoMore) {
   const Tensor a = leaf({1}, {1});
   int runs = 0;

@@ -154,6 +154,16 @@ TEST_F(Out, WhatCannotBeResized) {
   EXPECT_EQ(memory[0], 7);
 }
 
+TEST_F(Out, MemoryOfTheHostMayBeThatOfSeveralStorages) {
+  double memory[3] = {1, 2, 3};
+  const auto wrapped = [&](double* at) { return over_storage(wrap_storage(at, 16, false), Dtype::f64, Sizes{2}, Sizes{1}, 0); };
+  const Tensor first = wrapped(memory), again = wrapped(memory), shifted = wrapped(memory + 1);
+  expect_error(Status::value, "shares some of the memory of argument 'self'", [&] { into(neg_op, {first}, {shifted}); });
+  EXPECT_EQ(memory[1], 2);
+  into(neg_op, {first}, {again});                             // element on element
+  EXPECT_EQ(values(first), (Doubles{-1, -2}));
+}
+
 TEST_F(Out, OpsWithoutAnOutForm) {
   const Tensor x = tensor({1, 2}, {2}), out = zeros(Sizes{2}, Dtype::f64);
   for (const char* name : {"add_", "transpose", "split", "reshape", "contiguous", "detach"})

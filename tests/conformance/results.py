@@ -16,12 +16,15 @@ class Deviations:
             cells = [c.strip().replace("\\|", "|") for c in re.split(r"(?<!\\)\|", line)[1:-1]]
             if len(cells) == 4 and cells[0] != "ops" and not set(cells[0]) <= set("-: "):
                 self.rows.append([c.replace("`", "").replace(",", " ").split() for c in cells[:3]])
+        self.idle = list(self.rows)                                         # those that have covered nothing yet
 
     def cover(self, failure):
         output = re.match(r"output (\d+): \d+ of", failure["message"])
         kinds = {"*", failure["kind"], failure["kind"] + ":" + (output[1] if output else "")}
-        return any(any(fnmatch.fnmatchcase(failure["op"], op) for op in row[0]) and kinds & set(row[1]) and
-                   any(self.matches(s, failure) for s in row[2]) for row in self.rows)
+        rows = [row for row in self.rows if any(fnmatch.fnmatchcase(failure["op"], op) for op in row[0]) and kinds & set(row[1]) and
+                any(self.matches(s, failure) for s in row[2])]
+        self.idle = [row for row in self.idle if row not in rows]
+        return bool(rows)
 
     @staticmethod
     def matches(pattern, failure):
