@@ -113,11 +113,11 @@ class CustomRule : public HostRule {
 };
 
 FunctionCall::FunctionCall(Ref<Function> function, std::span<const Tensor> inputs) : Object{Kind::call, {}}, function_(std::move(function)) {
-  count_live(Live::function_calls, 1);
   for (const Tensor& t : inputs) {
     inputs_.push_back(!t ? Input::none : is_differentiable(t.dtype()) ? Input::floating : Input::whole);
     needs_.push_back(t && needs_grad(t.impl()));
   }
+  count_live(Live::function_calls, 1);                        // nothing fails behind it
 }
 
 FunctionCall::~FunctionCall() {
