@@ -8,7 +8,7 @@ typedef char union_is_8_bytes[sizeof(union gradus_payload) == 8 ? 1 : -1];
 typedef char status_is_32_bits[sizeof(gradus_status) == 4 ? 1 : -1];
 typedef char levels_agree[GRADUS_API_LEVEL == GRADUS_HEADER_LEVEL ? 1 : -1];
 /* No hidden padding: the fields fill the struct. */
-typedef char counts[sizeof(gradus_counts) == 8 + 12 * 8 ? 1 : -1];
+typedef char counts[sizeof(gradus_counts) == 8 + 13 * 8 ? 1 : -1];
 typedef char profile_options[sizeof(gradus_profile_options) == 16 ? 1 : -1];
 typedef char profile_info[sizeof(gradus_profile_info) == 8 + 3 * 8 ? 1 : -1];
 typedef char profile_event[sizeof(gradus_profile_event) == 16 + 8 * 8 + 2 * sizeof(void *) ? 1 : -1];

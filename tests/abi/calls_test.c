@@ -275,7 +275,8 @@ static void misuse(void) {
     }
     if (counts_now().tensors != before.tensors || counts_now().contexts != before.contexts || counts_now().graph_nodes != before.graph_nodes)
       complain(&entries[f], "something is left alive", "counts");
-    if (counts_now().callbacks != before.callbacks || counts_now().foreign_blocks != before.foreign_blocks)
+    if (counts_now().callbacks != before.callbacks || counts_now().function_calls != before.function_calls ||
+        counts_now().foreign_blocks != before.foreign_blocks)
       complain(&entries[f], "something of the host is left alive", "counts");
   }
   CHECK(calls >= 15000 && refused > calls / 4);
