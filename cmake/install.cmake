@@ -15,12 +15,29 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/gradusConfigVersion.cmake
 install(FILES ${PROJECT_BINARY_DIR}/gradusConfig.cmake ${PROJECT_BINARY_DIR}/gradusConfigVersion.cmake
   DESTINATION ${package_dir} COMPONENT dev)
 
-# The prefix is known only when cmake --install runs.
+set(pc_private)
+if(GRADUS_STATIC)
+  install(TARGETS gradus_static EXPORT gradusStaticTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+  install(EXPORT gradusStaticTargets NAMESPACE gradus:: DESTINATION ${package_dir} COMPONENT dev)
+  set(pc_private "\nLibs.private:")
+  foreach(library hwy z ${CMAKE_DL_LIBS} ${cxx_runtime})
+    string(APPEND pc_private " -l${library}")
+  endforeach()
+  string(APPEND pc_private " ${CMAKE_THREAD_LIBS_INIT}")
+  string(REGEX REPLACE " +$" "" pc_private "${pc_private}")
+endif()
+
+# The prefix is known only when cmake --install runs. In an archive made by cpack it is where the file lies.
 cmake_path(APPEND pc_libdir "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")        # stays as it is where absolute
 cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
 set(pc_prefix @pc_prefix@)
 configure_file(cmake/gradus.pc.in ${PROJECT_BINARY_DIR}/gradus.pc.in @ONLY)
+file(RELATIVE_PATH pc_up /usr/${CMAKE_INSTALL_LIBDIR}/pkgconfig /usr)
+string(REGEX REPLACE "/$" "" pc_up "${pc_up}")
 install(CODE "set(pc_prefix \"\${CMAKE_INSTALL_PREFIX}\")
+if(pc_prefix MATCHES \"/_CPack_Packages/\")
+  set(pc_prefix \"\\\${pcfiledir}/${pc_up}\")
+endif()
 configure_file(\"${PROJECT_BINARY_DIR}/gradus.pc.in\" \"${PROJECT_BINARY_DIR}/gradus.pc\" @ONLY)" COMPONENT dev)
 install(FILES ${PROJECT_BINARY_DIR}/gradus.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 

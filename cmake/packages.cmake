@@ -1,5 +1,5 @@
-# `cpack` in a build tree: a .tar.gz of everything, and a .deb and an .rpm for each component where the tools are there. The packages of a Debian
-# come from debian/.
+# `cpack` in a build tree: a .tar.gz for each component, and a .deb and an .rpm where the tools are there. The archives may be unpacked anywhere, one
+# over the other. The packages of a Debian come from debian/.
 set(CPACK_PACKAGE_NAME gradus)
 set(CPACK_PACKAGE_VENDOR "gradus maintainers")
 set(CPACK_PACKAGE_CONTACT "gradus maintainers <maintainers@gradus.example>")
@@ -7,6 +7,8 @@ set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_PACKAGE_DESCRIPTION_FILE ${PROJECT_SOURCE_DIR}/README.md)
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_COMPONENTS_ALL runtime dev)
+string(TOLOWER "gradus-${PROJECT_VERSION}-${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" CPACK_PACKAGE_FILE_NAME)
+set(CPACK_ARCHIVE_COMPONENT_INSTALL ON)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_GENERATOR TGZ)
 foreach(generator_tool DEB:dpkg-shlibdeps RPM:rpmbuild)
@@ -27,6 +29,10 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libgradus-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libgradus${GRADUS_ABI} (= ${PROJECT_VERSION})")
+if(GRADUS_STATIC)
+  string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", libhwy-dev, zlib1g-dev")
+endif()
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_DEV_PACKAGE_SHLIBDEPS OFF)
 
 set(CPACK_RPM_COMPONENT_INSTALL ON)
@@ -35,4 +41,19 @@ set(CPACK_RPM_PACKAGE_LICENSE Apache-2.0)
 set(CPACK_RPM_RUNTIME_PACKAGE_NAME libgradus${GRADUS_ABI})
 set(CPACK_RPM_DEV_PACKAGE_NAME gradus-devel)
 set(CPACK_RPM_DEV_PACKAGE_REQUIRES "libgradus${GRADUS_ABI} = ${PROJECT_VERSION}")
+if(GRADUS_STATIC)
+  string(APPEND CPACK_RPM_DEV_PACKAGE_REQUIRES ", highway-devel, zlib-devel")
+endif()
+foreach(folder ${CMAKE_INSTALL_LIBDIR}/cmake ${CMAKE_INSTALL_LIBDIR}/pkgconfig share/doc share/man share/man/man3)      # another package owns these
+  list(APPEND CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /usr/${folder})
+endforeach()
+
+# Each package carries the licence. Not by install(FILES): a distribution has its own way.
+foreach(package runtime:libgradus${GRADUS_ABI} dev:libgradus-dev)
+  string(REPLACE ":" ";" package ${package})
+  list(POP_FRONT package component)
+  install(CODE "if(\"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}\" MATCHES \"/_CPack_Packages/\")
+  file(INSTALL \"${PROJECT_SOURCE_DIR}/LICENSE\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/share/doc/${package}\" RENAME copyright)
+endif()" COMPONENT ${component})
+endforeach()
 include(CPack)
