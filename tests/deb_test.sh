@@ -4,7 +4,7 @@
 # missing, or with 0 as third argument.
 set -eu
 [ "${3-1}" != 0 ] || { echo "deb: skipped, GRADUS_TEST_DEB is off"; exit 77; }
-root=$1
+root=$(cd "$1" && pwd)
 mkdir -p "$2"
 work=$(cd "$2" && pwd)
 for tool in dpkg-buildpackage dh dh_python3 fakeroot; do
@@ -29,6 +29,7 @@ fi
 
 if command -v lintian > /dev/null; then
   lintian --allow-root --fail-on error,warning --info "$work"/gradus_*.changes || { echo "deb: lintian has complaints"; exit 1; }
+  echo "deb: lintian finds no errors and no warnings"
 fi
 
 rm -rf "$prefix"
@@ -63,9 +64,13 @@ cmake -G Ninja -S . -B consumer "-DCMAKE_PREFIX_PATH=$prefix/usr" -DCMAKE_LIBRAR
 cmake --build consumer >> cmake.log || { cat cmake.log; exit 1; }
 consumer/tutorial_cpp > tutorial_cpp.txt
 
-for program in smoke.c smoke.cpp smoke.py; do
-  language=${program#smoke.}
-  GRADUS_TEST_PYTHON=$prefix/usr/lib/python3/dist-packages sh "$tree/debian/tests/$language" "$tree/debian/tests/$program" > "smoke_$language.txt"
+# debian/tests, as autopkgtest would run them.
+smoke=$(sed -n 's/^Test-Command: sh //p' "$tree/debian/tests/control")
+[ "$(echo "$smoke" | wc -l)" = 5 ] || { echo "deb: not five tests in debian/tests"; exit 1; }
+echo "$smoke" | while read -r script program; do
+  # A linker looks for what the library needs itself in the folder that the loader is told of, and for the rest where it always does.
+  (cd "$tree" && LIBRARY_PATH=$folder CMAKE_PREFIX_PATH=$prefix/usr GRADUS_TEST_PYTHON=$prefix/usr/lib/python3/dist-packages sh "$script" "$program") \
+    > "smoke_$(basename "$script").txt" || { cat "smoke_$(basename "$script").txt"; echo "deb: $script fails"; exit 1; }
 done
 lines=$(cat tutorial_c.txt tutorial_cpp.txt | wc -l)
 [ "$lines" -gt 20 ] || { echo "deb: the tutorials print only $lines lines"; exit 1; }
@@ -76,3 +81,10 @@ for page in gradus gradus_ops gradus_backward gradus_context_create; do
   [ -e "$man3/$page.3.gz" ] || [ -L "$man3/$page.3.gz" ] || { echo "deb: no manual page $page"; exit 1; }
 done
 echo "deb: libgradus1 takes $size kB; examples in C, C++ and Python run against the packages"
+
+# Installed for real, where that is possible.
+if command -v debootstrap > /dev/null && [ "$(id -u)" = 0 ]; then
+  sh "$root/tests/deb_chroot_test.sh" "$work" "$version"
+else
+  echo "deb: not installed in a chroot, which needs root and debootstrap"
+fi

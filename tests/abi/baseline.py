@@ -46,6 +46,12 @@ def symbols(library):
     return sorted(line.split()[-1].replace("@@", "@") for line in out.splitlines() if " T " in line)
 
 
+def types(root, prototypes):
+    """The declarations that the prototypes need, as C: what abidiff.py compiles."""
+    text = (root / "include/gradus/gradus_cdef.h").read_text(encoding="utf-8").partition("*/")[2]
+    return [line for line in text.splitlines() if line and line not in prototypes and not line.startswith("enum{")]
+
+
 def current(root, library, cc):
     api = json.loads((root / "gradus_api.json").read_text(encoding="utf-8"))
     read = lambda name: (root / name).read_text(encoding="utf-8").splitlines()
@@ -142,6 +148,7 @@ def main():
         folder.mkdir(exist_ok=True)
         for part, lines in now.items():
             (folder / f"{part}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (folder / "types.h").write_text("\n".join(types(root, set(now["prototypes"]))) + "\n", encoding="utf-8")
         return print(f"baseline: {sum(map(len, now.values()))} lines written")
     bad, good = planted(now)
     for name, tree in bad.items():
