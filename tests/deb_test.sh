@@ -24,7 +24,7 @@ if command -v ccache > /dev/null; then
   CCACHE_DIR=${CCACHE_DIR:-$(ccache --get-config cache_dir)}
   export CCACHE_DIR
 fi
-(cd "$tree" && DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS-parallel=2}" dpkg-buildpackage -us -uc -b -nc) > "$work/build.log" 2>&1 ||
+(cd "$tree" && DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS-parallel=2}" dpkg-buildpackage -us -uc -F -nc) > "$work/build.log" 2>&1 ||
   { tail -n 40 "$work/build.log"; echo "deb: dpkg-buildpackage failed, see $work/build.log"; exit 1; }
 
 if command -v lintian > /dev/null; then

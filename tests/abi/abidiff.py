@@ -99,13 +99,14 @@ def main():
         sys.exit(77)
     with tempfile.TemporaryDirectory() as name:
         shell = Shell(root, cxx, pathlib.Path(name))
-        bad, good = planted(shell.types, shell.prototypes)
+        few = "".join(re.findall(r"^.*\bgradus_(?:add|dtype_size|exp|invoke|live_counts|sum|tensor_add_hook)\(.*\n", shell.prototypes, flags=re.M))
+        bad, good = planted(shell.types, few)
         for what, tree in [*bad.items(), *good.items()]:
-            found = shell.differences(shell.build(shell.grown(tree[0]), shell.prototypes), shell.build(*tree))
+            found = shell.differences(shell.build(shell.grown(tree[0]), few), shell.build(*tree))
             if bool(found) != (what in bad):
                 sys.exit(f"abidiff: {'finds nothing in' if what in bad else 'refuses'} a library with: {what}\n{found}")
         now = (root / "include/gradus/gradus_cdef.h").read_text(encoding="utf-8")
-        if not shell.differences(shell.build(*bad["field retyped"]), library):
+        if not shell.differences(shell.build(bad["field retyped"][0], few), library):
             sys.exit("abidiff: the debug information of the library has no types, it needs -g2")
         found = shell.differences(shell.build(shell.grown(now), shell.prototypes), library)
         print(found + f"abidiff: {len(shell.prototypes.splitlines())} functions compared; {len(bad)} planted changes found, {len(good)} let pass")

@@ -22,12 +22,17 @@ class Gradus(ConanFile):
     def requirements(self):
         self.requires("fmt/[>=9 <12]", visible=False)
         self.requires("highway/[>=1.0.3 <2]", visible=False)
+        self.requires("nlohmann_json/[>=3.11 <4]", visible=False)
+        self.requires("zlib/[>=1.2.11 <2]", visible=False)
 
     def layout(self):
         cmake_layout(self)
 
     def generate(self):
-        CMakeDeps(self).generate()
+        dependencies = CMakeDeps(self)
+        dependencies.set_property("highway", "cmake_file_name", "hwy")         # as Highway's own CMake package is called
+        dependencies.set_property("highway", "cmake_target_name", "hwy::hwy")
+        dependencies.generate()
         toolchain = CMakeToolchain(self)
         for part in ("TESTS", "BENCHMARKS", "EXAMPLES"):
             toolchain.cache_variables[f"GRADUS_BUILD_{part}"] = False

@@ -9,9 +9,11 @@ class Gradus < Formula
   depends_on "cmake" => :build
   depends_on "fmt" => :build
   depends_on "ninja" => :build
+  depends_on "nlohmann-json" => :build
   depends_on "pkgconf" => :build
   depends_on "highway"
   depends_on :linux
+  depends_on "zlib"
 
   def install
     system "cmake", "-G", "Ninja", "-S", ".", "-B", "build", "-DGRADUS_BUILD_TESTS=OFF", "-DGRADUS_BUILD_BENCHMARKS=OFF",
