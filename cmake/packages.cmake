@@ -4,8 +4,9 @@ set(CPACK_PACKAGE_NAME gradus)
 set(CPACK_PACKAGE_VENDOR "gradus maintainers")
 set(CPACK_PACKAGE_CONTACT "gradus maintainers <maintainers@gradus.example>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
-set(CPACK_PACKAGE_DESCRIPTION "gradus computes with tensors, records what was computed, and returns gradients of any order. Semantics and names of operations\
- are those of PyTorch's autograd; the library is small, starts no thread at load and prints nothing, and any language that calls C can use it.")
+set(CPACK_PACKAGE_DESCRIPTION "gradus computes with tensors, records what was computed, and returns gradients of any order. Semantics and names of\
+ operations are those of PyTorch's autograd; the library is small, starts no thread at load and prints nothing, and any language that calls C can\
+ use it.")
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_COMPONENTS_ALL runtime dev)
 string(TOLOWER "gradus-${PROJECT_VERSION}-${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" CPACK_PACKAGE_FILE_NAME)

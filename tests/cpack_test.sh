@@ -48,11 +48,16 @@ check() {                                      # check PREFIX SYSROOT: a program
 
 done=
 for generator in "$@"; do
-  case $generator in TGZ) tools=tar ending=tar.gz ;; DEB) tools="dpkg-deb dpkg-shlibdeps" ending=deb ;; RPM) tools="rpmbuild rpm2archive" ending=rpm ;; esac
+  case $generator in
+    TGZ) tools=tar ending=tar.gz ;;
+    DEB) tools="dpkg-deb dpkg-shlibdeps" ending=deb ;;
+    RPM) tools="rpmbuild rpm2archive" ending=rpm ;;
+  esac
   missing=
   for tool in $tools; do command -v "$tool" > /dev/null || missing=$tool; done
   [ -z "$missing" ] || { echo "cpack: no $generator, there is no $missing"; continue; }
-  "$cpack" --config "$build/CPackConfig.cmake" -G "$generator" -B "$work/$generator" > "$work/log" 2>&1 || { cat "$work/log"; fail "$generator fails"; }
+  "$cpack" --config "$build/CPackConfig.cmake" -G "$generator" -B "$work/$generator" > "$work/log" 2>&1 ||
+    { cat "$work/log"; fail "$generator fails"; }
   # A folder that no file in the package can know of.
   mkdir -p "$work/away/$generator"
   for package in "$work/$generator"/*."$ending"; do unpack "$package" "$work/away/$generator"; done

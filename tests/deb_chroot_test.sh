@@ -48,6 +48,6 @@ quietly inside dpkg -i packages/libgradus1_"$version"_*.deb packages/libgradus-d
   packages/python3-gradus_"$version"_*.deb
 inside dpkg --verify libgradus1 libgradus-dev libgradus-doc python3-gradus | grep . && fail "installed files are not those of the packages"
 quietly inside dpkg --purge libgradus1 libgradus-dev libgradus-doc python3-gradus
-left=$(find "$chroot" -xdev \( -path "$chroot/packages" -o -path "$chroot/debian" -o -path "$chroot/var/log" -o -path "$chroot/var/cache" \) -prune -o -name '*gradus*' -print)
+left=$(find . -xdev \( -path ./packages -o -path ./debian -o -path ./var/log -o -path ./var/cache \) -prune -o -name '*gradus*' -print)
 [ -z "$left" ] || fail "left after purging: $left"
 echo "deb: installed, tested and purged in a fresh system"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the Debian packages of a copy of the tree, unpacks them, and builds and runs the examples against them alone, by pkg-config and by
-# find_package: deb_test.sh ROOT WORK [0]. What is in WORK is kept: the packages, and objects for the next time. Ends with 77 where the tools are
-# missing, or with 0 as third argument.
+# Builds the Debian packages of a copy of the tree, unpacks them, and builds and runs the examples and debian/tests against them alone, by pkg-config
+# and by find_package; then installs them in a fresh system, where root and debootstrap are: deb_test.sh ROOT WORK [0]. What is in WORK is kept: the
+# packages, and objects for the next time. Ends with 77 where the tools are missing, or with 0 as third argument.
 set -eu
 [ "${3-1}" != 0 ] || { echo "deb: skipped, GRADUS_TEST_DEB is off"; exit 77; }
 root=$(cd "$1" && pwd)
@@ -37,6 +37,7 @@ for package in libgradus1 libgradus-dev libgradus-doc python3-gradus; do
   set -- "$work/${package}_$version"_*.deb
   [ -e "$1" ] || { echo "deb: there is no package $package"; exit 1; }
   dpkg -x "$1" "$prefix"
+  echo "deb: $package: installed size $(dpkg-deb -f "$1" Installed-Size) kB"
 done
 size=$(dpkg-deb -f "$work/libgradus1_$version"_*.deb Installed-Size)
 [ "$size" -le 8192 ] || { echo "deb: libgradus1 takes $size kB, more than 8 MB"; exit 1; }
@@ -60,7 +61,8 @@ add_executable(tutorial_cpp ${EXAMPLES}/tutorial.cpp)
 target_compile_features(tutorial_cpp PRIVATE cxx_std_20)
 target_link_libraries(tutorial_cpp PRIVATE gradus::gradus)
 TEXT
-cmake -G Ninja -S . -B consumer "-DCMAKE_PREFIX_PATH=$prefix/usr" -DCMAKE_LIBRARY_ARCHITECTURE="$(basename "$folder")" "-DEXAMPLES=$examples" > cmake.log
+cmake -G Ninja -S . -B consumer "-DCMAKE_PREFIX_PATH=$prefix/usr" \
+  -DCMAKE_LIBRARY_ARCHITECTURE="$(basename "$folder")" "-DEXAMPLES=$examples" > cmake.log
 cmake --build consumer >> cmake.log || { cat cmake.log; exit 1; }
 consumer/tutorial_cpp > tutorial_cpp.txt
 
@@ -69,8 +71,8 @@ smoke=$(sed -n 's/^Test-Command: sh //p' "$tree/debian/tests/control")
 [ "$(echo "$smoke" | wc -l)" = 5 ] || { echo "deb: not five tests in debian/tests"; exit 1; }
 echo "$smoke" | while read -r script program; do
   # A linker looks for what the library needs itself in the folder that the loader is told of, and for the rest where it always does.
-  (cd "$tree" && LIBRARY_PATH=$folder CMAKE_PREFIX_PATH=$prefix/usr GRADUS_TEST_PYTHON=$prefix/usr/lib/python3/dist-packages sh "$script" "$program") \
-    > "smoke_$(basename "$script").txt" || { cat "smoke_$(basename "$script").txt"; echo "deb: $script fails"; exit 1; }
+  (cd "$tree" && export LIBRARY_PATH="$folder" CMAKE_PREFIX_PATH="$prefix/usr" GRADUS_TEST_PYTHON="$prefix/usr/lib/python3/dist-packages" &&
+    sh "$script" "$program") > "smoke_$(basename "$script").txt" || { cat "smoke_$(basename "$script").txt"; echo "deb: $script fails"; exit 1; }
 done
 lines=$(cat tutorial_c.txt tutorial_cpp.txt | wc -l)
 [ "$lines" -gt 20 ] || { echo "deb: the tutorials print only $lines lines"; exit 1; }

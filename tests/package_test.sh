@@ -20,7 +20,8 @@ int main(void) { return puts(gradus_version_string()) < 0; }
 TEXT
 pc=$(dirname "$(find "$prefix" -name gradus.pc)")
 # shellcheck disable=SC2046
-"$cc" -std=c99 "$work/first.c" -o "$work/program" $(PKG_CONFIG_PATH=$pc pkg-config --define-variable=prefix="$prefix" --cflags --libs "gradus = $version")
+"$cc" -std=c99 "$work/first.c" -o "$work/program" \
+  $(PKG_CONFIG_PATH=$pc pkg-config --define-variable=prefix="$prefix" --cflags --libs "gradus = $version")
 found=$(LD_LIBRARY_PATH=$(dirname "$pc") "$work/program")
 [ "$found" = "$version" ] || fail "by pkg-config the program prints '$found'"
 

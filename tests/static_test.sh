@@ -22,7 +22,8 @@ planted='0 T gradus_add
 [ "$(echo "$planted" | global | wc -l)" = 4 ] || fail "the check of names is wrong"
 nm "$library" | global | sort > "$work/names"
 sed -n 's/^ *\(gradus_[a-z0-9_]*\);$/\1/p' "$root/capi/gradus.map" | sort > "$work/promised"
-diff "$work/promised" "$work/names" > "$work/difference" || { head -n 20 "$work/difference"; fail "the global names are not those of capi/gradus.map"; }
+diff "$work/promised" "$work/names" > "$work/difference" ||
+  { head -n 20 "$work/difference"; fail "the global names are not those of capi/gradus.map"; }
 [ "$(wc -l < "$work/names")" -gt 500 ] || fail "only $(wc -l < "$work/names") names are global"
 
 # By pkg-config; the name of the archive, or -static, says which of the two libraries is meant.

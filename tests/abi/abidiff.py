@@ -2,7 +2,7 @@
 
 An abidw file of the library is 2.7 MB, and 840 kB where private types are left out. The baseline is source instead: capi/baseline holds the types and
 prototypes of the level that is out, which are compiled, with debug information, to a library without bodies; abidiff compares it with the real one.
-That sees what headers cannot: the types that the compiler put into the library. baseline.py compares constants and schemas, which abidiff does not see.
+That sees what headers cannot: the types that the compiler put into the library. Constants and schemas it does not see: baseline.py does.
 Ends with 77 where abidiff is missing or the library has no debug information.
 """
 import pathlib
