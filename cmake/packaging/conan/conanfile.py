@@ -16,7 +16,7 @@ class Gradus(ConanFile):
 
     def export_sources(self):
         root = os.path.join(self.recipe_folder, "..", "..", "..")
-        for pattern in ("CMakeLists.txt", "LICENSE", "README.md", "cmake/*", "include/*", "src/*", "capi/*"):
+        for pattern in ("CMakeLists.txt", "LICENSE", "gradus_api.json", "cmake/*", "include/*", "src/*", "capi/*"):
             copy(self, pattern, root, self.export_sources_folder)
 
     def requirements(self):
