@@ -1,0 +1,238 @@
+"""The same models trained from the same first values in PyTorch and gradus, side by side.
+
+    python3 benchmarks/peers/train.py                           all models with 1 and 2 threads: a table
+    python3 benchmarks/peers/train.py gpt lstm --threads 1 --json out.json
+    python3 benchmarks/peers/train.py --check                   few steps; fails unless the losses agree. A test runs it; 77: no PyTorch or no data
+
+models.py says what is trained, worker.py is a side: one process for each library and number of threads. The sides take turns, a round of steps
+each. With one thread the time of a step is processor time, which other programs on the machine hardly disturb; with more it is wall-clock time,
+and only rounds count in which the machine had nothing else to do, as long as there are some.
+Relative differences are those of the losses of the first 200 steps. Rounding differs between libraries and training amplifies it; so there stand
+beside it how far PyTorch is from itself when it sums in another order (2 threads; each batch backwards), and how far apart the libraries are
+in double precision, where hardly anything is left if they compute the same function.
+"""
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+MODELS = ("mlp", "cnn", "gpt", "gpt_sdpa", "lstm", "pinn")
+COMPARED = 200                                  # steps whose losses are compared
+BOUND = 1e-4                                    # and how far apart they may be
+WARM = 3                                        # first steps of a round that are not timed
+QUIET = 0.1                                     # processors that others may use while a round counts as undisturbed
+TUNED = {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=8589934592:glibc.malloc.hugetlb=1",
+         "ATEN_CPU_CAPABILITY": "avx512"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
+    near = [folder / "shared" / "data" for folder in (ROOT.parent, ROOT.parent.parent)]
+    parser.add_argument("--data", default=str(next(filter(pathlib.Path.is_dir, near), near[0])), help="folder of the data sets (default: %(default)s)")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="default: 1 2")
+    parser.add_argument("--rounds", type=int, default=5, help="into which the steps are divided (default: %(default)s)")
+    parser.add_argument("--steps", type=int, help="default: the model's own, 200 to 1180")
+    parser.add_argument("--patience", type=float, default=0, metavar="S", help="seconds of more rounds a model may take for five undisturbed ones")
+    parser.add_argument("--python", help="an interpreter that has torch and numpy; default: this one, or else Debian's")
+    parser.add_argument("--peer-env", action="append", default=[], metavar="NAME=VALUE", help="for PyTorch's processes alone, such as LD_LIBRARY_PATH "
+                        "with OpenBLAS's openmp flavour")
+    parser.add_argument("--tuned", action="store_true", help="PyTorch with AVX-512 vectors and a heap that keeps its pages")
+    parser.add_argument("--no-noise", action="store_true", help="leave out PyTorch beside itself and double precision")
+    parser.add_argument("--json", metavar="OUT", help="write all figures there, with the loss of each step")
+    parser.add_argument("--check", action="store_true", help="few steps, no times: only whether the losses agree")
+    args = parser.parse_args()
+    unknown = [m for m in args.models if m not in MODELS]
+    if unknown:
+        parser.error(f"there is no model {unknown[0]}; there are {', '.join(MODELS)}")
+    args.models = args.models or list(MODELS)
+    if args.check:
+        args.steps, args.rounds, args.no_noise = args.steps or 10, 1, True
+    return args
+
+
+def skip(why):
+    print(f"train.py: {why}", file=sys.stderr)
+    sys.exit(77)
+
+
+def find_python(wanted):
+    for python in [wanted] if wanted else [sys.executable, "/usr/bin/python3"]:
+        probe = "import importlib.util as u, sys; sys.exit(not (u.find_spec('torch') and u.find_spec('numpy')))"
+        if pathlib.Path(python).exists() and subprocess.run([python, "-c", probe], check=False).returncode == 0:
+            return python
+    return skip("no Python with torch and numpy was found; name one with --python")
+
+
+def machine_used():
+    """Processor seconds that the whole machine has spent so far."""
+    try:
+        with open("/proc/stat", encoding="ascii") as stat:
+            user, nice, system, _idle, _wait, irq, soft = map(int, stat.readline().split()[1:8])
+    except OSError:
+        return 0.0
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+
+
+class Side:
+    """A process that trains, and what it told."""
+
+    def __init__(self, args, library, task, threads, *more):
+        self.library, self.threads, self.loss, self.rounds = library, threads, [], []
+        environment = {k: v for k, v in os.environ.items() if library == "gradus" or not k.startswith("OPENBLAS_")}
+        environment.update({name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}, PYTHONDONTWRITEBYTECODE="1")
+        if library == "torch":
+            environment.update(TUNED if args.tuned else {}, **dict(pair.split("=", 1) for pair in args.peer_env))
+        environment["PYTHONPATH"] = str(ROOT / "bindings" / "python")
+        command = [args.interpreter, "-B", str(HERE / "worker.py"), library, task, "--data", args.data, "--threads", str(threads)]
+        self.process = subprocess.Popen([*command, *map(str, more)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.about = self._answer()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(self.process.args)} ended with {self.process.wait()}")
+        return json.loads(line)
+
+    def ask(self, words):
+        self.process.stdin.write(words + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def train(self, count):
+        used, start = machine_used(), time.perf_counter()
+        told = self.ask(f"train {count}")
+        took = time.perf_counter() - start
+        self.loss += told["loss"]
+        warm = min(WARM, count - 1)
+        self.rounds.append({"others": max(machine_used() - used - sum(told["processor"]), 0) / took, "wall": told["wall"][warm:],
+                            "processor": told["processor"][warm:]})
+
+    def seconds(self):
+        """The median time of a step, and whether it is of undisturbed rounds."""
+        if self.threads == 1:
+            return statistics.median(t for r in self.rounds for t in r["processor"]), True
+        quiet = [t for r in self.rounds if r["others"] < QUIET for t in r["wall"]]
+        return statistics.median(quiet or [t for r in self.rounds for t in r["wall"]]), bool(quiet)
+
+    def undisturbed(self):
+        return sum(r["others"] < QUIET for r in self.rounds)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def run(args, library, task, threads, steps, *more):
+    """A side that trains to its end by itself."""
+    side = Side(args, library, task, threads, *more)
+    side.train(steps)
+    side.end()
+    return side
+
+
+def difference(a, b):
+    """The largest relative difference of the losses of the compared steps."""
+    return max(abs(x - y) / max(abs(x), abs(y), 1e-30) for x, y in list(zip(a.loss, b.loss))[:COMPARED])
+
+
+def foreach_of(args, task):
+    """Which of PyTorch's two optimizers is the faster: one kernel for all parameters, or one for each."""
+    return min((0, 1), key=lambda choice: run(args, "torch", task, args.threads[0], 15, "--foreach", choice).seconds()[0])
+
+
+def train_all(args, sides, steps):
+    """The sides of each number of threads in turn, round by round; then more rounds, while the machine disturbs those of several threads."""
+    per_round = max(steps // args.rounds, 1)
+    for _ in range(args.rounds):
+        for side in sides:
+            side.train(per_round)
+    several = [side for side in sides if side.threads > 1]
+    end = time.monotonic() + args.patience
+    while time.monotonic() < end and any(side.undisturbed() < 5 for side in several):
+        for side in several:
+            side.train(max(min(per_round, 60), WARM + 2))
+
+
+def compare(args, task):
+    """All figures of one model."""
+    import models
+    steps = args.steps or models.TASKS[task].steps
+    foreach = 1 if args.check else foreach_of(args, task)
+    settings = {"torch": ("--foreach", foreach), "gradus": ()}
+    sides = [Side(args, library, task, threads, *settings[library]) for threads in args.threads for library in ("torch", "gradus")]
+    train_all(args, sides, steps)
+    digits = task in ("mlp", "cnn")
+    for side in sides:
+        side.peak = side.ask("peak")["peak"]
+        side.right = side.ask("test")["right"] if digits else None
+        side.end()
+    peers, ours = sides[::2], sides[1::2]
+    found = {"model": task, "batch": models.TASKS[task].batch, "steps": steps, "optimizer": models.TASKS[task].learns, "foreach": bool(foreach),
+             "difference": difference(peers[0], ours[0]), "same bits": all(side.loss == ours[0].loss for side in ours),
+             "torch": peers[0].about, "gradus": ours[0].about, "environment": args.peer_env + (["tuned"] if args.tuned else [])}
+    if not args.no_noise:
+        count = min(steps, COMPARED)
+        backwards = run(args, "torch", task, args.threads[0], count, "--reverse", *settings["torch"])
+        double = [run(args, library, task, args.threads[0], count, "--dtype", "float64", *settings[library]) for library in ("torch", "gradus")]
+        found["torch beside itself"] = max(difference(peers[0], other) for other in (*peers[1:], backwards))
+        found["difference in double"] = difference(*double)
+        found["from double"] = {side.library: difference(side, double[0]) for side in sides[:2]}
+    found["sides"] = [{"library": s.library, "threads": s.threads, "seconds": s.seconds()[0], "undisturbed": s.seconds()[1], "peak": s.peak,
+                       "right": s.right, "loss": s.loss, "others": [r["others"] for r in s.rounds]} for s in sides]
+    return found
+
+
+def show(found):
+    """Rows of the table, and what is to be said of the losses."""
+    for peer, ours in zip(found["sides"][::2], found["sides"][1::2]):
+        rates = [found["batch"] / side["seconds"] for side in (ours, peer)]
+        mark = "" if peer["undisturbed"] and ours["undisturbed"] else " (busy machine)"
+        right = f" | {ours['right']:.1f} / {peer['right']:.1f} %" if ours["right"] is not None else " | "
+        print(f"| {found['model']} | {ours['threads']} | {rates[0]:,.0f} | {rates[1]:,.0f} | {rates[0] / rates[1]:.2f}{mark} "
+              f"| {ours['peak']:.0f} / {peer['peak']:.0f} ({ours['peak'] / peer['peak']:.2f}){right} |")
+    noise = ""
+    if "from double" in found:
+        far = found["from double"]
+        noise = (f"; PyTorch from itself {found['torch beside itself']:.1e}; in double precision {found['difference in double']:.1e}; "
+                 f"from double precision gradus {far['gradus']:.1e}, PyTorch {far['torch']:.1e}")
+    found["note"] = (f"{found['model']}: {found['steps']} steps of {found['optimizer']} (foreach={found['foreach']}); largest relative difference "
+                     f"{found['difference']:.1e}{noise}; gradus has {'the same' if found['same bits'] else 'OTHER'} bits with other numbers of threads")
+    sys.stdout.flush()
+
+
+def main():
+    args = arguments()
+    args.interpreter = find_python(args.python)
+    if importlib.util.find_spec("numpy") is None:                   # models.py needs it here as well
+        os.execv(args.interpreter, [args.interpreter, *sys.argv])
+    import models
+    try:
+        for task in args.models:
+            models.TASKS[task].data(args.data)
+    except models.Missing as error:
+        skip(error)
+    print("| model | threads | gradus samples/s | PyTorch samples/s | ratio | peak MiB gradus / PyTorch | read right |\n|---|--:|--:|--:|--:|--:|--:|")
+    results = []
+    for task in args.models:
+        results.append(compare(args, task))
+        show(results[-1])
+    print("", *(f["note"] for f in results), sep="\n")
+    peer = results[0]["torch"]
+    print(f"PyTorch {peer['version']}, {peer['vectors']}, {', '.join(peer['blas'])}; Python {peer['python']}; load {os.getloadavg()[0]:.1f}")
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
+    wrong = [f["model"] for f in results if not f["difference"] < BOUND or not f["same bits"]]
+    if wrong:
+        sys.exit(f"train.py: losses differ: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()
