@@ -22,6 +22,8 @@ class Side:
     def __init__(self, args):
         self.torch = torch = importlib.import_module(args.library)
         torch.set_num_threads(args.threads)
+        if args.plain:
+            torch.backends.mkldnn.set_flags(False)
         torch.set_default_dtype(getattr(torch, args.dtype))
         self.task, self.dtype, self.reverse = models.TASKS[args.task], args.dtype, args.reverse
         self.data, self.step = self.task.data(args.data), 0
@@ -49,7 +51,7 @@ class Side:
         return loss.item()
 
     def train(self, count):
-        losses, wall, processor = [], [], []
+        losses, wall, processor, began = [], [], [], time.process_time()
         for _ in range(count):
             arrays = self.data.batch(self.step, self.task.batch)
             if self.reverse:                                              # the same sums, in another order
@@ -60,7 +62,7 @@ class Side:
             wall.append(time.perf_counter() - start)
             processor.append(time.process_time() - used)
             self.step += 1
-        return {"loss": losses, "wall": wall, "processor": processor}
+        return {"loss": losses, "wall": wall, "processor": processor, "used": time.process_time() - began}
 
     def test(self):
         self.model.eval()
@@ -92,6 +94,7 @@ def main():
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--foreach", type=int)
     parser.add_argument("--reverse", action="store_true", help="each batch backwards")
+    parser.add_argument("--plain", action="store_true", help="PyTorch without oneDNN")
     side = Side(parser.parse_args())
     print(json.dumps(side.about()), flush=True)
     for line in sys.stdin:
