@@ -222,12 +222,14 @@ class Task:
     batch: int = 64
     clip: float = 0.0                  # the largest norm of the gradient; 0: any
     steps: int = 200
+    compared: int = 200                # how many steps' losses have to agree
 
 
 # A ReLU's slope jumps at 0: of 10^5 of them some are so near that rounding decides, and from that step on two float32 runs go apart, those of
 # PyTorch with and without oneDNN as well. GELU is smooth.
 def _cnn(activation):
-    return Task(lambda torch: cnn(torch, activation), Digits, classified, adamw(4e-3, 1e-2), "AdamW", one_cycle(4e-3), steps=590)
+    return Task(lambda torch: cnn(torch, activation), Digits, classified, adamw(4e-3, 1e-2), "AdamW", one_cycle(4e-3), steps=590,
+                compared=200 if activation == "GELU" else 50)
 
 
 def _gpt(attention):

@@ -3,10 +3,13 @@
     train N     N more steps; loss, wall-clock and processor seconds of each
     test        share of the test digits read right, in percent
     peak        the process's peak memory so far in MiB
+    pin         from now on its threads stay on processors of their own
 """
 import argparse
+import dataclasses
 import importlib
 import json
+import os
 import platform
 import re
 import resource
@@ -26,6 +29,8 @@ class Side:
             torch.backends.mkldnn.set_flags(False)
         torch.set_default_dtype(getattr(torch, args.dtype))
         self.task, self.dtype, self.reverse = models.TASKS[args.task], args.dtype, args.reverse
+        if args.batch:
+            self.task = dataclasses.replace(self.task, batch=args.batch)
         self.data, self.step = self.task.data(args.data), 0
         self.model = self.task.module(torch)
         generator = np.random.default_rng(models.SEED)
@@ -75,6 +80,14 @@ class Side:
     def peak(self):
         return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
+    def pin(self):
+        """The first thread on the first processor, the others, of which those of one pool work at a time, on the other ones in turn."""
+        processors, threads = sorted(os.sched_getaffinity(0)), sorted(map(int, os.listdir("/proc/self/task")))
+        others = processors[1:self.torch.get_num_threads()] or processors
+        for i, thread in enumerate(threads):
+            os.sched_setaffinity(thread, {others[(i - 1) % len(others)] if i else processors[0]})
+        return {"threads": len(threads)}
+
     def about(self):
         """The versions, and the BLAS in this process's memory with the kernels it chose."""
         with open("/proc/self/maps", encoding="utf-8") as maps:
@@ -91,6 +104,7 @@ def main():
     parser.add_argument("task", choices=models.TASKS)
     parser.add_argument("--data")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, help="default: the task's own")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--foreach", type=int)
     parser.add_argument("--reverse", action="store_true", help="each batch backwards")
