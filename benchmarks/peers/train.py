@@ -101,6 +101,7 @@ class Side:
         environment = {k: v for k, v in os.environ.items() if library == "gradus" or not k.startswith("OPENBLAS_")}
         environment.update({name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}, PYTHONDONTWRITEBYTECODE="1")
         if library == "torch":
+            environment.update({"OMP_WAIT_POLICY": "ACTIVE"} if args.first else {})
             environment.update(TUNED if args.tuned else {}, **dict(pair.split("=", 1) for pair in args.peer_env))
         environment["PYTHONPATH"] = str(ROOT / "bindings" / "python")
         command = [args.interpreter, "-B", str(HERE / "worker.py"), library, task, "--data", args.data, "--threads", str(threads)]
@@ -125,7 +126,7 @@ class Side:
     def start(self, count, pin):
         """The first steps, which are not timed: they make threads and buffers."""
         self.loss += self.ask(f"train {count}")["loss"]
-        if pin and self.threads > 1:
+        if pin and self.threads > 1 and self.library == "gradus":       # PyTorch's keep theirs by spinning
             self.ask("pin")
 
     def train(self, count):
