@@ -53,13 +53,15 @@ def arguments():
     parser.add_argument("--json", metavar="OUT", help="write all figures there, with the loss of each step")
     parser.add_argument("--check", action="store_true", help="few steps, no times: only whether the losses agree")
     args = parser.parse_args()
-    unknown = [m for m in args.models if m not in MODELS]
-    if unknown:
-        parser.error(f"there is no model {unknown[0]}; there are {', '.join(MODELS)}")
-    args.models = args.models or list(MODELS)
     if args.check:
         args.steps, args.batch, args.rounds, args.no_noise = args.steps or 10, args.batch or 8, 1, True
         args.peer_env.insert(0, "OMP_WAIT_POLICY=PASSIVE")              # other tests run meanwhile: threads that spin would wait for each other
+    unknown = [m for m in args.models if m not in MODELS]
+    if unknown:
+        parser.error(f"there is no model {unknown[0]}; there are {', '.join(MODELS)}")
+    if args.rounds < 1 or (args.steps or WARM + args.rounds) < WARM + args.rounds:
+        parser.error(f"--rounds of at least 1 and --steps of at least {WARM} more than that are wanted")
+    args.models = args.models or list(MODELS)
     return args
 
 
@@ -178,10 +180,11 @@ def compare(args, task):
     settings = {"torch": ("--foreach", foreach), "gradus": ()}
     sides = [Side(args, library, task, threads, *settings[library]) for threads in args.threads for library in ("torch", "gradus")]
     for side in sides:
-        side.start(min(WARM, steps), args.first)
-    for _ in range(args.rounds if steps > WARM else 0):
+        side.start(WARM, args.first)
+    ends = [WARM + (steps - WARM) * i // args.rounds for i in range(args.rounds + 1)]
+    for count in (b - a for a, b in zip(ends, ends[1:])):
         for side in sides:
-            side.train(max((steps - WARM) // args.rounds, 1))
+            side.train(count)
     digits = models.TASKS[task].data is models.Digits
     for side in sides:
         side.peak = side.ask("peak")["peak"]
