@@ -210,6 +210,16 @@ class FirstValues(unittest.TestCase):
         self.assertEqual(made[0], made[1])
         self.assertNotEqual(made[0], made[2])
 
+    def test_have_the_default_dtype(self):
+        torch.set_default_dtype(torch.float64)
+        try:
+            for made in (nn.Linear(2, 3), nn.Conv2d(1, 2, 3), nn.BatchNorm1d(2), nn.LayerNorm(2), nn.Embedding(3, 2), nn.LSTM(2, 3), nn.PReLU()):
+                kinds = {t.dtype for t in made.state_dict().values() if t.is_floating_point()}
+                self.assertEqual(kinds, {torch.float64}, type(made).__name__)
+            self.assertIs(nn.Linear(2, 3, dtype=torch.float32).weight.dtype, torch.float32)
+        finally:
+            torch.set_default_dtype(torch.float32)
+
 
 class Errors(unittest.TestCase):
     def test_say_what_is_wrong(self):

@@ -1,14 +1,14 @@
 """First values of the layers, by PyTorch's formulas."""
 import math
 
-from .. import _ops
+from .. import _factories
 from .._context import no_grad
 
 
 def made(shape, dtype):
     """A parameter of that shape; its values come with reset_parameters."""
     from ._parameter import Parameter
-    return Parameter(_ops.function("zeros")(list(shape), dtype=dtype))
+    return Parameter(_factories.zeros(shape, dtype=dtype))
 
 
 def uniform(t, bound):
