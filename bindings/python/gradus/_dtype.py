@@ -62,6 +62,10 @@ def find(kind, default=None):
 _default = float32
 
 
+def default_changed():
+    """Called when there is another default; _ops puts its own here."""
+
+
 def default_dtype():
     return _default
 
@@ -77,6 +81,7 @@ def set_default_dtype(kind):
     if kind is None or not kind.is_floating_point:
         raise TypeError("set_default_dtype: only floating-point types can be the default")
     _default = kind
+    default_changed()
 
 
 class finfo:

@@ -2,7 +2,7 @@
 import copy
 import ctypes as C
 
-from . import _convert, _dtype, _encode, _indexing, _ops
+from . import _calls, _convert, _dtype, _encode, _indexing, _ops
 from ._context import check, local
 from ._gradients import Gradients
 from ._library import Handle, TensorInfo, describe_tensor, lib, release, releases
@@ -301,7 +301,7 @@ def _missing(self, name):
 
 
 Tensor.__getattr__ = _missing
-_ops.Tensor = _encode.Tensor = Tensor
+_ops.Tensor = _encode.Tensor = _calls.Tensor = Tensor
 _ops.Size = Size
 
 
