@@ -14,6 +14,7 @@ from ._factories import (arange, as_tensor, empty, empty_like, empty_strided, ey
                          ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, scalar_tensor, tensor, zeros,
                          zeros_like)
 from ._library import live_counts
+from ._replay import replay
 from ._serialize import load, save
 from ._tensor import Size, Tensor, device, strided
 

@@ -18,6 +18,7 @@ _NONE, _TEXT, _DTYPE, _TENSOR, _INTS, _TENSORS = 1, 5, 6, 7, 8, 10
 _NO_ALPHA = {"add", "add_", "sub", "sub_"}                                 # their typed functions leave alpha at 1
 _RESULTS = [C.c_uint64 * max(1, 3 * n) for n in range(65)]
 _SIZES = [C.c_size_t(n) for n in range(65)]
+_FEW = 8                                                                   # results of an operation that returns a list, as a rule
 REFUSED = (TypeError, AttributeError, OverflowError, ValueError, struct.error)
 SIMPLE = {bool, int, float, str, list, tuple, type(None), _dtype.dtype}    # and tensors: what a caller can be made for
 Tensor = None                                                              # the class, which _tensor sets
@@ -127,7 +128,7 @@ def _text(source):
         body += [f"    return {source.first}"] if op.in_place else [*_one(source, "h.value"), "    t._h = h", "    return t"]
         return body, None
     pieces = source.pieces()
-    if pieces is None or len(pieces) > 64 or op.list_result or op.capacity > 64:
+    if pieces is None or len(pieces) > 64:
         return None
     body = ["    try:", *[f"        {line}" for p in pieces for line in p.before],
             "        data = pack(" + ", ".join(w for p in pieces for w in p.words) + ")",
@@ -135,12 +136,18 @@ def _text(source):
     if op.in_place:
         body += [f"    status = invoke(local.ctx, op, data, sizes[{len(pieces)}], None, zero, None)"]
     else:
-        body += ["    w = results()", f"    status = invoke(local.ctx, op, data, count, w, capacity, None)"]
+        room = "byref(n)" if op.list_result else "None"
+        body += ["    w = results()", *(["    n = Size()"] if op.list_result else []),
+                 f"    status = invoke(local.ctx, op, data, count, w, capacity, {room})"]
+    if op.list_result:                                                     # more than there is room for is the general way's
+        body += [f"    if n.value > {_FEW}:", f"        return general({source.again})"]
     body += ["    if status:", "        check(status)"]
     if op.in_place:
         body += [f"    return {source.first}"]
     elif op.capacity == 1:
         body += [*_one(source, "w[1]"), "    t._h = Handle(w[1])", "    return t"]
+    elif op.list_result:
+        body += ["    return tuple([wrap(Handle(address)) for address in w[1:3 * n.value:3]])"]
     else:
         tensors = ", ".join(f"wrap(Handle(w[{3 * i + 1}]))" for i in range(op.capacity))
         body += [f"    return made({tensors})" if op.tuple else f"    return ({tensors})"]
@@ -154,10 +161,10 @@ def caller(op, args, kwargs, general, wrap):
     if found is None:
         return None
     body, packer = found
-    count = len(packer.format) // 3 if packer else 0
+    count, room = len(packer.format) // 3 if packer else 0, _FEW if op.list_result else op.capacity
     space = {"pack": packer and packer.pack, "general": general, "invoke": _invoke, "op": op.handle, "local": local, "check": check, "release": release,
              "Handle": Handle, "Tensor": Tensor, "new": object.__new__, "wrap": wrap, "array": array.array, "REFUSED": REFUSED, "byref": C.byref,
-             "results": _RESULTS[op.capacity], "capacity": _SIZES[op.capacity], "zero": _SIZES[0], "sizes": _SIZES, "count": _SIZES[count],
+             "results": _RESULTS[room], "capacity": _SIZES[room], "Size": C.c_size_t, "zero": _SIZES[0], "sizes": _SIZES, "count": _SIZES[count],
              "made": op.tuple, "typed": lib["gradus_" + op.name] if packer is None else None}
     exec("\n".join([f"def call({source.parameters}):", *body]), space)
     return space["call"]

@@ -1,7 +1,6 @@
 """One context per thread, made at first use; errors of its calls as exceptions; the modes that live in it."""
 import ctypes as C
 import functools
-import inspect
 import threading
 
 from . import _errors
@@ -107,9 +106,9 @@ class _Mode:
         return type(self)()
 
     def __call__(self, function):
-        if inspect.isclass(function):
+        if isinstance(function, type):
             raise TypeError(f"{type(self).__name__}: decorates functions, not classes")
-        if inspect.isgeneratorfunction(function):
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x20:  # a generator function
             return self._wrap_generator(function)
 
         @functools.wraps(function)

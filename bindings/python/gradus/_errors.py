@@ -28,6 +28,10 @@ class OutOfMemory(GradusError, MemoryError):
     pass
 
 
+class NumberTooLarge(GradusError, OverflowError):
+    """An integer beyond 64 bits."""
+
+
 class StateError(GradusError):
     pass
 

@@ -50,7 +50,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
 
 def _cast(name, kind):
     def cast(self, memory_format=None):
-        return to(self, kind)
+        return _ops.registry_call("to", self, kind)
     cast.__name__ = name
     _OF_TENSORS_ONLY[name] = cast
 

@@ -3,12 +3,16 @@
 A name answers to one or several operations (`max`: max, max_dim, maximum). The first whose signature takes the arguments is called.
 """
 import collections
+import contextlib
 import ctypes as C
 import json
+import struct
+import threading
 import weakref
 
 from . import _calls, _dtype, _encode
 from ._context import check, local
+from ._errors import NumberTooLarge
 from ._encode import DEFAULT, ENCODERS, NONE, is_number  # noqa: F401
 from ._library import Handle, lib, registry_text, release
 
@@ -99,7 +103,15 @@ class Operation:
 
     def run(self, bound, args):
         """Calls it; args[0] comes back where the operation writes or returns that very tensor."""
-        data, capacity = bound[0], self.capacity
+        result = self._run(bound[0], args)
+        if _watching:
+            watcher = getattr(local, "watcher", None)
+            if watcher is not None:
+                watcher(self, bound, result)
+        return result
+
+    def _run(self, data, args):
+        capacity = self.capacity
         if self.in_place:
             if before_write:
                 before_write(args[0])
@@ -131,15 +143,33 @@ def wrap(handle):
 
 new_tensor = object.__new__
 before_write = None                                                        # called with a tensor that an operation is about to write
-usual = True                                                               # callers may be used: no other default type, nobody who watches writes
+usual = True                                                               # callers may be used: no other default type, nobody who watches
+_watching, _lock = 0, threading.Lock()
 
 
 def set_usual():
     global usual
-    usual = _dtype._default is _dtype.float32 and before_write is None
+    usual = _dtype._default is _dtype.float32 and before_write is None and not _watching
 
 
 _dtype.default_changed = set_usual
+
+
+@contextlib.contextmanager
+def watched(watcher):
+    """Inside, watcher(operation, bound, result) is called after every operation of this thread."""
+    global _watching
+    before, local.watcher = getattr(local, "watcher", None), watcher
+    with _lock:
+        _watching += 1
+        set_usual()
+    try:
+        yield
+    finally:
+        local.watcher = before
+        with _lock:
+            _watching -= 1
+            set_usual()
 
 
 class Registry:
@@ -214,7 +244,10 @@ def call(name, operations, args, kwargs, plans=None):
     given = kwargs
     if "out" in kwargs:
         kwargs = {k: v for k, v in kwargs.items() if k != "out"}
-    op, bound = _resolve(operations, args, kwargs)
+    try:
+        op, bound = _resolve(operations, args, kwargs)
+    except (OverflowError, struct.error) as error:
+        raise NumberTooLarge(f"{name}(): {error}") from None
     if bound is None:
         refuse(name, operations, args, kwargs)
     if _dtype._default is not _dtype.float32 and "dtype" not in kwargs:

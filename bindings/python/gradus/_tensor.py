@@ -78,9 +78,9 @@ class Tensor(Gradients):
 
     # ---- what it is
 
-    def _info(self):
+    def _info(self, byref=C.byref):
         info = TensorInfo(_INFO_SIZE)
-        if describe_tensor(self._h, C.byref(info)):
+        if describe_tensor(self._h, byref(info)):
             raise RuntimeError("a tensor that was never made")
         return info
 
