@@ -132,7 +132,7 @@ def _text(source):
         return None
     body = ["    try:", *[f"        {line}" for p in pieces for line in p.before],
             "        data = pack(" + ", ".join(w for p in pieces for w in p.words) + ")",
-            "    except REFUSED:", f"        return general({source.again})"]
+            "    except REFUSED:", "        data = None", "    if data is None:", f"        return general({source.again})"]
     if op.in_place:
         body += [f"    status = invoke(local.ctx, op, data, sizes[{len(pieces)}], None, zero, None)"]
     else:

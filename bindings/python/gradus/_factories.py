@@ -10,13 +10,17 @@ def _finish(made, requires_grad):
 def _sized(name):
     def factory(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, generator=None, memory_format=None,
                 **named):
-        size = named.pop("size", None) or size if named or not size else size
+        if named:
+            size = named.pop("size", None) or size
+            if named:
+                raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
         if len(size) == 1 and not isinstance(size[0], int) and not hasattr(size[0], "__index__"):
             size = size[0]
-        if named:
-            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
-        made = _ops.registry_call(name, list(size), dtype=_convert._kind(dtype) or _dtype.default_dtype())
-        return _finish(made if out is None else _ops.put_out(name, out, made), requires_grad)
+        made = make(size if size.__class__ is tuple else list(size), dtype=_dtype._default if dtype is None else _convert._kind(dtype))
+        if out is not None:
+            made = _ops.put_out(name, out, made)
+        return made.requires_grad_() if requires_grad else made
+    make = _ops.exact(name)
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = _ops.registry.records[name]["doc"]
     return factory
@@ -55,9 +59,13 @@ def _plain(v):
 
 
 def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
-    start, end, step = map(_plain, (start, end, step))
-    start, end = (0, start) if end is None else (start, end)
-    kind = _convert._kind(dtype) or (_dtype.default_dtype() if any(isinstance(v, float) for v in (start, end, step)) else _dtype.int64)
+    if not start.__class__ is end.__class__ is step.__class__ is int:
+        start, end, step = map(_plain, (start, end, step))
+        start, end = (0, start) if end is None else (start, end)
+    if dtype is not None:
+        kind = _convert._kind(dtype)
+    else:
+        kind = _dtype._default if isinstance(start, float) or isinstance(end, float) or isinstance(step, float) else _dtype.int64
     made = _ops.registry_call("arange", start, end, step, dtype=kind)
     return _finish(made if out is None else _ops.put_out("arange", out, made), requires_grad)
 
