@@ -3,20 +3,27 @@ import ctypes as C
 import functools
 import threading
 
-from . import _errors
+from . import _errors, _signals
 from ._library import ContextInfo, ContextOptions, ErrorInfo, Handle, lib, release, releases
 
 RECORDING, INFERENCE = 0x1, 0x2
+
+
+def _new_context(interrupt, threads=0):
+    made, options = Handle(), ContextOptions(struct_size=C.sizeof(ContextOptions), threads=threads, interrupt=interrupt)
+    status = lib.gradus_context_create(C.byref(options), C.byref(made))
+    if status:
+        raise _errors.make(status, f"no context of {threads} threads could be created", "gradus_context_create")
+    return made
 
 
 class _Local(threading.local):
     """ctx: this thread's context. pending: exceptions on their way out of callbacks, by the code the library carries."""
 
     def __init__(self):
-        self.ctx = Handle()
-        status = lib.gradus_context_create(None, C.byref(self.ctx))
-        if status:
-            raise _errors.make(status, "no context could be created", "gradus_context_create")
+        self.raised = []                                                   # by a signal handler inside a call
+        self.interrupt = _signals.interrupt(self.raised)
+        self.ctx = _new_context(self.interrupt)
         self.owner = _Owner(self.ctx)
         self.pending, self.next_code = {}, 0
         self.saved_hooks_refused = None                                    # the reason, inside disable_saved_tensors_hooks
@@ -44,6 +51,8 @@ def fail():
     category = info.status & ~0xFF
     if category == _errors.CALLBACK and info.user_code in here.pending:
         raise here.pending.pop(info.user_code)
+    if category == _errors.CANCELLED and here.raised:
+        raise here.raised.pop()
     message = (info.message or b"").decode(errors="replace")
     raise _errors.make(info.status, message, (info.origin or b"").decode(errors="replace"))
 
@@ -230,11 +239,7 @@ def set_num_threads(threads):
 
     The thread gets a new context with the modes and the random stream of the old one: call it before hooks on saved values or anomaly mode are on.
     """
-    info, made = describe(), Handle()
-    options = ContextOptions(C.sizeof(ContextOptions), 0, int(threads))
-    status = lib.gradus_context_create(C.byref(options), C.byref(made))
-    if status:
-        raise _errors.make(status, f"set_num_threads: {threads} threads", "gradus_context_create")
+    info, made = describe(), _new_context(local.interrupt, int(threads))
     local.ctx, local.owner = made, _Owner(made)
     set_seed_and_offset(info.seed, info.random_offset)
     _set(lib.gradus_context_set_recording, info.flags & RECORDING)
