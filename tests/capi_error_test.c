@@ -168,6 +168,13 @@ static int32_t interrupt(void *user) {
   OK(gradus_context_set_seed(ctx, 1));
   return ++a->count == a->stop_at;
 }
+static gradus_status never(void *user, gradus_context *ctx, gradus_tensor *grad, gradus_tensor **replacement) {
+  (void)ctx;
+  (void)grad;
+  (void)replacement;
+  *(int *)user = 1;
+  return GRADUS_OK;
+}
 static void interrupted(void) {
   int64_t side[2];
   gradus_context *plain = new_context(), *ctx = plain;
@@ -175,7 +182,7 @@ static void interrupted(void) {
   struct asked host = {0, 1, NULL};
   const double x[2] = {1, 2};
   gradus_tensor *a = vector(plain, x, 2), *y = NULL, *m, *n = NULL;
-  int i;
+  int i, called = 0;
   OK(gradus_tensor_set_requires_grad(plain, a, 1));
   OK(gradus_sum(plain, a, NULL, 0, 0, 0, &y));
   for (i = 0; i < 200; ++i) {
@@ -206,8 +213,16 @@ static void interrupted(void) {
     gradus_release(m);
   }
   CHECK(host.count == 1);
+  OK(gradus_tensor_add_hook(ctx, a, never, &called, NULL, NULL)); /* before a callback it is asked, too */
+  OK(gradus_sum(ctx, a, NULL, 0, 0, 0, &n));
+  host.count = 0;
+  FAILS(gradus_backward(ctx, &n, 1, NULL, NULL), GRADUS_E_CANCELLED, "cancelled by the host");
+  CHECK(host.count == 1 && called == 0);
+  gradus_release(n);
   host.stop_at = 0;
-  OK(gradus_sin(ctx, y, &n));
+  OK(gradus_sum(ctx, a, NULL, 0, 0, 0, &n));
+  OK(gradus_backward(ctx, &n, 1, NULL, NULL));
+  CHECK(called == 1);
   gradus_release(n);
   gradus_release(ctx);
   ctx = plain;

@@ -120,8 +120,8 @@ typedef void (*gradus_log_fn)(void *user, int32_t level, const char *text, size_
 typedef void *(*gradus_alloc_fn)(void *user, size_t bytes, size_t alignment);
 typedef void (*gradus_free_fn)(void *user, void *block, size_t bytes, size_t alignment);
 /*
- * Asked about every 20 ms in a call that takes longer, where gradus_context_cancel would end it, and every 64 nodes of a pass or calls
- * of a batch; non-zero ends the call with GRADUS_E_CANCELLED. What it calls itself does not ask it.
+ * Asked about every 20 ms in a call that takes longer, where gradus_context_cancel would end it, every 64 nodes of a pass or calls of a
+ * batch, and before each callback; non-zero ends the call with GRADUS_E_CANCELLED. What it calls itself does not ask it.
  */
 typedef int32_t (*gradus_interrupt_fn)(void *user);
 /*

@@ -63,6 +63,24 @@ class Signals(unittest.TestCase):
             print("usable")
         """)
 
+    def test_a_pass_that_is_all_hooks(self):
+        self.run_in_process("""
+            w = torch.ones(100, 100, requires_grad=True)
+            x = w
+            for _ in range(2000):
+                x = x @ w * 1e-2
+                x.register_hook(lambda g: None)
+            loss = x.sum()
+            def work():
+                while True:
+                    loss.backward(retain_graph=True)
+            ended(work, KeyboardInterrupt)
+            w.grad = None
+            loss.backward()
+            assert w.grad.shape == (100, 100)
+            print("usable")
+        """)
+
     def test_any_handler_that_raises(self):
         self.run_in_process("""
             class Late(Exception):
