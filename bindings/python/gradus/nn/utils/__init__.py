@@ -1,9 +1,9 @@
 """Helpers on gradients and parameters."""
 import ctypes as C
 
-from .. import _ops
-from .._context import check, local
-from .._library import lib
+from ... import _ops
+from ..._context import check, local
+from ..._library import lib
 
 Tensor = _ops.Tensor
 
@@ -37,3 +37,6 @@ def vector_to_parameters(vector, parameters):
         n = p.numel()
         p.data = vector[at:at + n].view_as(p)
         at += n
+
+
+from . import rnn                                                          # noqa: E402,F401
