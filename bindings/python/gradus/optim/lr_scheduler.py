@@ -128,14 +128,26 @@ class _Native(LRScheduler):
         if not isinstance(optimizer, NativeOptimizer):
             raise TypeError(f"{type(optimizer).__name__} is not an optimizer of the library")
         super().__init__(optimizer)
-        rates = self.get_last_lr()
+        rates, self._settings = self.get_last_lr(), settings
         optimizer.push()
-        name = type(self).__name__.encode()
-        check(lib.gradus_scheduler_create(local.ctx, optimizer._h, name, len(name), *settings_array(settings), C.byref(self._h)))
+        self._create()
         optimizer.pull()
+        optimizer._schedulers.add(self)
         self._start = self.state_dict()
         if last_epoch != -1:
             self._go_on(last_epoch, rates)
+
+    def _create(self):
+        name = type(self).__name__.encode()
+        check(lib.gradus_scheduler_create(local.ctx, self.optimizer._h, name, len(name), *settings_array(self._settings), C.byref(self._h)))
+
+    def _renew(self):
+        """For an optimizer that was made anew."""
+        state = self.state_dict()
+        release(self._h)
+        self._h = Handle()
+        self._create()
+        self.load_state_dict(state)
 
     def _go_on(self, epoch, rates):
         """The step after an epoch at which these were the rates."""
