@@ -220,11 +220,6 @@ class inference_mode(_Mode):
         _set(lib.gradus_context_set_inference, before)
 
 
-def manual_seed(seed):
-    """Starts this thread's random stream at a seed."""
-    check(lib.gradus_context_set_seed(local.ctx, int(seed) & 0xFFFFFFFFFFFFFFFF))
-
-
 def seed_and_offset():
     info = describe()
     return info.seed, info.random_offset

@@ -125,8 +125,8 @@ def tensor(data, dtype=None, device=None, requires_grad=False, pin_memory=False,
     elif isinstance(data, _ops.Tensor):
         made = data if share else data.detach().clone()
         made = made if kind is None or made.dtype is kind else made.to(kind)
-    elif _is_array(data) and hasattr(data, "__array_interface__") and data.shape != ():
-        made = from_numpy(data) if share and data.flags.writeable else _copy_array(data)
+    elif _is_array(data) and hasattr(data, "__array_interface__"):
+        made = from_numpy(data) if share and data.shape != () and data.flags.writeable else _copy_array(data)
         made = made if kind is None else made.to(kind)
     elif isinstance(data, (array.array, memoryview, bytearray, bytes)):
         made = _from_buffer(data, share)

@@ -100,6 +100,10 @@ class finfo:
         self.min, self.tiny = -self.max, 2.0 ** (1 - top)
         self.smallest_normal, self.resolution = self.tiny, 10.0 ** -int(mantissa * 0.30103)
 
+    def __repr__(self):
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{n}={getattr(self, n):g}' for n in names)}, dtype={self.dtype.name})"
+
 
 class iinfo:
     """Limits of an integer type."""
@@ -111,6 +115,9 @@ class iinfo:
         self.bits = self.dtype.itemsize * 8
         self.min = -(1 << self.bits - 1) if self.dtype.is_signed else 0
         self.max = (1 << self.bits - self.dtype.is_signed) - 1
+
+    def __repr__(self):
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype.name})"
 
 
 def pack(numbers, kind):

@@ -242,6 +242,9 @@ def _resolve(operations, args, kwargs):
 def call(name, operations, args, kwargs, plans=None):
     """The general way; plans [null ok] receives a caller for later arguments of the same types."""
     given = kwargs
+    if kwargs.get("generator") is not None:
+        with kwargs["generator"].in_force():
+            return call(name, operations, args, {k: v for k, v in kwargs.items() if k != "generator"})
     if "out" in kwargs:
         kwargs = {k: v for k, v in kwargs.items() if k != "out"}
     try:
@@ -253,9 +256,9 @@ def call(name, operations, args, kwargs, plans=None):
     if _dtype._default is not _dtype.float32 and "dtype" not in kwargs:
         args, bound = with_default_dtype(op, args, kwargs, bound)
     result = op.run(bound, args or tuple(kwargs.values()))
-    if given is not kwargs:
+    if given is not kwargs and given["out"] is not None:
         return put_out(name, given["out"], result)
-    if plans is not None and usual:
+    if plans is not None and usual and given is kwargs:
         kinds = [type(v) for v in (*args, *kwargs.values())]
         if _calls.is_simple(kinds):
             def general(*args, **kwargs):
