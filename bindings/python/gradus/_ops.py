@@ -59,7 +59,7 @@ class Operation:
         self.list_result = any(r["list"] for r in results)
         self.capacity = 64 if self.list_result else max(1, len(results))
         names = [r["name"] for r in results]
-        self.tuple = collections.namedtuple(self.name, names) if len(results) > 1 and all(names) else None
+        self.tuple = _result_type(record["serves"], self.name, names) if len(results) > 1 and all(names) else None
 
     def gathering(self, args):
         """From which argument on they make up one list, as in view(2, 3); len(args): none do. None: they are too many. The types decide."""
@@ -132,6 +132,15 @@ class Operation:
             return wrap(Handle(words[1]))
         results = tuple([wrap(Handle(words[3 * i + 1])) for i in range(count.value)])
         return self.tuple(*results) if self.tuple else results
+
+
+def _result_type(serves, name, fields):
+    """The class of several results with names, called as PyTorch's function is."""
+    name = serves[0].split(".")[0] if serves else name
+
+    def text(self):
+        return f"torch.return_types.{name}(" + ",".join(f"\n{k}={v!r}" for k, v in zip(fields, self)) + ")"
+    return type(name, (collections.namedtuple(name, fields),), {"__slots__": (), "__repr__": text, "__module__": "gradus"})
 
 
 def wrap(handle):

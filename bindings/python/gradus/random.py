@@ -1,6 +1,9 @@
 """The thread's random stream by PyTorch's names."""
 import contextlib
+import sys
+import types
 
+from . import _ops
 from ._random import default_generator, manual_seed  # noqa: F401
 
 
@@ -31,3 +34,13 @@ def fork_rng(devices=(), enabled=True):
     finally:
         if enabled:
             set_rng_state(before)
+
+
+class _Module(types.ModuleType):
+    """The operation has the name of the module: gradus.random(x, 3) is x with random integers below 3."""
+
+    def __call__(self, *args, **kwargs):
+        return _ops.function("random")(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Module

@@ -39,4 +39,42 @@ def vector_to_parameters(vector, parameters):
         at += n
 
 
+def _norm_but(v, dim):
+    """The norm over all dimensions but one, or over all for dim None."""
+    if dim is None:
+        return _ops.function("linalg_vector_norm")(v)
+    return _ops.function("linalg_vector_norm")(v, 2, [d for d in range(v.dim()) if d != dim % v.dim()], True)
+
+
+def weight_norm(module, name="weight", dim=0):
+    """Makes a parameter the product of a length, name_g, and a direction, name_v; dim: each of that dimension has a length of its own."""
+    from .._parameter import Parameter
+    weight = getattr(module, name)
+    del module._parameters[name]
+    module.register_parameter(name + "_g", Parameter(_norm_but(weight.detach(), dim)))
+    module.register_parameter(name + "_v", Parameter(weight.detach()))
+
+    def compute(module, args=None):
+        g, v = getattr(module, name + "_g"), getattr(module, name + "_v")
+        object.__setattr__(module, name, v * (g / _norm_but(v, dim)))
+    compute(module)
+    module.__dict__.setdefault("_weight_norms", {})[name] = module.register_forward_pre_hook(compute)
+    return module
+
+
+def remove_weight_norm(module, name="weight"):
+    """The parameter as it was before weight_norm, with the value that it has now."""
+    from .._parameter import Parameter
+    hook = module.__dict__.get("_weight_norms", {}).pop(name, None)
+    if hook is None:
+        raise ValueError(f"weight_norm of '{name}' not found in {module}")
+    hook.remove()
+    weight = getattr(module, name).detach()
+    for ending in ("_g", "_v"):
+        del module._parameters[name + ending]
+    del module.__dict__[name]
+    module.register_parameter(name, Parameter(weight))
+    return module
+
+
 from . import rnn                                                          # noqa: E402,F401
