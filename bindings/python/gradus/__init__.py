@@ -1,6 +1,12 @@
 """PyTorch's autograd, by libgradus: `import gradus as torch`.
 
 Operations are made from the library's registry at first use: gradus.NAME, Tensor.NAME, gradus.nn.functional.NAME.
+
+>>> import gradus as torch
+>>> x = torch.tensor([0.0, 1.0, 2.0], requires_grad=True)
+>>> (torch.sin(x) * 2).sum().backward()
+>>> x.grad
+tensor([ 2.0000,  1.0806, -0.8323])
 """
 import importlib
 

@@ -8,7 +8,14 @@ _options = dict(_USUAL)
 
 def set_printoptions(precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None):
     """How tensors are printed: digits after the point, from how many elements on and with how many at the ends they are shortened, the width of
-    a line, and whether numbers are written as 1.0e+02. profile: "default", "short" or "full"."""
+    a line, and whether numbers are written as 1.0e+02. profile: "default", "short" or "full".
+
+    >>> import gradus as torch
+    >>> torch.set_printoptions(precision=2)
+    >>> torch.tensor([3.14159, 2.71828])
+    tensor([3.14, 2.72])
+    >>> torch.set_printoptions(profile="default")
+    """
     if profile is not None:
         if profile not in _PROFILES:
             raise ValueError(f"profile {profile!r} is none of {', '.join(_PROFILES)}")

@@ -190,5 +190,12 @@ def replay(function, *examples):
     What is not an operation is fixed by that run: numbers, branches, and tensors that are neither an example nor made from one, whose
     values are read anew each time (weights). Operations are recorded for backward as they would be one by one; backward() itself, gradients
     and modes such as no_grad belong outside.
+
+    >>> import gradus as torch
+    >>> again = torch.replay(lambda x, y: (x + y).sin().sum(), torch.ones(3), torch.ones(3))
+    >>> again
+    <replay of 3 operations in 1 crossings>
+    >>> again(torch.zeros(2), torch.zeros(2))
+    tensor(0.)
     """
     return Replay(function, examples)

@@ -94,7 +94,7 @@ class Optimizer:
 
     def _load(self, params, state):
         for i, entries in state.items():
-            self.state[params[i]] = dict(entries)
+            self.state[params[i]] = {name: v.detach().clone() if isinstance(v, Tensor) else v for name, v in entries.items()}
 
     def __repr__(self):
         lines = [type(self).__name__ + " ("]

@@ -282,7 +282,20 @@ class ChainedScheduler:
 
 
 class SequentialLR:
-    """One scheduler after the other: at each milestone the next one starts at its first epoch."""
+    """One scheduler after the other: at each milestone the next one starts at its first epoch.
+
+    >>> import gradus as torch
+    >>> o = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> s = SequentialLR(o, [ConstantLR(o, 0.5, 10), ExponentialLR(o, 0.1)], milestones=[2])
+    >>> for _ in range(4):
+    ...     print(s.get_last_lr())
+    ...     o.step()
+    ...     s.step()
+    [0.5]
+    [0.5]
+    [1.0]
+    [0.1]
+    """
 
     def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
         self._schedulers, self._milestones, self.optimizer = list(schedulers), list(milestones), optimizer

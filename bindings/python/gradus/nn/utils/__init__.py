@@ -47,7 +47,12 @@ def _norm_but(v, dim):
 
 
 def weight_norm(module, name="weight", dim=0):
-    """Makes a parameter the product of a length, name_g, and a direction, name_v; dim: each of that dimension has a length of its own."""
+    """Makes a parameter the product of a length, name_g, and a direction, name_v; dim: each of that dimension has a length of its own.
+
+    >>> from gradus import nn
+    >>> sorted(name for name, _ in weight_norm(nn.Linear(2, 3)).named_parameters())
+    ['bias', 'weight_g', 'weight_v']
+    """
     from .._parameter import Parameter
     weight = getattr(module, name)
     del module._parameters[name]

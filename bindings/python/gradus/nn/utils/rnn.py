@@ -11,6 +11,14 @@ class PackedSequence(_Packed):
     """The elements of all sequences in the order of their steps: data[:batch_sizes[0]] are the first ones, of the longest sequence first.
 
     sorted_indices says which sequence of the batch stands where in that order, unsorted_indices the other way; None: as they were.
+
+    >>> import gradus as torch
+    >>> packed = pack_sequence([torch.tensor([1, 2, 3]), torch.tensor([4])])
+    >>> packed.data, packed.batch_sizes
+    (tensor([1, 4, 2, 3]), tensor([2, 1, 1]))
+    >>> pad_packed_sequence(packed, batch_first=True)
+    (tensor([[1, 2, 3],
+            [4, 0, 0]]), tensor([3, 1]))
     """
 
     __slots__ = ()
