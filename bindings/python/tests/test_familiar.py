@@ -1,4 +1,5 @@
 """What programs for PyTorch and NumPy do first: devices, generators, printing, types, samplers, hooks of modules."""
+import gc
 import unittest
 
 import gradus as torch
@@ -168,6 +169,20 @@ class Modules(unittest.TestCase):
         x.grad = None
         layer(x).sum().backward()
         self.assertEqual(x.grad.tolist(), [[1, 2]])
+
+    def test_backward_hooks_hold_nothing(self):
+        layer = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+        for module in layer.modules():
+            module.register_full_backward_hook(lambda m, gi, go: None)
+            module.register_full_backward_pre_hook(lambda m, go: None)
+        layer(torch.ones(1, 2)).sum().backward()
+        gc.collect()
+        before = torch.live_counts()["graph_nodes"]
+        for x in (torch.ones(4, 2), torch.ones(4, 2, requires_grad=True)):
+            layer(x).sum().backward()
+            layer(x)
+        del x
+        self.assertEqual(torch.live_counts()["graph_nodes"], before)
 
     def test_backward_hooks_where_only_weights_learn(self):
         layer, seen = nn.LSTM(2, 3), []

@@ -45,7 +45,8 @@ class Pass:
         values, places, node = self._through((result,) if alone else tuple(result) if isinstance(result, (list, tuple)) else ())
         if node is None:
             return result
-        node.register_prehook(lambda gradients: self._began(gradients, places, len(values)))
+        count = len(values)                                                # the hook must not hold the values: they hold the node, and it the hook
+        node.register_prehook(lambda gradients: self._began(gradients, places, count))
         if not self.places:                                                # nothing further down will come by
             node.register_hook(lambda gradients, _: self._ended(None))
         if alone:
@@ -63,9 +64,10 @@ class Pass:
 
     def _ended(self, gradients):
         full = (None,) * self.count if gradients is None else _spread(gradients, self.places, self.count)
-        changed_by_any = False
+        changed_by_any, outgoing = False, self.outgoing
+        self.outgoing = None                                               # it may hold the graph
         for hook in list(self.module._backward_hooks.values()):
-            changed = hook(self.module, full, self.outgoing)
+            changed = hook(self.module, full, outgoing)
             if changed is not None:
                 if gradients is None:
                     raise RuntimeError("Backward hook for Modules where no input requires gradient should always return None or None for all gradients.")
