@@ -43,8 +43,11 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
 
 def _like(name):
     def factory(input, *values, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False, **named):
-        with drawing(generator):
-            return _finish(_ops.registry_call(name, input, *values, dtype=_convert._kind(dtype), **named), requires_grad)
+        if generator is not None:
+            named["generator"] = generator
+        made = make(input, *values, dtype=None if dtype is None else _convert._kind(dtype), **named)
+        return made.requires_grad_() if requires_grad else made
+    make = _ops.exact(name)
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = _ops.registry.records[name]["doc"]
     return factory

@@ -184,26 +184,31 @@ def _view_of(x, key):
     return x if h is x._h else _ops.wrap(h), None
 
 
+_index, _index_put, _copy, _fill, _alias = map(_ops.exact, ("index", "index_put_", "copy_", "fill_", "alias"))
 _BASIC = {int, slice, tuple, type(None), type(Ellipsis)}
 
 
 def get(x, key):
+    if key.__class__ is int and _ops.usual and -_LIMIT <= key < _LIMIT:
+        h = Handle()
+        if not _select_of(local.ctx, x._h, _DIMS[0], C.c_int64(key), C.byref(h)):
+            return _ops.wrap(h)                                            # what went wrong is said below
     if _takes(key):
         try:
-            return _ops.registry_call("index", x, [key])
+            return _index(x, [key])
         except GradusError:                                                # said in PyTorch's words below
             pass
     view, indices = _view_of(x, key)
     if indices is None:
-        return _ops.function("alias")(view) if view is x else view
-    return _ops.function("index")(view, indices)
+        return _alias(view) if view is x else view
+    return _index(view, indices)
 
 
 def _write(view, indices, value):
     if indices is None:
-        _ops.registry_call("copy_", view, value)
+        _copy(view, value)
     else:
-        _ops.registry_call("index_put_", view, indices, value)
+        _index_put(view, indices, value)
 
 
 def put(x, key, value):
@@ -213,7 +218,7 @@ def put(x, key, value):
             from ._convert import tensor
             value = tensor(value, dtype=x.dtype)
         elif indices is None:
-            _ops.registry_call("fill_", view, value)
+            _fill(view, value)
             return
         else:
             value = _ops.function("full")([], value, dtype=x.dtype)

@@ -29,9 +29,14 @@ def find(name):
     return _composite.find(name) or _ops.function(name)
 
 
+_to = _ops.exact("to")
+
+
 @method
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
     """Of another element type: a dtype, or another tensor's. The device is always the cpu."""
+    if len(args) == 1 and args[0].__class__ is _dtype.dtype and dtype is None and not copy:
+        return _to(self, args[0])
     for a in args:
         if isinstance(a, _ops.Tensor):
             dtype = a.dtype
@@ -50,7 +55,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
 
 def _cast(name, kind):
     def cast(self, memory_format=None):
-        return _ops.registry_call("to", self, kind)
+        return _to(self, kind)
     cast.__name__ = name
     _OF_TENSORS_ONLY[name] = cast
 

@@ -102,6 +102,8 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
 
 def _loss(name, order):
     def function(input, target, *values, size_average=None, reduce=None, reduction="mean", **named):
+        if not values and not named and size_average is None and reduce is None and reduction in _REDUCTIONS:
+            return call(name, input, target, reduction=_REDUCTIONS[reduction])
         given = dict(zip(order, values))
         size_average, reduce, reduction = given.pop("size_average", size_average), given.pop("reduce", reduce), given.pop("reduction", reduction)
         return call(name, input, target, reduction=_reduction(reduction, size_average, reduce), **given, **named)
