@@ -63,6 +63,8 @@ class Pass:
         return tuple(full[i] for i in places)
 
     def _ended(self, gradients):
+        if self.outgoing is None:                                          # a gradient of a gradient, which did not come through the outputs
+            return None
         full = (None,) * self.count if gradients is None else _spread(gradients, self.places, self.count)
         changed_by_any, outgoing = False, self.outgoing
         self.outgoing = None                                               # it may hold the graph

@@ -175,7 +175,8 @@ _module("PairwiseDistance", "pairwise_distance", {"p": 2.0, "eps": 1e-6, "keepdi
 _OLD = {"size_average": None, "reduce": None, "reduction": "mean"}
 for _name, _function, _settings in (
         ("MSELoss", "mse_loss", _OLD), ("L1Loss", "l1_loss", _OLD), ("SmoothL1Loss", "smooth_l1_loss", {**_OLD, "beta": 1.0}),
-        ("MultiLabelMarginLoss", "multilabel_margin_loss", _OLD), ("HuberLoss", "huber_loss", {"reduction": "mean", "delta": 1.0}), ("SoftMarginLoss", "soft_margin_loss", _OLD),
+        ("MultiLabelMarginLoss", "multilabel_margin_loss", _OLD), ("SoftMarginLoss", "soft_margin_loss", _OLD),
+        ("HuberLoss", "huber_loss", {"reduction": "mean", "delta": 1.0}),
         ("KLDivLoss", "kl_div", {**_OLD, "log_target": False}), ("HingeEmbeddingLoss", "hinge_embedding_loss", {"margin": 1.0, **_OLD}),
         ("MarginRankingLoss", "margin_ranking_loss", {"margin": 0.0, **_OLD}),
         ("CosineEmbeddingLoss", "cosine_embedding_loss", {"margin": 0.0, **_OLD}),
