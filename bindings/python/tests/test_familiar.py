@@ -149,6 +149,8 @@ class Types(unittest.TestCase):
         self.assertEqual((torch.ones(3)[numpy.array([0, 2])].shape, torch.arange(3)[numpy.int64(1)].item()), ((2,), 1))
         self.assertEqual(torch.ones(3)[..., numpy.array([0, 2])].shape, (2,))
         self.assertEqual(torch.sum(torch.ones(2), out=None).item(), 2)
+        batch = torch.utils.data.default_collate([(numpy.arange(2, dtype="int32"), numpy.float32(1))] * 3)
+        self.assertEqual([(b.dtype, b.shape) for b in batch], [(torch.int32, (3, 2)), (torch.float32, (3,))])
 
 
 class Modules(unittest.TestCase):
@@ -192,6 +194,10 @@ class Modules(unittest.TestCase):
         layer.register_full_backward_hook(lambda m, gi, go: gi)
         with self.assertRaisesRegex(RuntimeError, "no input requires gradient"):
             layer(torch.ones(4, 1, 2))[0].sum().backward()
+
+    def test_clipping_holds_the_parameters_of_a_generator(self):
+        self.assertEqual(nn.utils.clip_grad_norm_((nn.Parameter(torch.ones(2)) for _ in range(3)), 1.0).item(), 0)
+        nn.utils.clip_grad_value_((nn.Parameter(torch.ones(2)) for _ in range(3)), 1.0)
 
     def test_weight_norm(self):
         layer = nn.Linear(3, 2)

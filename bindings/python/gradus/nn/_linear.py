@@ -3,7 +3,7 @@ import math
 
 from . import _initial, functional as F
 from ._module import Module
-from ._parameter import Parameter
+from .parameter import Parameter
 
 
 class Identity(Module):

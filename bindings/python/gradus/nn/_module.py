@@ -4,7 +4,7 @@ from collections import OrderedDict, namedtuple
 from .. import _ops
 from .._context import no_grad
 from ._backward_hooks import Pass
-from ._parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter
 
 Tensor = _ops.Tensor
 _Keys = namedtuple("_IncompatibleKeys", ("missing_keys", "unexpected_keys"))

@@ -8,22 +8,27 @@ from ..._library import lib
 Tensor = _ops.Tensor
 
 
-def _tensors(parameters):
-    tensors = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+def _list(parameters):
+    return [parameters] if isinstance(parameters, Tensor) else list(parameters)
+
+
+def _handles(tensors):
+    """For a call during which the list lives."""
     return (C.c_void_p * max(1, len(tensors)))(*[t._h.value for t in tensors]), len(tensors)
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """Scales the gradients so that their norm together is at most max_norm; returns what it was."""
     import gradus
-    total = C.c_double()
-    check(lib.gradus_clip_grad_norm(local.ctx, *_tensors(parameters), float(max_norm), float(norm_type), int(error_if_nonfinite), C.byref(total)))
+    total, tensors = C.c_double(), _list(parameters)
+    check(lib.gradus_clip_grad_norm(local.ctx, *_handles(tensors), float(max_norm), float(norm_type), int(error_if_nonfinite), C.byref(total)))
     return gradus.tensor(total.value)
 
 
 def clip_grad_value_(parameters, clip_value, foreach=None):
     """Clamps every gradient to [-clip_value, clip_value]."""
-    check(lib.gradus_clip_grad_value(local.ctx, *_tensors(parameters), float(clip_value)))
+    tensors = _list(parameters)
+    check(lib.gradus_clip_grad_value(local.ctx, *_handles(tensors), float(clip_value)))
 
 
 def parameters_to_vector(parameters):
@@ -53,7 +58,7 @@ def weight_norm(module, name="weight", dim=0):
     >>> sorted(name for name, _ in weight_norm(nn.Linear(2, 3)).named_parameters())
     ['bias', 'weight_g', 'weight_v']
     """
-    from .._parameter import Parameter
+    from ..parameter import Parameter
     weight = getattr(module, name)
     del module._parameters[name]
     module.register_parameter(name + "_g", Parameter(_norm_but(weight.detach(), dim)))
@@ -69,7 +74,7 @@ def weight_norm(module, name="weight", dim=0):
 
 def remove_weight_norm(module, name="weight"):
     """The parameter as it was before weight_norm, with the value that it has now."""
-    from .._parameter import Parameter
+    from ..parameter import Parameter
     hook = module.__dict__.get("_weight_norms", {}).pop(name, None)
     if hook is None:
         raise ValueError(f"weight_norm of '{name}' not found in {module}")

@@ -13,6 +13,8 @@ def default_collate(samples):
     first = samples[0]
     if isinstance(first, _ops.Tensor):
         return gradus.stack(list(samples))
+    if type(first).__module__ == "numpy":                                  # arrays and numbers keep their types
+        return gradus.stack([gradus.as_tensor(s) for s in samples])
     if isinstance(first, float):
         return gradus.tensor(list(samples), dtype=gradus.float64)
     if isinstance(first, int):
