@@ -65,17 +65,18 @@ def measure(call, spaces, rounds, count):
     return {name: statistics.median(t) for name, t in times.items()}
 
 
-def replay(rounds, count):
-    """A batch of 100 additions, per call."""
+def replayed(rounds, count):
+    """100 additions in one crossing, per addition."""
     import gradus
-    if not hasattr(gradus, "batch"):
+    if not hasattr(gradus, "replay"):
         return None
+
     def chain(x, y):
         for _ in range(100):
             x = x + y
         return x
     x, y = gradus.ones(2), gradus.ones(2)
-    again = gradus.batch(chain, x, y)
+    again = gradus.replay(chain, x, y)
     return statistics.median(timeit.Timer(lambda: again(x, y)).timeit(count // 100 + 1) / (count // 100 + 1) * 1e4 for _ in range(rounds))
 
 
@@ -110,9 +111,9 @@ def main():
         if options.limit and ours > options.limit:
             slow.append(call)
     if not options.only:
-        per_call = replay(options.rounds, options.calls)
+        per_call = replayed(options.rounds, options.calls)
         if per_call is not None:
-            print(f"{'a + b inside a batch':32}{per_call:9.2f}")
+            print(f"{'a + b, replayed':32}{per_call:9.2f}")
         print(f"{'import, ms':32}" + "".join(f"{import_time(name, 3):9.0f}" for name in spaces))
     if slow:
         print(f"above {options.limit} us: " + ", ".join(slow))

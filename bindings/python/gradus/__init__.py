@@ -19,12 +19,12 @@ from ._factories import (arange, as_tensor, empty, empty_like, empty_strided, ey
                          normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, scalar_tensor,
                          set_default_tensor_type, tensor, zeros, zeros_like)
 from ._library import live_counts
-from ._replay import replay
 from ._printing import get_printoptions, set_printoptions
 from ._random import Generator, default_generator, manual_seed
+from ._replay import replay
 from ._serialize import load, save
-from .random import get_rng_state, initial_seed, seed, set_rng_state
 from ._tensor import Size, Tensor, device, strided
+from .random import get_rng_state, initial_seed, seed, set_rng_state
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16   # noqa: A001
 inf, nan, pi, e = 1e999, 1e999 - 1e999, 3.141592653589793, 2.718281828459045

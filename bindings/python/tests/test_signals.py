@@ -118,14 +118,14 @@ class Signals(unittest.TestCase):
             print("usable")
         """)
 
-    def test_a_batch_and_another_context(self):
+    def test_a_replay_and_another_context(self):
         self.run_in_process("""
             torch.set_num_threads(1)
             def chain(x):
                 for _ in range(300):
                     x = x @ x
                 return x
-            again = torch.batch(chain, torch.ones(2, 2))
+            again = torch.replay(chain, torch.ones(2, 2))
             ended(lambda: again(torch.ones(200, 200)), KeyboardInterrupt)
             assert again(torch.eye(2)).tolist() == [[1, 0], [0, 1]]
             print("usable")
