@@ -191,8 +191,7 @@ static void interrupted(void) {
     gradus_release(y);
     y = z;
   }
-  memset(&o, 0, sizeof o);
-  o.struct_size = sizeof o;
+  SIZED(o);
   o.interrupt = interrupt;
   o.user = &host;
   destroyed = 0;
