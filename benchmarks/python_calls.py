@@ -83,7 +83,9 @@ def replayed(rounds, count):
 def import_time(name, rounds):
     """Milliseconds of the processor."""
     code = f"import time; start = time.process_time(); import {name}; print((time.process_time() - start) * 1e3)"
-    return statistics.median(float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout) for _ in range(rounds))
+    def run():
+        return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+    return statistics.median(run() for _ in range(rounds))
 
 
 def main():

@@ -162,7 +162,8 @@ def caller(op, args, kwargs, general, wrap):
         return None
     body, packer = found
     count, room = len(packer.format) // 3 if packer else 0, _FEW if op.list_result else op.capacity
-    space = {"pack": packer and packer.pack, "general": general, "invoke": _invoke, "op": op.handle, "local": local, "check": check, "release": release,
+    space = {"pack": packer and packer.pack, "general": general, "invoke": _invoke, "op": op.handle, "local": local, "check": check,
+             "release": release,
              "Handle": Handle, "Tensor": Tensor, "new": object.__new__, "wrap": wrap, "array": array.array, "REFUSED": REFUSED, "byref": C.byref,
              "results": _RESULTS[room], "capacity": _SIZES[room], "Size": C.c_size_t, "zero": _SIZES[0], "sizes": _SIZES, "count": _SIZES[count],
              "made": op.tuple, "typed": lib["gradus_" + op.name] if packer is None else None}

@@ -42,7 +42,8 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
 
 
 def _like(name):
-    def factory(input, *values, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False, **named):
+    def factory(input, *values, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False,
+                **named):
         if generator is not None:
             named["generator"] = generator
         made = make(input, *values, dtype=None if dtype is None else _convert._kind(dtype), **named)

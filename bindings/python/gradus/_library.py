@@ -206,7 +206,7 @@ declare("live_counts", (_P,), None)
 declare("memory_trim", (), None)
 release = declare("release", (_P,), None, _holding)
 retain = declare("retain", (_P,), None, _holding)
-describe_tensor, describe_node = _holding["gradus_tensor_describe"], _holding["gradus_node_describe"]   # given handles and structs, nothing to convert
+describe_tensor, describe_node = _holding["gradus_tensor_describe"], _holding["gradus_node_describe"]   # given C objects alone
 
 if lib.gradus_api_level() < LEVEL:
     raise ImportError(f"gradus: {path} offers API level {lib.gradus_api_level()}, the package needs {LEVEL}")

@@ -72,7 +72,8 @@ class Pass:
             changed = hook(self.module, full, outgoing)
             if changed is not None:
                 if gradients is None:
-                    raise RuntimeError("Backward hook for Modules where no input requires gradient should always return None or None for all gradients.")
+                    raise RuntimeError("Backward hook for Modules where no input requires gradient should always return None or "
+                                       "None for all gradients.")
                 full, changed_by_any = changed if isinstance(changed, tuple) else (changed,), True
                 if len(full) != self.count:
                     raise RuntimeError(f"Backward hook returned an invalid number of grad_input, got {len(full)}, but expected {self.count}")
