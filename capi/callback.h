@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/host.h"
+#include "base/interrupt.h"
 #include "capi/guard.h"
 
 namespace gradus::capi {
@@ -34,6 +35,10 @@ template <class Fn> class Callback {
   }
   template <class... A> gradus_status status(A... arguments) const {
     Context& c = context();
+    if (Interrupt host(&c); host && host.ask()) {             // first of all what a signal handler of the host has to say
+      write_error(c, GRADUS_E_CANCELLED, "cancelled by the host", "callback", -1, 0);
+      return GRADUS_E_CANCELLED;
+    }
     c.error.status = GRADUS_OK;
     try {
       return shared_->f(shared_->user, capi::handle(&c), arguments...);

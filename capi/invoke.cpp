@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/interrupt.h"
 #include "capi/names.h"
 #include "graph/out.h"
 #include "ops/lists.h"
@@ -102,7 +103,7 @@ class Batch {
     }
   }
   void run(size_t i) {
-    if (context_.interrupt) GRADUS_CHECK(ask_host("interrupt", [&] { return context_.interrupt(context_.user); }) == 0, cancelled, "batch: cancelled by the host");
+    host_.step(i, "batch");
     gradus_call& c = at(i);
     const Op& op = op_of(c.op);
     check_count(op, c.argument_count, c.arguments);
@@ -132,6 +133,7 @@ class Batch {
   }
 
   Context& context_;
+  Interrupt host_{&context_};
   char* calls_;
   size_t count_, bytes_;
   std::vector<Tensors> kept_;

@@ -157,15 +157,82 @@ static gradus_status with_visitor(void *user, gradus_context *ctx, gradus_tensor
   if (pthread_create(&thread, NULL, intrude, user) == 0) pthread_join(thread, NULL);
   return gradus_context_set_seed(ctx, 1); /* this thread may come in again */
 }
-static int asked;
+/* Says stop at the asking of that number; a call from inside does not ask. */
+struct asked {
+  int count, stop_at;
+  gradus_context *ctx;
+};
 static int32_t interrupt(void *user) {
-  (void)user;
-  return ++asked > 0;
+  struct asked *a = user;
+  gradus_context *ctx = a->ctx;
+  OK(gradus_context_set_seed(ctx, 1));
+  return ++a->count == a->stop_at;
+}
+static gradus_status never(void *user, gradus_context *ctx, gradus_tensor *grad, gradus_tensor **replacement) {
+  (void)ctx;
+  (void)grad;
+  (void)replacement;
+  *(int *)user = 1;
+  return GRADUS_OK;
+}
+static void interrupted(void) {
+  int64_t side[2];
+  gradus_context *plain = new_context(), *ctx = plain;
+  gradus_context_options o;
+  struct asked host = {0, 1, NULL};
+  const double x[2] = {1, 2};
+  gradus_tensor *a = vector(plain, x, 2), *y = NULL, *m, *n = NULL;
+  int i, called = 0;
+  OK(gradus_tensor_set_requires_grad(plain, a, 1));
+  OK(gradus_sum(plain, a, NULL, 0, 0, 0, &y));
+  for (i = 0; i < 200; ++i) {
+    gradus_tensor *z;
+    OK(gradus_sin(plain, y, &z));
+    gradus_release(y);
+    y = z;
+  }
+  SIZED(o);
+  o.interrupt = interrupt;
+  o.user = &host;
+  destroyed = 0;
+  o.destroy = on_destroy;
+  CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);
+  host.ctx = ctx;
+  FAILS(gradus_backward(ctx, &y, 1, NULL, NULL), GRADUS_E_CANCELLED, "cancelled by the host");
+  CHECK(host.count == 1);
+  host.count = 0;
+  for (side[0] = 512; side[0] <= 8192 && host.count == 0; side[0] *= 2) { /* one call that is long enough to ask is ended by the answer */
+    gradus_status status;
+    side[1] = side[0];
+    OK(gradus_ones(ctx, side, 2, GRADUS_F32, &m));
+    status = gradus_matmul(ctx, m, m, &n);
+    CHECK(status == (host.count ? GRADUS_E_CANCELLED : GRADUS_OK));
+    CHECK((n == NULL) == (host.count != 0));
+    gradus_release(n);
+    gradus_release(m);
+  }
+  CHECK(host.count == 1);
+  OK(gradus_tensor_add_hook(ctx, a, never, &called, NULL, NULL)); /* before a callback it is asked, too */
+  OK(gradus_sum(ctx, a, NULL, 0, 0, 0, &n));
+  host.count = 0;
+  FAILS(gradus_backward(ctx, &n, 1, NULL, NULL), GRADUS_E_CANCELLED, "cancelled by the host");
+  CHECK(host.count == 1 && called == 0);
+  gradus_release(n);
+  host.stop_at = 0;
+  OK(gradus_sum(ctx, a, NULL, 0, 0, 0, &n));
+  OK(gradus_backward(ctx, &n, 1, NULL, NULL));
+  CHECK(called == 1);
+  gradus_release(n);
+  gradus_release(ctx);
+  ctx = plain;
+  CHECK(destroyed == 1);
+  gradus_release(y);
+  gradus_release(a);
+  gradus_release(plain);
 }
 
 static void busy_and_cancel(void) {
   gradus_context *ctx = new_context();
-  gradus_context_options o;
   const double x[2] = {1, 2};
   struct visit v = {NULL, 0, 1};
   gradus_tensor *a = vector(ctx, x, 2), *y, *z;
@@ -180,16 +247,6 @@ static void busy_and_cancel(void) {
   OK(gradus_sin(ctx, a, &z));
   gradus_release(z);
   gradus_release(ctx);
-
-  SIZED(o);
-  o.interrupt = interrupt;
-  destroyed = 0;
-  o.destroy = on_destroy;
-  CHECK(gradus_context_create(&o, &ctx) == GRADUS_OK);
-  FAILS(gradus_backward(ctx, &y, 1, NULL, NULL), GRADUS_E_CANCELLED, "cancelled by the host");
-  CHECK(asked == 1);
-  gradus_release(ctx);
-  CHECK(destroyed == 1);
   gradus_release(y);
   gradus_release(a);
 }
@@ -199,5 +256,6 @@ int main(void) {
   sizes();
   structs();
   busy_and_cancel();
+  interrupted();
   return finish("capi_error_test");
 }

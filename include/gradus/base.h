@@ -119,7 +119,10 @@ typedef void (*gradus_log_fn)(void *user, int32_t level, const char *text, size_
 /* Returns memory of the given alignment, or null when there is none. Other memory is given back at once: MEMORY. */
 typedef void *(*gradus_alloc_fn)(void *user, size_t bytes, size_t alignment);
 typedef void (*gradus_free_fn)(void *user, void *block, size_t bytes, size_t alignment);
-/* Asked from time to time in long calls; non-zero ends the call with GRADUS_E_CANCELLED. */
+/*
+ * Asked about every 20 ms in a call that takes longer, where gradus_context_cancel would end it, every 64 nodes of a pass or calls of a
+ * batch, and before each callback; non-zero ends the call with GRADUS_E_CANCELLED. What it calls itself does not ask it.
+ */
 typedef int32_t (*gradus_interrupt_fn)(void *user);
 /*
  * Sees the whole gradient of a tensor [borrow] and may put another of the same shape and dtype into *replacement [own, given

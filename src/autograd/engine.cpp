@@ -6,6 +6,7 @@
 #include "autograd/project.h"
 #include "autograd/pull.h"
 #include "base/context.h"
+#include "base/interrupt.h"
 #include "graph/call.h"
 #include "graph/history.h"
 #include "graph/observer.h"
@@ -115,11 +116,12 @@ void Run::loop() {
   Context& c = context();
   const GradMode mode(options_.create_graph);
   const RunScope scope(this);
+  Interrupt host(&c);
   for (uint32_t step = 0; !heap_.empty(); ++step) {
     const uint32_t attention = c.attention.load(std::memory_order_relaxed);
     GRADUS_CHECK(!(attention & Context::kCancelled), cancelled, "backward: cancelled");
     watched_ = attention & Context::kObserved;
-    if (c.interrupt && step % 64 == 0) GRADUS_CHECK(ask_host("interrupt", [&] { return c.interrupt(c.user); }) == 0, cancelled, "backward: cancelled by the host");
+    host.step(step, "backward");
     std::pop_heap(heap_.begin(), heap_.end(), [](const Ready& a, const Ready& b) { return a.sequence < b.sequence; });
     const uint32_t i = heap_.back().slot;
     heap_.pop_back();

@@ -15,6 +15,7 @@
 #include "base/context.h"
 #include "base/cpus.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace gradus {
 namespace {
@@ -43,7 +44,7 @@ bool is_cancelled(const std::atomic<uint32_t>* attention) {
 // Workers start at first need, spin for a moment after a region, then sleep; a forked child starts its own.
 class Pool {
  public:
-  bool try_run(int threads, int64_t parts, void (*part)(void*, int64_t), void* data, const std::atomic<uint32_t>* attention) {
+  bool try_run(int threads, int64_t parts, void (*part)(void*, int64_t), void* data, const std::atomic<uint32_t>* attention, Interrupt& host) {
     std::unique_lock own(lock_, std::try_to_lock);            // one region at a time; a second caller runs alone
     if (!own) return false;
     while (started_ < threads - 1 && start()) {}
@@ -58,7 +59,7 @@ class Pool {
     claim_.store(uint64_t{round} << 32 | static_cast<uint32_t>(parts), std::memory_order_release);  // publishes the job
     round_.store(round, std::memory_order_seq_cst);
     if (parts >= kWorthWaking && asleep_.load(std::memory_order_seq_cst) > 0) futex(&round_, FUTEX_WAKE_PRIVATE, kMaxThreads);
-    work(round);
+    work(round, &host);
     for (int i = 0; left_.load(std::memory_order_acquire) != 0; ++i)
       if (i < 20000) pause(); else sched_yield();
     if (failed_.load(std::memory_order_relaxed)) std::rethrow_exception(std::exchange(error_, nullptr));
@@ -72,13 +73,13 @@ class Pool {
   }
 
  private:
-  void work(uint32_t round) {                                 // a claim of an older round fails: its job is gone
+  void work(uint32_t round, Interrupt* host) {                // a claim of an older round fails: its job is gone
     Thread& self = this_thread();
     self.in_part = true;
     for (uint64_t c = claim_.load(std::memory_order_acquire); c >> 32 == round && static_cast<uint32_t>(c) != 0;) {
       if (!claim_.compare_exchange_weak(c, c - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
       try {
-        if (is_cancelled(attention_)) stop();
+        if (is_cancelled(attention_) || (host && host->due())) stop();
         part_(data_, static_cast<int64_t>(static_cast<uint32_t>(c)) - 1);
       } catch (...) {
         if (!failed_.exchange(true)) error_ = std::current_exception();
@@ -112,7 +113,7 @@ class Pool {
         w.asleep_.fetch_sub(1, std::memory_order_relaxed);
       }
       seen = w.round_.load(std::memory_order_acquire);
-      if (a.index < w.allowed_.load(std::memory_order_relaxed)) w.work(seen);
+      if (a.index < w.allowed_.load(std::memory_order_relaxed)) w.work(seen, nullptr);
     }
     return nullptr;
   }
@@ -153,12 +154,13 @@ int thread_count() {
 
 void run_parts(int64_t parts, void (*part)(void*, int64_t), void* data) {
   const Thread& me = this_thread();
-  const Context* c = me.context;
-  const std::atomic<uint32_t>* attention = c && !me.whole ? &c->attention : nullptr;
+  Context* c = me.whole ? nullptr : static_cast<Context*>(me.context);
+  const std::atomic<uint32_t>* attention = c ? &c->attention : nullptr;
+  Interrupt host(me.in_part ? nullptr : c);
   const int threads = static_cast<int>(std::min<int64_t>(thread_count(), parts));
-  if (threads > 1 && parts < INT32_MAX && pool().try_run(threads, parts, part, data, attention)) return;
+  if (threads > 1 && parts < INT32_MAX && pool().try_run(threads, parts, part, data, attention, host)) return;
   for (int64_t i = 0; i < parts; ++i) {
-    if (is_cancelled(attention)) stop();
+    if (is_cancelled(attention) || host.due()) stop();
     part(data, i);
   }
 }

@@ -4,9 +4,8 @@ import struct
 
 from . import _encode, _ops
 from ._context import check, local
-from ._library import Handle, declare, lib
+from ._library import Handle, lib
 
-declare("invoke_batch", (C.c_void_p, C.c_void_p, C.c_size_t, C.c_size_t, C.c_void_p))
 _CALL = struct.Struct("=8Q")                                               # gradus_call: counts, operation, arguments, results, label
 _ROOM = 64                                                                 # results of the last call
 

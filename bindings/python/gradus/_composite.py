@@ -17,7 +17,7 @@ def find(name):
 
 
 def call(name, *args, **kwargs):
-    return _ops.call(name, _ops.registry.find(name), args, kwargs)
+    return (_ops.functions.get(name) or _ops.function(name))(*args, **kwargs)
 
 
 # ---- answers that are Python values

@@ -1,23 +1,29 @@
 """One context per thread, made at first use; errors of its calls as exceptions; the modes that live in it."""
 import ctypes as C
 import functools
-import inspect
 import threading
 
-from . import _errors
+from . import _errors, _signals
 from ._library import ContextInfo, ContextOptions, ErrorInfo, Handle, lib, release, releases
 
 RECORDING, INFERENCE = 0x1, 0x2
+
+
+def _new_context(interrupt, threads=0):
+    made, options = Handle(), ContextOptions(struct_size=C.sizeof(ContextOptions), threads=threads, interrupt=interrupt)
+    status = lib.gradus_context_create(C.byref(options), C.byref(made))
+    if status:
+        raise _errors.make(status, f"no context of {threads} threads could be created", "gradus_context_create")
+    return made
 
 
 class _Local(threading.local):
     """ctx: this thread's context. pending: exceptions on their way out of callbacks, by the code the library carries."""
 
     def __init__(self):
-        self.ctx = Handle()
-        status = lib.gradus_context_create(None, C.byref(self.ctx))
-        if status:
-            raise _errors.make(status, "no context could be created", "gradus_context_create")
+        self.raised = []                                                   # by a signal handler inside a call
+        self.interrupt = _signals.interrupt(self.raised)
+        self.ctx = _new_context(self.interrupt)
         self.owner = _Owner(self.ctx)
         self.pending, self.next_code = {}, 0
         self.saved_hooks_refused = None                                    # the reason, inside disable_saved_tensors_hooks
@@ -45,6 +51,8 @@ def fail():
     category = info.status & ~0xFF
     if category == _errors.CALLBACK and info.user_code in here.pending:
         raise here.pending.pop(info.user_code)
+    if category == _errors.CANCELLED and here.raised:
+        raise here.raised.pop()
     message = (info.message or b"").decode(errors="replace")
     raise _errors.make(info.status, message, (info.origin or b"").decode(errors="replace"))
 
@@ -107,9 +115,9 @@ class _Mode:
         return type(self)()
 
     def __call__(self, function):
-        if inspect.isclass(function):
+        if isinstance(function, type):
             raise TypeError(f"{type(self).__name__}: decorates functions, not classes")
-        if inspect.isgeneratorfunction(function):
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x20:  # a generator function
             return self._wrap_generator(function)
 
         @functools.wraps(function)
@@ -212,11 +220,6 @@ class inference_mode(_Mode):
         _set(lib.gradus_context_set_inference, before)
 
 
-def manual_seed(seed):
-    """Starts this thread's random stream at a seed."""
-    check(lib.gradus_context_set_seed(local.ctx, int(seed) & 0xFFFFFFFFFFFFFFFF))
-
-
 def seed_and_offset():
     info = describe()
     return info.seed, info.random_offset
@@ -231,11 +234,7 @@ def set_num_threads(threads):
 
     The thread gets a new context with the modes and the random stream of the old one: call it before hooks on saved values or anomaly mode are on.
     """
-    info, made = describe(), Handle()
-    options = ContextOptions(C.sizeof(ContextOptions), 0, int(threads))
-    status = lib.gradus_context_create(C.byref(options), C.byref(made))
-    if status:
-        raise _errors.make(status, f"set_num_threads: {threads} threads", "gradus_context_create")
+    info, made = describe(), _new_context(local.interrupt, int(threads))
     local.ctx, local.owner = made, _Owner(made)
     set_seed_and_offset(info.seed, info.random_offset)
     _set(lib.gradus_context_set_recording, info.flags & RECORDING)

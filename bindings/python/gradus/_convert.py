@@ -23,10 +23,15 @@ def sizes(shape):
     return (C.c_int64 * max(1, len(shape)))(*shape)
 
 
+_copy_in = lib["gradus_tensor_copy_in"]                                      # given C objects alone
+
+
 def from_bytes(data, shape, kind):
     """A tensor with a copy of row-major memory."""
     h = Handle()
-    check(lib.gradus_tensor_copy_in(local.ctx, kind.number, len(shape), sizes(shape), None, bytes(data) or None, len(data), C.byref(h)))
+    status = _copy_in(local.ctx, kind.number, len(shape), sizes(shape), None, data or None, C.c_size_t(len(data)), C.byref(h))
+    if status:
+        check(status)
     return _ops.wrap(h)
 
 
@@ -91,7 +96,8 @@ def _flatten(data, shape, out):
         _flatten(item, shape[1:], out)
 
 
-_PLAIN = {int, float, bool}.__contains__
+_PLAIN_TYPES, _NUMBERS_OR_LISTS = {int, float, bool}, {int, float, bool, list, tuple}
+_PLAIN = _PLAIN_TYPES.__contains__
 
 
 def _inferred(numbers, data):
@@ -113,12 +119,14 @@ def _common_array_dtype(data):
 
 def tensor(data, dtype=None, device=None, requires_grad=False, pin_memory=False, share=False):
     """A new tensor with a copy of the data; share: on the data's own memory where that is possible."""
-    kind = _kind(dtype)
-    if isinstance(data, _ops.Tensor):
+    kind = None if dtype is None else _kind(dtype)
+    if data.__class__ in _NUMBERS_OR_LISTS:
+        made = _from_numbers(data, kind)
+    elif isinstance(data, _ops.Tensor):
         made = data if share else data.detach().clone()
         made = made if kind is None or made.dtype is kind else made.to(kind)
-    elif _is_array(data) and hasattr(data, "__array_interface__") and data.shape != ():
-        made = from_numpy(data) if share and data.flags.writeable else _copy_array(data)
+    elif _is_array(data) and hasattr(data, "__array_interface__"):
+        made = from_numpy(data) if share and data.shape != () and data.flags.writeable else _copy_array(data)
         made = made if kind is None else made.to(kind)
     elif isinstance(data, (array.array, memoryview, bytearray, bytes)):
         made = _from_buffer(data, share)
@@ -136,9 +144,17 @@ def _kind(dtype):
 
 
 def _from_numbers(data, kind):
-    shape, numbers = _shape_of(data), []
-    _flatten(data, shape, numbers)
-    kind = kind or _inferred(numbers, data)
+    kinds = {*map(type, data)} if data.__class__ in (list, tuple) else {data.__class__}
+    if len(kinds) == 1 and kinds <= _PLAIN_TYPES:                          # one number, or a list of numbers of one type
+        only, = kinds
+        shape, numbers = ((), (data,)) if data.__class__ is only else ((len(data),), data)
+        kind = kind or (_dtype.default_dtype() if only is float else _dtype.int64 if only is int else _dtype.bool_)
+        if only is float and kind.code in ("f", "d"):
+            return from_bytes(_packed(numbers, kind), shape, kind)
+    else:
+        shape, numbers = _shape_of(data), []
+        _flatten(data, shape, numbers)
+        kind = kind or _inferred(numbers, data)
     if kind.is_floating_point and kind.itemsize == 2:
         return from_bytes(_packed(numbers, _dtype.float64), shape, _dtype.float64).to(kind)
     if kind is _dtype.bool_:

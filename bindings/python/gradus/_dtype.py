@@ -62,6 +62,10 @@ def find(kind, default=None):
 _default = float32
 
 
+def default_changed():
+    """Called when there is another default; _ops puts its own here."""
+
+
 def default_dtype():
     return _default
 
@@ -77,6 +81,7 @@ def set_default_dtype(kind):
     if kind is None or not kind.is_floating_point:
         raise TypeError("set_default_dtype: only floating-point types can be the default")
     _default = kind
+    default_changed()
 
 
 class finfo:
@@ -95,6 +100,10 @@ class finfo:
         self.min, self.tiny = -self.max, 2.0 ** (1 - top)
         self.smallest_normal, self.resolution = self.tiny, 10.0 ** -int(mantissa * 0.30103)
 
+    def __repr__(self):
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{n}={getattr(self, n):g}' for n in names)}, dtype={self.dtype.name})"
+
 
 class iinfo:
     """Limits of an integer type."""
@@ -106,6 +115,9 @@ class iinfo:
         self.bits = self.dtype.itemsize * 8
         self.min = -(1 << self.bits - 1) if self.dtype.is_signed else 0
         self.max = (1 << self.bits - self.dtype.is_signed) - 1
+
+    def __repr__(self):
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype.name})"
 
 
 def pack(numbers, kind):

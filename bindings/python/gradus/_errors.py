@@ -28,6 +28,10 @@ class OutOfMemory(GradusError, MemoryError):
     pass
 
 
+class NumberTooLarge(GradusError, OverflowError):
+    """An integer beyond 64 bits."""
+
+
 class StateError(GradusError):
     pass
 
@@ -67,10 +71,10 @@ class InternalError(GradusError):
     pass
 
 
-CALLBACK = 0x0500
+CALLBACK, CANCELLED = 0x0500, 0x0600
 BY_STATUS = {0x0102: DtypeError, 0x0103: ShapeError, 0x0104: DtypeError, 0x0105: IndexOutOfRange, 0x0302: GraphFreed, 0x0303: InPlaceError, 0x0304: AnomalyError}
 BY_CATEGORY = {0x0100: ArgumentError, 0x0200: OutOfMemory, 0x0300: StateError, 0x0400: Unsupported, 0x0500: CallbackError,
-               0x0600: Cancelled, 0x0700: IoError, 0x0F00: InternalError}
+               CANCELLED: Cancelled, 0x0700: IoError, 0x0F00: InternalError}
 
 
 def make(status, message, origin):

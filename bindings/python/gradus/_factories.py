@@ -1,5 +1,6 @@
 """New tensors: sizes, limits, random numbers."""
 from . import _convert, _dtype, _ops
+from ._random import drawing
 from ._convert import as_tensor, from_numpy, frombuffer, tensor  # noqa: F401
 
 
@@ -10,13 +11,20 @@ def _finish(made, requires_grad):
 def _sized(name):
     def factory(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, generator=None, memory_format=None,
                 **named):
-        size = named.pop("size", None) or size if named or not size else size
+        if named:
+            size = named.pop("size", None) or size
+            if named:
+                raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
         if len(size) == 1 and not isinstance(size[0], int) and not hasattr(size[0], "__index__"):
             size = size[0]
-        if named:
-            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(named))}'")
-        made = _ops.registry_call(name, list(size), dtype=_convert._kind(dtype) or _dtype.default_dtype())
-        return _finish(made if out is None else _ops.put_out(name, out, made), requires_grad)
+        if generator is not None:
+            with generator.in_force():
+                return factory(*size, out=out, dtype=dtype, requires_grad=requires_grad)
+        made = make(size if size.__class__ is tuple else list(size), dtype=_dtype._default if dtype is None else _convert._kind(dtype))
+        if out is not None:
+            made = _ops.put_out(name, out, made)
+        return made.requires_grad_() if requires_grad else made
+    make = _ops.exact(name)
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = _ops.registry.records[name]["doc"]
     return factory
@@ -34,8 +42,13 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
 
 
 def _like(name):
-    def factory(input, *values, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False, **named):
-        return _finish(_ops.registry_call(name, input, *values, dtype=_convert._kind(dtype), **named), requires_grad)
+    def factory(input, *values, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False,
+                **named):
+        if generator is not None:
+            named["generator"] = generator
+        made = make(input, *values, dtype=None if dtype is None else _convert._kind(dtype), **named)
+        return made.requires_grad_() if requires_grad else made
+    make = _ops.exact(name)
     factory.__name__ = factory.__qualname__ = name
     factory.__doc__ = _ops.registry.records[name]["doc"]
     return factory
@@ -55,9 +68,13 @@ def _plain(v):
 
 
 def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
-    start, end, step = map(_plain, (start, end, step))
-    start, end = (0, start) if end is None else (start, end)
-    kind = _convert._kind(dtype) or (_dtype.default_dtype() if any(isinstance(v, float) for v in (start, end, step)) else _dtype.int64)
+    if not start.__class__ is end.__class__ is step.__class__ is int:
+        start, end, step = map(_plain, (start, end, step))
+        start, end = (0, start) if end is None else (start, end)
+    if dtype is not None:
+        kind = _convert._kind(dtype)
+    else:
+        kind = _dtype._default if isinstance(start, float) or isinstance(end, float) or isinstance(step, float) else _dtype.int64
     made = _ops.registry_call("arange", start, end, step, dtype=kind)
     return _finish(made if out is None else _ops.put_out("arange", out, made), requires_grad)
 
@@ -86,40 +103,57 @@ def randint(low, high=None, size=None, *, generator=None, out=None, dtype=None, 
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
-    made = _ops.registry_call("randint", _plain(low), _plain(high), list(size), dtype=_convert._kind(dtype) or _dtype.int64)
+    with drawing(generator):
+        made = _ops.registry_call("randint", _plain(low), _plain(high), list(size), dtype=_convert._kind(dtype) or _dtype.int64)
     return _finish(made if out is None else _ops.put_out("randint", out, made), requires_grad)
 
 
 def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
-    return _finish(_ops.registry_call("randperm", n, dtype=_convert._kind(dtype) or _dtype.int64), requires_grad)
+    with drawing(generator):
+        made = _ops.registry_call("randperm", n, dtype=_convert._kind(dtype) or _dtype.int64)
+    return _finish(made if out is None else _ops.put_out("randperm", out, made), requires_grad)
 
 
 def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False):
     return _finish(_ops.registry_call("scalar_tensor", _plain(s), dtype=_convert._kind(dtype) or _dtype.default_dtype()), requires_grad)
 
 
-def _of_type(kind):
-    def typed(*data):
+class _TypedTensor(type):
+    """FloatTensor(2, 3), FloatTensor([1.0]), and isinstance(x, FloatTensor)."""
+
+    def __call__(cls, *data):
         if len(data) == 1 and not isinstance(data[0], int):
-            return tensor(data[0], dtype=kind)
-        return empty(*data, dtype=kind) if data else empty(0, dtype=kind)
-    return typed
+            return tensor(data[0], dtype=cls.dtype)
+        return empty(*data, dtype=cls.dtype) if data else empty(0, dtype=cls.dtype)
+
+    def __instancecheck__(cls, t):
+        return isinstance(t, _ops.Tensor) and t.dtype is cls.dtype
+
+    def __repr__(cls):
+        return f"<class 'torch.{cls.__name__}'>"
 
 
-FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor = map(_of_type, (_dtype.float32, _dtype.float64, _dtype.float16, _dtype.bfloat16))
-LongTensor, IntTensor, ShortTensor, CharTensor = map(_of_type, (_dtype.int64, _dtype.int32, _dtype.int16, _dtype.int8))
-ByteTensor, BoolTensor = map(_of_type, (_dtype.uint8, _dtype.bool_))
+for _name, _kind in {"Float": _dtype.float32, "Double": _dtype.float64, "Half": _dtype.float16, "BFloat16": _dtype.bfloat16, "Long": _dtype.int64,
+                     "Int": _dtype.int32, "Short": _dtype.int16, "Char": _dtype.int8, "Byte": _dtype.uint8, "Bool": _dtype.bool_}.items():
+    globals()[_name + "Tensor"] = _TypedTensor(_name + "Tensor", (), {"dtype": _kind, "__module__": "gradus"})
+
+
+def set_default_tensor_type(kind):
+    """Of a floating type's tensors: FloatTensor, or its name."""
+    kind = globals()[kind.split(".")[-1]] if isinstance(kind, str) else kind
+    _dtype.set_default_dtype(kind.dtype)
 
 
 def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, **ignored):
     """Numbers around a mean: of two numbers and a size, or of tensors."""
     if size is not None:
-        return empty(size, dtype=dtype).normal_(mean, std)
+        return empty(size, dtype=dtype).normal_(mean, std, generator=generator)
     if not isinstance(mean, _ops.Tensor) and not isinstance(std, _ops.Tensor):
         raise TypeError("normal(): one of mean and std has to be a tensor, or size given")
     mean = mean if isinstance(mean, _ops.Tensor) else full_like(std, mean)
     std = std if isinstance(std, _ops.Tensor) else full_like(mean, std)
-    return _ops.registry_call("normal_around", mean, std)
+    with drawing(generator):
+        return _ops.registry_call("normal_around", mean, std)
 
 
 def empty_strided(size, stride, *, dtype=None, device=None, requires_grad=False, **ignored):

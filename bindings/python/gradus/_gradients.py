@@ -102,6 +102,8 @@ class Gradients:
         return _hooks.add_leaf_hook(self, hook)
 
     def detach(self):
+        if not _ops.usual:
+            return _ops.registry_call("detach", self)
         h = Handle()
         check(lib.gradus_tensor_detach(local.ctx, self._h, C.byref(h)))
         return _ops.wrap(h)

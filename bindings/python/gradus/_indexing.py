@@ -3,7 +3,10 @@ import ctypes as C
 
 from . import _dtype, _ops
 from ._context import local
-from ._library import Handle, lib
+from ._errors import DtypeError, GradusError, ShapeError
+from ._library import Handle, TensorInfo, describe_tensor, lib, release
+
+_INFO_SIZE = C.sizeof(TensorInfo)
 
 
 def _is_tensor(k):
@@ -102,38 +105,131 @@ def _slice(x, dim, k):
     return _ops.function("slice")(x, dim, start, stop, 1 if step is None else step)
 
 
-_typed_select = lib.gradus_select
-_typed_select.argtypes, _typed_select.restype = (C.c_void_p, C.c_void_p, C.c_int64, C.c_int64, C.c_void_p), C.c_int32
+_select_of, _slice_of, _unsqueeze_of = lib["gradus_select"], lib["gradus_slice"], lib["gradus_unsqueeze"]   # given C objects alone
+_DIMS = [C.c_int64(i) for i in range(65)]
+_ONE, _LIMIT = C.c_int64(1), 1 << 63
+_INDICES = {_dtype.int64.number, _dtype.int32.number, _dtype.bool_.number}
+
+
+def _basic(x, keys, byref=C.byref, i64=C.c_int64):
+    """The handle of the view by integers, slices, None and Ellipsis; None where there are others or something is wrong: `_view` says what.
+
+    The key of the whole has no handle of its own: x._h comes back.
+    """
+    h, dim = x._h, 0
+    for at, k in enumerate(keys):
+        kind, made = k.__class__, Handle()
+        if kind is int:
+            if not -_LIMIT <= k < _LIMIT or dim > 63 or _select_of(local.ctx, h, _DIMS[dim], i64(k), byref(made)):
+                break
+        elif kind is slice:
+            start, stop, step = k.start, k.stop, k.step
+            dim += 1
+            if start is None and stop is None and step is None:
+                continue
+            for v in (start, stop, step):
+                if v is not None and (v.__class__ is not int or not -_LIMIT <= v < _LIMIT):
+                    return _dropped(x, h)
+            if dim > 64 or step is not None and step <= 0 or _slice_of(
+                    local.ctx, h, _DIMS[dim - 1], None if start is None else byref(i64(start)), None if stop is None else byref(i64(stop)),
+                    _ONE if step is None else i64(step), byref(made)):
+                break
+        elif k is None:
+            if dim > 63 or _unsqueeze_of(local.ctx, h, _DIMS[dim], byref(made)):
+                break
+            dim += 1
+        elif k is Ellipsis:
+            rest = keys[at + 1:]
+            if any(k is Ellipsis for k in rest):
+                break
+            dim = _rank(h) - len(rest) + sum(k is None for k in rest)
+            if dim < 0:
+                break
+            continue
+        else:
+            break
+        if h is not x._h:
+            release(h)
+        h = made
+    else:
+        if dim <= 1 or dim <= _rank(h):
+            return h
+    return _dropped(x, h)
+
+
+def _dropped(x, h):
+    if h is not x._h:
+        release(h)
+
+
+def _rank(h):
+    info = TensorInfo(_INFO_SIZE)
+    describe_tensor(h, C.byref(info))
+    return info.rank
+
+
+def _takes(key):
+    """Whether a key is one tensor that the operation index takes as it is."""
+    if key.__class__ is not _ops.Tensor:
+        return False
+    info = key._info()
+    return info.rank > 0 and info.dtype in _INDICES
+
+
+def _view_of(x, key):
+    """What `_view` gives, the short way for basic keys."""
+    h = _basic(x, key if key.__class__ is tuple else (key,)) if key.__class__ in _BASIC and _ops.usual else None
+    if h is None:
+        return _view(x, key)
+    return x if h is x._h else _ops.wrap(h), None
+
+
+_index, _index_put, _copy, _fill, _alias = map(_ops.exact, ("index", "index_put_", "copy_", "fill_", "alias"))
+_BASIC = {int, slice, tuple, type(None), type(Ellipsis)}
 
 
 def get(x, key):
-    if key.__class__ is int and -1 << 63 <= key < 1 << 63:
+    if key.__class__ is int and _ops.usual and -_LIMIT <= key < _LIMIT:
         h = Handle()
-        if not _typed_select(local.ctx, x._h, 0, key, C.byref(h)):
+        if not _select_of(local.ctx, x._h, _DIMS[0], C.c_int64(key), C.byref(h)):
             return _ops.wrap(h)                                            # what went wrong is said below
-    view, indices = _view(x, key)
+    if _takes(key):
+        try:
+            return _index(x, [key])
+        except GradusError:                                                # said in PyTorch's words below
+            pass
+    view, indices = _view_of(x, key)
     if indices is None:
-        return _ops.function("alias")(view) if view is x else view
-    return _ops.function("index")(view, indices)
+        return _alias(view) if view is x else view
+    return _index(view, indices)
+
+
+def _write(view, indices, value):
+    if indices is None:
+        _copy(view, value)
+    else:
+        _index_put(view, indices, value)
 
 
 def put(x, key, value):
-    view, indices = _view(x, key)
+    view, indices = (x, [key]) if _takes(key) else _view_of(x, key)
     if not _is_tensor(value):
         if not _ops.is_number(value):
             from ._convert import tensor
             value = tensor(value, dtype=x.dtype)
         elif indices is None:
-            view.fill_(value)
+            _fill(view, value)
             return
         else:
             value = _ops.function("full")([], value, dtype=x.dtype)
-    target = view.shape if indices is None else None
-    if target is not None:
-        while value.dim() > len(target) and value.shape[0] == 1:           # leading dimensions of size 1 do not count
+    try:
+        _write(view, indices, value)
+    except (ShapeError, DtypeError):
+        given = value
+        while indices is None and value.dim() > view.dim() and value.shape[0] == 1:   # leading dimensions of size 1 do not count
             value = value[0]
-        view.copy_(value)
-    else:
-        if value.dtype is not x.dtype and value.dim() == 0:
+        if indices is not None and value.dim() == 0:
             value = value.to(x.dtype)
-        view.index_put_(indices, value)
+        if value is given:
+            raise
+        _write(view, indices, value)

@@ -1,9 +1,8 @@
 """Finds libgradus, loads it, and declares the functions and structs of include/gradus/*.h that the package uses."""
 import atexit
 import ctypes as C
-import ctypes.util
+import glob
 import os
-import pathlib
 import sys
 
 LEVEL = 1                                                                  # the API level that the package needs
@@ -120,14 +119,15 @@ def candidates():
     if os.environ.get("GRADUS_LIBRARY"):
         yield os.environ["GRADUS_LIBRARY"]
         return
-    here = pathlib.Path(__file__).resolve().parent
+    here = os.path.dirname(os.path.realpath(__file__))
     name = {"darwin": "libgradus.1.dylib", "win32": "gradus.dll"}.get(sys.platform, "libgradus.so.1")
-    yield str(here / name)
-    root = here.parents[2]
-    if (root / "include" / "gradus" / "gradus.h").exists():
-        built = [path / "capi" / name for path in (root / "build").glob("*") if (path / "capi" / name).exists() and "san" not in path.name]
-        yield from (str(path) for path in sorted(built, key=lambda path: path.stat().st_mtime, reverse=True))
-    yield ctypes.util.find_library("gradus") or name
+    yield os.path.join(here, name)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(here)))
+    if os.path.exists(os.path.join(root, "include", "gradus", "gradus.h")):
+        built = [path for path in glob.glob(os.path.join(root, "build", "*", "capi", name)) if "san" not in path.split(os.sep)[-3]]
+        yield from sorted(built, key=os.path.getmtime, reverse=True)
+    from ctypes.util import find_library                                   # starts programs, so only here
+    yield find_library("gradus") or name
 
 
 def load():
@@ -185,7 +185,7 @@ _STATUS = {
     "init_xavier": (_P, _P, _I, C.c_double), "init_kaiming": (_P, _P, _I, C.c_double, _I, C.c_char_p, _Z),
     "init_orthogonal": (_P, _P, C.c_double), "init_trunc_normal": (_P, _P, C.c_double, C.c_double, C.c_double, C.c_double),
     "init_gain": (_P, C.c_char_p, _Z, C.c_double, _P),
-    "invoke": (_P, _P, _P, _Z, _P, _Z, _P), "registry_json": (_P, _Z, _P),
+    "invoke": (_P, _P, _P, _Z, _P, _Z, _P), "invoke_batch": (_P, _P, _Z, _Z, _P), "registry_json": (_P, _Z, _P),
 }
 
 
@@ -206,8 +206,7 @@ declare("live_counts", (_P,), None)
 declare("memory_trim", (), None)
 release = declare("release", (_P,), None, _holding)
 retain = declare("retain", (_P,), None, _holding)
-describe_tensor = declare("tensor_describe", (_P, _P), C.c_int32, _holding)
-describe_node = declare("node_describe", (_P, _P), C.c_int32, _holding)
+describe_tensor, describe_node = _holding["gradus_tensor_describe"], _holding["gradus_node_describe"]   # given C objects alone
 
 if lib.gradus_api_level() < LEVEL:
     raise ImportError(f"gradus: {path} offers API level {lib.gradus_api_level()}, the package needs {LEVEL}")

@@ -29,9 +29,14 @@ def find(name):
     return _composite.find(name) or _ops.function(name)
 
 
+_to = _ops.exact("to")
+
+
 @method
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
     """Of another element type: a dtype, or another tensor's. The device is always the cpu."""
+    if len(args) == 1 and args[0].__class__ is _dtype.dtype and dtype is None and not copy:
+        return _to(self, args[0])
     for a in args:
         if isinstance(a, _ops.Tensor):
             dtype = a.dtype
@@ -50,7 +55,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
 
 def _cast(name, kind):
     def cast(self, memory_format=None):
-        return to(self, kind)
+        return _to(self, kind)
     cast.__name__ = name
     _OF_TENSORS_ONLY[name] = cast
 
@@ -66,6 +71,8 @@ def type_name(self, dtype=None, non_blocking=False):
              "int8": "Char", "uint8": "Byte", "bool": "Bool"}
     if dtype is None:
         return f"torch.{names[self.dtype.name]}Tensor"
+    if isinstance(getattr(dtype, "dtype", None), _dtype.dtype):            # torch.LongTensor
+        return to(self, dtype.dtype)
     if isinstance(dtype, str) and dtype.endswith("Tensor"):
         return to(self, {v: k for k, v in names.items()}[dtype.split(".")[-1][:-6]])
     return to(self, dtype)
@@ -79,6 +86,22 @@ def type_as(self, other):
 @method
 def cpu(self, memory_format=None):
     return self
+
+
+@method
+def cuda(self, device=None, non_blocking=False, memory_format=None):
+    raise RuntimeError("cuda(): there is only the cpu")
+
+
+@method
+def pin_memory(self, device=None):
+    """Memory that a device could read: every tensor's is the cpu's."""
+    return self
+
+
+@method
+def is_pinned(self, device=None):
+    return False
 
 
 @method
@@ -152,7 +175,7 @@ def map_(self, other, function):
 
 @method
 def normal_(self, mean=0.0, std=1.0, *, generator=None):
-    return _ops.registry_call("normal_", self, mean, std)
+    return _ops.registry_call("normal_", self, mean, std, generator=generator)
 
 
 @method

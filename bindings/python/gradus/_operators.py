@@ -25,10 +25,10 @@ def _binary(name, Handle=Handle, byref=C.byref):
 
     def operator(self, other):
         kind = other.__class__
-        if kind is Tensor and _dtype._default is _dtype.float32:
+        if kind is Tensor and _ops.usual:
             h = Handle()
             status = tensors(local.ctx, self._h, other._h, byref(h))
-        elif kind is float and number is not None and _dtype._default is _dtype.float32:
+        elif kind is float and number is not None and _ops.usual:
             h = Handle()
             status = number(local.ctx, self._h, other, byref(h))
         elif _operand(other):

@@ -3,19 +3,22 @@
 A name answers to one or several operations (`max`: max, max_dim, maximum). The first whose signature takes the arguments is called.
 """
 import collections
+import contextlib
 import ctypes as C
 import json
+import struct
+import threading
 import weakref
 
-from . import _dtype, _encode
+from . import _calls, _dtype, _encode
 from ._context import check, local
+from ._errors import NumberTooLarge
 from ._encode import DEFAULT, ENCODERS, NONE, is_number  # noqa: F401
 from ._library import Handle, lib, registry_text, release
 
 _RESULTS = {n: C.c_uint64 * (3 * n) for n in (1, 2, 3, 4, 64)}               # of gradus_value, as words
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x2": "other", "a": "self", "A": "self"}
 _DROPPED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
-_NO_ALPHA = {"add", "add_", "sub", "sub_"}                                   # their typed functions leave alpha at 1
 Tensor = None                                                              # the class, which _tensor sets
 leaves = weakref.WeakValueDictionary()                                     # address: the Tensor that requires_grad_ was called on
 
@@ -56,23 +59,25 @@ class Operation:
         self.list_result = any(r["list"] for r in results)
         self.capacity = 64 if self.list_result else max(1, len(results))
         names = [r["name"] for r in results]
-        self.tuple = collections.namedtuple(self.name, names) if len(results) > 1 and all(names) else None
+        self.tuple = _result_type(record["serves"], self.name, names) if len(results) > 1 and all(names) else None
+
+    def gathering(self, args):
+        """From which argument on they make up one list, as in view(2, 3); len(args): none do. None: they are too many. The types decide."""
+        fixed = len(self.positional) - 1
+        if self.gathers_tensors and args and all(isinstance(a, Tensor) for a in args):
+            return 0
+        if len(args) > len(self.positional):
+            return fixed if self.gathers else None
+        return fixed if self.gathers and len(args) == len(self.positional) and isinstance(args[-1], int) else len(args)
 
     def bind(self, args, kwargs, strict=False):
         """(encoded arguments, what must stay alive), or None where the arguments don't fit; strict: no number for a tensor."""
         positional, encoders = self.positional, self.strict_encoders if strict else self.encoders
-        if len(args) > len(positional):
-            if self.gathers:
-                fixed = len(positional) - 1
-                args = (*args[:fixed], args[fixed:])
-            elif self.gathers_tensors and all(isinstance(a, Tensor) for a in args):
-                args = (args,)
-            else:
-                return None
-        elif self.gathers_tensors and args and all(isinstance(a, Tensor) for a in args):
-            args = (args,)
-        elif self.gathers and len(args) == len(positional) and isinstance(args[-1], int):
-            args = (*args[:-1], args[-1:])
+        start = self.gathering(args)
+        if start is None:
+            return None
+        if start < len(args):
+            args = (*args[:start], args[start:])
         pieces, keep = [DEFAULT] * self.count, []
         for i, v in zip(positional, args):
             piece = encoders[i](v, keep) if v is not None or not self.optional[i] else NONE
@@ -98,7 +103,15 @@ class Operation:
 
     def run(self, bound, args):
         """Calls it; args[0] comes back where the operation writes or returns that very tensor."""
-        data, capacity = bound[0], self.capacity
+        result = self._run(bound[0], args)
+        if _watching:
+            watcher = getattr(local, "watcher", None)
+            if watcher is not None:
+                watcher(self, bound, result)
+        return result
+
+    def _run(self, data, args):
+        capacity = self.capacity
         if self.in_place:
             if before_write:
                 before_write(args[0])
@@ -121,6 +134,15 @@ class Operation:
         return self.tuple(*results) if self.tuple else results
 
 
+def _result_type(serves, name, fields):
+    """The class of several results with names, called as PyTorch's function is."""
+    name = serves[0].split(".")[0] if serves else name
+
+    def text(self):
+        return f"torch.return_types.{name}(" + ",".join(f"\n{k}={v!r}" for k, v in zip(fields, self)) + ")"
+    return type(name, (collections.namedtuple(name, fields),), {"__slots__": (), "__repr__": text, "__module__": "gradus"})
+
+
 def wrap(handle):
     """A tensor that owns the reference."""
     t = new_tensor(Tensor)
@@ -130,6 +152,33 @@ def wrap(handle):
 
 new_tensor = object.__new__
 before_write = None                                                        # called with a tensor that an operation is about to write
+usual = True                                                               # callers may be used: no other default type, nobody who watches
+_watching, _lock = 0, threading.Lock()
+
+
+def set_usual():
+    global usual
+    usual = _dtype._default is _dtype.float32 and before_write is None and not _watching
+
+
+_dtype.default_changed = set_usual
+
+
+@contextlib.contextmanager
+def watched(watcher):
+    """Inside, watcher(operation, bound, result) is called after every operation of this thread."""
+    global _watching
+    before, local.watcher = getattr(local, "watcher", None), watcher
+    with _lock:
+        _watching += 1
+        set_usual()
+    try:
+        yield
+    finally:
+        local.watcher = before
+        with _lock:
+            _watching -= 1
+            set_usual()
 
 
 class Registry:
@@ -199,15 +248,36 @@ def _resolve(operations, args, kwargs):
     return None, None
 
 
-def call(name, operations, args, kwargs):
-    out = kwargs.pop("out", None) if kwargs else None
-    op, bound = _resolve(operations, args, kwargs)
+def call(name, operations, args, kwargs, plans=None):
+    """The general way; plans [null ok] receives a caller for later arguments of the same types."""
+    given = kwargs
+    if kwargs.get("generator") is not None:
+        with kwargs["generator"].in_force():
+            return call(name, operations, args, {k: v for k, v in kwargs.items() if k != "generator"})
+    if "out" in kwargs:
+        kwargs = {k: v for k, v in kwargs.items() if k != "out"}
+    try:
+        op, bound = _resolve(operations, args, kwargs)
+    except (OverflowError, struct.error) as error:
+        raise NumberTooLarge(f"{name}(): {error}") from None
     if bound is None:
         refuse(name, operations, args, kwargs)
     if _dtype._default is not _dtype.float32 and "dtype" not in kwargs:
         args, bound = with_default_dtype(op, args, kwargs, bound)
     result = op.run(bound, args or tuple(kwargs.values()))
-    return result if out is None else put_out(name, out, result)
+    if given is not kwargs and given["out"] is not None:
+        return put_out(name, given["out"], result)
+    if plans is not None and usual and given is kwargs:
+        kinds = [type(v) for v in (*args, *kwargs.values())]
+        if _calls.is_simple(kinds):
+            def general(*args, **kwargs):
+                return call(name, operations, args, kwargs)
+            plans[key_of(args, kwargs)] = _calls.caller(op, args, kwargs, general, wrap) or general
+    return result
+
+
+def key_of(args, kwargs):
+    return (*map(type, args), *kwargs, *map(type, kwargs.values())) if kwargs else tuple(map(type, args))
 
 
 def with_default_dtype(op, args, kwargs, bound):
@@ -239,102 +309,43 @@ def put_out(name, out, result):
 
 
 def make(name, operations):
-    """The function of a name. One operation on one or two tensors and nothing else goes straight to its typed C function."""
-    fast = _typed(operations[0]) if len(operations) == 1 else None
+    """The function of a name: by a caller for the types of its arguments, the first time by trying its operations."""
+    plans = {}
+    plan_of = plans.get
 
-    def general(*args, **kwargs):
-        return call(name, operations, args, kwargs)
+    def function(*args, **kwargs):
+        plan = plan_of((*map(type, args), *kwargs, *map(type, kwargs.values())) if kwargs else tuple(map(type, args)))
+        if plan is not None and usual:
+            return plan(*args, **kwargs)
+        return call(name, operations, args, kwargs, plans)
 
-    function = fast(general) if fast else general
     function.__name__ = function.__qualname__ = name
     function.__doc__ = "\n".join(f"{op.record['schema']}\n\n{op.record['doc']}" for op in operations)
     function.__module__ = "gradus"
     return function
 
 
-def _typed(op):
-    kinds = [(a["type"], a["list"], a["optional"]) for a in op.record["arguments"] if a["name"] != "alpha"]
-    plain = kinds == [("tensor", False, False)] * len(kinds) and len(op.record["results"]) == 1 and not op.list_result
-    if not plain or len(kinds) not in (1, 2) or op.view or op.name not in _NO_ALPHA and len(kinds) < op.count:
-        return None
-    try:
-        typed = getattr(lib, "gradus_" + op.name)
-    except AttributeError:
-        return None
-    typed.argtypes, typed.restype = (C.c_void_p,) * (len(kinds) + 2), C.c_int32
-    return {(1, False): _unary, (2, False): _binary, (1, True): _unary_in_place, (2, True): _binary_in_place}[len(kinds), op.in_place](typed)
-
-
-def _unary(typed, Handle=Handle, byref=C.byref):
-    def with_fallback(general):
-        def function(*args, **kwargs):
-            if len(args) == 1 and not kwargs and args[0].__class__ is Tensor and _dtype._default is _dtype.float32:
-                h = Handle()
-                status = typed(local.ctx, args[0]._h, byref(h))
-                if status:
-                    check(status)
-                t = new_tensor(Tensor)
-                t._h = h
-                return t
-            return general(*args, **kwargs)
-        return function
-    return with_fallback
-
-
-def _binary(typed, Handle=Handle, byref=C.byref):
-    def with_fallback(general):
-        def function(*args, **kwargs):
-            if (len(args) == 2 and not kwargs and args[1].__class__ is Tensor and args[0].__class__ is Tensor
-                    and _dtype._default is _dtype.float32):
-                h = Handle()
-                status = typed(local.ctx, args[0]._h, args[1]._h, byref(h))
-                if status:
-                    check(status)
-                t = new_tensor(Tensor)
-                t._h = h
-                return t
-            return general(*args, **kwargs)
-        return function
-    return with_fallback
-
-
-def _unary_in_place(typed):
-    def with_fallback(general):
-        def function(*args, **kwargs):
-            if len(args) == 1 and not kwargs and args[0].__class__ is Tensor:
-                if before_write:
-                    before_write(args[0])
-                check(typed(local.ctx, args[0]._h, None))
-                return args[0]
-            return general(*args, **kwargs)
-        return function
-    return with_fallback
-
-
-def _binary_in_place(typed):
-    def with_fallback(general):
-        def function(*args, **kwargs):
-            if len(args) == 2 and not kwargs and args[1].__class__ is Tensor and args[0].__class__ is Tensor:
-                if before_write:
-                    before_write(args[0])
-                check(typed(local.ctx, args[0]._h, args[1]._h, None))
-                return args[0]
-            return general(*args, **kwargs)
-        return function
-    return with_fallback
-
-
-_functions = {}
+functions = {}
 
 
 def function(name):
     """The function of a PyTorch name, or None."""
-    if name not in _functions:
+    if name not in functions:
         operations = registry.find(name)
-        _functions[name] = make(name, operations) if operations else None
-    return _functions[name]
+        functions[name] = make(name, operations) if operations else None
+    return functions[name]
+
+
+_exact = {}
+
+
+def exact(name):
+    """The function of the operation of exactly that name."""
+    if name not in _exact:
+        _exact[name] = make(name, [registry.operation(name)])
+    return _exact[name]
 
 
 def registry_call(name, *args, **kwargs):
     """Calls the operation of exactly that name."""
-    return call(name, [registry.operation(name)], args, kwargs)
+    return (_exact.get(name) or exact(name))(*args, **kwargs)

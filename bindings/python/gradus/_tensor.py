@@ -2,7 +2,7 @@
 import copy
 import ctypes as C
 
-from . import _convert, _dtype, _encode, _indexing, _ops
+from . import _calls, _convert, _dtype, _encode, _indexing, _ops, _printing
 from ._context import check, local
 from ._gradients import Gradients
 from ._library import Handle, TensorInfo, describe_tensor, lib, release, releases
@@ -55,8 +55,18 @@ class device:
 _CPU = device()
 
 
+class _TensorType(type):
+    """Methods that are not there yet, by the class: Tensor.add."""
+
+    def __getattr__(cls, name):
+        method = _method(name)
+        if method is None:
+            raise AttributeError(f"type object '{cls.__name__}' has no attribute '{name}'")
+        return method
+
+
 @releases
-class Tensor(Gradients):
+class Tensor(Gradients, metaclass=_TensorType):
     """A multi-dimensional array that remembers how it was computed."""
 
     __slots__ = ("_h", "__weakref__", "__dict__")
@@ -78,9 +88,9 @@ class Tensor(Gradients):
 
     # ---- what it is
 
-    def _info(self):
+    def _info(self, byref=C.byref):
         info = TensorInfo(_INFO_SIZE)
-        if describe_tensor(self._h, C.byref(info)):
+        if describe_tensor(self._h, byref(info)):
             raise RuntimeError("a tensor that was never made")
         return info
 
@@ -248,6 +258,8 @@ class Tensor(Gradients):
     # ---- as text and as bytes
 
     def __repr__(self):
+        if not _printing.is_usual():
+            return _printing.text(self)
         length = C.c_size_t()
         check(lib.gradus_tensor_print(local.ctx, self._h, None, 0, C.byref(length)))
         text = C.create_string_buffer(length.value + 1)
@@ -255,7 +267,7 @@ class Tensor(Gradients):
         return text.value.decode()
 
     def __format__(self, form):
-        return self.item().__format__(form) if self.dim() == 0 and form else object.__format__(str(self), "").__format__(form)
+        return format(self.item() if self.dim() == 0 else str(self), form)
 
     def __reduce_ex__(self, protocol):
         if not self.is_leaf:
@@ -290,18 +302,24 @@ class Tensor(Gradients):
         return sorted({*object.__dir__(self), *(n for n in _ops.registry.names if _methods.find(n) is not None)})
 
 
-def _missing(self, name):
-    """A method that is not there yet: made from the registry, kept in the class."""
+def _method(name):
+    """A method made from the registry and kept in the class, or None."""
     from . import _methods
     method = _methods.find(name)
+    if method is not None:
+        setattr(Tensor, name, method)
+    return method
+
+
+def _missing(self, name):
+    method = _method(name)
     if method is None:
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-    setattr(Tensor, name, method)
     return method.__get__(self)
 
 
 Tensor.__getattr__ = _missing
-_ops.Tensor = _encode.Tensor = Tensor
+_ops.Tensor = _encode.Tensor = _calls.Tensor = Tensor
 _ops.Size = Size
 
 

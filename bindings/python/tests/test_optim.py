@@ -104,6 +104,41 @@ class Optimizers(unittest.TestCase):
         self.assertEqual(w.grad.tolist(), [0, 0])
 
 
+class OtherTypes(unittest.TestCase):
+    """An optimizer follows its parameters when Module.to gives them another type."""
+
+    def run_steps(self, cls, settings, convert):
+        torch.manual_seed(1)
+        model = torch.nn.Linear(3, 2)
+        o = cls(model.parameters(), **settings)
+        schedule = optim.lr_scheduler.StepLR(o, 3, 0.5)
+        x, y = torch.randn(4, 3), torch.randn(4, 2)
+        for step in range(10):
+            if step == 5 and convert:
+                model.double()
+                x, y = x.double(), y.double()
+
+            def closure():
+                o.zero_grad()
+                loss = ((model(x) - y) ** 2).mean()
+                loss.backward()
+                return loss
+            o.step(closure)
+            schedule.step()
+        return model, o, schedule
+
+    def test_it_goes_on_as_if_nothing_had_happened(self):
+        for cls, settings in ALGORITHMS.items():
+            plain, _, _ = self.run_steps(cls, settings, False)
+            model, o, schedule = self.run_steps(cls, settings, True)
+            self.assertIs(model.weight.dtype, torch.float64)
+            self.assertLess((model.weight - plain.weight).abs().max().item(), 1e-4, cls.__name__)
+            self.assertAlmostEqual(o.param_groups[0]["lr"], settings["lr"] * 0.125 if "lr" in settings else 0.125)
+            self.assertEqual(schedule.last_epoch, 10)
+            for p, entries in o.state.items():
+                self.assertTrue(all(v.dtype is torch.float64 for v in entries.values() if v.shape == p.shape), cls.__name__)
+
+
 class Schedulers(unittest.TestCase):
     def rates(self, scheduler, steps=6):
         rates = []

@@ -25,9 +25,10 @@ def same(a, b):
 
 class Snippets(unittest.TestCase):
     def test_same_answers(self):
+        """Three times: the first call of a kind finds the operation, later ones go by its caller, whatever came before."""
         lines = (pathlib.Path(__file__).parent / "snippets.txt").read_text().splitlines()
         self.assertGreater(len(lines), 800)
-        for line in lines:
+        for line in lines + lines[::-1] + lines:
             code, expected = line.split("\t")
             if numpy is None and ("np." in code or "numpy" in code):
                 continue

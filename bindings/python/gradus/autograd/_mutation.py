@@ -70,6 +70,7 @@ def allow_mutation_on_saved_tensors():
         with _lock:
             _sessions += 1
             _ops.before_write = _before_write
+            _ops.set_usual()
         try:
             yield session
         finally:
@@ -77,5 +78,6 @@ def allow_mutation_on_saved_tensors():
                 _sessions -= 1
                 if not _sessions:
                     _ops.before_write = None
+                    _ops.set_usual()
             local.mutation_session, session._open = None, False
             session._kept.clear()

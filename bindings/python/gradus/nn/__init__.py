@@ -3,10 +3,10 @@ import importlib
 
 from ._containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from ._conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from ._linear import Bilinear, Embedding, Flatten, Identity, Linear, Unflatten
+from ._linear import Bilinear, Embedding, EmbeddingBag, Flatten, Identity, Linear, Unflatten
 from ._module import Module
 from ._norm import (BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RMSNorm)
-from ._parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter
 from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
 from ._simple import *                                                     # noqa: F403
 from ._transformer import MultiheadAttention, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer

@@ -3,7 +3,7 @@ import operator
 from collections import OrderedDict
 
 from ._module import Module
-from ._parameter import Parameter
+from .parameter import Parameter
 
 
 def _place(index, count):

@@ -7,7 +7,7 @@ from .._context import no_grad
 
 def made(shape, dtype):
     """A parameter of that shape; its values come with reset_parameters."""
-    from ._parameter import Parameter
+    from .parameter import Parameter
     return Parameter(_factories.zeros(shape, dtype=dtype))
 
 

@@ -3,7 +3,8 @@ from collections import OrderedDict, namedtuple
 
 from .. import _ops
 from .._context import no_grad
-from ._parameter import Buffer, Parameter
+from ._backward_hooks import Pass
+from .parameter import Buffer, Parameter
 
 Tensor = _ops.Tensor
 _Keys = namedtuple("_IncompatibleKeys", ("missing_keys", "unexpected_keys"))
@@ -45,7 +46,7 @@ class Module:
     training = True
 
     def __init__(self):
-        for name in ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks"):
+        for name in ("_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
             object.__setattr__(self, name, OrderedDict())
         object.__setattr__(self, "_non_persistent", set())
         self.training = True
@@ -54,7 +55,7 @@ class Module:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args, **kwargs):
-        if not self._forward_pre_hooks and not self._forward_hooks:
+        if not (self._forward_pre_hooks or self._forward_hooks or self._backward_hooks or self._backward_pre_hooks):
             return self.forward(*args, **kwargs)
         for hook, with_kwargs in list(self._forward_pre_hooks.values()):
             changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
@@ -62,11 +63,14 @@ class Module:
                 args, kwargs = changed
             elif changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
+        watched = Pass(self) if self._backward_hooks or self._backward_pre_hooks else None
+        if watched:
+            args = watched.inputs(args)
         result = self.forward(*args, **kwargs)
         for hook, with_kwargs in list(self._forward_hooks.values()):
             changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
             result = result if changed is None else changed
-        return result
+        return watched.outputs(result) if watched else result
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False):
         """hook(module, args, output), after forward; what it returns, if anything, is the output."""
@@ -75,6 +79,14 @@ class Module:
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """hook(module, args), before forward; what it returns, if anything, are the arguments."""
         return _hooked(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+
+    def register_full_backward_hook(self, hook, prepend=False):
+        """hook(module, grad_input, grad_output), when the gradients of the inputs are known; what it returns, if anything, takes their place."""
+        return _hooked(self._backward_hooks, hook, prepend)
+
+    def register_full_backward_pre_hook(self, hook, prepend=False):
+        """hook(module, grad_output), before the module's part of the pass; what it returns, if anything, takes their place."""
+        return _hooked(self._backward_pre_hooks, hook, prepend)
 
     # ---- attributes
 

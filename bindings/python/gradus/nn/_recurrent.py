@@ -5,6 +5,7 @@ import gradus
 
 from . import _initial
 from ._module import Module
+from .utils.rnn import PackedSequence, run_packed
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
@@ -58,8 +59,13 @@ class RNNBase(Module):
                                    f"but got {state.dim()}-D tensor")
 
     def forward(self, input, hx=None):
-        """(what each time step gives, the last state); hx: the first state, zeros where it is not given."""
+        """(what each time step gives, the last state); hx: the first state, zeros where it is not given. Packed sequences give packed ones."""
         two = self.mode == "LSTM"
+        if isinstance(input, PackedSequence):
+            if input.data.shape[-1] != self.input_size:
+                raise RuntimeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.data.shape[-1]}")
+            out, last = run_packed(self, input, hx)
+            return out, tuple(last) if two else last[0]
         states = [] if hx is None else list(hx) if two else [hx]
         self._check(input, states)
         alone = input.dim() == 2

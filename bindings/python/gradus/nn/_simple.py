@@ -74,6 +74,20 @@ class PReLU(Module):
         return f"num_parameters={self.num_parameters}"
 
 
+class RReLU(Module):
+    """leaky_relu with a slope drawn anew for each element in training, the middle of the range otherwise."""
+
+    def __init__(self, lower=1.0 / 8, upper=1.0 / 3, inplace=False):
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input):
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self):
+        return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
+
+
 # ---- dropout
 class _Dropout(Module):
     def __init__(self, p=0.5, inplace=False):
@@ -109,6 +123,48 @@ _module("Upsample", "interpolate", {"size": None, "scale_factor": None, "mode": 
 _module("PixelShuffle", "pixel_shuffle", {"upscale_factor": REQUIRED})
 _module("PixelUnshuffle", "pixel_unshuffle", {"downscale_factor": REQUIRED})
 _module("ChannelShuffle", "channel_shuffle", {"groups": REQUIRED})
+
+
+class _Pad(Module):
+    """Padding of a batch of images: one number for all sides, or (before, behind) from the last dimension on."""
+
+    mode, value = "constant", None
+
+    def __init__(self, padding):
+        super().__init__()
+        self.padding = (padding,) * (2 * self.dims) if isinstance(padding, int) else tuple(padding)
+
+    def forward(self, input):
+        return F.pad(input, self.padding, self.mode, self.value)
+
+    def extra_repr(self):
+        return str(self.padding)
+
+
+class _ConstantPad(_Pad):
+    def __init__(self, padding, value):
+        super().__init__(padding)
+        self.value = value
+
+    def extra_repr(self):
+        return f"padding={self.padding}, value={self.value}"
+
+
+for _d in (1, 2, 3):
+    for _name, _mode in {"ReflectionPad": "reflect", "ReplicationPad": "replicate", "ZeroPad": "constant", "CircularPad": "circular"}.items():
+        globals()[f"{_name}{_d}d"] = type(f"{_name}{_d}d", (_Pad,), {"dims": _d, "mode": _mode, "__module__": __name__, "__doc__": _Pad.__doc__})
+    globals()[f"ConstantPad{_d}d"] = type(f"ConstantPad{_d}d", (_ConstantPad,), {"dims": _d, "__module__": __name__, "__doc__": _Pad.__doc__})
+
+
+class Softmax2d(Module):
+    """softmax over the channels of images."""
+
+    def forward(self, input):
+        if input.dim() not in (3, 4):
+            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
+        return F.softmax(input, -3)
+
+
 _module("Fold", "fold", {"output_size": REQUIRED, "kernel_size": REQUIRED, "dilation": 1, "padding": 0, "stride": 1})
 _module("Unfold", "unfold", {"kernel_size": REQUIRED, "dilation": 1, "padding": 0, "stride": 1})
 _module("CosineSimilarity", "cosine_similarity", {"dim": 1, "eps": 1e-8})
@@ -119,7 +175,8 @@ _module("PairwiseDistance", "pairwise_distance", {"p": 2.0, "eps": 1e-6, "keepdi
 _OLD = {"size_average": None, "reduce": None, "reduction": "mean"}
 for _name, _function, _settings in (
         ("MSELoss", "mse_loss", _OLD), ("L1Loss", "l1_loss", _OLD), ("SmoothL1Loss", "smooth_l1_loss", {**_OLD, "beta": 1.0}),
-        ("HuberLoss", "huber_loss", {"reduction": "mean", "delta": 1.0}), ("SoftMarginLoss", "soft_margin_loss", _OLD),
+        ("MultiLabelMarginLoss", "multilabel_margin_loss", _OLD), ("SoftMarginLoss", "soft_margin_loss", _OLD),
+        ("HuberLoss", "huber_loss", {"reduction": "mean", "delta": 1.0}),
         ("KLDivLoss", "kl_div", {**_OLD, "log_target": False}), ("HingeEmbeddingLoss", "hinge_embedding_loss", {"margin": 1.0, **_OLD}),
         ("MarginRankingLoss", "margin_ranking_loss", {"margin": 0.0, **_OLD}),
         ("CosineEmbeddingLoss", "cosine_embedding_loss", {"margin": 0.0, **_OLD}),

@@ -82,6 +82,16 @@ def softmin(input, dim=None, _stacklevel=3, dtype=None):
     return softmax(-input, dim, dtype=dtype)
 
 
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """A sample of the categorical distribution, made differentiable; hard: one-hot forward, the soft sample's gradient backward."""
+    noise = -call("log", call("empty_like", logits).exponential_())
+    soft = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    one = call("zeros_like", logits).scatter_(dim, soft.max(dim, keepdim=True)[1], 1.0)
+    return one - soft.detach() + soft
+
+
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """input divided by its norm, or by eps where that is larger."""
     norm = _composite.find("norm")(input, p, dim, keepdim=True).clamp_min(eps)
@@ -92,6 +102,8 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
 
 def _loss(name, order):
     def function(input, target, *values, size_average=None, reduce=None, reduction="mean", **named):
+        if not values and not named and size_average is None and reduce is None and reduction in _REDUCTIONS:
+            return call(name, input, target, reduction=_REDUCTIONS[reduction])
         given = dict(zip(order, values))
         size_average, reduce, reduction = given.pop("size_average", size_average), given.pop("reduce", reduce), given.pop("reduction", reduction)
         return call(name, input, target, reduction=_reduction(reduction, size_average, reduce), **given, **named)
@@ -107,6 +119,7 @@ binary_cross_entropy = _loss("binary_cross_entropy", ("weight", *_OLD))
 binary_cross_entropy_with_logits = _loss("binary_cross_entropy_with_logits", ("weight", *_OLD, "pos_weight"))
 hinge_embedding_loss = _loss("hinge_embedding_loss", ("margin", *_OLD))
 multilabel_soft_margin_loss = _loss("multilabel_soft_margin_loss", ("weight", *_OLD))
+multilabel_margin_loss = _loss("multilabel_margin_loss", _OLD)
 multi_margin_loss = _loss("multi_margin_loss", ("p", "margin", "weight", *_OLD))
 
 

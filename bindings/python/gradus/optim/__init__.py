@@ -2,3 +2,4 @@
 from . import lr_scheduler  # noqa: F401
 from ._algorithms import LBFGS, SGD, Adadelta, Adagrad, Adam, AdamW, Lion, NAdam, RAdam, RMSprop  # noqa: F401
 from ._optimizer import Optimizer  # noqa: F401
+from ._more import ASGD, Adamax, Rprop

@@ -2,6 +2,7 @@
 import collections
 import ctypes as C
 import itertools
+import weakref
 
 from .. import _ops
 from .._context import check, local
@@ -93,7 +94,7 @@ class Optimizer:
 
     def _load(self, params, state):
         for i, entries in state.items():
-            self.state[params[i]] = dict(entries)
+            self.state[params[i]] = {name: v.detach().clone() if isinstance(v, Tensor) else v for name, v in entries.items()}
 
     def __repr__(self):
         lines = [type(self).__name__ + " ("]
@@ -117,6 +118,7 @@ class NativeOptimizer(Optimizer):
 
     def _begin(self):
         self._h, self._known = Handle(), []                                # the settings that the library has, by group
+        self._addresses, self._schedulers = [], weakref.WeakSet()
 
     def __del__(self, release=release):
         release(self._h)
@@ -142,9 +144,30 @@ class NativeOptimizer(Optimizer):
             name = self.algorithm.encode()
             check(lib.gradus_optimizer_create(local.ctx, name, len(name), *arguments, C.byref(self._h)))
         self._known.append(dict(settings))
+        self._addresses += [p._h.value for p in params]
+
+    def _follow(self):
+        """After Module.to(dtype) parameters stand on new memory: the library's optimizer is made anew, with the state that it had."""
+        params = list(self._parameters())
+        if [p._h.value for p in params] == self._addresses:
+            return
+        numbers = {id(p): i for i, p in enumerate(params)}
+        state = {numbers[id(p)]: {name: v.to(p.dtype) if v.shape == p.shape and v.dim() else v for name, v in entries.items()}
+                 for p, entries in self._state().items()}
+        before = [dict(group) for group in self.param_groups]
+        release(self._h)
+        self._h, self._known, self._addresses = Handle(), [], []
+        for group in self.param_groups:
+            self._added(group)
+        self._load(params, state)
+        for scheduler in list(self._schedulers):
+            scheduler._renew()
+        for group, settings in zip(self.param_groups, before):
+            group.update(settings)
 
     def push(self):
         """Tells the library what the groups' settings are now."""
+        self._follow()
         for i, group in enumerate(self.param_groups):
             for name, value in self._settings(group):
                 if self._known[i][name] != value:
@@ -191,11 +214,16 @@ class NativeOptimizer(Optimizer):
         return first[0]
 
     def zero_grad(self, set_to_none=True):
+        self._follow()
         check(lib.gradus_optimizer_zero_grad(local.ctx, self._h, int(bool(set_to_none))))
 
     @property
     def state(self):
         """For each parameter that was stepped, its entries by name. Tensors are the optimizer's own."""
+        self._follow()
+        return self._state()
+
+    def _state(self):
         params, count, info, found = list(self._parameters()), C.c_size_t(), StateInfo(struct_size=C.sizeof(StateInfo)), {}
         check(lib.gradus_optimizer_state_count(local.ctx, self._h, C.byref(count)))
         for i in range(count.value):

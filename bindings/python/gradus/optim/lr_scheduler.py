@@ -1,6 +1,8 @@
-"""Learning rates as functions of the epoch, with PyTorch's names and formulas. LambdaLR and MultiplicativeLR take any optimizer, the
+"""Learning rates as functions of the epoch, with PyTorch's names and formulas. LambdaLR, MultiplicativeLR and CyclicLR take any optimizer, the
 others, which the library computes, those of the library."""
+import bisect
 import ctypes as C
+import math
 
 from .._context import check, local
 from .._library import Handle, Setting, lib, release, releases
@@ -23,31 +25,56 @@ class LRScheduler:
 _LRScheduler = LRScheduler
 
 
-class LambdaLR(LRScheduler):
-    """The first rates times lr_lambda(epoch), one function or one for each group."""
+class _Formula(LRScheduler):
+    """A scheduler of the package: _rates() says what the rates are at last_epoch."""
 
-    def __init__(self, optimizer, lr_lambda):
+    def __init__(self, optimizer, last_epoch=-1):
+        _check_first_rates(optimizer, last_epoch)
         super().__init__(optimizer)
-        count = len(optimizer.param_groups)
-        self.lr_lambdas = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * count
-        if len(self.lr_lambdas) != count:
-            raise ValueError(f"Expected {count} lr_lambdas, but got {len(self.lr_lambdas)}")
-        self.last_epoch = -1
+        self.last_epoch = last_epoch
         self.step()
 
     def _rates(self):
-        return [base * f(self.last_epoch) for base, f in zip(self.base_lrs, self.lr_lambdas)]
+        raise NotImplementedError
 
     def step(self):
         self.last_epoch += 1
         for group, lr in zip(self.optimizer.param_groups, self._rates()):
             group["lr"] = lr
 
+    def _restart(self):
+        self.last_epoch = -1
+        self.step()
+
     def state_dict(self):
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state_dict):
         self.last_epoch, self.base_lrs = state_dict["last_epoch"], list(state_dict["base_lrs"])
+
+
+def _check_first_rates(optimizer, last_epoch):
+    for i, group in enumerate(optimizer.param_groups):
+        if last_epoch != -1 and "initial_lr" not in group:
+            raise KeyError(f"param 'initial_lr' is not specified in param_groups[{i}] when resuming an optimizer")
+
+
+def _for_each_group(optimizer, name, value):
+    values = list(value) if isinstance(value, (list, tuple)) else [value] * len(optimizer.param_groups)
+    if len(values) != len(optimizer.param_groups):
+        raise ValueError(f"Expected {len(optimizer.param_groups)} {name}, but got {len(values)}")
+    return values
+
+
+class LambdaLR(_Formula):
+    """The first rates times lr_lambda(epoch), one function or one for each group."""
+
+    def __init__(self, optimizer, lr_lambda, last_epoch=-1):
+        self.lr_lambdas = _for_each_group(optimizer, "lr_lambdas", lr_lambda)
+        super().__init__(optimizer, last_epoch)
+
+    def _rates(self):
+        return [base * f(self.last_epoch) for base, f in zip(self.base_lrs, self.lr_lambdas)]
 
 
 class MultiplicativeLR(LambdaLR):
@@ -58,17 +85,80 @@ class MultiplicativeLR(LambdaLR):
         return rates if self.last_epoch == 0 else [lr * f(self.last_epoch) for lr, f in zip(rates, self.lr_lambdas)]
 
 
+class CyclicLR(_Formula):
+    """Up from base_lr to max_lr and down again, step for step. mode "triangular2" halves the height with each cycle, "exp_range" multiplies it
+    by gamma in each step; scale_fn is another factor, of the cycle's number or, with scale_mode "iterations", the step's. Momentum goes the other
+    way if cycle_momentum."""
+
+    def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular", gamma=1.0, scale_fn=None,
+                 scale_mode="cycle", cycle_momentum=True, base_momentum=0.8, max_momentum=0.9, last_epoch=-1):
+        scales = {"triangular": (lambda x: 1.0, "cycle"), "triangular2": (lambda x: 1 / 2.0 ** (x - 1), "cycle"),
+                  "exp_range": (lambda x: gamma ** x, "iterations")}
+        if scale_fn is None and mode not in scales:
+            raise ValueError("mode is invalid and scale_fn is None")
+        self._scale, self._scale_mode = scales[mode] if scale_fn is None else (scale_fn, scale_mode)
+        if cycle_momentum and "momentum" not in optimizer.defaults:
+            raise ValueError("optimizer must support momentum with `cycle_momentum` option enabled")
+        self._heights = list(zip(_for_each_group(optimizer, "base_lr", base_lr), _for_each_group(optimizer, "max_lr", max_lr)))
+        self._momenta = list(zip(_for_each_group(optimizer, "base_momentum", base_momentum),
+                                 _for_each_group(optimizer, "max_momentum", max_momentum))) if cycle_momentum else None
+        up, down = float(step_size_up), float(step_size_up if step_size_down is None else step_size_down)
+        self._length, self._turn = up + down, up / (up + down)
+        if last_epoch == -1:
+            for group, (low, _) in zip(optimizer.param_groups, self._heights):
+                group["lr"] = low
+        super().__init__(optimizer, last_epoch)
+
+    def _rates(self):
+        cycle = math.floor(1 + self.last_epoch / self._length)
+        x = 1 + self.last_epoch / self._length - cycle
+        part = x / self._turn if x <= self._turn else (x - 1) / (self._turn - 1)
+        part *= self._scale(cycle if self._scale_mode == "cycle" else self.last_epoch)
+        if self._momenta is not None:
+            for group, (low, high) in zip(self.optimizer.param_groups, self._momenta):
+                group["momentum"] = high - (high - low) * part
+        return [low + (high - low) * part for low, high in self._heights]
+
+
 @releases
 class _Native(LRScheduler):
-    def __init__(self, optimizer, settings):
+    def __init__(self, optimizer, settings, last_epoch=-1):
         self._h = Handle()
+        _check_first_rates(optimizer, last_epoch)
         if not isinstance(optimizer, NativeOptimizer):
             raise TypeError(f"{type(optimizer).__name__} is not an optimizer of the library")
         super().__init__(optimizer)
+        rates, self._settings = self.get_last_lr(), settings
         optimizer.push()
-        name = type(self).__name__.encode()
-        check(lib.gradus_scheduler_create(local.ctx, optimizer._h, name, len(name), *settings_array(settings), C.byref(self._h)))
+        self._create()
         optimizer.pull()
+        optimizer._schedulers.add(self)
+        self._start = self.state_dict()
+        if last_epoch != -1:
+            self._go_on(last_epoch, rates)
+
+    def _create(self):
+        name = type(self).__name__.encode()
+        check(lib.gradus_scheduler_create(local.ctx, self.optimizer._h, name, len(name), *settings_array(self._settings), C.byref(self._h)))
+
+    def _renew(self):
+        """For an optimizer that was made anew."""
+        state = self.state_dict()
+        release(self._h)
+        self._h = Handle()
+        self._create()
+        self.load_state_dict(state)
+
+    def _go_on(self, epoch, rates):
+        """The step after an epoch at which these were the rates."""
+        self.load_state_dict({"last_epoch": epoch, **({"T_cur": epoch} if "T_cur" in self._start else {})})
+        for group, lr in zip(self.optimizer.param_groups, rates):
+            group["lr"] = lr
+        self.step()
+
+    def _restart(self):
+        self.load_state_dict(self._start)
+        self._go_on(-1, self.base_lrs)
 
     def __del__(self, release=release):
         release(self._h)
@@ -98,48 +188,49 @@ class _Native(LRScheduler):
 
 
 class StepLR(_Native):
-    def __init__(self, optimizer, step_size, gamma=0.1):
-        super().__init__(optimizer, [("step_size", step_size), ("gamma", gamma)])
+    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
+        super().__init__(optimizer, [("step_size", step_size), ("gamma", gamma)], last_epoch)
 
 
 class MultiStepLR(_Native):
-    def __init__(self, optimizer, milestones, gamma=0.1):
-        super().__init__(optimizer, [("gamma", gamma)] + [("milestones", m) for m in milestones])
+    def __init__(self, optimizer, milestones, gamma=0.1, last_epoch=-1):
+        super().__init__(optimizer, [("gamma", gamma)] + [("milestones", m) for m in milestones], last_epoch)
 
 
 class ConstantLR(_Native):
-    def __init__(self, optimizer, factor=1.0 / 3, total_iters=5):
-        super().__init__(optimizer, [("factor", factor), ("total_iters", total_iters)])
+    def __init__(self, optimizer, factor=1.0 / 3, total_iters=5, last_epoch=-1):
+        super().__init__(optimizer, [("factor", factor), ("total_iters", total_iters)], last_epoch)
 
 
 class LinearLR(_Native):
-    def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5):
-        super().__init__(optimizer, [("start_factor", start_factor), ("end_factor", end_factor), ("total_iters", total_iters)])
+    def __init__(self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1):
+        super().__init__(optimizer, [("start_factor", start_factor), ("end_factor", end_factor), ("total_iters", total_iters)], last_epoch)
 
 
 class ExponentialLR(_Native):
-    def __init__(self, optimizer, gamma):
-        super().__init__(optimizer, [("gamma", gamma)])
+    def __init__(self, optimizer, gamma, last_epoch=-1):
+        super().__init__(optimizer, [("gamma", gamma)], last_epoch)
 
 
 class PolynomialLR(_Native):
-    def __init__(self, optimizer, total_iters=5, power=1.0):
-        super().__init__(optimizer, [("total_iters", total_iters), ("power", power)])
+    def __init__(self, optimizer, total_iters=5, power=1.0, last_epoch=-1):
+        super().__init__(optimizer, [("total_iters", total_iters), ("power", power)], last_epoch)
 
 
 class CosineAnnealingLR(_Native):
-    def __init__(self, optimizer, T_max, eta_min=0.0):
-        super().__init__(optimizer, [("T_max", T_max), ("eta_min", eta_min)])
+    def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
+        super().__init__(optimizer, [("T_max", T_max), ("eta_min", eta_min)], last_epoch)
 
 
 class CosineAnnealingWarmRestarts(_Native):
-    def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0):
-        super().__init__(optimizer, [("T_0", T_0), ("T_mult", T_mult), ("eta_min", eta_min)])
+    def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1):
+        super().__init__(optimizer, [("T_0", T_0), ("T_mult", T_mult), ("eta_min", eta_min)], last_epoch)
 
 
 class OneCycleLR(_Native):
     def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3, anneal_strategy="cos",
-                 cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, div_factor=25.0, final_div_factor=1e4, three_phase=False):
+                 cycle_momentum=True, base_momentum=0.85, max_momentum=0.95, div_factor=25.0, final_div_factor=1e4, three_phase=False,
+                 last_epoch=-1):
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
@@ -149,7 +240,7 @@ class OneCycleLR(_Native):
         super().__init__(optimizer, [
             ("max_lr", max_lr), ("total_steps", total_steps), ("pct_start", pct_start), ("anneal_linear", anneal_strategy == "linear"),
             ("cycle_momentum", cycle_momentum), ("base_momentum", base_momentum), ("max_momentum", max_momentum), ("div_factor", div_factor),
-            ("final_div_factor", final_div_factor), ("three_phase", three_phase)])
+            ("final_div_factor", final_div_factor), ("three_phase", three_phase)], last_epoch)
 
 
 class ReduceLROnPlateau(_Native):
@@ -186,5 +277,56 @@ class ChainedScheduler:
         return {"schedulers": [s.state_dict() for s in self._schedulers]}
 
     def load_state_dict(self, state_dict):
+        for scheduler, entries in zip(self._schedulers, state_dict["schedulers"]):
+            scheduler.load_state_dict(entries)
+
+
+class SequentialLR:
+    """One scheduler after the other: at each milestone the next one starts at its first epoch.
+
+    >>> import gradus as torch
+    >>> o = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    >>> s = SequentialLR(o, [ConstantLR(o, 0.5, 10), ExponentialLR(o, 0.1)], milestones=[2])
+    >>> for _ in range(4):
+    ...     print(s.get_last_lr())
+    ...     o.step()
+    ...     s.step()
+    [0.5]
+    [0.5]
+    [1.0]
+    [0.1]
+    """
+
+    def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
+        self._schedulers, self._milestones, self.optimizer = list(schedulers), list(milestones), optimizer
+        for s in self._schedulers:
+            if s.optimizer is not optimizer:
+                raise ValueError("SequentialLR expects all schedulers to belong to the same optimizer")
+            if not hasattr(s, "_restart"):
+                raise TypeError(f"SequentialLR: {type(s).__name__} can't be started by the number of the epoch")
+        if len(self._milestones) != len(self._schedulers) - 1:
+            raise ValueError("SequentialLR expects number of schedulers provided to be one more than the number of milestone points, "
+                             f"but got number of schedulers {len(self._schedulers)} and the number of milestones to be equal to {len(self._milestones)}")
+        self.last_epoch = last_epoch + 1
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"]
+        self._schedulers[0]._restart()
+
+    def step(self):
+        self.last_epoch += 1
+        at = bisect.bisect_right(self._milestones, self.last_epoch)
+        if at > 0 and self._milestones[at - 1] == self.last_epoch:
+            self._schedulers[at]._restart()
+        else:
+            self._schedulers[at].step()
+
+    def get_last_lr(self):
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self):
+        return {"last_epoch": self.last_epoch, "milestones": list(self._milestones), "schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def load_state_dict(self, state_dict):
+        self.last_epoch, self._milestones = state_dict["last_epoch"], list(state_dict["milestones"])
         for scheduler, entries in zip(self._schedulers, state_dict["schedulers"]):
             scheduler.load_state_dict(entries)

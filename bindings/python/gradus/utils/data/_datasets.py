@@ -73,10 +73,24 @@ class ConcatDataset(Dataset):
         return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
 
 
-def drawn_seed():
-    """A number from the thread's random stream: manual_seed decides it."""
+class ChainDataset(IterableDataset):
+    """The samples of several iterable data sets, one after the other."""
+
+    def __init__(self, datasets):
+        self.datasets = datasets
+
+    def __iter__(self):
+        for dataset in self.datasets:
+            yield from dataset
+
+    def __len__(self):
+        return sum(map(len, self.datasets))
+
+
+def drawn_seed(generator=None):
+    """A number from a generator, or from the thread's random stream: manual_seed decides it."""
     import gradus
-    return gradus.randint(0, 1 << 62, [1]).item()
+    return gradus.randint(0, 1 << 62, [1], generator=generator).item()
 
 
 def mixed(seed, epoch):
@@ -95,7 +109,7 @@ def shuffled(count, seed):
         gradus.set_rng_state(state)
 
 
-def random_split(dataset, lengths, seed=None):
+def random_split(dataset, lengths, generator=None, seed=None):
     """Subsets of those lengths, or of those shares where they add up to 1, with samples drawn at random."""
     count, lengths = len(dataset), list(lengths)
     if lengths and all(isinstance(n, float) for n in lengths) and abs(sum(lengths) - 1) < 1e-9:
@@ -104,7 +118,7 @@ def random_split(dataset, lengths, seed=None):
             lengths[i % len(lengths)] += 1
     if sum(lengths) != count:
         raise ValueError(f"Sum of input lengths ({sum(lengths)}) does not equal the length of the input dataset ({count})!")
-    order, ends = shuffled(count, mixed(drawn_seed() if seed is None else seed, 0)), list(itertools.accumulate(lengths))
+    order, ends = shuffled(count, mixed(drawn_seed(generator) if seed is None else seed, 0)), list(itertools.accumulate(lengths))
     return [Subset(dataset, order[end - n:end]) for n, end in zip(lengths, ends)]
 
 
@@ -138,6 +152,38 @@ class RandomSampler(Sampler):
         order = shuffled(len(self.data_source), mixed(self.seed, self.epoch))
         self.epoch += 1
         return iter(order)
+
+
+class SubsetRandomSampler(Sampler):
+    """The given numbers in an order drawn anew each time."""
+
+    def __init__(self, indices, generator=None):
+        self.indices, self.generator = indices, generator
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __iter__(self):
+        import gradus
+        return (self.indices[i] for i in gradus.randperm(len(self.indices), generator=self.generator).tolist())
+
+
+class WeightedRandomSampler(Sampler):
+    """num_samples numbers, each drawn with a chance in proportion to its weight."""
+
+    def __init__(self, weights, num_samples, replacement=True, generator=None):
+        import gradus
+        if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples <= 0:
+            raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
+        self.weights = gradus.as_tensor(weights, dtype=gradus.float64)
+        self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
+
+    def __len__(self):
+        return self.num_samples
+
+    def __iter__(self):
+        import gradus
+        return iter(gradus.multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator).tolist())
 
 
 class BatchSampler(Sampler):

@@ -13,6 +13,8 @@ def default_collate(samples):
     first = samples[0]
     if isinstance(first, _ops.Tensor):
         return gradus.stack(list(samples))
+    if type(first).__module__ == "numpy":                                  # arrays and numbers keep their types
+        return gradus.stack([gradus.as_tensor(s) for s in samples])
     if isinstance(first, float):
         return gradus.tensor(list(samples), dtype=gradus.float64)
     if isinstance(first, int):
@@ -29,16 +31,24 @@ def default_collate(samples):
     raise TypeError(f"default_collate: batch must contain tensors, numbers, dicts or lists; found {type(first).__name__}")
 
 
+def get_worker_info():
+    """None: mini-batches are made in this process."""
+
+
 class DataLoader:
     """Goes through a data set in mini-batches, each time it is iterated over.
 
     shuffle: in an order that `seed` decides, another one each time; without a seed the thread's random stream draws it once. state_dict and
     load_state_dict carry seed and count, so that a run that is resumed sees the orders it would have seen. num_workers: above 0, a thread makes
     up to prefetch_factor mini-batches ahead; the numbers drawn in it come from seed and count too. batch_size None: samples as they are.
+    generator: draws the seed. There are no other processes, so what concerns them (timeout, worker_init_fn, ...) has nothing to act on.
     """
 
     def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None, pin_memory=False,
-                 drop_last=False, *, seed=None, prefetch_factor=2):
+                 drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None, generator=None, *, seed=None, prefetch_factor=2,
+                 persistent_workers=False):
+        if seed is None and generator is not None:
+            seed = drawn_seed(generator)
         if num_workers < 0 or prefetch_factor < 1:
             raise ValueError(f"DataLoader: num_workers {num_workers} and prefetch_factor {prefetch_factor}; at least 0 and 1 are wanted")
         if sampler is not None and shuffle:
