@@ -1,6 +1,7 @@
 """The graph and its backward pass: size, lifetime, hooks and other callbacks."""
 import ctypes as C
 import itertools
+import pathlib
 import time
 
 from . import L, T, c, count, equal, living, refused, torch, trap
@@ -163,7 +164,7 @@ def callbacks_that_fail(trap):
     x.register_hook(lambda g: 1 / 0)
     error = refused((x * 2).sum().backward)
     assert isinstance(error, ZeroDivisionError), error
-    header = (library.pathlib.Path(__file__).parents[3] / "include" / "gradus" / "base.h").read_text()
+    header = (pathlib.Path(__file__).parents[3] / "include" / "gradus" / "base.h").read_text()
     assert "longjmp" in header                                              # forbidden in words
 
 
