@@ -115,8 +115,9 @@ Tensor pull_formula(Node* n, int input, Tensor& g, bool last, Tensor* buffer, co
   auto* attributes = reinterpret_cast<Number*>(room);
   for (int j = 0; j < f.attributes; ++j) attributes[j] = (n->has_args ? n->args : n->op->info->defaults)[f.arity + j].number();
   if (slope.reads == 0) {
-    check_has_slope(n, input);
-    return scaled(g, slope.number(attributes), last);
+    const double factor = slope.number(attributes);
+    if (std::isnan(factor)) check_has_slope(n, input);
+    return scaled(g, factor, last);
   }
   const Reads reads(n, slope.reads);
   const bool fuse = buffer && *buffer && sole(*buffer) && buffer->dtype() == g.dtype() && same(buffer->sizes(), g.sizes()) && same(target.sizes, g.sizes());

@@ -292,7 +292,11 @@ std::string node_name(const Node* n) {
 void release_saved(Node* n) {
   HostRule* host = n->extra ? n->extra->host.get() : nullptr;
   n->freed = n->saved_count > 0 || host;                      // what is dropped may run the host's code, and that another pass
-  for (uint32_t i = 0; i < n->saved_count; ++i) drop(n->saved()[i]);
+  for (uint32_t i = 0; i < n->saved_count; ++i) {
+    Saved& s = n->saved()[i];
+    if (n->packed) drop(s);
+    else if (TensorImpl* t = std::exchange(s.tensor, nullptr)) release(t);
+  }
   if (host) host->free_saved();
 }
 

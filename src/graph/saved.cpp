@@ -70,17 +70,19 @@ void held(const Saved& s, const SeeHeld& see) {
   else see(s.tensor, {});
 }
 
-// `owner` names it for a message.
-template <class Owner> static const Tensor& checked(const Saved& s, Owner&& owner) {
+[[noreturn, gnu::cold]] static void refuse_changed(const Saved& s, std::string_view owner) {
   const Storage& storage = *s.tensor->storage;
-  const uint32_t now = storage.current();
-  GRADUS_CHECK(now == s.version, in_place, "{}: a saved tensor of shape {} was changed in place by {}: it is at version {}, expected {}", owner(),
-               text(s.tensor->sizes()), storage.changed_by ? name(*all_ops()[storage.changed_by - 1u]) : "its owner", now, s.version);
-  return reinterpret_cast<const Tensor&>(s.tensor);
+  fail(Status::in_place, "{}: a saved tensor of shape {} was changed in place by {}: it is at version {}, expected {}", owner, text(s.tensor->sizes()),
+       storage.changed_by ? name(*all_ops()[storage.changed_by - 1u]) : "its owner", storage.current(), s.version);
 }
+void refuse_changed(const Node* n, const Saved& s) { refuse_changed(s, node_name(n)); }
 
+// `owner` names it for a message.
 template <class Owner> static Tensor unpacked(const Saved& s, Owner&& owner) {
-  if (!s.is_packed) return checked(s, owner);
+  if (!s.is_packed) {
+    if (s.tensor->storage->current() != s.version) refuse_changed(s, owner());
+    return reinterpret_cast<const Tensor&>(s.tensor);
+  }
   const HooksScope none(nullptr);
   Tensor t = s.packed->unpack();
   const Meta& m = s.packed->meta;
@@ -89,7 +91,6 @@ template <class Owner> static Tensor unpacked(const Saved& s, Owner&& owner) {
   return t;
 }
 
-const Tensor& plain_tensor(const Node* n, const Saved& s) { return checked(s, [n] { return node_name(n); }); }
 Tensor unpack(const Node* n, const Saved& s) { return unpacked(s, [n] { return node_name(n); }); }
 Tensor unpack(std::string_view owner, const Saved& s) { return unpacked(s, [owner] { return owner; }); }
 

@@ -60,8 +60,12 @@ void keep(Saved& to, const Op& by, Tensor value, uint32_t slot, bool is_output, 
 void pack_saved(Saved& s, const Op& by, SavedHooks* hooks);   // null: as it is
 void drop(Saved& s);
 void held(const Saved& s, const SeeHeld& see);
+[[noreturn, gnu::cold]] void refuse_changed(const Node* n, const Saved& s);
 // The saved tensor. Refuses one that was changed in place since, naming both ops.
-const Tensor& plain_tensor(const Node* n, const Saved& s);
+inline const Tensor& plain_tensor(const Node* n, const Saved& s) {
+  if (s.tensor->storage->current() != s.version) [[unlikely]] refuse_changed(n, s);
+  return reinterpret_cast<const Tensor&>(s.tensor);
+}
 Tensor unpack(const Node* n, const Saved& s);
 Tensor unpack(std::string_view owner, const Saved& s);        // of something else than a node
 
