@@ -144,13 +144,14 @@ void* take_large(size_t bytes, int k) {
   if (size >= kHuge) madvise(p, size / kHuge * kHuge, MADV_HUGEPAGE);
   return taken(p);
 }
-// Kept while no more is in use and kept together than was once in use; blocks of other sizes make room, they are older.
+// Kept while no more is in use and kept together than was once in use, and half as much again: the sizes that a step asks for one after the other
+// do not fill each other's blocks. Blocks of other sizes make room, they are older.
 void give_large(void* p, int k) {
   Store& s = store();
   const auto size = static_cast<int64_t>(bytes_of(k));
   const int64_t live = s.live.fetch_sub(size, std::memory_order_relaxed) - size;
   const std::lock_guard hold(s.lock);
-  const auto over = [&] { return live + static_cast<int64_t>(s.kept) + size > s.peak.load(std::memory_order_relaxed); };
+  const auto over = [&] { return live + static_cast<int64_t>(s.kept) + size > s.peak.load(std::memory_order_relaxed) / 2 * 3; };
   for (int c = kClasses - 1; c >= 0 && bytes_of(c) > kSlabBlock && over(); --c)
     while (c != k && over()) {
       void* other = s.lists[c].pop();
