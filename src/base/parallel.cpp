@@ -87,7 +87,7 @@ class Pool {
     const uint32_t round = round_.load(std::memory_order_relaxed) + 1;
     claim_.store(uint64_t{round} << 32 | static_cast<uint32_t>(parts), std::memory_order_release);  // publishes the job
     round_.store(round, std::memory_order_seq_cst);
-    if (asleep_.load(std::memory_order_seq_cst) > 0 && worth_waking(parts * weight)) futex(&round_, FUTEX_WAKE_PRIVATE, kMaxThreads);
+    if (asleep_.load(std::memory_order_seq_cst) > 0 && worth_waking(parts * weight)) futex(&round_, FUTEX_WAKE_PRIVATE, static_cast<uint32_t>(threads - 1));
     work(round, &host);
     for (int i = 0; left_.load(std::memory_order_acquire) != 0; ++i)
       if (i < 2000) pause(); else sched_yield();
@@ -133,13 +133,13 @@ class Pool {
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t t;
-    args_[started_] = {this, started_, round_.load()};
+    args_[started_] = {this, round_.load()};
     const bool ok = pthread_create(&t, nullptr, loop, &args_[started_]) == 0;
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (ok) { pthread_detach(t); ++started_; }
     return ok;
   }
-  struct Arg { Pool* pool; int index; uint32_t round; };
+  struct Arg { Pool* pool; uint32_t round; };
   static void* loop(void* p) {
     const Arg a = *static_cast<Arg*>(p);
     Pool& w = *a.pool;
@@ -154,7 +154,7 @@ class Pool {
         patience.slept(now() - from);
       }
       seen = w.round_.load(std::memory_order_acquire);
-      if (a.index < w.allowed_.load(std::memory_order_relaxed)) w.work(seen, nullptr);
+      if (w.allowed_.fetch_sub(1, std::memory_order_relaxed) > 0) w.work(seen, nullptr);
     }
     return nullptr;
   }
@@ -168,7 +168,7 @@ class Pool {
   const std::atomic<uint32_t>* attention_ = nullptr;
   std::exception_ptr error_;
   std::atomic<bool> failed_{false};
-  std::atomic<int> allowed_{0};
+  std::atomic<int> allowed_{0};                               // workers that may still join
   Arg args_[kMaxThreads];
   alignas(64) std::atomic<uint32_t> round_{0};
   alignas(64) std::atomic<uint64_t> claim_{0};                // round << 32 | parts not yet claimed
