@@ -129,10 +129,12 @@ TEST_F(Layers, HalfPrecisionStatisticsAreTakenInFloat) {
 // Several blocks of queries, more keys than queries and fewer; the weights of the composition are in memory.
 TEST_F(Layers, FusedAttentionIsItsComposition) {
   struct Case { int64_t heads, length, keys, inner, width; bool causal, turned; };
-  for (const Case& c : {Case{3, 150, 150, 8, 5, true, true}, Case{2, 70, 200, 16, 24, true, false}, Case{2, 200, 33, 5, 7, true, true}, Case{40, 9, 20, 3, 4, false, false}}) {
+  for (const Case& c : {Case{3, 150, 150, 8, 5, true, true}, Case{2, 70, 200, 16, 24, true, false},
+                        Case{2, 200, 33, 5, 7, true, true}, Case{40, 9, 20, 3, 4, false, false}}) {
     const Sizes wide{2, c.length, c.heads, c.inner};
     for (Dtype d : {Dtype::f64, Dtype::f32}) {
-      const Tensor q = transpose(random(wide, d), 1, 2), k = random(Sizes{2, c.heads, c.keys, c.inner}, d), v = random(Sizes{2, c.heads, c.keys, c.width}, d);
+      const Tensor q = transpose(random(wide, d), 1, 2), k = random(Sizes{2, c.heads, c.keys, c.inner}, d),
+                   v = random(Sizes{2, c.heads, c.keys, c.width}, d);
       const Tensors got = call_all(attention_op, {q, k, v, 0.3, c.causal, c.turned});
       const Tensor out = c.turned ? transpose(got[0], 1, 2) : got[0];
       const double tolerance = d == Dtype::f64 ? 1e-13 : 2e-6;
@@ -155,12 +157,18 @@ TEST_F(Layers, FusedAttentionIsItsComposition) {
 
 TEST_F(Layers, FusedAttentionRefusesWhatDoesNotFit) {
   const Tensor q = random(Sizes{2, 3, 4}), k = random(Sizes{2, 5, 4}), v = random(Sizes{2, 5, 6});
-  expect_error(Status::shape, "a key of [2, 5, 4] and a value of [2, 4, 6]", [&] { call_all(attention_op, {q, k, random(Sizes{2, 4, 6}), 1.0, false, false}); });
-  expect_error(Status::dtype, "a query of float64 with a key of float32", [&] { call_all(attention_op, {q, to(k, Dtype::f32), v, 1.0, false, false}); });
+  expect_error(Status::shape, "a key of [2, 5, 4] and a value of [2, 4, 6]", [&] {
+    call_all(attention_op, {q, k, random(Sizes{2, 4, 6}), 1.0, false, false});
+  });
+  expect_error(Status::dtype, "a query of float64 with a key of float32", [&] {
+    call_all(attention_op, {q, to(k, Dtype::f32), v, 1.0, false, false});
+  });
   expect_error(Status::shape, "no heads", [&] { call_all(attention_op, {select(q, 0, 0), select(k, 0, 0), select(v, 0, 0), 1.0, false, true}); });
   const Tensors y = call_all(attention_op, {q, k, v, 1.0, false, false});
   expect_error(Status::shape, "a gradient of shape [2, 3, 4]", [&] { call_all(attention_backward_op, {q, y[1], q, k, v, y[0], y[1], 1.0, false}); });
-  expect_error(Status::shape, "a logsumexp of shape [2, 3, 6]", [&] { call_all(attention_backward_op, {y[0], y[0], q, k, v, y[0], y[1], 1.0, false}); });
+  expect_error(Status::shape, "a logsumexp of shape [2, 3, 6]", [&] {
+    call_all(attention_backward_op, {y[0], y[0], q, k, v, y[0], y[1], 1.0, false});
+  });
 }
 
 TEST_F(Layers, ARowThatSeesNothingGivesZerosAndNoGradient) {

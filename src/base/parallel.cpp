@@ -87,7 +87,8 @@ class Pool {
     const uint32_t round = round_.load(std::memory_order_relaxed) + 1;
     claim_.store(uint64_t{round} << 32 | static_cast<uint32_t>(parts), std::memory_order_release);  // publishes the job
     round_.store(round, std::memory_order_seq_cst);
-    if (asleep_.load(std::memory_order_seq_cst) > 0 && worth_waking(parts * weight)) futex(&round_, FUTEX_WAKE_PRIVATE, static_cast<uint32_t>(threads - 1));
+    if (asleep_.load(std::memory_order_seq_cst) > 0 && worth_waking(parts * weight))
+      futex(&round_, FUTEX_WAKE_PRIVATE, static_cast<uint32_t>(threads - 1));
     work(round, &host);
     for (int i = 0; left_.load(std::memory_order_acquire) != 0; ++i)
       if (i < 2000) pause(); else sched_yield();

@@ -138,8 +138,16 @@ struct Blocks {
 class Unit {                                                  // one head on one thread
  public:
   Unit(const Attention& a, const Blocks& b, int64_t head)
-      : a_(a), b_(b), type_(a.query.dtype), size_(size_of(type_)), q_(head_of(a.query, 2, head)), k_(head_of(a.key, 2, head)), v_(head_of(a.value, 2, head)),
-        out_(head_of(a.out, 2, head)), logsumexp_(head_of(a.logsumexp, 1, head)), scores_(bytes()) {}
+      : a_(a),
+        b_(b),
+        type_(a.query.dtype),
+        size_(size_of(type_)),
+        q_(head_of(a.query, 2, head)),
+        k_(head_of(a.key, 2, head)),
+        v_(head_of(a.value, 2, head)),
+        out_(head_of(a.out, 2, head)),
+        logsumexp_(head_of(a.logsumexp, 1, head)),
+        scores_(bytes()) {}
 
   void forward(int64_t block) {
     const AttentionRows r = scores_of(block);
@@ -147,7 +155,8 @@ class Unit {                                                  // one head on one
     product(rows_of(out_, r.first), r.rows, b_.width, r.columns, {scores_.as<char>(), r.columns, 1}, v_);
   }
   void backward(const AttentionGradients& g, int64_t head) {
-    const Head go = head_of(g.out, 2, head), gl = head_of(g.logsumexp, 1, head), gq = head_of(g.query, 2, head), gk = head_of(g.key, 2, head), gv = head_of(g.value, 2, head);
+    const Head go = head_of(g.out, 2, head), gl = head_of(g.logsumexp, 1, head), gq = head_of(g.query, 2, head),
+               gk = head_of(g.key, 2, head), gv = head_of(g.value, 2, head);
     const Scratch slopes(bytes()), shifts(static_cast<size_t>(b_.rows) * sizeof(double));
     for (int64_t block = 0; block < b_.count; ++block) {
       AttentionRows r = scores_of(block);
@@ -159,7 +168,9 @@ class Unit {                                                  // one head on one
       r.slopes = slopes.data();
       r.shift = shifts.as<double>();
       for (int64_t i = 0; i < r.rows; ++i)
-        shifts.as<double>()[i] = HWY_DYNAMIC_DISPATCH(attention_dot)(type_, rows_of(rows, i).data, rows_of(out_, r.first + i).data, b_.width) - number(rows_of(gl, r.first + i));
+        shifts.as<double>()[i] =
+            HWY_DYNAMIC_DISPATCH(attention_dot)(type_, rows_of(rows, i).data, rows_of(out_, r.first + i).data, b_.width) -
+            number(rows_of(gl, r.first + i));
       run(r, AttentionStep::slopes);
       product(rows_of(gq, r.first), r.rows, b_.inner, r.columns, d, k_);
       product(gk, r.columns, b_.inner, r.rows, turned(d), rows_of(q_, r.first), 1, block > 0);

@@ -113,7 +113,9 @@ class PoolTables {
     table_.places = places;
     divisors_.emplace(static_cast<size_t>((windows + kPlacesRow) * static_cast<int64_t>(sizeof(float))));
     std::fill_n(divisors_->as<float>(), windows + kPlacesRow, 1.0f);
-    boxes.each([&](int64_t o, int64_t, const Span& a, const Span& b, const Span& c) { divisors_->as<float>()[o] = static_cast<float>(boxes.divisor(a, b, c)); });
+    boxes.each([&](int64_t o, int64_t, const Span& a, const Span& b, const Span& c) {
+      divisors_->as<float>()[o] = static_cast<float>(boxes.divisor(a, b, c));
+    });
   }
   static bool pays(const Pool& p, Dtype t, int64_t results) { return t == Dtype::f32 && p.planes >= 8 && results >= 8 && work_of(p) <= 32768; }
   const Places& table() const { return table_; }
@@ -133,7 +135,8 @@ void max_pool(const Pool& p, Dtype t, const void* x, void* y, int64_t* index) {
   if (PoolTables::pays(p, t, p.out_plane())) {
     const PoolTables tables(p, boxes, false);
     each_plane(p.planes, work_of(p), [&](int64_t i) {
-      largest_of_places(tables.table(), static_cast<const float*>(x) + i * p.in_plane(), static_cast<float*>(y) + i * p.out_plane(), index + i * p.out_plane());
+      largest_of_places(tables.table(), static_cast<const float*>(x) + i * p.in_plane(),
+                        static_cast<float*>(y) + i * p.out_plane(), index + i * p.out_plane());
     });
     return;
   }
