@@ -44,14 +44,22 @@ void futex(std::atomic<uint32_t>* word, int op, uint32_t value) {
 }
 
 // How long a worker stays awake after a region. It learns: where the next region comes soon after it has fallen asleep, it will wait
-// longer, up to half a millisecond; where none comes for long, less. Past the first moment others may have the processor.
+// longer, up to half a millisecond; where none comes for long, less. Past the first moment it offers the processor to others. Where one
+// takes it, it sleeps instead for a while: a sleeper that is woken has its turn sooner than one that keeps giving its turn away.
 class Patience {
  public:
   template <class Ready> bool wait(const Ready& ready) {      // whether it came in time
-    for (int i = 0; i < pauses_; ++i) {
+    const int pauses = crowded_ > 0 ? std::min(pauses_, kFirst) : pauses_;
+    crowded_ -= crowded_ > 0;
+    for (int i = 0; i < pauses; ++i) {
       if (ready()) return true;
       pause();
-      if (i > kFirst && i % 64 == 0) sched_yield();
+      if (i < kFirst || i % 64 != 0) continue;
+      const Nanoseconds t = now();
+      sched_yield();
+      if (now() - t < kTurn) continue;
+      crowded_ = 1000;
+      return ready();
     }
     return false;
   }
@@ -59,8 +67,8 @@ class Patience {
 
  private:
   static constexpr int kLeast = 1000, kFirst = 4000, kMost = 20000;   // a pause is 5 to 25 ns
-  static constexpr Nanoseconds kLonger = 500'000;
-  int pauses_ = kFirst;
+  static constexpr Nanoseconds kLonger = 500'000, kTurn = 50'000;
+  int pauses_ = kFirst, crowded_ = 0;
 };
 
 bool is_cancelled(const std::atomic<uint32_t>* attention) {
@@ -91,7 +99,7 @@ class Pool {
       futex(&round_, FUTEX_WAKE_PRIVATE, static_cast<uint32_t>(threads - 1));
     work(round, &host);
     for (int i = 0; left_.load(std::memory_order_acquire) != 0; ++i)
-      if (i < 2000) pause(); else sched_yield();
+      if (i < 20000) pause(); else sched_yield();
     if (failed_.load(std::memory_order_relaxed)) std::rethrow_exception(std::exchange(error_, nullptr));
     return true;
   }
