@@ -185,7 +185,7 @@ class Unit {                                                  // one head on one
     return type_ == Dtype::f64 ? *reinterpret_cast<const double*>(h.data) : static_cast<double>(*reinterpret_cast<const float*>(h.data));
   }
   void product(const Head& c, int64_t m, int64_t n, int64_t k, const Head& a, const Head& b, double alpha = 1, bool accumulate = false) const {
-    gemm({type_, m, n, k, a.data, a.row, a.column, b.data, b.row, b.column, c.data, c.row, alpha, 1, accumulate, nullptr});
+    gemm({{m, n, k, a.data, a.row, a.column, b.data, b.row, b.column, c.data, c.row, alpha, accumulate, nullptr}, type_, 1});
   }
   void run(const AttentionRows& r, AttentionStep step) const {
     if (type_ == Dtype::f64) HWY_DYNAMIC_DISPATCH(attention_rows_f64)(r, step);
