@@ -6,6 +6,12 @@ namespace {
 
 class PoolTest : public Core {};
 
+void expect_same_bits(const Tensor& a, const Tensor& b) {
+  const Tensor x = clone(a), y = clone(b);
+  ASSERT_EQ(Sizes(x.sizes()), Sizes(y.sizes()));
+  EXPECT_EQ(std::memcmp(x.impl()->data(), y.impl()->data(), static_cast<size_t>(x.numel() * size_of(x.dtype()))), 0);
+}
+
 TEST_F(PoolTest, NanIsTheMaximumAndInfinityMinusOneLikeOthers) {
   const Tensor x = tensor({-INFINITY, -INFINITY, NAN, 1, -INFINITY, -INFINITY, 2, NAN}, {1, 2, 4});
   const Tensors y = call_all(max_pool2d_with_indices_op, {x, 2});
@@ -34,6 +40,29 @@ TEST_F(PoolTest, NoWindowBeginsInThePaddingBehind) {
 TEST_F(PoolTest, AveragesOfIntegersAreIntegers) {
   EXPECT_EQ(values(avg_pool2d(tensor({1, 2, 3, 1, -1, -2, -3, -1}, {2, 2, 2}, Dtype::i64), 2)), (std::vector<double>{1, -1}));
   expect_error(Status::dtype, "not defined for bool", [] { avg_pool2d(tensor({1, 0, 0, 1}, {1, 2, 2}, Dtype::boolean), 2); });
+}
+// Planes of floats that are many enough go through tables and vectors; one plane alone, and doubles, do not.
+TEST_F(PoolTest, ManyPlanesGiveWhatEachGivesAlone) {
+  Sizes size{9, 2, 7, 11};
+  const Tensor x = empty(Dtype::f32, size), finite = empty(Dtype::f32, size);
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    finite.data<float>()[i] = static_cast<float>(i * 7 % 13) - 6.1f;
+    x.data<float>()[i] = i % 97 == 5 ? NAN : i % 89 == 3 ? -INFINITY : finite.data<float>()[i];
+  }
+  struct Way { Sizes kernel, stride, padding, dilation; bool ceil; };
+  for (const Way& w : {Way{{2, 2}, {2, 2}, {0, 0}, {1, 1}, false}, Way{{3, 2}, {2, 1}, {1, 1}, {1, 1}, true}, Way{{2, 3}, {1, 3}, {1, 0}, {3, 2}, false}}) {
+    const Tensors many = call_all(max_pool2d_with_indices_op, {x, w.kernel, w.stride, w.padding, w.dilation, w.ceil});
+    const Tensor mean = call(avg_pool2d_op, {finite, w.kernel, w.stride, w.padding, w.ceil, false});
+    const Tensor back = call(avg_pool_back_op, {mean, Sizes{7, 11}, w.kernel, w.stride, w.padding, w.ceil, false, std::nullopt});
+    for (int64_t n = 0; n < 9; ++n) {
+      const Tensor one = select(x, 0, n), g = select(mean, 0, n);
+      const Tensors alone = call_all(max_pool2d_with_indices_op, {one, w.kernel, w.stride, w.padding, w.dilation, w.ceil});
+      expect_same_bits(select(many[0], 0, n), alone[0]);
+      expect_same_bits(select(many[1], 0, n), alone[1]);
+      expect_same_bits(g, call(avg_pool2d_op, {select(finite, 0, n), w.kernel, w.stride, w.padding, w.ceil, false}));
+      expect_same_bits(select(back, 0, n), call(avg_pool_back_op, {g, Sizes{7, 11}, w.kernel, w.stride, w.padding, w.ceil, false, std::nullopt}));
+    }
+  }
 }
 TEST_F(PoolTest, UnpoolingPutsMaximaBack) {
   const Tensor x = tensor({1, 5, 2, 3, 0, 4, 8, 7, 6}, {1, 3, 3});

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
@@ -125,40 +126,63 @@ void note_peak(Store& s, int64_t live) {
   return c.blocks[k].pop();
 }
 
-void* take_large(size_t bytes, int k) {
+// From the heap, or past kMapped from the system alone: what is given back there leaves no holes.
+constexpr size_t kPage = 4096, kMapped = size_t{1} << 20;
+constexpr int kNear = 3;                                      // classes above that serve a request: less than twice its size
+size_t whole_pages(size_t size) { return (size + kPage - 1) / kPage * kPage; }
+
+void* fresh_large(size_t size) {
+  if (size < kMapped) return std::aligned_alloc(64, (size + 63) / 64 * 64);
+  const size_t align = size >= kHuge ? kHuge : kPage, whole = whole_pages(size), mapped = whole + align - kPage;
+  void* p = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+  char* const from = static_cast<char*>(p);
+  char* const at = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(from) + align - 1) / align * align);
+  if (at > from) munmap(from, static_cast<size_t>(at - from));
+  if (const size_t behind = mapped - whole - static_cast<size_t>(at - from); behind > 0) munmap(at + whole, behind);
+  if (size >= kHuge) madvise(at, size / kHuge * kHuge, MADV_HUGEPAGE);
+  return at;
+}
+void free_large(void* p, size_t size) {
+  if (size < kMapped) std::free(p);
+  else munmap(p, whole_pages(size));
+}
+
+Block take_large(size_t bytes, int k) {
   Store& s = store();
-  const size_t size = bytes_of(k);
-  const auto taken = [&](void* p) {
-    const auto change = static_cast<int64_t>(size);
+  const auto taken = [&](void* p, int c) {
+    const auto change = static_cast<int64_t>(bytes_of(c));
     note_peak(s, s.live.fetch_add(change, std::memory_order_relaxed) + change);
-    return p;
+    return Block{p, static_cast<uint8_t>(c)};
   };
   {
     const std::lock_guard hold(s.lock);
-    if (void* b = s.lists[k].pop()) { s.kept -= size; return taken(b); }
+    for (int c = k; c <= std::min(k + kNear, kClasses - 1); ++c)
+      if (void* b = s.lists[c].pop()) { s.kept -= bytes_of(c); return taken(b, c); }
   }
-  const size_t align = size >= kHuge ? kHuge : 64, whole = (size + align - 1) / align * align;
-  void* p = std::aligned_alloc(align, whole);
-  if (!p) { trim_memory(); p = std::aligned_alloc(align, whole); }
+  void* p = fresh_large(bytes_of(k));
+  if (!p) { trim_memory(); p = fresh_large(bytes_of(k)); }
   if (!p) no_memory(bytes);
-  if (size >= kHuge) madvise(p, size / kHuge * kHuge, MADV_HUGEPAGE);
-  return taken(p);
+  return taken(p, k);
 }
-// Kept while no more is in use and kept together than was once in use; blocks of other sizes make room, they are older.
+// More than was once in use, for the sizes of a step do not quite fill each other's blocks: half as much again, of large uses an eighth.
+int64_t most_kept(int64_t peak) { return peak + std::min(peak / 2, std::max(peak / 8, int64_t{32} << 20)); }
+
+// Kept while no more is in use and kept together than that; blocks of other sizes make room, they are older.
 void give_large(void* p, int k) {
   Store& s = store();
   const auto size = static_cast<int64_t>(bytes_of(k));
   const int64_t live = s.live.fetch_sub(size, std::memory_order_relaxed) - size;
   const std::lock_guard hold(s.lock);
-  const auto over = [&] { return live + static_cast<int64_t>(s.kept) + size > s.peak.load(std::memory_order_relaxed); };
+  const auto over = [&] { return live + static_cast<int64_t>(s.kept) + size > most_kept(s.peak.load(std::memory_order_relaxed)); };
   for (int c = kClasses - 1; c >= 0 && bytes_of(c) > kSlabBlock && over(); --c)
     while (c != k && over()) {
       void* other = s.lists[c].pop();
       if (!other) break;
       s.kept -= bytes_of(c);
-      std::free(other);
+      free_large(other, bytes_of(c));
     }
-  if (over()) return std::free(p);
+  if (over()) return free_large(p, static_cast<size_t>(size));
   s.kept += static_cast<uint64_t>(size);
   s.lists[k].push(p);
 }
@@ -272,7 +296,7 @@ Block take_any_block(size_t bytes) {
   if (kSanitized) return {take_own(bytes), kOwn};
   const int k = class_of(bytes);
   const size_t size = bytes_of(k);
-  if (size > kSlabBlock) return {take_large(bytes, k), static_cast<uint8_t>(k)};
+  if (size > kSlabBlock) return take_large(bytes, k);
   void* p = t.blocks[k].pop();
   if (!p) p = refill(t, k);
   t.live_bytes.add(static_cast<int64_t>(size));
@@ -315,7 +339,7 @@ void trim_memory() {
   const std::lock_guard hold(s.lock);
   for (int k = 0; k < kClasses; ++k)
     if (bytes_of(k) > kSlabBlock)
-      while (void* p = s.lists[k].pop()) std::free(p);
+      while (void* p = s.lists[k].pop()) free_large(p, bytes_of(k));
   s.kept = 0;
 }
 

@@ -63,6 +63,7 @@ namespace {
 
 // Multiply-adds for which other threads are not worth waking.
 constexpr double kAlone = 64 * 64 * 64;
+constexpr double kPart = 0x1p19;         // at least of one part: some four microseconds
 constexpr double kLong = 0x1p30;         // some 50 ms: longer without a look at the context would be deaf to cancelling
 
 double work_of(const Gemm& g) { return static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k); }
@@ -104,22 +105,25 @@ Gemm normalized(Gemm g) {
   return g;
 }
 
-// A grid over C, from the shape alone: at least 32 parts, for which the pool wakes its threads, once they are worth it.
+// A grid over C: eight parts for each thread, so that one that comes late does less, but none of less than a few microseconds.
 struct Grid {
   int64_t rows, columns;  // of one part
 
-  explicit Grid(const Gemm& g) : rows(g.m), columns(g.n) {
-    const double enough = std::clamp(work_of(g) / 32, 0x1p20, kLong) / static_cast<double>(g.k);
+  Grid(const Gemm& g, int threads) : rows(g.m), columns(g.n) {
+    const double enough = std::clamp(work_of(g) / (8 * threads), kPart, kLong) / static_cast<double>(g.k);
     // Every part of a row of parts prepares B anew where it is turned or converted: then rather columns.
     const bool prepared = g.b_col != 1 || size_of(g.dtype) == 2;
-    const int64_t least_rows = prepared ? 96 : 24;
+    const int64_t least_rows = prepared ? 192 : 24;
     while (static_cast<double>(rows) * static_cast<double>(columns) > enough) {
-      if (columns > 64 && (prepared || columns > 2 * rows || rows <= least_rows)) columns = half(columns, 32);
+      if (columns > 64 && (prepared || columns > 2 * rows || rows <= least_rows)) columns = half(columns, 64);
       else if (rows > least_rows) rows = half(rows, 24);
       else if (columns > 32) columns = half(columns, 32);
-      else if (rows > 24) rows = half(rows, 24);
       else break;
     }
+  }
+  int64_t weight(const Gemm& g) const {
+    const double part = static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(g.k);
+    return std::max<int64_t>(1, static_cast<int64_t>(std::min(part, kLong) / kAlone));
   }
   static int64_t half(int64_t n, int64_t unit) { return (n / 2 + unit - 1) / unit * unit; }
 };
@@ -141,11 +145,11 @@ void gemm(const Gemm& given) {
   const Gemm g = normalized(given);
   // An element does not depend on the part it is calculated in, so one thread alone need not pay for parts.
   if (work_of(g) <= (thread_count() == 1 ? kLong : kAlone)) return run_here(g);
-  const Grid grid(g);
+  const Grid grid(g, thread_count());
   const int64_t across = (g.n + grid.columns - 1) / grid.columns, down = (g.m + grid.rows - 1) / grid.rows;
   parallel_for(across * down, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) run_part(g, grid, i / across * grid.rows, i % across * grid.columns);
-  });
+  }, grid.weight(g));
 }
 
 void gemm_batch(const Gemm& given, int64_t count, const int64_t* a_offsets, const int64_t* b_offsets, const int64_t* c_offsets) {

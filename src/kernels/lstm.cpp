@@ -66,7 +66,7 @@ HWY_EXPORT(lstm_rows);
 
 namespace kernels {
 
-constexpr int64_t kWork = 4096;                               // elements that are worth a part of their own
+constexpr int64_t kWork = 1024;                               // elements that are worth a part of their own: each takes five exponentials
 
 static void run(const Lstm& l, bool back) {
   parallel_for(l.rows, std::max<int64_t>(1, kWork / std::max<int64_t>(1, l.size)), [&](int64_t b, int64_t e) { HWY_DYNAMIC_DISPATCH(lstm_rows)(l, back, b, e); });

@@ -55,6 +55,7 @@ std::vector<Family> families() {
       {"Recurrent layers", lstm_gates_ops},
       {"Recurrent layers", rnn_ops},
       {"Attention", attention_ops},
+      {"Attention", attention_fused_ops},
       {"Distances", distance_ops},
       {"Padding and resampling", pad_ops},
       {"Padding and resampling", resample_ops},

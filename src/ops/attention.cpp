@@ -48,8 +48,8 @@ Tensor masked(const Tensor& scores, const Attention& t) {
 }
 
 // The result and the weights. A query that may see nothing gets zeros.
-void attend_in_full(const Args& a, const Attention& t, Tensors& out) {
-  const Tensor k = t.grouped ? shared_heads(a, t.key, t.query) : t.key, v = t.grouped ? shared_heads(a, t.value, t.query) : t.value;
+void attend_in_full(const Attention& t, Tensors& out) {
+  const Tensor &k = t.key, &v = t.value;
   const double scale = t.scale ? *t.scale : 1 / std::sqrt(static_cast<double>(t.query.size(-1)));
   const Tensor scores = matmul(mul(t.query, scale), transpose(k, -2, -1));
   const Tensor weights = call(safe_softmax_op, {masked(scores, t), int64_t{-1}});
@@ -66,14 +66,33 @@ void attend_in_full(const Args& a, const Attention& t, Tensors& out) {
   }
 }
 
+// The weights need not be in memory: all but the masks that are given.
+bool is_fused(const Attention& t) {
+  const Tensor &q = t.query, &k = t.key, &v = t.value;
+  const auto batch = [](const Tensor& x) { return x.sizes().first(static_cast<size_t>(x.ndim() - 2)); };
+  return !t.mask && t.dropout_p == 0 && q.numel() > 0 && v.numel() > 0 && same(batch(q), batch(k)) && same(batch(q), batch(v));
+}
+Tensor attend_fused(const Attention& t) {
+  const Tensor& q = t.query;
+  const double scale = t.scale ? *t.scale : 1 / std::sqrt(static_cast<double>(q.size(-1)));
+  const bool turned = q.ndim() > 2 && q.stride(-3) < q.stride(-2);     // heads side by side in each row: so will they be in the result
+  const Tensor out = call_all(attention_op, {q, t.key, t.value, scale, t.causal, turned})[0];
+  return turned ? transpose(out, -3, -2) : out;
+}
+
 // Half precision is computed in float: rounded scores would be seen in their exponentials.
-void attend(const Args& a, Attention t, Tensors& out) {
+void attend(const Args& a, Attention t, bool weights, Tensors& out) {
   check(a, t);
   const Dtype d = t.query.dtype();
-  if (d == Dtype::f32 || d == Dtype::f64) return attend_in_full(a, t, out);
-  for (Tensor* x : {&t.query, &t.key, &t.value}) *x = to(*x, Dtype::f32);
+  if (d != Dtype::f32 && d != Dtype::f64)
+    for (Tensor* x : {&t.query, &t.key, &t.value}) *x = to(*x, Dtype::f32);
+  if (t.grouped) {
+    t.key = shared_heads(a, t.key, t.query);
+    t.value = shared_heads(a, t.value, t.query);
+  }
   Tensors full;
-  attend_in_full(a, t, full);
+  if (!weights && is_fused(t)) full.push_back(attend_fused(t));
+  else attend_in_full(t, full);
   for (const Tensor& x : full) out.push_back(to(x, d));
 }
 
@@ -102,7 +121,7 @@ Op scaled_dot_product_attention_op{
       t.scale = number_at(a, 6);
       t.grouped = a.flag(7);
       Tensors all;
-      attend(a, t, all);
+      attend(a, t, false, all);
       out.push_back(all[0]);
     },
     .samples = [](Samples& s) {
@@ -120,7 +139,7 @@ Op scaled_dot_product_attention_math_op{
       t.dropout_mask = a.optional_tensor(6);
       t.scale = number_at(a, 7);
       t.grouped = a.flag(8);
-      attend(a, t, out);
+      attend(a, t, true, out);
     },
     .samples = [](Samples& s) {
       samples(s);

@@ -94,8 +94,8 @@ inline Tensor batch_norm(const Tensor& input, const Tensor& weight, const Tensor
 // ---- lstm_gates.cpp, rnn.cpp: recurrent cells and layers
 extern Op lstm_gates_op, lstm_gates_backward_op, rnn_tanh_cell_op, rnn_relu_cell_op, gru_cell_op, lstm_cell_op, rnn_tanh_op, rnn_relu_op, gru_op, lstm_op;
 
-// ---- attention.cpp: attention
-extern Op scaled_dot_product_attention_op, scaled_dot_product_attention_math_op;
+// ---- attention.cpp, attention_fused.cpp: attention
+extern Op attention_op, attention_backward_op, scaled_dot_product_attention_op, scaled_dot_product_attention_math_op;
 inline Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const Tensor& attn_mask = {}, double dropout_p = 0, bool is_causal = false,
                                            std::optional<double> scale = {}, bool enable_gqa = false) {
   return call(scaled_dot_product_attention_op, {query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa});

@@ -55,6 +55,7 @@ extern const OpList batch_norm_ops;
 extern const OpList lstm_gates_ops;
 extern const OpList rnn_ops;
 extern const OpList attention_ops;
+extern const OpList attention_fused_ops;
 extern const OpList distance_ops;
 extern const OpList pad_ops;
 extern const OpList resample_ops;

@@ -76,8 +76,13 @@ Tensor with_matrix_dims(const Tensor& g, bool left_vector, bool right_vector) {
   return reshape(g, sizes);
 }
 
+// A matrix of contiguous columns. Its gradient is calculated turned, so that it has the same layout: it reaches the leaf, of which the
+// matrix is a turned view as a rule, row by row.
+bool by_columns(const Tensor& t) { return t.ndim() == 2 && t.stride(0) == 1 && t.stride(1) >= t.size(0) && t.stride(1) > 1; }
+
 Tensor left_gradient(const Tensor& x, const Tensor& y, const Tensor& g) {
   if (x.ndim() == 1 && y.ndim() == 1) return mul(g, y);
+  if (by_columns(x) && y.ndim() == 2) return turned(mm(y, turned(g)));
   const Tensor right = y.ndim() == 1 ? reshape(y, Sizes{1, y.size(0)}) : turned(y);
   return matmul(with_matrix_dims(g, x.ndim() == 1, y.ndim() == 1), right);      // the engine sums a broadcast batch
 }
@@ -85,6 +90,7 @@ Tensor right_gradient(const Tensor& x, const Tensor& y, const Tensor& g) {
   if (x.ndim() == 1 && y.ndim() == 1) return mul(g, x);
   const Tensor wide = with_matrix_dims(g, x.ndim() == 1, y.ndim() == 1);
   const Tensor left = x.ndim() == 1 ? reshape(x, Sizes{1, x.size(0)}) : x;
+  if (by_columns(y)) return turned(mm(turned(flat_rows(wide)), flat_rows(left)));
   const Tensor d = y.ndim() <= 2 ? mm(turned(flat_rows(left)), flat_rows(wide)) : matmul(turned(left), wide);
   return y.ndim() == 1 ? reshape(d, y.sizes()) : d;
 }
