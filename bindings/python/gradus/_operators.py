@@ -13,7 +13,8 @@ def _operand(v):
 
 def _number_for(t, v):
     """A complex number beside a tensor: as precise as that."""
-    return _convert.tensor(v, dtype=t.dtype.to_complex() if t.dtype.is_floating_point or t.dtype.is_complex else _dtype.default_dtype().to_complex())
+    kind = t.dtype if t.dtype.is_floating_point or t.dtype.is_complex else _dtype.default_dtype()
+    return _convert.tensor(v, dtype=kind.to_complex())
 
 
 def _typed(name, *arguments):

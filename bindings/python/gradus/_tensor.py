@@ -281,7 +281,7 @@ class Tensor(Gradients, metaclass=_TensorType):
     # ---- as text and as bytes
 
     def __repr__(self):
-        if not _printing.is_usual():
+        if not _printing.is_usual() and not self.dtype.is_complex:
             return _printing.text(self)
         length = C.c_size_t()
         check(lib.gradus_tensor_print(local.ctx, self._h, None, 0, C.byref(length)))
