@@ -49,6 +49,7 @@ std::string dtypes(const Op& op) {
   const bool integers = row.value[static_cast<int>(Compute::i64)] != nullptr, reals = row.value[static_cast<int>(Compute::f32)] != nullptr;
   std::string s = reals ? (op.result == ResultType::floating || integers ? "all" : "floating point") : "integers";
   if (op.no_bool) s += " but bool";
+  if (op.formula->complex) s += ", complex";
   if (op.result == ResultType::boolean) s += ", to bool";
   if (op.result == ResultType::number) s += ", bool to int64";
   if (op.result == ResultType::floating) s += ", integers to float32";
@@ -60,6 +61,7 @@ std::string entry(const Op& op) {
   std::string s = "### " + n + "\n\n" + code(print(op.info->schema)) + "\n\n" + std::string(op.doc) + "\n\n";
   const auto line = [&](const char* what, const std::string& text) { if (!text.empty()) s += std::string("- ") + what + ": " + text + "\n"; };
   line("element types", dtypes(op));
+  if (!op.formula && op.info->complex && op.info->schema.inputs > 0) s += "- takes complex tensors\n";
   line("gradient", gradients(op));
   if (op.view) s += "- a view: the result shares storage with " + code(op.info->schema.arguments[0].name) + "\n";
   if (op.info->in_place) line("in place", code(op.info->in_place->info->name));
@@ -87,7 +89,8 @@ std::string manual() {
   while (body.ends_with("\n\n")) body.pop_back();
   return "# Operations\n\n<!-- " + std::string(kNotice) + " -->\n\n" + std::to_string(count) +
          " operations. Schemas are in PyTorch's syntax, and an operation answers PyTorch's of the same name; \"answers also\" lists "
-         "other ATen overloads. \"Gradient\" names the arguments that can have one. Complex element types are not supported.\n\n" + contents + "\n\n" + body;
+         "other ATen overloads. \"Gradient\" names the arguments that can have one. What does not say that it takes complex "
+         "tensors refuses them.\n\n" + contents + "\n\n" + body;
 }
 
 }  // namespace gradus::capi

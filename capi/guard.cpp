@@ -88,9 +88,7 @@ std::string_view text_of(const char* text, size_t length, const char* what) {
 Dtype dtype(int32_t number, Dtype otherwise) {
   if (number == 0) return otherwise;
   GRADUS_CHECK(number > 0 && number < kDtypes, dtype, "{} is no element type", number);
-  const Dtype t = static_cast<Dtype>(number);
-  GRADUS_CHECK(!is_complex(t), unsupported, "{} tensors are not supported", gradus::name(t));
-  return t;
+  return static_cast<Dtype>(number);
 }
 
 SizesRef shape(int32_t rank, const int64_t* sizes) {

@@ -36,30 +36,31 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_gt_, k_le, k_le_, k_ge, k_ge_, k_eq, k_eq_, k_ne, k_ne_, k_logical_and, k_logical_and_,
                   k_logical_or, k_logical_or_, k_logical_xor, k_logical_xor_, k_logical_not, k_logical_not_, k_isnan,
                   k_isnan_, k_isinf, k_isinf_, k_isfinite, k_isfinite_, k_signbit, k_signbit_, k_isposinf, k_isneginf,
-                  k_isclose, k_allclose, k_equal, k_isreal, k_where, k_where_, k_clamp_min, k_clamp_min_, k_clamp_max,
-                  k_clamp_max_, k_clamp, k_clamp_, k_addcmul, k_addcmul_, k_addcdiv, k_addcdiv_, k_lerp, k_lerp_, k_sum,
-                  k_nansum, k_mean, k_nanmean, k_prod, k_all, k_any, k_count_nonzero, k_var, k_std, k_var_mean,
-                  k_std_mean, k_sum_to_size, k_amax, k_amin, k_max, k_min, k_aminmax, k_max_dim, k_min_dim, k_argmax,
-                  k_argmin, k_linalg_vector_norm, k_norm, k_softmax, k_log_softmax, k_logsumexp, k_cumsum, k_cumsum_,
-                  k_cumprod, k_cumprod_, k_cummax, k_cummin, k_logcumsumexp, k_diff,
-                  k_value_selecting_reduction_backward, k_sort, k_argsort, k_msort, k_topk, k_kthvalue, k_median,
-                  k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode, k_trapezoid, k_cumulative_trapezoid, k_quantile,
-                  k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm, k_renorm_, k_unique, k_unique_dim,
-                  k_unique_consecutive, k_bincount, k_histc, k_isin, k_combinations, k_view, k_reshape, k_view_as,
-                  k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d, k_atleast_2d, k_atleast_3d, k_expand,
-                  k_expand_as, k_broadcast_to, k_alias, k_detach, k_detach_, k_t, k_t_, k_mT, k_numpy_T, k_transpose,
-                  k_transpose_, k_swapaxes, k_swapaxes_, k_swapdims, k_swapdims_, k_permute, k_movedim, k_moveaxis,
-                  k_squeeze, k_squeeze_, k_unsqueeze, k_unsqueeze_, k_select, k_select_backward, k_select_scatter,
-                  k_select_scatter_, k_slice, k_slice_backward, k_slice_scatter, k_slice_scatter_, k_narrow, k_diagonal,
-                  k_diagonal_backward, k_diagonal_scatter, k_diagonal_scatter_, k_unfold, k_unfold_backward, k_split,
-                  k_unsafe_split, k_unsafe_chunk, k_split_with_sizes, k_chunk, k_unbind, k_tensor_split,
-                  k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit, k_vsplit_indices, k_dsplit,
-                  k_dsplit_indices, k_as_strided_scatter, k_as_strided, k_as_strided_, k_diag_embed, k_diag, k_diagflat,
-                  k_linalg_diagonal, k_trace, k_view_copy, k_t_copy, k_transpose_copy, k_permute_copy, k_squeeze_copy,
-                  k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy, k_narrow_copy, k_split_copy,
-                  k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy, k_as_strided_copy,
-                  k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack, k_dstack, k_column_stack,
-                  k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat, k_tile,
+                  k_isclose, k_allclose, k_equal, k_isreal, k_view_as_real, k_view_as_complex, k_real, k_imag,
+                  k_conj_physical, k_conj_physical_, k_conj, k_resolve_conj, k_resolve_neg, k_complex, k_polar, k_angle,
+                  k_sgn, k_sgn_, k_mH, k_where, k_where_, k_clamp_min, k_clamp_min_, k_clamp_max, k_clamp_max_, k_clamp,
+                  k_clamp_, k_addcmul, k_addcmul_, k_addcdiv, k_addcdiv_, k_lerp, k_lerp_, k_sum, k_nansum, k_mean,
+                  k_nanmean, k_prod, k_all, k_any, k_count_nonzero, k_var, k_std, k_var_mean, k_std_mean, k_sum_to_size,
+                  k_amax, k_amin, k_max, k_min, k_aminmax, k_max_dim, k_min_dim, k_argmax, k_argmin,
+                  k_linalg_vector_norm, k_norm, k_softmax, k_log_softmax, k_logsumexp, k_cumsum, k_cumsum_, k_cumprod,
+                  k_cumprod_, k_cummax, k_cummin, k_logcumsumexp, k_diff, k_value_selecting_reduction_backward, k_sort,
+                  k_argsort, k_msort, k_topk, k_kthvalue, k_median, k_nanmedian, k_median_dim, k_nanmedian_dim, k_mode,
+                  k_trapezoid, k_cumulative_trapezoid, k_quantile, k_nanquantile, k_cov, k_corrcoef, k_dist, k_renorm,
+                  k_renorm_, k_unique, k_unique_dim, k_unique_consecutive, k_bincount, k_histc, k_isin, k_combinations,
+                  k_view, k_reshape, k_view_as, k_reshape_as, k_flatten, k_unflatten, k_ravel, k_atleast_1d,
+                  k_atleast_2d, k_atleast_3d, k_expand, k_expand_as, k_broadcast_to, k_alias, k_detach, k_detach_, k_t,
+                  k_t_, k_mT, k_numpy_T, k_transpose, k_transpose_, k_swapaxes, k_swapaxes_, k_swapdims, k_swapdims_,
+                  k_permute, k_movedim, k_moveaxis, k_squeeze, k_squeeze_, k_unsqueeze, k_unsqueeze_, k_select,
+                  k_select_backward, k_select_scatter, k_select_scatter_, k_slice, k_slice_backward, k_slice_scatter,
+                  k_slice_scatter_, k_narrow, k_diagonal, k_diagonal_backward, k_diagonal_scatter, k_diagonal_scatter_,
+                  k_unfold, k_unfold_backward, k_split, k_unsafe_split, k_unsafe_chunk, k_split_with_sizes, k_chunk,
+                  k_unbind, k_tensor_split, k_tensor_split_indices, k_hsplit, k_hsplit_indices, k_vsplit,
+                  k_vsplit_indices, k_dsplit, k_dsplit_indices, k_as_strided_scatter, k_as_strided, k_as_strided_,
+                  k_diag_embed, k_diag, k_diagflat, k_linalg_diagonal, k_trace, k_view_copy, k_t_copy, k_transpose_copy,
+                  k_permute_copy, k_squeeze_copy, k_unsqueeze_copy, k_expand_copy, k_select_copy, k_slice_copy,
+                  k_narrow_copy, k_split_copy, k_split_with_sizes_copy, k_unbind_copy, k_diagonal_copy, k_unfold_copy,
+                  k_as_strided_copy, k_alias_copy, k_detach_copy, k_cat, k_stack, k_hstack, k_vstack, k_dstack,
+                  k_column_stack, k_broadcast_tensors, k_meshgrid, k_cartesian_prod, k_block_diag, k_repeat, k_tile,
                   k_repeat_interleave, k_repeat_interleave_tensor, k_repeat_indices, k_tril, k_tril_, k_triu, k_triu_,
                   k_tril_indices, k_triu_indices, k_roll, k_flip, k_fliplr, k_flipud, k_rot90, k_gather, k_index_select,
                   k_take, k_take_along_dim, k_index, k_masked_select, k_nonzero, k_argwhere, k_nonzero_numpy,
@@ -155,34 +156,37 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "logical_or_", "logical_xor", "logical_xor_", "logical_not", "logical_not_",
                                       "isnan", "isnan_", "isinf", "isinf_", "isfinite", "isfinite_", "signbit",
                                       "signbit_", "isposinf", "isneginf", "isclose", "allclose", "equal", "isreal",
-                                      "where", "where_", "clamp_min", "clamp_min_", "clamp_max", "clamp_max_", "clamp",
-                                      "clamp_", "addcmul", "addcmul_", "addcdiv", "addcdiv_", "lerp", "lerp_", "sum",
-                                      "nansum", "mean", "nanmean", "prod", "all", "any", "count_nonzero", "var", "std",
-                                      "var_mean", "std_mean", "sum_to_size", "amax", "amin", "max", "min", "aminmax",
-                                      "max_dim", "min_dim", "argmax", "argmin", "linalg_vector_norm", "norm", "softmax",
-                                      "log_softmax", "logsumexp", "cumsum", "cumsum_", "cumprod", "cumprod_", "cummax",
-                                      "cummin", "logcumsumexp", "diff", "value_selecting_reduction_backward", "sort",
-                                      "argsort", "msort", "topk", "kthvalue", "median", "nanmedian", "median_dim",
-                                      "nanmedian_dim", "mode", "trapezoid", "cumulative_trapezoid", "quantile",
-                                      "nanquantile", "cov", "corrcoef", "dist", "renorm", "renorm_", "unique",
-                                      "unique_dim", "unique_consecutive", "bincount", "histc", "isin", "combinations",
-                                      "view", "reshape", "view_as", "reshape_as", "flatten", "unflatten", "ravel",
-                                      "atleast_1d", "atleast_2d", "atleast_3d", "expand", "expand_as", "broadcast_to",
-                                      "alias", "detach", "detach_", "t", "t_", "mT", "numpy_T", "transpose",
-                                      "transpose_", "swapaxes", "swapaxes_", "swapdims", "swapdims_", "permute",
-                                      "movedim", "moveaxis", "squeeze", "squeeze_", "unsqueeze", "unsqueeze_", "select",
-                                      "select_backward", "select_scatter", "select_scatter_", "slice", "slice_backward",
-                                      "slice_scatter", "slice_scatter_", "narrow", "diagonal", "diagonal_backward",
-                                      "diagonal_scatter", "diagonal_scatter_", "unfold", "unfold_backward", "split",
-                                      "unsafe_split", "unsafe_chunk", "split_with_sizes", "chunk", "unbind",
-                                      "tensor_split", "tensor_split_indices", "hsplit", "hsplit_indices", "vsplit",
-                                      "vsplit_indices", "dsplit", "dsplit_indices", "as_strided_scatter", "as_strided",
-                                      "as_strided_", "diag_embed", "diag", "diagflat", "linalg_diagonal", "trace",
-                                      "view_copy", "t_copy", "transpose_copy", "permute_copy", "squeeze_copy",
-                                      "unsqueeze_copy", "expand_copy", "select_copy", "slice_copy", "narrow_copy",
-                                      "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy",
-                                      "unfold_copy", "as_strided_copy", "alias_copy", "detach_copy", "cat", "stack",
-                                      "hstack", "vstack", "dstack", "column_stack", "broadcast_tensors", "meshgrid",
+                                      "view_as_real", "view_as_complex", "real", "imag", "conj_physical",
+                                      "conj_physical_", "conj", "resolve_conj", "resolve_neg", "complex", "polar",
+                                      "angle", "sgn", "sgn_", "mH", "where", "where_", "clamp_min", "clamp_min_",
+                                      "clamp_max", "clamp_max_", "clamp", "clamp_", "addcmul", "addcmul_", "addcdiv",
+                                      "addcdiv_", "lerp", "lerp_", "sum", "nansum", "mean", "nanmean", "prod", "all",
+                                      "any", "count_nonzero", "var", "std", "var_mean", "std_mean", "sum_to_size",
+                                      "amax", "amin", "max", "min", "aminmax", "max_dim", "min_dim", "argmax", "argmin",
+                                      "linalg_vector_norm", "norm", "softmax", "log_softmax", "logsumexp", "cumsum",
+                                      "cumsum_", "cumprod", "cumprod_", "cummax", "cummin", "logcumsumexp", "diff",
+                                      "value_selecting_reduction_backward", "sort", "argsort", "msort", "topk",
+                                      "kthvalue", "median", "nanmedian", "median_dim", "nanmedian_dim", "mode",
+                                      "trapezoid", "cumulative_trapezoid", "quantile", "nanquantile", "cov", "corrcoef",
+                                      "dist", "renorm", "renorm_", "unique", "unique_dim", "unique_consecutive",
+                                      "bincount", "histc", "isin", "combinations", "view", "reshape", "view_as",
+                                      "reshape_as", "flatten", "unflatten", "ravel", "atleast_1d", "atleast_2d",
+                                      "atleast_3d", "expand", "expand_as", "broadcast_to", "alias", "detach", "detach_",
+                                      "t", "t_", "mT", "numpy_T", "transpose", "transpose_", "swapaxes", "swapaxes_",
+                                      "swapdims", "swapdims_", "permute", "movedim", "moveaxis", "squeeze", "squeeze_",
+                                      "unsqueeze", "unsqueeze_", "select", "select_backward", "select_scatter",
+                                      "select_scatter_", "slice", "slice_backward", "slice_scatter", "slice_scatter_",
+                                      "narrow", "diagonal", "diagonal_backward", "diagonal_scatter",
+                                      "diagonal_scatter_", "unfold", "unfold_backward", "split", "unsafe_split",
+                                      "unsafe_chunk", "split_with_sizes", "chunk", "unbind", "tensor_split",
+                                      "tensor_split_indices", "hsplit", "hsplit_indices", "vsplit", "vsplit_indices",
+                                      "dsplit", "dsplit_indices", "as_strided_scatter", "as_strided", "as_strided_",
+                                      "diag_embed", "diag", "diagflat", "linalg_diagonal", "trace", "view_copy",
+                                      "t_copy", "transpose_copy", "permute_copy", "squeeze_copy", "unsqueeze_copy",
+                                      "expand_copy", "select_copy", "slice_copy", "narrow_copy", "split_copy",
+                                      "split_with_sizes_copy", "unbind_copy", "diagonal_copy", "unfold_copy",
+                                      "as_strided_copy", "alias_copy", "detach_copy", "cat", "stack", "hstack",
+                                      "vstack", "dstack", "column_stack", "broadcast_tensors", "meshgrid",
                                       "cartesian_prod", "block_diag", "repeat", "tile", "repeat_interleave",
                                       "repeat_interleave_tensor", "repeat_indices", "tril", "tril_", "triu", "triu_",
                                       "tril_indices", "triu_indices", "roll", "flip", "fliplr", "flipud", "rot90",
@@ -1613,6 +1617,68 @@ gradus_status gradus_equal(gradus_context *ctx, const gradus_tensor *input, cons
 gradus_status gradus_isreal(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
   const Value v_[] = {arg::given(input)};
   return call_one(ctx, k_isreal, "isreal", v_, result);
+}
+gradus_status gradus_view_as_real(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_view_as_real, "view_as_real", v_, result);
+}
+gradus_status gradus_view_as_complex(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_view_as_complex, "view_as_complex", v_, result);
+}
+gradus_status gradus_real(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_real, "real", v_, result);
+}
+gradus_status gradus_imag(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_imag, "imag", v_, result);
+}
+gradus_status gradus_conj_physical(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_conj_physical, "conj_physical", v_, result);
+}
+gradus_status gradus_conj_physical_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_conj_physical_, "conj_physical_", v_, {result});
+}
+gradus_status gradus_conj(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_conj, "conj", v_, result);
+}
+gradus_status gradus_resolve_conj(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_resolve_conj, "resolve_conj", v_, result);
+}
+gradus_status gradus_resolve_neg(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_resolve_neg, "resolve_neg", v_, result);
+}
+gradus_status gradus_complex(gradus_context *ctx, const gradus_tensor *real, const gradus_tensor *imag,
+                             gradus_tensor **result) {
+  const Value v_[] = {arg::given(real), arg::given(imag)};
+  return call_one(ctx, k_complex, "complex", v_, result);
+}
+gradus_status gradus_polar(gradus_context *ctx, const gradus_tensor *abs, const gradus_tensor *angle,
+                           gradus_tensor **result) {
+  const Value v_[] = {arg::given(abs), arg::given(angle)};
+  return call_one(ctx, k_polar, "polar", v_, result);
+}
+gradus_status gradus_angle(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_angle, "angle", v_, result);
+}
+gradus_status gradus_sgn(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_sgn, "sgn", v_, result);
+}
+gradus_status gradus_sgn_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_sgn_, "sgn_", v_, {result});
+}
+gradus_status gradus_mh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_mH, "mH", v_, result);
 }
 gradus_status gradus_where(gradus_context *ctx, const gradus_tensor *condition, const gradus_tensor *input,
                            const gradus_tensor *other, gradus_tensor **result) {

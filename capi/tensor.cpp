@@ -1,4 +1,6 @@
 // Tensors from memory, back to memory, and as data.
+#include <algorithm>
+
 #include "dispatch/evaluate.h"
 #include "capi/guard.h"
 #include "graph/history.h"
@@ -38,6 +40,7 @@ struct Outside {
 template <class T> T item(const gradus_tensor* handle, Dtype as) {
   const TensorImpl* t = tensor(handle, "tensor");
   GRADUS_CHECK(t->numel == 1, value, "item: a tensor of shape {} has {} elements, not one", text(t->sizes()), t->numel);
+  GRADUS_CHECK(!is_complex(t->dtype), dtype, "item: a number of {} has two parts: copy it out", name(t->dtype));
   T out;
   kernels::copy({reinterpret_cast<char*>(&out), as, t->ndim, t->dims, t->dims, 1, true}, view_of(t));
   return out;
@@ -74,7 +77,8 @@ gradus_status gradus_tensor_wrap(gradus_context* ctx, int32_t dtype, int32_t ran
   return guard_result(ctx, "tensor_wrap", result, [&](Context&) {
     const Outside from(dtype, rank, sizes, strides, data, data_bytes);
     check_flags(flags, GRADUS_WRAP_READ_ONLY);
-    GRADUS_CHECK(reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(from.type)) == 0, value, "'data' is not aligned for {}", name(from.type));
+    const auto alignment = static_cast<uintptr_t>(std::min<int64_t>(size_of(from.type), 8));
+    GRADUS_CHECK(reinterpret_cast<uintptr_t>(data) % alignment == 0, value, "'data' is not aligned for {}", name(from.type));
     Storage* s = wrap_storage(data, static_cast<int64_t>(from.bytes), destroy != nullptr);
     s->read_only = flags & GRADUS_WRAP_READ_ONLY;
     Tensor t = over_storage(s, from.type, from.sizes, from.strides, 0);

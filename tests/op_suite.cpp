@@ -117,6 +117,13 @@ static std::string describe(const Value& v) {
   }
 }
 
+bool is_complex(const Attempt& a) {
+  static const std::set<std::string> makes = {"complex", "polar", "view_as_complex"};
+  if (makes.contains(gradus::name(a.op))) return true;
+  for (const Tensor& t : a.inputs) if (t && gradus::is_complex(t.dtype())) return true;
+  return false;
+}
+
 std::string describe(const Attempt& a) {
   std::string s = name(a.op) + "(";
   for (size_t i = 0; i < a.sample.arguments.size(); ++i) {

@@ -65,7 +65,11 @@ TEST_F(Out, TheDtypeHasToBeCastable) {
   expect_error(Status::dtype, "abs: a result of float64 can't be cast to out 0, which has int32", [&] { into(abs_op, {x}, {i}); });
   expect_error(Status::dtype, "cumsum: a result of float64 can't be cast to out 0, which has int32", [&] { into(cumsum_op, {x, 0}, {i}); });
   EXPECT_EQ(values(i), (Doubles{0, 1}));
-  expect_error(Status::unsupported, "complex64", [&] { into(abs_op, {x}, {empty(Dtype::c64, Sizes{2})}); });
+  const Tensor c = empty(Dtype::c64, Sizes{2});
+  into(abs_op, {x}, {c});
+  EXPECT_EQ(values(real(c)), (Doubles{1.5, 2}));
+  EXPECT_EQ(values(imag(c)), (Doubles{0, 0}));
+  expect_error(Status::dtype, "can't be cast", [&] { into(square_op, {c}, {f}); });
 }
 
 TEST_F(Out, TheOnlyOutGivesTheDtype) {

@@ -1371,9 +1371,76 @@ template <class T> class Methods {
     static const detail::Op op_("equal");
     return detail::one<T>(op_, {self(), other});
   }
-  // True for each element, as there are no complex ones.
+  // Whether the imaginary part of an element is 0.
   T isreal() const {
     static const detail::Op op_("isreal");
+    return detail::one<T>(op_, {self()});
+  }
+  // Complex numbers as pairs of real ones along a new last dimension.
+  T view_as_real() const {
+    static const detail::Op op_("view_as_real");
+    return detail::one<T>(op_, {self()});
+  }
+  // Pairs of real numbers along the last dimension as complex ones.
+  T view_as_complex() const {
+    static const detail::Op op_("view_as_complex");
+    return detail::one<T>(op_, {self()});
+  }
+  // The real parts, as a view; a real tensor itself.
+  T real() const {
+    static const detail::Op op_("real");
+    return detail::one<T>(op_, {self()});
+  }
+  // The imaginary parts, as a view; refuses real tensors.
+  T imag() const {
+    static const detail::Op op_("imag");
+    return detail::one<T>(op_, {self()});
+  }
+  // The conjugate of each element; a real tensor itself.
+  T conj_physical() const {
+    static const detail::Op op_("conj_physical");
+    return detail::one<T>(op_, {self()});
+  }
+  // The conjugate of each element; a real tensor itself.
+  const T& conj_physical_() const {
+    static const detail::Op op_("conj_physical_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // The conjugate of each element, computed at once; a real tensor itself.
+  T conj() const {
+    static const detail::Op op_("conj");
+    return detail::one<T>(op_, {self()});
+  }
+  // The tensor itself: conjugates are computed at once.
+  T resolve_conj() const {
+    static const detail::Op op_("resolve_conj");
+    return detail::one<T>(op_, {self()});
+  }
+  // The tensor itself: signs are computed at once.
+  T resolve_neg() const {
+    static const detail::Op op_("resolve_neg");
+    return detail::one<T>(op_, {self()});
+  }
+  // The angle of each element in (-pi, pi]: 0 or pi of real numbers. The gradient at 0 is 0.
+  T angle() const {
+    static const detail::Op op_("angle");
+    return detail::one<T>(op_, {self()});
+  }
+  // z / |z| for each element, 0 at 0: of real numbers their sign.
+  T sgn() const {
+    static const detail::Op op_("sgn");
+    return detail::one<T>(op_, {self()});
+  }
+  // z / |z| for each element, 0 at 0: of real numbers their sign.
+  const T& sgn_() const {
+    static const detail::Op op_("sgn_");
+    detail::one<T>(op_, {self()});
+    return self();
+  }
+  // Matrices transposed and conjugated.
+  T mH() const {
+    static const detail::Op op_("mH");
     return detail::one<T>(op_, {self()});
   }
   // The larger of self and min; at equality the gradient is that of self.

@@ -2102,11 +2102,119 @@ GRADUS_API gradus_status gradus_equal(gradus_context *ctx, const gradus_tensor *
                                       gradus_tensor **result);
 
 /*
- * True for each element, as there are no complex ones.
+ * Whether the imaginary part of an element is 0.
  *   isreal(Tensor self) -> Tensor
  * since:1
  */
 GRADUS_API gradus_status gradus_isreal(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Complex numbers as pairs of real ones along a new last dimension.
+ *   view_as_real(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_view_as_real(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Pairs of real numbers along the last dimension as complex ones.
+ *   view_as_complex(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_view_as_complex(gradus_context *ctx, const gradus_tensor *input,
+                                                gradus_tensor **result);
+
+/*
+ * The real parts, as a view; a real tensor itself.
+ *   real(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_real(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The imaginary parts, as a view; refuses real tensors.
+ *   imag(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_imag(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The conjugate of each element; a real tensor itself.
+ *   conj_physical(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conj_physical(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The conjugate of each element; a real tensor itself.
+ *   conj_physical_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conj_physical_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The conjugate of each element, computed at once; a real tensor itself.
+ *   conj(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_conj(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The tensor itself: conjugates are computed at once.
+ *   resolve_conj(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resolve_conj(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * The tensor itself: signs are computed at once.
+ *   resolve_neg(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_resolve_neg(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Complex numbers of two tensors of parts.
+ *   complex(Tensor real, Tensor imag) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_complex(gradus_context *ctx, const gradus_tensor *real, const gradus_tensor *imag,
+                                        gradus_tensor **result);
+
+/*
+ * Complex numbers of absolute values and angles.
+ *   polar(Tensor abs, Tensor angle) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_polar(gradus_context *ctx, const gradus_tensor *abs, const gradus_tensor *angle,
+                                      gradus_tensor **result);
+
+/*
+ * The angle of each element in (-pi, pi]: 0 or pi of real numbers. The gradient at 0 is 0.
+ *   angle(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_angle(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * z / |z| for each element, 0 at 0: of real numbers their sign.
+ *   sgn(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sgn(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * z / |z| for each element, 0 at 0: of real numbers their sign.
+ *   sgn_(Tensor(a!) self) -> Tensor(a!)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_sgn_(gradus_context *ctx, gradus_tensor *input, gradus_tensor **result);
+
+/*
+ * Matrices transposed and conjugated.
+ *   mH(Tensor(a) self) -> Tensor(a)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_mh(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
  * self where the condition holds, other elsewhere. The branch not taken gets a gradient of exactly 0.

@@ -1507,9 +1507,99 @@ inline Tensor equal(const Tensor& input, const Tensor& other) {
   return detail::one<Tensor>(op_, {input, other});
 }
 
-// True for each element, as there are no complex ones.
+// Whether the imaginary part of an element is 0.
 inline Tensor isreal(const Tensor& input) {
   static const detail::Op op_("isreal");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Complex numbers as pairs of real ones along a new last dimension.
+inline Tensor view_as_real(const Tensor& input) {
+  static const detail::Op op_("view_as_real");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Pairs of real numbers along the last dimension as complex ones.
+inline Tensor view_as_complex(const Tensor& input) {
+  static const detail::Op op_("view_as_complex");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The real parts, as a view; a real tensor itself.
+inline Tensor real(const Tensor& input) {
+  static const detail::Op op_("real");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The imaginary parts, as a view; refuses real tensors.
+inline Tensor imag(const Tensor& input) {
+  static const detail::Op op_("imag");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The conjugate of each element; a real tensor itself.
+inline Tensor conj_physical(const Tensor& input) {
+  static const detail::Op op_("conj_physical");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The conjugate of each element; a real tensor itself.
+inline Tensor conj_physical_(const Tensor& input) {
+  static const detail::Op op_("conj_physical_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The conjugate of each element, computed at once; a real tensor itself.
+inline Tensor conj(const Tensor& input) {
+  static const detail::Op op_("conj");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The tensor itself: conjugates are computed at once.
+inline Tensor resolve_conj(const Tensor& input) {
+  static const detail::Op op_("resolve_conj");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// The tensor itself: signs are computed at once.
+inline Tensor resolve_neg(const Tensor& input) {
+  static const detail::Op op_("resolve_neg");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Complex numbers of two tensors of parts.
+inline Tensor complex(const Tensor& real, const Tensor& imag) {
+  static const detail::Op op_("complex");
+  return detail::one<Tensor>(op_, {real, imag});
+}
+
+// Complex numbers of absolute values and angles.
+inline Tensor polar(const Tensor& abs, const Tensor& angle) {
+  static const detail::Op op_("polar");
+  return detail::one<Tensor>(op_, {abs, angle});
+}
+
+// The angle of each element in (-pi, pi]: 0 or pi of real numbers. The gradient at 0 is 0.
+inline Tensor angle(const Tensor& input) {
+  static const detail::Op op_("angle");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// z / |z| for each element, 0 at 0: of real numbers their sign.
+inline Tensor sgn(const Tensor& input) {
+  static const detail::Op op_("sgn");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// z / |z| for each element, 0 at 0: of real numbers their sign.
+inline Tensor sgn_(const Tensor& input) {
+  static const detail::Op op_("sgn_");
+  return detail::one<Tensor>(op_, {input});
+}
+
+// Matrices transposed and conjugated.
+inline Tensor mH(const Tensor& input) {
+  static const detail::Op op_("mH");
   return detail::one<Tensor>(op_, {input});
 }
 

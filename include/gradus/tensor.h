@@ -15,8 +15,8 @@ extern "C" {
 
 /*
  * New tensors [own] of the given sizes: filled with zeros, or with whatever the memory holds. dtype 0 is GRADUS_F32. shape
- * may be null for rank 0. Errors: DTYPE for an unknown number, SHAPE for negative or overflowing sizes, UNSUPPORTED for complex
- * types, MEMORY.
+ * may be null for rank 0. Errors: DTYPE for an unknown number, SHAPE for negative or overflowing sizes,
+ * MEMORY.
  */
 GRADUS_API gradus_status gradus_tensor_zeros(gradus_context *ctx, int32_t dtype, int32_t rank, const int64_t *shape,
                                              gradus_tensor **result);                        /* since:1 */
@@ -96,7 +96,7 @@ GRADUS_API gradus_status gradus_tensor_print(gradus_context *ctx, const gradus_t
  * DLPack 1.x, versioned structs only. Export [own: whoever calls its deleter]: strides are always there, the deleter may run
  * on any thread. A tensor that requires grad is refused (STATE) unless GRADUS_DLPACK_DETACH. Import takes over managed on
  * success only; after a failure the caller still owns it and nothing of it was touched. Refused: other devices, vectors of
- * lanes, sub-byte and complex types (UNSUPPORTED), negative strides, sizes that overflow (SHAPE). Misaligned memory is copied.
+ * lanes, types of less than a byte (UNSUPPORTED), negative strides, sizes that overflow (SHAPE). Misaligned memory is copied.
  */
 struct DLManagedTensorVersioned;
 enum {

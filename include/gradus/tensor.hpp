@@ -25,6 +25,8 @@ template <> struct DtypeOf<int32_t> { static constexpr Dtype value = Dtype::int3
 template <> struct DtypeOf<int64_t> { static constexpr Dtype value = Dtype::int64; };
 template <> struct DtypeOf<float> { static constexpr Dtype value = Dtype::float32; };
 template <> struct DtypeOf<double> { static constexpr Dtype value = Dtype::float64; };
+template <> struct DtypeOf<std::complex<float>> { static constexpr Dtype value = Dtype::complex64; };
+template <> struct DtypeOf<std::complex<double>> { static constexpr Dtype value = Dtype::complex128; };
 
 // What a backward pass keeps and records.
 struct BackwardOptions {
@@ -69,7 +71,11 @@ class Tensor : public detail::TensorHandle, public Methods<Tensor> {
 
   // ---- values
   template <class T> T item() const {
-    if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>) {
+      T z;
+      detail::call(gradus_tensor_copy_out, handle(), static_cast<int32_t>(DtypeOf<T>::value), static_cast<void*>(&z), sizeof z);
+      return z;
+    } else if constexpr (std::is_floating_point_v<T>) {
       double d = 0;
       detail::call(gradus_tensor_item_f64, handle(), &d);
       return static_cast<T>(d);

@@ -43,11 +43,11 @@ class Error : public std::runtime_error {
 // The element types, with PyTorch's names.
 enum class Dtype : int32_t {
   none = 0, boolean = GRADUS_BOOL, uint8 = GRADUS_U8, int8 = GRADUS_I8, int16 = GRADUS_I16, int32 = GRADUS_I32, int64 = GRADUS_I64,
-  float16 = GRADUS_F16, bfloat16 = GRADUS_BF16, float32 = GRADUS_F32, float64 = GRADUS_F64
+  float16 = GRADUS_F16, bfloat16 = GRADUS_BF16, float32 = GRADUS_F32, float64 = GRADUS_F64, complex64 = GRADUS_C64, complex128 = GRADUS_C128
 };
 inline constexpr Dtype boolean = Dtype::boolean, uint8 = Dtype::uint8, int8 = Dtype::int8, int16 = Dtype::int16, int32 = Dtype::int32,
                        int64 = Dtype::int64, float16 = Dtype::float16, bfloat16 = Dtype::bfloat16, float32 = Dtype::float32,
-                       float64 = Dtype::float64;
+                       float64 = Dtype::float64, complex64 = Dtype::complex64, complex128 = Dtype::complex128;
 
 // The context of the calls below: one per thread, made at first need, or another for as long as a Context::Use lives.
 class Context {

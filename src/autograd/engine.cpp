@@ -172,6 +172,11 @@ void Run::apply_watched(Node* n, Slot& s) {
   });
 }
 
+// The fused kernels are those of real numbers. Abs of complex ones has a real gradient.
+static bool reads_complex(const Node* n, const Tensor& g) {
+  return is_complex(g.dtype()) || (n->op->real_result && n->edges()[0].node && is_complex(output_meta(n->edges()[0].node, n->edges()[0].nr).dtype));
+}
+
 void Run::apply(Node* n, Slot& s) {
   if (n->is_sink() && accumulates_) {
     if (n->leaf->requires_grad && (!restricted_ || targets_.count(n))) accumulate(n, std::move(s.first));
@@ -182,7 +187,7 @@ void Run::apply(Node* n, Slot& s) {
   while (last > 0 && !wanted(n->edges()[last - 1])) --last;
   if (last == 0) return;
   const bool plain = !n->packed && (!n->extra || (n->extra->before.empty() && n->extra->after.empty()));
-  if (n->op->formula && plain && !options_.create_graph) pull_formula_node(n, std::move(s.first), last);
+  if (n->op->formula && plain && !options_.create_graph && !reads_complex(n, s.first)) pull_formula_node(n, std::move(s.first), last);
   else pull_node(n, s);
   if (!options_.retain_graph && !options_.create_graph) release_saved(n);
 }

@@ -23,8 +23,9 @@ void edges_of(std::span<const Tensor> tensors, std::string_view what, const char
 
 Tensor seed_of(const OutputMeta& of, const Tensor& given, size_t i, std::string_view what) {
   if (!given) {
-    GRADUS_CHECK(numel_of(of.sizes) == 1 && !is_complex(of.dtype), shape,
-                 "{}: a gradient can be implied only for a real output of one element; output {} has shape {}", what, i, text(of.sizes));
+    GRADUS_CHECK(!is_complex(of.dtype), dtype, "{}: a gradient can be implied only for a real output, and output {} is {}", what, i, name(of.dtype));
+    GRADUS_CHECK(numel_of(of.sizes) == 1, shape, "{}: a gradient can be implied only for a real output of one element; output {} has shape {}",
+                 what, i, text(of.sizes));
     return ones(of.sizes, of.dtype);
   }
   GRADUS_CHECK(same(given.sizes(), of.sizes), shape, "{}: gradient {} has shape {}, its output {}", what, i, text(given.sizes()), text(of.sizes));

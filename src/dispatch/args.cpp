@@ -18,6 +18,8 @@ bool is_number(Type t, const Value& v) {
   }
 }
 
+[[noreturn, gnu::cold]] void refuse_complex(const Op& op, Dtype t) { fail(Status::unsupported, "{}: does not support {}", name(op), name(t)); }
+
 // The value as the schema wants it, or a refusal that names the argument.
 Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScratch& scratch) {
   if (v.tag == Tag::none) {
@@ -29,6 +31,8 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
       if (v.tag != Tag::tensors) refuse(op, position, "a list of tensors");
       if (!a.optional_elements)
         for (const Tensor& t : v.list()) if (!t) refuse(op, position, "a list of tensors without gaps");
+      if (!op.info->complex)
+        for (const Tensor& t : v.list()) if (t && is_complex(t.dtype())) refuse_complex(op, t.dtype());
       return v;
     }
     if (v.tag == Tag::integers && a.type != Type::real) return v;
@@ -42,7 +46,10 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
   }
   switch (a.type) {
     case Type::tensor:
-      if (v.tag == Tag::tensor) return v;
+      if (v.tag == Tag::tensor) {
+        if (is_complex(v.t->dtype) && !op.info->complex) refuse_complex(op, v.t->dtype);
+        return v;
+      }
       if (v.is_number() && !a.written && (op.formula || (op.takes_numbers && (op.compose || a.input == op.info->schema.inputs - 1)))) return v;
       refuse(op, position, "a tensor");
     case Type::dtype:

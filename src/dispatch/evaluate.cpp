@@ -62,7 +62,7 @@ bool gather_same(int arity, const Args& args, Operands& o) {
   if (!o.shape) return false;
   o.type = o.shape->dtype;
   for (int k = 0; k < arity; ++k)
-    if (o.in[k].is_number && !is_floating(o.type) && (o.type == Dtype::boolean || o.in[k].number.is_real())) return false;
+    if (o.in[k].is_number && is_integral(o.type) && (o.type == Dtype::boolean || o.in[k].number.is_real())) return false;
   return true;
 }
 
@@ -83,10 +83,15 @@ void gather(const Op& op, const Args& args, Operands& o) {
   o.type = promotion.result();
 }
 
+kernels::Formula complex_formula_of(const Op& op, Dtype type, const void* attributes) {
+  const FormulaInfo& f = *op.formula;
+  GRADUS_CHECK(f.complex, unsupported, "{}: does not support {}", name(op), name(type));
+  return {f.complex()[f.complex_row].value[type == Dtype::c128], complex_compute_of(type), attributes, op.info->kernels->light};
+}
 kernels::Formula formula_of(const Op& op, Dtype type, const void* attributes) {
+  if (is_complex(type)) return complex_formula_of(op, type, attributes);
   const Compute c = compute_of(type);
   const FormulaKernels& k = *op.info->kernels;
-  GRADUS_CHECK(!is_complex(type), unsupported, "{}: complex arithmetic is not supported", name(op));
   GRADUS_CHECK(k.value[static_cast<int>(c)] && !(op.no_bool && type == Dtype::boolean), dtype, "{}: not defined for {}", name(op), name(type));
   return {k.value[static_cast<int>(c)], c, attributes, k.light};
 }
@@ -95,6 +100,10 @@ kernels::Formula formula_of(const Op& op, Dtype type, const void* attributes) {
 Dtype compute_type(const Op& op, Dtype promoted) {
   if (op.result == ResultType::number && promoted == Dtype::boolean) return Dtype::i64;
   return op.result == ResultType::floating && is_integral(promoted) ? Dtype::f32 : promoted;
+}
+
+Dtype result_type(const Op& op, Dtype computed) {
+  return op.result == ResultType::boolean ? Dtype::boolean : op.real_result ? real_of(computed) : computed;
 }
 
 constexpr int kMaxAttributes = 4;
@@ -153,7 +162,7 @@ Tensor evaluate_formula(const Op& op, const Args& args) {
   load_attributes(op, args, attributes);
   const Dtype type = compute_type(op, o.type);
   const kernels::Formula f = formula_of(op, type, attributes);
-  Tensor out = empty(op.result == ResultType::boolean ? Dtype::boolean : type, o.result());
+  Tensor out = empty(result_type(op, type), o.result());
   kernels::elementwise(f, view_of(out), o.in, op.formula->arity);
   return out;
 }
@@ -184,7 +193,7 @@ struct Prepared {
     load_attributes(op, args, attributes);
     type = compute_type(op, o.type);
   }
-  Dtype result(const Op& op) const { return op.result == ResultType::boolean ? Dtype::boolean : type; }
+  Dtype result(const Op& op) const { return result_type(op, type); }
 };
 
 static void compute(const Op& op, Prepared& p, const Tensor& to) {
@@ -197,6 +206,7 @@ static void compute(const Op& op, Prepared& p, const Tensor& to) {
 
 static void formula_in_place(const Op& op, const Args& args) {
   Prepared p(op, args);
+  GRADUS_CHECK(!op.real_result || !is_complex(p.type), unsupported, "{}: not in place for {}, as its results are real", name(op), name(p.type));
   check_result(op, args.tensor(0), p.result(op), p.o.result());
   compute(op, p, args.tensor(0));
 }
@@ -222,7 +232,9 @@ void evaluate(const Op& op, const Args& args, Tensors& out) {
   } else if (op.view) {
     Layouts layouts;
     op.view(args, layouts);
-    for (const Layout& l : layouts) out.push_back(alias(args.tensor(0), l.sizes, l.strides, l.offset));
+    const Tensor& self = args.tensor(0);
+    const Dtype type = op.view_type ? op.view_type(self.dtype()) : self.dtype();
+    for (const Layout& l : layouts) out.push_back(alias_as(type, self, l));
   } else if (op.updates) {
     Metas metas;
     allocate(op, args, metas, out);

@@ -38,6 +38,8 @@ struct FormulaInfo {
   };
   int arity = 0, row = 0, attributes = 0;                     // attributes: how many Numbers, from argument `arity` on
   const FormulaKernels* (*table)() = nullptr;
+  const ComplexKernels* (*complex)() = nullptr;               // of complex numbers; null where it refuses them
+  int complex_row = 0;
   Slope slope[kFormulaInputs] = {};
 };
 
@@ -55,10 +57,12 @@ struct Op {
   std::string_view schema;                                    // "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"
   std::string_view doc;                                       // one sentence; then formula and limits
   std::string_view serves = {};                               // other ATen overloads it answers, separated by spaces
+  bool complex = false;                                       // takes complex tensors, as views do; a formula's kernels tell
 
   // What it computes: a formula, a kernel, a view or a composition. At least one.
   const FormulaInfo* formula = nullptr;
   ResultType result = ResultType::same;
+  bool real_result = false;                                   // of complex inputs, too
   bool no_bool = false;                                       // refuses booleans, as PyTorch does for sub and neg
   Check check = nullptr;                                      // of a formula; the type is that of its operands together
   bool takes_numbers = false;                                 // a number may stand for a tensor, as it may for those of formulas
@@ -66,6 +70,7 @@ struct Op {
   Kernel kernel = nullptr;
   bool updates = false;                                       // the kernel changes parts of out, which begins as a copy of self
   ViewRule view = nullptr;
+  Dtype (*view_type)(Dtype) = nullptr;                        // of a view that shows the memory as another type
   bool multi_view = false;                                    // split, unbind: the outputs may not be written in place
   Compose compose = nullptr;
   bool in_place = false;                                      // has the form op_; formulas and updates always have
@@ -95,6 +100,7 @@ struct OpInfo {
   Op* in_place = nullptr;                                     // the form op_
   const Op* functional = nullptr;                             // of an in-place form
   bool differentiable = false;
+  bool complex = false;                                       // complex tensors may pass; a formula looks for itself
   bool host = false;                                          // registered by the host; all its text ends in a 0
   unsigned rules = 0;                                         // bit i: tensor argument i can have a gradient
   int index = 0;

@@ -52,6 +52,7 @@ void derive(Op& op, OpInfo& info) {
   for (int i = 0; i < s.inputs && i < kMaxInputs; ++i)
     if (op.vjp_all || op.vjp[i]) info.rules |= 1u << i;
   info.differentiable = info.rules != 0 || op.compose;
+  info.complex = op.complex || op.formula || op.view;
 }
 
 OpInfo& describe(Op& op) {
@@ -133,6 +134,7 @@ void append_op(Op& op) {
     throw;
   }
   op.info->index = static_cast<int>(count);
+  op.info->complex = true;                                    // the host's own functions see to it
   table[count] = &op;
   std::atomic<Added*>& first = bucket(r, op.info->name);
   entry->next = first.load(std::memory_order_relaxed);

@@ -87,16 +87,42 @@ struct InBase {
   Sizes size, stride, base_stride;
   int64_t offset;
   InBase(const TensorImpl* view, const TensorImpl* base)
-      : size(view->sizes()), stride(view->strides()), base_stride(base->strides()), offset(view->offset - base->offset) {}
+      : size(view->sizes()), stride(view->strides()), base_stride(base->strides()), offset(view->offset - base->offset) {
+    if (view->dtype == base->dtype) return;                   // parts of complex numbers, or numbers made of them: both as parts
+    const Layout v = layout_of_parts(view), b = layout_of_parts(base);
+    size = v.sizes;
+    stride = v.strides;
+    base_stride = b.strides;
+    offset = v.offset - b.offset;
+  }
 };
+static Ref<Node> node_of(const char* op, const Tensor& from, const Tensor& to) {
+  const Value v[] = {Value(from)};
+  const Op& o = *find_op(op);
+  return make_node(o, Args(o, v), {&to, 1});
+}
+// A tensor as its parts, recorded, if it is one of a view and a base of different types.
+static Tensor parts_for(const Tensor& t, const Tensor& other) {
+  if (t.dtype() == other.dtype() || !is_complex(t.dtype())) return t;
+  Tensor parts = parts_of(t);
+  set_history(parts.impl(), node_of("view_as_real", t, parts), 0);
+  return parts;
+}
+// The node that gives `whole` as what op makes, maybe by way of its parts.
+static Ref<Node> node_for(const Op& op, const Value* values, const Tensor& whole, const Tensor& other) {
+  if (whole.dtype() == other.dtype() || !is_complex(whole.dtype())) return make_node(op, Args(op, values), {&whole, 1});
+  const Tensor parts = parts_of(whole);
+  set_history(parts.impl(), make_node(op, Args(op, values), {&parts, 1}), 0);
+  return node_of("view_as_complex", parts, whole);
+}
 
 static void follow_base(TensorImpl* t) {                      // gives a view the history of its base
   AutogradMeta& m = *t->autograd;
   if (m.kind != ViewKind::ordinary) refuse_view("view", m.kind);
   const InBase at(t, m.base.impl());
-  const Value v[] = {Value(m.base), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride)};
-  const Tensor self = Tensor::share(t);
-  set_history(t, make_node(strided_view(), Args(strided_view(), v), {&self, 1}), 0);
+  const Tensor self = Tensor::share(t), base = parts_for(m.base, self);
+  const Value v[] = {Value(base), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride)};
+  set_history(t, node_for(strided_view(), v, self, m.base), 0);
   m.seen_version = t->storage->current();
 }
 
@@ -145,12 +171,14 @@ Rewrite::Rewrite(TensorImpl* t, Ref<Node> n, uint32_t nr) : tensor_(t), node_(st
   // The base becomes its old self with the view's place filled from the new value, and the view that place of the new base.
   const Tensor value = alias(self);
   set_history(value.impl(), node_, nr);
-  const Value put[] = {Value(base), Value(value), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride), Value(false)};
-  base_node_ = make_node(strided_put(), Args(strided_put(), put), {&base, 1});
+  const Tensor from = parts_for(value, base), into = parts_for(base, self);
+  const Value put[] = {Value(into), Value(from), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride), Value(false)};
+  base_node_ = node_for(strided_put(), put, base, self);
   const Tensor new_base = alias(base);
   set_history(new_base.impl(), base_node_, 0);
-  const Value view[] = {Value(new_base), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride)};
-  view_node_ = make_node(strided_view(), Args(strided_view(), view), {&self, 1});
+  const Tensor out_of = parts_for(new_base, self);
+  const Value view[] = {Value(out_of), Value(at.size), Value(at.stride), Value(at.offset), Value(at.base_stride)};
+  view_node_ = node_for(strided_view(), view, self, base);
   reserve_retained(base.impl(), base_node_.get());
   reserve_retained(t, view_node_.get());
 }

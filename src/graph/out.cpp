@@ -53,8 +53,6 @@ void take_dtype(const Op& op, Value* values, Dtype of_out) {
 void check_fit(const Op& op, const Args& args, const Meta& result, const Tensor& out, size_t index) {
   GRADUS_CHECK(can_cast(result.dtype, out.dtype()), dtype, "{}: a result of {} can't be cast to out {}, which has {}", name(op), name(result.dtype),
                index, name(out.dtype()));
-  GRADUS_CHECK(!is_complex(out.dtype()) || result.dtype == out.dtype(), unsupported, "{}: a result of {} into out {}, which has {}", name(op),
-               name(result.dtype), index, name(out.dtype()));
   const bool fits = same(result.sizes, out.sizes());
   if (!fits) check_resizable(out.impl(), result.sizes, name(op));
   for_each_tensor(op, args, [&](int position, const TensorImpl* t) {

@@ -228,7 +228,7 @@ void FileSink::commit() {
 }
 
 void write_elements(Sink& sink, const Tensor& t, bool column_major) {
-  const int64_t size = size_of(t.dtype());
+  const int64_t size = size_of(t.dtype()), part = size_of(real_of(t.dtype()));
   const bool straight = column_major || t.contiguous();
   const Tensor rows = straight ? t : clone(t);
   const char* data = rows.impl()->data();
@@ -241,7 +241,7 @@ void write_elements(Sink& sink, const Tensor& t, bool column_major) {
   for (int64_t i = 0; i < t.numel();) {
     const int64_t n = std::min<int64_t>(t.numel() - i, static_cast<int64_t>(sizeof piece) / size);
     std::memcpy(piece, data + i * size, static_cast<size_t>(n * size));
-    swap_bytes(piece, n, size);
+    swap_bytes(piece, n * size / part, part);
     sink.write(piece, static_cast<size_t>(n * size));
     i += n;
   }

@@ -1,5 +1,6 @@
 #include "io/dlpack.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "dispatch/evaluate.h"
@@ -42,14 +43,13 @@ DLDataType type_of(Dtype t) {
   if (t == Dtype::boolean) return {boolean, bits, 1};
   if (t == Dtype::u8) return {unsigned_integer, bits, 1};
   if (t == Dtype::bf16) return {bfloat, bits, 1};
-  return {is_floating(t) ? real : integer, bits, 1};
+  return {is_complex(t) ? complex : is_floating(t) ? real : integer, bits, 1};
 }
 
 Dtype dtype_of(DLDataType t) {
   GRADUS_CHECK(t.lanes == 1, unsupported, "dlpack: elements of {} lanes", t.lanes);
   for (int i = 1; i < kDtypes; ++i) {
     const Dtype d = static_cast<Dtype>(i);
-    if (is_complex(d)) continue;
     const DLDataType ours = type_of(d);
     if (ours.code == t.code && ours.bits == t.bits) return d;
   }
@@ -88,7 +88,7 @@ struct Import {
     bytes = multiply(span_of(sizes, strides), size_of(type));
     GRADUS_CHECK(t.data || bytes == 0, null, "dlpack: no data for shape {}", text(sizes));
     data = static_cast<char*>(t.data) + (t.data ? t.byte_offset : 0);
-    aligned = reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(type)) == 0;
+    aligned = reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(std::min<int64_t>(size_of(type), 8)) == 0;
   }
   Tensor copied() const {
     Tensor t = empty(type, sizes);
@@ -121,7 +121,6 @@ DlpackFlags::DlpackFlags(uint32_t bits) : copy(bits & 1), never_copy(bits & 2), 
 
 DLManagedTensorVersioned* to_dlpack(const Tensor& t, DlpackFlags flags) {
   GRADUS_CHECK(flags.detach || !needs_grad(t.impl()), state, "dlpack: the tensor requires grad, which does not travel: detach it");
-  GRADUS_CHECK(!is_complex(t.dtype()), unsupported, "dlpack: complex tensors are not supported");
   auto e = std::make_unique<Export>();
   e->tensor = flags.copy ? clone(t) : alias(t);                // holds the memory, whatever becomes of t
   e->sizes = Sizes(e->tensor.sizes());

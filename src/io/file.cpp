@@ -106,7 +106,6 @@ void check_tensors(std::vector<Named>& tensors, const SaveOptions& options) {
     const Named& n = tensors[i];
     GRADUS_CHECK(i == 0 || tensors[i - 1].name != n.name, value, "save: two tensors are called {}", shown(n.name));
     GRADUS_CHECK(is_utf8(n.name), value, "save: the name {} is not UTF-8", shown(n.name));
-    GRADUS_CHECK(!is_complex(n.tensor.dtype()), unsupported, "save: {} is complex", shown(n.name));
     const bool numpy = options.format != FileFormat::safetensors;
     GRADUS_CHECK(!numpy || n.tensor.dtype() != Dtype::bf16, unsupported, "save: {} is bfloat16, which NumPy's formats have not", shown(n.name));
   }
@@ -171,7 +170,7 @@ Tensor load(const File& f, size_t index) {
     char* to = t.impl()->data();
     if (deflated) unpack(f, index, to);
     else if (e.bytes) std::memcpy(to, f.content.storage->data + e.offset, e.bytes);
-    if (e.swapped) swap_bytes(to, t.numel(), size_of(e.dtype));
+    if (e.swapped) swap_bytes(to, t.numel() * size_of(e.dtype) / size_of(real_of(e.dtype)), size_of(real_of(e.dtype)));
   }
   if (e.dtype == Dtype::boolean) check_booleans(t, e);
   t.storage().read_only = f.read_only;

@@ -99,7 +99,7 @@ class Dictionary {
     struct Known { std::string_view code; int64_t width; Dtype dtype = Dtype::none; };
     static constexpr Known known[] = {{"b1", 1, Dtype::boolean}, {"u1", 1, Dtype::u8}, {"i1", 1, Dtype::i8}, {"i2", 2, Dtype::i16},
                                       {"i4", 4, Dtype::i32}, {"i8", 8, Dtype::i64}, {"f2", 2, Dtype::f16}, {"f4", 4, Dtype::f32},
-                                      {"f8", 8, Dtype::f64}, {"u2", 2}, {"u4", 4}, {"u8", 8}, {"c8", 8}, {"c16", 16}};
+                                      {"f8", 8, Dtype::f64}, {"u2", 2}, {"u4", 4}, {"u8", 8}, {"c8", 8, Dtype::c64}, {"c16", 16, Dtype::c128}};
     const char order_of_bytes = s.empty() ? '\0' : s[0];
     const auto* k = std::find_if(std::begin(known), std::end(known), [&s](const Known& o) { return !s.empty() && o.code == s.substr(1); });
     const bool ordered = order_of_bytes == '<' || order_of_bytes == '>' || order_of_bytes == '=';
@@ -132,6 +132,8 @@ std::string_view code_of(Dtype t) {
     case Dtype::i64: return "<i8";
     case Dtype::f16: return "<f2";
     case Dtype::f32: return "<f4";
+    case Dtype::c64: return "<c8";
+    case Dtype::c128: return "<c16";
     default: return "<f8";
   }
 }

@@ -5,13 +5,15 @@
 #include <vector>
 
 #include "graph/history.h"
+#include "kernels/complex.h"
 
 namespace gradus {
 namespace {
 
 constexpr int64_t kEdge = 3;                                  // elements shown at each end of a summarised dimension, at most
 constexpr int64_t kThreshold = 1000;                          // elements above which a tensor is summarised
-constexpr int64_t kBytes = 56 * 1024, kBytesOfElement = 22;   // brackets, indentation and empty lines take up to 4 more per dimension
+constexpr int64_t kBytes = 56 * 1024;
+constexpr int64_t kBytesOfElement = 22, kBytesOfComplex = 36;  // brackets, indentation and empty lines take up to 4 more per dimension
 constexpr size_t kLine = 80;
 
 // How the elements of one tensor are written: all in the same style, right-aligned to the widest finite one.
@@ -43,35 +45,46 @@ class Style {
 class Printer {
  public:
   explicit Printer(const Tensor& t) : t_(t) {
-    const int64_t most = kBytes / (kBytesOfElement + 4 * t.ndim());
+    const int64_t most = kBytes / ((is_complex(t.dtype()) ? kBytesOfComplex : kBytesOfElement) + 4 * t.ndim());
     summarised_ = t.numel() > std::min(kThreshold, most);
     while (summarised_ && shows_more_than(most)) {
       if (edge_ > 1) --edge_;
       else ++firsts_;
     }
-    if (is_floating(t.dtype())) {
-      for_each_shown([&](const char* e) { style_.see(real(e)); });
+    if (!is_integral(t.dtype())) {
+      for_each_shown([&](const char* e) { style_.see(part(e, 0)); });
       style_.decide();
     }
     for_each_shown([&](const char* e) {
-      if (!is_floating(t_.dtype()) || style_.counts(real(e))) width_ = std::max(width_, write(e).size());
+      if (is_integral(t_.dtype()) || style_.counts(part(e, 0))) width_ = std::max(width_, write(e).size());
+    });
+    if (!is_complex(t.dtype())) return;
+    for_each_shown([&](const char* e) { imaginary_.see(part(e, 1)); });
+    imaginary_.decide();
+    imaginary_width_ = 1;
+    for_each_shown([&](const char* e) {
+      if (const double v = part(e, 1); imaginary_.counts(v)) imaginary_width_ = std::max(imaginary_width_, imaginary_.write(v).size());
     });
   }
 
   std::string text(size_t indent) const { return t_.ndim() == 0 ? aligned(t_.impl()->data()) : slice(0, t_.impl()->data(), indent); }
 
  private:
-  double real(const char* e) const {
-    return visit(t_.dtype(), [&]<class T>() { return convert<double>(*reinterpret_cast<const T*>(e)); });
+  double part(const char* e, int which) const {               // 1: the imaginary one
+    const Dtype type = real_of(t_.dtype());
+    return visit(type, [&]<class T>() { return convert<double>(reinterpret_cast<const T*>(e)[which]); });
   }
-  std::string write(const char* e) const {
-    if (is_floating(t_.dtype())) return style_.write(real(e));
+  std::string write(const char* e) const {                    // of a complex number the real part
+    if (!is_integral(t_.dtype())) return style_.write(part(e, 0));
     if (t_.dtype() == Dtype::boolean) return *e ? "True" : "False";
     return format("{}", visit(t_.dtype(), [&]<class T>() { return convert<int64_t>(*reinterpret_cast<const T*>(e)); }));
   }
   std::string aligned(const char* e) const {
-    const std::string s = write(e);
-    return std::string(width_ - std::min(width_, s.size()), ' ') + s;
+    std::string s = write(e);
+    s.insert(0, width_ - std::min(width_, s.size()), ' ');
+    if (!is_complex(t_.dtype())) return s;
+    const std::string imaginary = imaginary_.write(part(e, 1));
+    return s + (imaginary[0] == '-' ? "" : "+") + imaginary + "j";
   }
 
   // Of the first dimensions only the first element is shown where there are too many dimensions for their edges.
@@ -99,7 +112,8 @@ class Printer {
   }
 
   std::string row(int64_t dim, const char* at, size_t indent) const {
-    const size_t per_line = std::max<size_t>(1, kLine > indent ? (kLine - indent) / (width_ + 2) : 0);
+    const size_t element = width_ + 2 + (imaginary_width_ > 0 ? imaginary_width_ + 1 : 0);
+    const size_t per_line = std::max<size_t>(1, kLine > indent ? (kLine - indent) / element : 0);
     std::string s = "[";
     size_t n = 0;
     for (int64_t i : shown(dim)) {
@@ -123,8 +137,8 @@ class Printer {
   const Tensor& t_;
   bool summarised_ = false;
   int64_t edge_ = kEdge, firsts_ = 0;
-  Style style_;
-  size_t width_ = 1;
+  Style style_, imaginary_;
+  size_t width_ = 1, imaginary_width_ = 0;
 };
 
 // Of a computed tensor; "Invalid" where the history of a view that was written can't be made.
@@ -144,7 +158,7 @@ std::vector<std::string> suffixes(const Tensor& t) {
     const std::string sizes = text(t.sizes());
     out.push_back("size=(" + sizes.substr(1, sizes.size() - 2) + ")");
   }
-  const bool usual = t.dtype() == Dtype::f32 || (t.numel() > 0 && (t.dtype() == Dtype::i64 || t.dtype() == Dtype::boolean));
+  const bool usual = real_of(t.dtype()) == Dtype::f32 || (t.numel() > 0 && (t.dtype() == Dtype::i64 || t.dtype() == Dtype::boolean));
   if (!usual) out.push_back(format("dtype=torch.{}", name(t.dtype())));
   if (const std::string node = origin(t); !node.empty()) out.push_back("grad_fn=<" + node + ">");
   else if (needs_grad(t.impl())) out.push_back("requires_grad=True");
@@ -154,7 +168,6 @@ std::vector<std::string> suffixes(const Tensor& t) {
 }  // namespace
 
 std::string print(const Tensor& t) {
-  GRADUS_CHECK(!is_complex(t.dtype()), unsupported, "print: complex tensors are not supported");
   const std::string prefix = "tensor(";
   std::string s = prefix + (t.numel() == 0 ? "[]" : Printer(t).text(prefix.size()));
   const size_t newline = s.rfind('\n');

@@ -35,6 +35,8 @@ std::string_view type_name(Dtype t) {
     case Dtype::f16: return "F16";
     case Dtype::bf16: return "BF16";
     case Dtype::f32: return "F32";
+    case Dtype::c64: return "C64";
+    case Dtype::c128: return "C128";
     default: return "F64";
   }
 }

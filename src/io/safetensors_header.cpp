@@ -19,7 +19,7 @@ struct Type {
 constexpr Type kTypes[] = {
     {"BOOL", 8, Dtype::boolean}, {"U8", 8, Dtype::u8}, {"I8", 8, Dtype::i8}, {"I16", 16, Dtype::i16}, {"I32", 32, Dtype::i32},
     {"I64", 64, Dtype::i64}, {"F16", 16, Dtype::f16}, {"BF16", 16, Dtype::bf16}, {"F32", 32, Dtype::f32}, {"F64", 64, Dtype::f64},
-    {"U16", 16}, {"U32", 32}, {"U64", 64}, {"C64", 64}, {"C128", 128}, {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+    {"U16", 16}, {"U32", 32}, {"U64", 64}, {"C64", 64, Dtype::c64}, {"C128", 128, Dtype::c128}, {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
     {"F8_E5M2FNUZ", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"F4", 4}};
 
 // The text, and how far it was read.

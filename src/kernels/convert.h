@@ -11,7 +11,7 @@ using Unpack = void (*)(char* to, const void* from, int64_t n, int64_t stride);
 Pack pack_for(Dtype from, Compute to);
 Unpack unpack_for(Compute from, Dtype to);
 
-// to[i * to_stride] = from[i * from_stride] for any two real element types.
+// to[i * to_stride] = from[i * from_stride] for any two element types.
 using Copy = void (*)(char* to, const char* from, int64_t n, int64_t to_stride, int64_t from_stride);
 Copy copy_for(Dtype from, Dtype to);
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/parallel.h"
+#include "kernels/complex.h"
 #include "kernels/convert.h"
 
 namespace gradus::kernels {
@@ -111,8 +112,6 @@ void convert_block(const Block& b, Copy convert, int64_t to_size, int64_t from_s
       convert(b.to + (r * b.to_row + i * b.to_step) * to_size, b.from + (r * b.from_row + i * b.from_step) * from_size, std::min(kTile, b.rows - r), b.to_row, b.from_row);
 }
 
-struct Complex128 { double re, im; };
-
 // One dtype on both sides: only the size of an element matters.
 void move_by_size(const Block& b, int64_t size) {
   switch (size) {
@@ -120,7 +119,7 @@ void move_by_size(const Block& b, int64_t size) {
     case 2: return move<uint16_t>(b);
     case 4: return move<uint32_t>(b);
     case 8: return move<uint64_t>(b);
-    default: return move<Complex128>(b);
+    default: return move<Complex<double>>(b);
   }
 }
 
@@ -130,7 +129,6 @@ void copy(const View& to, const View& from) {
   if (to.numel == 0) return;
   const int64_t ts = size_of(to.dtype), fs = size_of(from.dtype);
   const bool moves = to.dtype == from.dtype;
-  GRADUS_CHECK(moves || !(is_complex(to.dtype) || is_complex(from.dtype)), unsupported, "copy: {} to {}", name(from.dtype), name(to.dtype));
   const Copy convert = moves ? nullptr : copy_for(from.dtype, to.dtype);
   Space s = collapse(to, from);
   bring_near(s);
@@ -167,16 +165,10 @@ void copy(const View& to, const View& from) {
 
 void fill(const View& to, Number value) {
   alignas(16) char place[16] = {};
-  if (is_complex(to.dtype)) {                                 // the imaginary part stays 0
-    if (to.dtype == Dtype::c128) std::memcpy(place, &value.f, sizeof value.f);
-    const float re = static_cast<float>(value.f);
-    if (to.dtype == Dtype::c64) std::memcpy(place, &re, sizeof re);
-  } else {
-    visit(to.dtype, [&]<class T>() {
-      const T v = value.is_real() ? convert<T>(value.f) : convert<T>(value.i);
-      std::memcpy(place, &v, sizeof v);
-    });
-  }
+  visit_all(to.dtype, [&]<class T>() {
+    const T v = value.is_real() ? convert_any<T>(value.f) : convert_any<T>(value.i);
+    std::memcpy(place, &v, sizeof v);
+  });
   if (to.contiguous && std::all_of(place, place + size_of(to.dtype), [](char c) { return c == 0; })) {
     const int64_t bytes = to.numel * size_of(to.dtype);
     parallel_for(bytes, kGrain * 8, [&](int64_t b, int64_t e) { std::memset(to.data + b, 0, static_cast<size_t>(e - b)); });

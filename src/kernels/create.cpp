@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "kernels/complex.h"
 
 namespace gradus::kernels {
 
@@ -40,8 +41,8 @@ void even_sequence(const View& out, double start, double end, double base) {
 
 void identity(const View& out) {
   std::memset(out.data, 0, static_cast<size_t>(out.numel * size_of(out.dtype)));
-  visit(out.dtype, [&]<class T>() {
-    for (int64_t i = 0; i < std::min(out.sizes[0], out.sizes[1]); ++i) out.as<T>()[i * out.sizes[1] + i] = convert<T>(1);
+  visit_all(out.dtype, [&]<class T>() {
+    for (int64_t i = 0; i < std::min(out.sizes[0], out.sizes[1]); ++i) out.as<T>()[i * out.sizes[1] + i] = convert_any<T>(1);
   });
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "kernels/complex.h"
 #include "kernels/convert.h"
 
 namespace gradus::kernels {
@@ -150,7 +151,7 @@ class Walk {
       if (in_[k].is_number) { s.in[k] = repeat_[k]; s.repeat[k] = true; continue; }
       from[k] = in_[k].view.data + at[k] * size_of(in_[k].view.dtype);
       if (s_.in[k][inner] == 0) {
-        alignas(8) char value[8];
+        alignas(16) char value[16];
         pack_[k](value, from[k], 1, 1);
         repeat_value(repeat_[k], value, static_cast<size_t>(size_));
         s.in[k] = repeat_[k];
@@ -161,9 +162,10 @@ class Walk {
     }
     char* out = out_.data + out_at * size_of(out_.dtype);
     if (direct_out_ && !any_packed_) { s.out = out; return f_.run(s); }
-    for (int64_t b = 0; b < count; b += kBlock) {
+    const int64_t block = size_ > 8 ? kBlock / 2 : kBlock;
+    for (int64_t b = 0; b < count; b += block) {
       Strip part = s;
-      part.n = std::min(kBlock, count - b);
+      part.n = std::min(block, count - b);
       for (int k = 0; k < n_; ++k) {
         if (s.repeat[k]) continue;
         if (direct_[k]) { part.in[k] = from[k] + b * size_; continue; }
@@ -196,7 +198,9 @@ class Walk {
 void fill_repeat(void* to, Number n, Compute c) {
   if (c == Compute::f32) std::fill_n(static_cast<float*>(to), kRepeatBytes / sizeof(float), static_cast<float>(n.f));
   else if (c == Compute::f64) std::fill_n(static_cast<double*>(to), kRepeatBytes / sizeof(double), n.f);
-  else std::fill_n(static_cast<int64_t*>(to), kRepeatBytes / sizeof(int64_t), n.i);
+  else if (c == Compute::i64) std::fill_n(static_cast<int64_t*>(to), kRepeatBytes / sizeof(int64_t), n.i);
+  else if (c == Compute::c64) std::fill_n(static_cast<Complex<float>*>(to), kRepeatBytes / sizeof(Complex<float>), Complex<float>(n));
+  else std::fill_n(static_cast<Complex<double>*>(to), kRepeatBytes / sizeof(Complex<double>), Complex<double>(n));
 }
 
 void elementwise_flat(StripFn run, Strip& s, int n, int64_t size, bool light) {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "kernels/complex.h"
 
 namespace gradus::kernels {
 namespace {
@@ -16,7 +17,7 @@ template <class F> void by_size(Dtype t, F&& f) {
     case 2: return f.template operator()<uint16_t>();
     case 4: return f.template operator()<uint32_t>();
     case 8: return f.template operator()<uint64_t>();
-    default: fail(Status::unsupported, "indexing: elements of {}", name(t));
+    default: return f.template operator()<Complex<double>>();
   }
 }
 
@@ -112,7 +113,7 @@ template <class T, class F> void each(const View& in, F&& f) {
 
 int64_t count_nonzero(const View& in) {
   int64_t n = 0;
-  visit(in.dtype, [&]<class T>() {
+  visit_all(in.dtype, [&]<class T>() {
     if (in.contiguous) {
       for (int64_t i = 0; i < in.numel; ++i) n += is_nonzero(in.as<const T>()[i]);
     } else {
@@ -122,7 +123,7 @@ int64_t count_nonzero(const View& in) {
   return n;
 }
 void nonzero(int64_t* out, const View& in) {
-  visit(in.dtype, [&]<class T>() {
+  visit_all(in.dtype, [&]<class T>() {
     each<T>(in, [&](T v, const Sizes& index) {
       if (is_nonzero(v)) out = std::copy(index.begin(), index.end(), out);
     });
@@ -135,16 +136,16 @@ void fold(const View& out, const View& in, int dim, int64_t step) {
   for (int d = 0; d < dim; ++d) outer *= out.sizes[d];
   for (int d = dim + 1; d < out.ndim; ++d) inner *= out.sizes[d];
   const int64_t length = out.ndim == 0 ? 1 : out.sizes[dim], windows = out.ndim == 0 ? 1 : in.sizes[dim];
-  visit(out.dtype, [&]<class T>() {
-    using Sum = std::conditional_t<std::is_integral_v<T>, int64_t, double>;
+  visit_all(out.dtype, [&]<class T>() {
+    using Sum = std::conditional_t<is_complex_type<T>, Complex<double>, std::conditional_t<std::is_integral_v<T>, int64_t, double>>;
     parallel_for(outer * length, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, inner * (size / step + 1))), [&](int64_t b, int64_t e) {
       for (int64_t r = b; r < e; ++r) {
         const int64_t o = r / length, at = r % length;
         const int64_t first = at < size ? 0 : (at - size) / step + 1, last = std::min(windows - 1, at / step);
         for (int64_t k = 0; k < inner; ++k) {
           Sum s = 0;
-          for (int64_t i = first; i <= last; ++i) s += convert<Sum>(in.as<const T>()[((o * windows + i) * inner + k) * size + at - i * step]);
-          out.as<T>()[r * inner + k] = convert<T>(s);
+          for (int64_t i = first; i <= last; ++i) s = s + convert_any<Sum>(in.as<const T>()[((o * windows + i) * inner + k) * size + at - i * step]);
+          out.as<T>()[r * inner + k] = convert_any<T>(s);
         }
       }
     });

@@ -83,6 +83,9 @@ template <class T, int k, int unroll, class Body> HWY_INLINE void run(const Stri
   if (end) store_some(d, hn::Load(d, rest[k]), end, left);
 }
 
+// x as complex as y is, which no vector is.
+template <class D> HWY_INLINE Value<D> like(Value<D>, Value<D> x) { return x; }
+
 template <class F> HWY_INLINE F attributes(const Strip& s) {
   if constexpr (std::is_empty_v<F>) return F{}; else return *static_cast<const F*>(s.formula);
 }

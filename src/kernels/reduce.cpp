@@ -179,8 +179,8 @@ void reduce(const Reduce& r) {
   const Dtype type = r.type == Dtype::none ? r.in.dtype : r.type;
   switch (compute_of(type)) {
     case Compute::f64: Reducer<double, double>(r, reduce_loops_f64(r.kind), Compute::f64).run(); break;
-    case Compute::f32: Reducer<float, double>(r, reduce_loops_f32(r.kind), Compute::f32).run(); break;
     case Compute::i64: Reducer<int64_t, int64_t>(r, reduce_loops_i64(r.kind), Compute::i64).run(); break;
+    default: Reducer<float, double>(r, reduce_loops_f32(r.kind), Compute::f32).run();
   }
 }
 

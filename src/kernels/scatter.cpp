@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/parallel.h"
+#include "kernels/complex.h"
 
 namespace gradus::kernels {
 namespace {
@@ -11,7 +12,8 @@ constexpr int64_t kGrain = 16384;
 constexpr int64_t kColumns = 64;                              // of a part that owns some columns of every row
 constexpr int64_t kRanges = 16;                               // of destinations, where rows are short
 
-template <class T> using Wide = std::conditional_t<std::is_integral_v<T>, int64_t, std::conditional_t<std::is_same_v<T, double>, double, float>>;
+template <class T> using WideReal = std::conditional_t<std::is_integral_v<T>, int64_t, std::conditional_t<std::is_same_v<T, double>, double, float>>;
+template <class T> using Wide = std::conditional_t<is_complex_type<T>, T, WideReal<T>>;
 
 struct Replace { template <class W> W operator()(W, W b) const { return b; } };
 struct Add {
@@ -38,7 +40,7 @@ struct Min { template <class W> W operator()(W a, W b) const { return a != a || 
 
 template <class T, class F> T combined(T a, T b, const F& f) {
   if constexpr (std::is_same_v<F, Replace>) return b;
-  else return convert<T>(f(convert<Wide<T>>(a), convert<Wide<T>>(b)));
+  else return convert_any<T>(f(convert_any<Wide<T>>(a), convert_any<Wide<T>>(b)));
 }
 
 // One row of a part: columns [begin, end).
@@ -88,13 +90,14 @@ template <class T, class F> void write_with(const View& to, const Source& s, con
 
 void write(const View& to, const Source& from, const Places& p, Combine how, Number alpha) {
   if (p.outer * p.count * p.inner == 0) return;
-  visit(to.dtype, [&]<class T>() {
+  visit_all(to.dtype, [&]<class T>() {
     switch (how) {
       case Combine::replace: return write_with<T>(to, from, p, Replace());
       case Combine::add: return alpha == Number(1) ? write_with<T>(to, from, p, AddOne()) : write_with<T>(to, from, p, Add{alpha});
       case Combine::multiply: return write_with<T>(to, from, p, Multiply());
-      case Combine::max: return write_with<T>(to, from, p, Max());
-      case Combine::min: return write_with<T>(to, from, p, Min());
+      default:
+        if constexpr (!is_complex_type<T>) return how == Combine::max ? write_with<T>(to, from, p, Max()) : write_with<T>(to, from, p, Min());
+        else fail(Status::unsupported, "scatter: {} has no order", name(to.dtype));
     }
   });
 }

@@ -22,16 +22,23 @@ struct Strip {                                                // n elements of t
 using StripFn = void (*)(const Strip&);
 
 // The element types that formulas are compiled for.
-enum class Compute : uint8_t { f32, f64, i64 };
-constexpr Compute compute_of(Dtype t) {
+enum class Compute : uint8_t { f32, f64, i64, c64, c128 };
+constexpr Compute compute_of(Dtype t) {                       // of a real type
   return t == Dtype::f64 ? Compute::f64 : is_integral(t) ? Compute::i64 : Compute::f32;
 }
-constexpr Dtype dtype_of(Compute c) { return c == Compute::f32 ? Dtype::f32 : c == Compute::f64 ? Dtype::f64 : Dtype::i64; }
+constexpr Compute complex_compute_of(Dtype t) { return t == Dtype::c128 ? Compute::c128 : Compute::c64; }
+constexpr Dtype dtype_of(Compute c) {
+  constexpr Dtype types[] = {Dtype::f32, Dtype::f64, Dtype::i64, Dtype::c64, Dtype::c128};
+  return types[static_cast<int>(c)];
+}
 
 struct FormulaKernels {
-  StripFn value[3] = {};                                      // by Compute; null where the formula does not apply
+  StripFn value[3] = {};                                      // by real Compute; null where the formula does not apply
   bool light = false;                                         // bound by memory, not by arithmetic
   StripFn pull[kFormulaInputs][2] = {};                       // out = in[last] + g * slope_i; in = {g, what it reads…, addend}
+};
+struct ComplexKernels {
+  StripFn value[2] = {};                                      // complex64, complex128
 };
 
 }  // namespace gradus

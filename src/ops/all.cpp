@@ -11,6 +11,7 @@ std::vector<Family> families() {
       {"Elementwise, two tensors", binary_ops},
       {"Elementwise, two tensors", nextafter_ops},
       {"Comparisons and logic", compare_ops},
+      {"Complex numbers", complex_ops},
       {"Elementwise, three tensors", ternary_ops},
       {"Reductions", reduce_ops},
       {"Reductions", extreme_ops},

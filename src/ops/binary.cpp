@@ -8,11 +8,11 @@ namespace {
 
 void check_alpha(const Args& a, Dtype type) {
   const Number alpha = a.number(2);
-  GRADUS_CHECK(is_floating(type) || !alpha.is_real(), dtype, "{}: alpha {} for {}, where an integer is wanted", name(a.op()), alpha.f, name(type));
+  GRADUS_CHECK(!is_integral(type) || !alpha.is_real(), dtype, "{}: alpha {} for {}, where an integer is wanted", name(a.op()), alpha.f, name(type));
   GRADUS_CHECK(type == Dtype::boolean || !alpha.is_boolean(), dtype, "{}: a boolean alpha for {}", name(a.op()), name(type));
 }
 void check_exponent(const Args& a, Dtype type) {
-  GRADUS_CHECK(is_floating(type) || !a[1].is_number() || a.real(1) >= 0, value, "pow: integers to the negative power {}", a.integer(1));
+  GRADUS_CHECK(!is_integral(type) || !a[1].is_number() || a.real(1) >= 0, value, "pow: integers to the negative power {}", a.integer(1));
 }
 void div_mode(const Args& a, Tensors& out) {
   const std::string_view how = a.has(2) ? a.text(2) : "";
@@ -22,8 +22,9 @@ void div_mode(const Args& a, Tensors& out) {
 void float_power(const Args& a, Tensors& out) {
   Tensor wide[2];
   Value v[2];
+  const auto doubled = [](Dtype t) { return is_complex(t) ? Dtype::c128 : Dtype::f64; };
   for (int i = 0; i < 2; ++i) {
-    if (!a[i].is_number()) wide[i] = to(a.tensor(i), Dtype::f64);
+    if (!a[i].is_number()) wide[i] = to(a.tensor(i), doubled(a.tensor(i).dtype()));
     v[i] = a[i].is_number() ? Value(a.real(i)) : Value(wide[i]);
   }
   out.push_back(call(pow_op, {v[0], v[1]}));
@@ -78,6 +79,7 @@ Op rsub_op{
     .schema = "rsub(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
     .doc = "other - alpha * self.",
     .serves = "rsub.Tensor rsub.Scalar",
+    .complex = true,
     .takes_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(sub_op, {a[1], a[0], a[2]})); },
     .samples = [](Samples& s) {
@@ -163,6 +165,7 @@ Op float_power_op{
     .schema = "float_power(Tensor self, Tensor exponent) -> Tensor",
     .doc = "pow in float64.",
     .serves = "float_power.Tensor_Tensor float_power.Tensor_Scalar float_power.Scalar",
+    .complex = true,
     .takes_numbers = true,
     .compose = float_power,
     .in_place = true,

@@ -11,10 +11,10 @@ void isclose(const Args& a, Tensors& out) {
   GRADUS_CHECK(self.dtype() == other.dtype(), dtype, "isclose: {} against {}", name(self.dtype()), name(other.dtype()));
   GRADUS_CHECK(a.real(2) >= 0 && a.real(3) >= 0, value, "isclose: negative tolerance {} or {}", a.real(2), a.real(3));
   Tensor close = eq(self, other);
-  if (a.flag(4) && is_floating(self.dtype())) close = call(logical_or_op, {close, call(logical_and_op, {isnan(self), isnan(other)})});
+  if (a.flag(4) && !is_integral(self.dtype())) close = call(logical_or_op, {close, call(logical_and_op, {isnan(self), isnan(other)})});
   if (a.real(2) == 0 && a.real(3) == 0) return out.push_back(close);
-  const Tensor real = is_floating(self.dtype()) ? other : to(other, Dtype::f32);
-  const Tensor allowed = add(abs(mul(real, a.real(2))), a.real(3)), apart = abs(sub(self, real));
+  const Tensor with = is_integral(self.dtype()) ? to(other, Dtype::f32) : other;
+  const Tensor allowed = add(abs(mul(with, a.real(2))), a.real(3)), apart = abs(sub(self, with));
   out.push_back(call(logical_or_op, {close, call(logical_and_op, {isfinite(apart), le(apart, allowed)})}));
 }
 void specials(Samples& s) {
@@ -143,6 +143,7 @@ Op isneginf_op{
 Op isclose_op{
     .schema = "isclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor",
     .doc = "Whether |self - other| <= atol + rtol * |other|, or both are the same infinity.",
+    .complex = true,
     .compose = isclose,
     .samples = [](Samples& s) {
       s.add({s.values({4}, {1, 2, kInfinity, kNan}), s.values({4}, {1.000001, 2.1, kInfinity, kNan})});
@@ -154,6 +155,7 @@ Op isclose_op{
 Op allclose_op{
     .schema = "allclose(Tensor self, Tensor other, float rtol=1e-05, float atol=1e-08, bool equal_nan=False) -> Tensor",
     .doc = "Whether all elements are close by isclose.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(all_op, {call(isclose_op, {a[0], a[1], a[2], a[3], a[4]})})); },
     .samples = [](Samples& s) {
       s.add({s.values({2}, {1, kInfinity}), s.values({2}, {1.000001, kInfinity})});
@@ -164,6 +166,7 @@ Op allclose_op{
 Op equal_op{
     .schema = "equal(Tensor self, Tensor other) -> Tensor",
     .doc = "Whether shapes and all elements are the same; a NaN is the same as nothing.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor &x = a.tensor(0), &y = a.tensor(1);
       GRADUS_CHECK(x.dtype() == y.dtype(), dtype, "equal: {} against {}", name(x.dtype()), name(y.dtype()));
@@ -179,8 +182,12 @@ Op equal_op{
 };
 Op isreal_op{
     .schema = "isreal(Tensor self) -> Tensor",
-    .doc = "True for each element, as there are no complex ones.",
-    .compose = [](const Args& a, Tensors& out) { out.push_back(ones(a.tensor(0).sizes(), Dtype::boolean)); },
+    .doc = "Whether the imaginary part of an element is 0.",
+    .complex = true,
+    .compose = [](const Args& a, Tensors& out) {
+      const Tensor& self = a.tensor(0);
+      out.push_back(is_complex(self.dtype()) ? eq(imag(self), 0) : ones(self.sizes(), Dtype::boolean));
+    },
     .samples = specials,
 };
 

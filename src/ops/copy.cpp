@@ -36,6 +36,7 @@ Tensor nothing_left(const Call&, const Tensor& g) { return zeros(g.sizes(), g.dt
 Op clone_op{
     .schema = "clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "A copy with memory of its own, row-major; gradients flow through.",
+    .complex = true,
     .shape = like_self,
     .kernel = copy_self,
     .vjp = {pass_on},
@@ -46,6 +47,7 @@ Op to_op{
     .schema = "to(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
     .doc = "The elements as another dtype; the tensor itself when it has that dtype already and no copy is asked for.",
     .serves = "to.dtype",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       if (a.dtype(1, self.dtype()) == self.dtype() && !a.flag(3)) out.push_back(self);
@@ -58,9 +60,9 @@ Op to_copy_op{
     .schema = "_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, "
               "bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "A copy with the elements as another dtype. Floats outside an integer's range saturate; NaN becomes 0.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Dtype d = a.dtype(1, a.tensor(0).dtype());
-      GRADUS_CHECK(!is_complex(d), unsupported, "to: complex tensors are not supported");
       out.push_back({d, Sizes(a.tensor(0).sizes())});
     },
     .kernel = copy_self,
@@ -71,6 +73,7 @@ Op to_copy_op{
 Op contiguous_op{
     .schema = "contiguous(Tensor(a) self, *, MemoryFormat memory_format=contiguous_format) -> Tensor(a)",
     .doc = "The tensor itself if its memory is row-major, else a copy that is.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(a.tensor(0).contiguous() ? a.tensor(0) : call(clone_op, {a.tensor(0)})); },
     .samples = on_interval<-2, 2>,
 };
@@ -78,6 +81,7 @@ Op contiguous_op{
 Op copy_op{
     .schema = "copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor",
     .doc = "src, broadcast and cast to the shape and dtype of self.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Sizes s = broadcast_sizes(a.tensor(0).sizes(), a.tensor(1).sizes(), "copy");
       GRADUS_CHECK(same(s, a.tensor(0).sizes()), shape, "copy: shape {} does not broadcast to {}", text(a.tensor(1).sizes()), text(a.tensor(0).sizes()));
@@ -100,6 +104,7 @@ Op fill_op{
     .schema = "fill(Tensor self, Scalar value) -> Tensor",
     .doc = "A tensor like self with every element the number.",
     .serves = "fill.Scalar",
+    .complex = true,
     .shape = like_self,
     .kernel = [](const Args& a, const Tensors& out) { kernels::fill(view_of(out[0]), a.number(1)); },
     .updates = true,
@@ -110,6 +115,7 @@ Op fill_tensor_op{
     .schema = "fill_tensor(Tensor self, Tensor value) -> Tensor",
     .doc = "A tensor like self with every element that of value, a tensor of no dimensions.",
     .serves = "fill.Tensor",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       GRADUS_CHECK(a.tensor(1).ndim() == 0, shape, "fill_tensor: value has shape {}, not no dimensions", text(a.tensor(1).sizes()));
       out.push_back(call(copy_op, {a.tensor(0), a.tensor(1)}));
@@ -124,6 +130,7 @@ Op fill_tensor_op{
 Op zero_op{
     .schema = "zero(Tensor self) -> Tensor",
     .doc = "A tensor like self with every element 0.",
+    .complex = true,
     .shape = like_self,
     .kernel = [](const Args&, const Tensors& out) { kernels::fill(view_of(out[0]), Number(0)); },
     .updates = true,
@@ -136,6 +143,7 @@ Op resize_op{
     .doc = "The first elements of self, row by row, in another shape; zeros where it has no more. resize_ changes the tensor itself, keeps its "
            "elements in the order of memory and leaves what is new undefined; it takes no views, no wrapped memory and nothing that requires grad.",
     .serves = "resize_",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(first_elements(a.tensor(0), a.integers(1))); },
     .rewrite = [](const Args& a) { resize_self(a, a.integers(1)); },
     .samples = [](Samples& s) {
@@ -148,6 +156,7 @@ Op resize_as_op{
     .schema = "resize_as(Tensor self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor",
     .doc = "resize to the shape of the_template.",
     .serves = "resize_as_",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(first_elements(a.tensor(0), a.tensor(1).sizes())); },
     .rewrite = [](const Args& a) { resize_self(a, a.tensor(1).sizes()); },
     .samples = [](Samples& s) {

@@ -12,19 +12,19 @@ namespace {
 
 constexpr Dtype kDefault = Dtype::f32;
 
-Dtype checked(const Args& a, Dtype d) {
-  GRADUS_CHECK(!is_complex(d), unsupported, "{}: complex tensors are not supported", name(a.op()));
+Dtype real_only(const Args& a, Dtype d) {
+  GRADUS_CHECK(!is_complex(d), unsupported, "{}: does not support {}", name(a.op()), name(d));
   return d;
 }
-void put_meta(const Args& a, Metas& out, Dtype d, SizesRef sizes) {
+void put_meta(Metas& out, Dtype d, SizesRef sizes) {
   numel_of(sizes);
-  out.push_back({checked(a, d), Sizes(sizes)});
+  out.push_back({d, Sizes(sizes)});
 }
 Dtype dtype_of(Number n) { return n.is_real() ? kDefault : n.is_boolean() ? Dtype::boolean : Dtype::i64; }
 
-void from_size(const Args& a, Metas& out) { put_meta(a, out, a.dtype(1, kDefault), a.integers(0)); }
-void from_self(const Args& a, Metas& out) { put_meta(a, out, a.dtype(1, a.tensor(0).dtype()), a.tensor(0).sizes()); }
-void from_self_and_size(const Args& a, Metas& out) { put_meta(a, out, a.dtype(2, a.tensor(0).dtype()), a.integers(1)); }
+void from_size(const Args& a, Metas& out) { put_meta(out, a.dtype(1, kDefault), a.integers(0)); }
+void from_self(const Args& a, Metas& out) { put_meta(out, a.dtype(1, a.tensor(0).dtype()), a.tensor(0).sizes()); }
+void from_self_and_size(const Args& a, Metas& out) { put_meta(out, a.dtype(2, a.tensor(0).dtype()), a.integers(1)); }
 
 template <int value> void fill_with(const Args&, const Tensors& out) { kernels::fill(view_of(out[0]), Number(value)); }
 template <int position> void fill_from(const Args& a, const Tensors& out) { kernels::fill(view_of(out[0]), a.number(position)); }
@@ -76,7 +76,7 @@ void linspace_shape(const Args& a, Metas& out) {
   const bool log = a.op().info->schema.arguments[3].name == "base";
   GRADUS_CHECK(a.integer(2) >= 0, value, "{}: negative number of steps {}", name(a.op()), a.integer(2));
   const int64_t n = a.integer(2);
-  put_meta(a, out, a.dtype(log ? 4 : 3, kDefault), {&n, 1});
+  put_meta(out, real_only(a, a.dtype(log ? 4 : 3, kDefault)), {&n, 1});
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ Op ones_op{
 Op full_op{
     .schema = "full(int[] size, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor of one number; its dtype is that of the number unless one is given.",
-    .shape = [](const Args& a, Metas& out) { put_meta(a, out, a.dtype(2, dtype_of(a.number(1))), a.integers(0)); },
+    .shape = [](const Args& a, Metas& out) { put_meta(out, a.dtype(2, dtype_of(a.number(1))), a.integers(0)); },
     .kernel = fill_from<1>,
     .samples = [](Samples& s) {
       s.add({s.list({2, 3}), Value(1.5)});
@@ -120,7 +120,7 @@ Op full_op{
 Op scalar_tensor_op{
     .schema = "scalar_tensor(Scalar s, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor without dimensions that holds the number; float32 unless a dtype is given.",
-    .shape = [](const Args& a, Metas& out) { put_meta(a, out, a.dtype(1, kDefault), {}); },
+    .shape = [](const Args& a, Metas& out) { put_meta(out, a.dtype(1, kDefault), {}); },
     .kernel = fill_from<0>,
     .samples = [](Samples& s) { s.add({Value(2.5)}); s.add({Value(3), Value(Dtype::i64)}); },
 };
@@ -128,6 +128,7 @@ Op scalar_tensor_op{
 Op empty_like_op{
     .schema = "empty_like(Tensor self, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor of the shape and dtype of self with whatever its memory holds.",
+    .complex = true,
     .shape = from_self,
     .kernel = leave,
     .random = true,
@@ -136,6 +137,7 @@ Op empty_like_op{
 Op zeros_like_op{
     .schema = "zeros_like(Tensor self, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Zeros of the shape and dtype of self.",
+    .complex = true,
     .shape = from_self,
     .kernel = fill_with<0>,
     .samples = like_samples,
@@ -143,6 +145,7 @@ Op zeros_like_op{
 Op ones_like_op{
     .schema = "ones_like(Tensor self, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Ones of the shape and dtype of self.",
+    .complex = true,
     .shape = from_self,
     .kernel = fill_with<1>,
     .samples = like_samples,
@@ -150,13 +153,15 @@ Op ones_like_op{
 Op full_like_op{
     .schema = "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor",
     .doc = "One number in the shape and dtype of self.",
-    .shape = [](const Args& a, Metas& out) { put_meta(a, out, a.dtype(2, a.tensor(0).dtype()), a.tensor(0).sizes()); },
+    .complex = true,
+    .shape = [](const Args& a, Metas& out) { put_meta(out, a.dtype(2, a.tensor(0).dtype()), a.tensor(0).sizes()); },
     .kernel = fill_from<1>,
     .samples = [](Samples& s) { s.add({s.rand({2, 3}), Value(1)}); s.add({s.rand({2}), Value(2.5), Value(Dtype::f32)}); },
 };
 Op new_empty_op{
     .schema = "new_empty(Tensor self, int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor of the dtype of self with whatever its memory holds.",
+    .complex = true,
     .shape = from_self_and_size,
     .kernel = leave,
     .random = true,
@@ -165,6 +170,7 @@ Op new_empty_op{
 Op new_zeros_op{
     .schema = "new_zeros(Tensor self, int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Zeros of the dtype of self.",
+    .complex = true,
     .shape = from_self_and_size,
     .kernel = fill_with<0>,
     .samples = new_samples,
@@ -172,6 +178,7 @@ Op new_zeros_op{
 Op new_ones_op{
     .schema = "new_ones(Tensor self, int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Ones of the dtype of self.",
+    .complex = true,
     .shape = from_self_and_size,
     .kernel = fill_with<1>,
     .samples = new_samples,
@@ -179,7 +186,8 @@ Op new_ones_op{
 Op new_full_op{
     .schema = "new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor",
     .doc = "One number in the dtype of self.",
-    .shape = [](const Args& a, Metas& out) { put_meta(a, out, a.dtype(3, a.tensor(0).dtype()), a.integers(1)); },
+    .complex = true,
+    .shape = [](const Args& a, Metas& out) { put_meta(out, a.dtype(3, a.tensor(0).dtype()), a.integers(1)); },
     .kernel = fill_from<2>,
     .samples = [](Samples& s) {
       s.add({s.rand({2}), s.list({2, 3}), Value(1)});
@@ -195,9 +203,9 @@ Op arange_op{
     .serves = "arange arange.start arange.start_step",
     .shape = [](const Args& a, Metas& out) {
       const Arange r(a);
-      const Dtype d = checked(a, a.dtype(3, r.integers() ? Dtype::i64 : kDefault));
+      const Dtype d = real_only(a, a.dtype(3, r.integers() ? Dtype::i64 : kDefault));
       const int64_t n = r.count(a, d);
-      put_meta(a, out, d, {&n, 1});
+      put_meta(out, d, {&n, 1});
     },
     .kernel = [](const Args& a, const Tensors& out) { const Arange r(a); kernels::arithmetic_sequence(view_of(out[0]), r.start, r.step); },
     .samples = [](Samples& s) {
@@ -216,7 +224,7 @@ Op range_op{
     .shape = [](const Args& a, Metas& out) {
       check_bounds(a, a.number(0), a.number(1), a.number(2));
       const int64_t n = count_of(a, std::floor((a.number(1).f - a.number(0).f) / a.number(2).f) + 1);
-      put_meta(a, out, a.dtype(3, kDefault), {&n, 1});
+      put_meta(out, real_only(a, a.dtype(3, kDefault)), {&n, 1});
     },
     .kernel = [](const Args& a, const Tensors& out) { kernels::arithmetic_sequence(view_of(out[0]), a.number(0), a.number(2)); },
     .samples = [](Samples& s) {
@@ -255,7 +263,7 @@ Op eye_op{
     .serves = "eye eye.m",
     .shape = [](const Args& a, Metas& out) {
       const int64_t sizes[] = {a.integer(0), a.has(1) ? a.integer(1) : a.integer(0)};
-      put_meta(a, out, a.dtype(2, kDefault), sizes);
+      put_meta(out, a.dtype(2, kDefault), sizes);
     },
     .kernel = [](const Args&, const Tensors& out) { kernels::identity(view_of(out[0])); },
     .samples = [](Samples& s) {

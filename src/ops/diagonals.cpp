@@ -23,6 +23,7 @@ Tensor embedded(const Tensor& x, int64_t offset, int64_t dim1, int64_t dim2, std
 Op diag_embed_op{
     .schema = "diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
     .doc = "Matrices of zeros in dim1 and dim2 with the last dimension of self on a diagonal.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(embedded(a.tensor(0), a.integer(1), a.integer(2), a.integer(3), "diag_embed")); },
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3})});
@@ -35,6 +36,7 @@ Op diag_embed_op{
 Op diag_op{
     .schema = "diag(Tensor self, int diagonal=0) -> Tensor",
     .doc = "A matrix with the vector self on a diagonal, or a copy of a diagonal of the matrix self.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& x = a.tensor(0);
       GRADUS_CHECK(x.ndim() == 1 || x.ndim() == 2, shape, "diag: shape {} is that of no vector or matrix", text(x.sizes()));
@@ -50,18 +52,21 @@ Op diag_op{
 Op diagflat_op{
     .schema = "diagflat(Tensor self, int offset=0) -> Tensor",
     .doc = "A matrix of zeros with all elements of self on a diagonal.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(embedded(flatten(a.tensor(0)), a.integer(1), 0, 1, "diagflat")); },
     .samples = [](Samples& s) { s.add({s.rand({2, 2})}); s.add({s.rand({}), Value(-2)}); },
 };
 Op linalg_diagonal_op{
     .schema = "linalg_diagonal(Tensor(a) A, *, int offset=0, int dim1=-2, int dim2=-1) -> Tensor(a)",
     .doc = "The diagonals of matrices, which are the last two dimensions unless told otherwise.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(diagonal(a.tensor(0), a.integer(1), a.integer(2), a.integer(3))); },
     .samples = [](Samples& s) { s.add({s.rand({2, 3, 4})}); s.add({s.rand({3, 2, 4}), Value(1), Value(0), Value(2)}); s.error({s.rand({3})}, "diagonal"); },
 };
 Op trace_op{
     .schema = "trace(Tensor self) -> Tensor",
     .doc = "The sum of the diagonal of a matrix.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       GRADUS_CHECK(a.tensor(0).ndim() == 2, shape, "trace: shape {} is not that of a matrix", text(a.tensor(0).sizes()));
       out.push_back(sum(diagonal(a.tensor(0))));

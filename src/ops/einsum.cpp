@@ -262,6 +262,7 @@ Op einsum_op{
     .doc = "The product of all tensors, summed over the labels that the output lacks: \"ij,jk->ik\". A label repeated in one subscript reads a "
            "diagonal, \"...\" stands for further dimensions that broadcast; without \"->\" the output has the labels that occur once, in "
            "alphabetical order. The path names the two operands of each step; a result goes to the end.",
+    .complex = true,
     .compose = einsum,
     .samples = [](Samples& s) {
       s.add({s.text("ij,jk->ik"), s.tensors({s.rand({2, 3}), s.rand({3, 2})})});

@@ -14,6 +14,7 @@ namespace formulas {
 #include "kernels/formulas/compare.h"
 #include "kernels/formulas/ternary.h"
 #include "kernels/formulas/special.h"
+#include "kernels/formulas/complex.h"
 }  // namespace formulas
 
 // One table of compiled kernels per list of formulas.
@@ -33,6 +34,9 @@ const FormulaKernels* comparison_kernels();
 const FormulaKernels* ternary_kernels();
 const FormulaKernels* special_kernels();
 const FormulaKernels* special_pairs_kernels();
+const ComplexKernels* complex_unary_kernels();
+const ComplexKernels* complex_binary_kernels();
+const ComplexKernels* complex_ternary_kernels();
 
 namespace detail {
 
@@ -70,6 +74,14 @@ template <class F, class... Family> constexpr Place place_of(Families<Family...>
   return p;
 }
 
+// And the complex one.
+template <class F> constexpr void place_complex(FormulaInfo& f) {
+  constexpr int unary = row_of<F>(formulas::ComplexUnary{}), binary = row_of<F>(formulas::ComplexBinary{});
+  constexpr int ternary = row_of<F>(formulas::ComplexTernary{});
+  f.complex = unary >= 0 ? complex_unary_kernels : binary >= 0 ? complex_binary_kernels : ternary >= 0 ? complex_ternary_kernels : nullptr;
+  f.complex_row = unary >= 0 ? unary : binary >= 0 ? binary : ternary;
+}
+
 template <class F> F with_attributes(const Number* a) {
   if constexpr (std::is_empty_v<F>) return F{};
   else {
@@ -80,11 +92,12 @@ template <class F> F with_attributes(const Number* a) {
   }
 }
 
-// g * slope in differentiable ops; a mask's 0 stays 0 whatever g is.
+// g * slope in differentiable ops; a mask's 0 stays 0 whatever g is. A complex g takes the slope's conjugate: the gradient is by the
+// conjugate of the input, as in PyTorch, so that it points uphill. A real g goes to a complex input by way of abs, whose slope does.
 template <class F> Tensor times_slope(const Tensor& g, const Term& slope) {
   if (!slope.tensor && slope.number.f == 0) return zeros(g.sizes(), g.dtype());
   if (!slope.tensor) return slope.number.f == 1 ? g : mul(g, slope.number);
-  const Tensor product = mul(g, slope.tensor);
+  const Tensor product = mul(g, is_complex(g.dtype()) ? conj(slope.tensor) : slope.tensor);
   return is_mask<F>() ? where(eq(slope.tensor, 0), 0.0, product) : product;
 }
 
@@ -123,6 +136,7 @@ template <class F> constexpr FormulaInfo make_formula() {
   f.row = place.row;
   f.attributes = std::is_empty_v<F> ? 0 : static_cast<int>(sizeof(F) / sizeof(Number));
   f.table = place.table;
+  place_complex<F>(f);
   if constexpr (arity == 1 && requires { &F::template slope<Probe>; }) f.slope[0] = make_slope<F, 1, 0>();
   if constexpr (arity > 1 && requires { &F::template slope0<Probe>; }) {
     f.slope[0] = make_slope<F, arity, 0>();

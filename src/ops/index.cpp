@@ -21,6 +21,7 @@ void check_mask(const Tensor& mask, std::string_view what) {
 Op gather_op{
     .schema = "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
     .doc = "out[i, j, ...] = self[i, index[i, j, ...], ...] for dim 1. index may be smaller than self in the other dimensions. Gradients are dense.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       check_along(a.tensor(0).sizes(), a.integer(1), a.tensor(2), "gather");
       out.push_back({a.tensor(0).dtype(), Sizes(a.tensor(2).sizes())});
@@ -50,6 +51,7 @@ Op gather_op{
 Op index_select_op{
     .schema = "index_select(Tensor self, int dim, Tensor index) -> Tensor",
     .doc = "The parts of self at the indices of a dimension, in the order of the indices.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Tensor& self = a.tensor(0);
       const auto d = static_cast<size_t>(wrap_dim(a.integer(1), self.ndim(), "index_select"));
@@ -80,6 +82,7 @@ Op index_select_op{
 Op take_op{
     .schema = "take(Tensor self, Tensor index) -> Tensor",
     .doc = "The elements at indices that count all elements of self, row by row; negative ones from the end.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       check_index_dtype(a.tensor(1), "take");
       out.push_back({a.tensor(0).dtype(), Sizes(a.tensor(1).sizes())});
@@ -100,6 +103,7 @@ Op take_op{
 Op take_along_dim_op{
     .schema = "take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor",
     .doc = "As gather, self and indices broadcast to each other outside dim; over the flattened tensors where there is no dim.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor &self = a.tensor(0), &indices = a.tensor(1);
       if (!a.has(2)) return out.push_back(gather(reshape(self, Sizes{self.numel()}), 0, reshape(indices, Sizes{indices.numel()})));
@@ -127,6 +131,7 @@ Op index_op{
            "stand if they are neighbours, else in front. A bool tensor stands for the indices where it is true, of as many dimensions as it has. "
            "Negative indices count from the end.",
     .serves = "index.Tensor",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) { out.push_back({a.tensor(0).dtype(), IndexList(a.tensor(0).sizes(), a.tensors(1), "index").block()}); },
     .kernel = [](const Args& a, const Tensors& out) { read(out[0], a.tensor(0), IndexList(a.tensor(0).sizes(), a.tensors(1), "index").places(a.tensor(0).layout())); },
     .vjp = {[](const Call& c, const Tensor& g) { return call(index_put_op, {zeros(c.sizes(), g.dtype()), c.args()[1], g, true}); }},
@@ -150,6 +155,7 @@ Op index_op{
 Op masked_select_op{
     .schema = "masked_select(Tensor self, Tensor mask) -> Tensor",
     .doc = "The elements where the mask is true, as a vector; self and mask broadcast to each other.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       check_mask(a.tensor(1), "masked_select");
       const Sizes sizes = broadcast_sizes(a.tensor(0).sizes(), a.tensor(1).sizes(), "masked_select");
@@ -169,6 +175,7 @@ Op masked_select_op{
 Op nonzero_op{
     .schema = "nonzero(Tensor self) -> Tensor",
     .doc = "The indices of the elements that are not 0, one row each, in row-major order.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) { out.push_back({Dtype::i64, Sizes{kernels::count_nonzero(view_of(a.tensor(0))), a.tensor(0).ndim()}}); },
     .kernel = [](const Args& a, const Tensors& out) { kernels::nonzero(out[0].data<int64_t>(), view_of(a.tensor(0))); },
     .samples = [](Samples& s) {
@@ -180,12 +187,14 @@ Op nonzero_op{
 Op argwhere_op{
     .schema = "argwhere(Tensor self) -> Tensor",
     .doc = "The indices of the elements that are not 0, one row each: nonzero.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(nonzero_op, {a[0]})); },
     .samples = [](Samples& s) { s.add({s.values({2, 3}, {0, 2, 0, -1, 0, 0.5})}); },
 };
 Op nonzero_numpy_op{
     .schema = "nonzero_numpy(Tensor self) -> Tensor[]",
     .doc = "The indices of the elements that are not 0, one vector for each dimension; a scalar counts as a vector.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       out = unbind(call(nonzero_op, {self.ndim() == 0 ? unsqueeze(self, 0) : self}), 1);

@@ -13,9 +13,7 @@ bool is_nothing(const Tensor& t) { return t.ndim() == 1 && t.numel() == 0; }    
 Dtype joined_dtype(const Args& a) {
   Promotion p;
   for (const Tensor& t : a.tensors(0)) p.add(t.impl());
-  const Dtype d = p.result();
-  GRADUS_CHECK(!is_complex(d), unsupported, "{}: complex tensors are not supported", name(a.op()));
-  return d;
+  return p.result();
 }
 
 // The dim and how much of it each tensor takes.
@@ -93,6 +91,7 @@ Op cat_op{
     .schema = "cat(Tensor[] tensors, int dim=0) -> Tensor",
     .doc = "The tensors one after the other along a dimension, in their common dtype. Tensors of shape [0] are left out.",
     .serves = "cat concat concatenate",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Joint j = joint_of(a.tensors(0), a.integer(1));
       out.push_back(call(joined_op, {a[0], j.dim, j.lengths}));
@@ -111,6 +110,7 @@ Op cat_op{
 Op joined_op{
     .schema = "_cat(Tensor[] tensors, int dim, int[] lengths) -> Tensor",
     .doc = "cat with the length of each tensor along dim.",
+    .complex = true,
     .shape = cat_shape,
     .kernel = cat_kernel,
     .vjp = {[](const Call& c, const Tensor& g) -> Tensor {
@@ -125,6 +125,7 @@ Op joined_op{
 Op stack_op{
     .schema = "stack(Tensor[] tensors, int dim=0) -> Tensor",
     .doc = "The tensors side by side along a new dimension, in their common dtype.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       GRADUS_CHECK(!a.tensors(0).empty(), argument, "stack: no tensors given");
       const Tensor& first = a.tensors(0)[0];
@@ -157,6 +158,7 @@ Op stack_op{
 Op hstack_op{
     .schema = "hstack(Tensor[] tensors) -> Tensor",
     .doc = "cat along the second dimension; vectors and scalars along the first.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const bool vectors = !a.tensors(0).empty() && a.tensors(0)[0].ndim() <= 1;
       out.push_back(joined(a, vectors ? 0 : 1, [](const Tensor& t) { return call(atleast_1d_op, {t}); }));
@@ -167,18 +169,21 @@ Op vstack_op{
     .schema = "vstack(Tensor[] tensors) -> Tensor",
     .doc = "cat along the first dimension; vectors are rows.",
     .serves = "vstack row_stack",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(joined(a, 0, [](const Tensor& t) { return call(atleast_2d_op, {t}); })); },
     .samples = lists_of_tensors,
 };
 Op dstack_op{
     .schema = "dstack(Tensor[] tensors) -> Tensor",
     .doc = "cat along the third dimension.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(joined(a, 2, [](const Tensor& t) { return call(atleast_3d_op, {t}); })); },
     .samples = lists_of_tensors,
 };
 Op column_stack_op{
     .schema = "column_stack(Tensor[] tensors) -> Tensor",
     .doc = "cat along the second dimension; vectors are columns.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       out.push_back(joined(a, 1, [](const Tensor& t) { return t.ndim() <= 1 ? reshape(t, Sizes{t.numel(), 1}) : t; }));
     },
@@ -188,6 +193,7 @@ Op column_stack_op{
 Op broadcast_tensors_op{
     .schema = "broadcast_tensors(Tensor[] tensors) -> Tensor[]",
     .doc = "The tensors expanded to their common shape.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       Sizes sizes;
       for (const Tensor& t : a.tensors(0)) sizes = broadcast_sizes(sizes, t.sizes(), "broadcast_tensors");
@@ -203,6 +209,7 @@ Op meshgrid_op{
     .schema = "meshgrid(Tensor[] tensors, *, str indexing='ij') -> Tensor[]",
     .doc = "The coordinates of the grid that vectors span; indexing 'xy' exchanges the first two dimensions.",
     .serves = "meshgrid meshgrid.indexing",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const auto given = a.tensors(0);
       GRADUS_CHECK(!given.empty(), argument, "meshgrid: no tensors given");
@@ -232,6 +239,7 @@ Op meshgrid_op{
 Op cartesian_prod_op{
     .schema = "cartesian_prod(Tensor[] tensors) -> Tensor",
     .doc = "All combinations of the elements of vectors, one a row.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       for (const Tensor& t : a.tensors(0)) GRADUS_CHECK(t.ndim() == 1, shape, "cartesian_prod: a tensor of shape {}, where a vector is wanted", text(t.sizes()));
       if (a.tensors(0).size() == 1) return out.push_back(a.tensors(0)[0]);
@@ -249,6 +257,7 @@ Op cartesian_prod_op{
 Op block_diag_op{
     .schema = "block_diag(Tensor[] tensors) -> Tensor",
     .doc = "A matrix with the tensors along its diagonal and zeros elsewhere; vectors and scalars are one row.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       int64_t before = 0, columns = 0;
       for (const Tensor& t : a.tensors(0)) columns += t.ndim() == 0 ? 1 : t.size(-1);

@@ -10,6 +10,7 @@ extern const OpList special_ops;
 extern const OpList activation_ops;
 extern const OpList binary_ops;
 extern const OpList compare_ops;
+extern const OpList complex_ops;
 extern const OpList ternary_ops;
 extern const OpList reduce_ops;
 extern const OpList extreme_ops;

@@ -23,6 +23,10 @@ void check_value(const Args& a, int position) {
 }
 
 void fill_kernel(const Args& a, const Tensors& out) {
+  if (is_complex(out[0].dtype())) {
+    const Value v[] = {a[1], a[2], Value(out[0])};
+    return evaluate_formula_into(where_op, Args(where_op, v), out[0]);
+  }
   const kernels::Operand value = a[2].tag == Tag::tensor ? kernels::Operand(view_of(a.tensor(2))) : kernels::Operand(a.number(2));
   const FormulaKernels& f = *where_op.info->kernels;
   const Compute c = compute_of(out[0].dtype());
@@ -57,6 +61,7 @@ Op masked_fill_op{
     .schema = "masked_fill(Tensor self, Tensor mask, Tensor value) -> Tensor",
     .doc = "self with a number, or a tensor without dimensions, where the mask is true.",
     .serves = "masked_fill.Scalar masked_fill.Tensor",
+    .complex = true,
     .takes_numbers = true,
     .shape = [](const Args& a, Metas& out) {
       check_value(a, 2);
@@ -80,6 +85,7 @@ Op masked_fill_op{
 Op masked_scatter_op{
     .schema = "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor",
     .doc = "self with the elements of source, in order, where the mask is true.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       GRADUS_CHECK(a.tensor(2).dtype() == a.tensor(0).dtype(), dtype, "masked_scatter: a source of {} for a tensor of {}", name(a.tensor(2).dtype()), name(a.tensor(0).dtype()));
       masked_shape(a, out);
@@ -116,6 +122,7 @@ Op masked_scatter_op{
 Op fill_diagonal_op{
     .schema = "fill_diagonal(Tensor self, Scalar fill_value, bool wrap=False) -> Tensor",
     .doc = "self with a number on its main diagonal; wrap begins it anew below in tall matrices.",
+    .complex = true,
     .shape = check_fill_diagonal,
     .kernel = fill_diagonal_kernel,
     .updates = true,

@@ -1,6 +1,7 @@
 // Matrix products. They are a closed family: the gradient of a product is a product with turned views, so every order of
 // derivative needs no more code.
 #include "base/context.h"
+#include "dispatch/evaluate.h"
 #include "kernels/copy.h"
 #include "kernels/matmul.h"
 #include "ops/lists.h"
@@ -15,7 +16,6 @@ using kernels::right_matrices;
 
 void check_dtypes(const Args& a, const Tensor& x, const Tensor& y) {
   GRADUS_CHECK(x.dtype() == y.dtype(), dtype, "{}: {} against {}", name(a.op()), name(x.dtype()), name(y.dtype()));
-  GRADUS_CHECK(!is_complex(x.dtype()), unsupported, "{}: complex tensors are not supported", name(a.op()));
   GRADUS_CHECK(x.dtype() != Dtype::boolean, dtype, "{}: not defined for bool", name(a.op()));
 }
 void check_dims(const Args& a, const Tensor& t, int64_t dims, int position) {
@@ -47,7 +47,41 @@ template <int left, int right> void product_shape(const Args& a, Metas& out) {
     GRADUS_CHECK(x.size(0) == y.size(0), shape, "{}: batch sizes differ: {} against {}", name(a.op()), text(x.sizes()), text(y.sizes()));
   out.push_back({x.dtype(), ProductSizes(a, x, y).result});
 }
+
+// ---- complex matrices: real products of their parts
+using kernels::Matrices;
+Matrices part_of(Matrices m, int which) {
+  m.dtype = real_of(m.dtype);
+  m.data += which * size_of(m.dtype);
+  for (int64_t& s : m.batch_strides) s *= 2;
+  m.row_stride *= 2;
+  m.col_stride *= 2;
+  return m;
+}
+void complex_product(const Tensor& out, const Matrices& x, const Matrices& y, SizesRef batch, Number alpha = 1) {
+  const Matrices a = part_of(x, 0), b = part_of(x, 1), c = part_of(y, 0), d = part_of(y, 1);
+  const Tensor to = parts_of(out), sum = empty(to.dtype(), out.sizes());
+  const Number minus(-alpha.f);
+  const SizesRef strides = to.strides().first(to.strides().size() - 1);
+  const auto store = [&](int64_t which) { kernels::copy(view_of(alias(to, out.sizes(), strides, to.offset() + which)), view_of(sum)); };
+  kernels::matmul(view_of(sum), a, c, batch, alpha);
+  kernels::matmul(view_of(sum), b, d, batch, minus, true);
+  store(0);
+  kernels::matmul(view_of(sum), a, d, batch, alpha);
+  kernels::matmul(view_of(sum), b, c, batch, alpha, true);
+  store(1);
+}
+// out += beta * t, t broadcast.
+void add_to(const Tensor& out, const Tensor& t, Number beta) {
+  const GradMode off(false);
+  kernels::copy(view_of(out), view_of(add(out, t, beta)));
+}
+
 void product_kernel(const Args& a, const Tensors& out) {
+  if (is_complex(out[0].dtype())) {
+    const auto x = left_matrices(view_of(a.tensor(0))), y = right_matrices(view_of(a.tensor(1)));
+    return complex_product(out[0], x, y, broadcast_sizes(x.batch, y.batch, name(a.op())));
+  }
   if (a.tensor(0).ndim() == 1 && a.tensor(1).ndim() == 1) return kernels::dot(view_of(out[0]), view_of(a.tensor(0)), view_of(a.tensor(1)));
   const auto x = left_matrices(view_of(a.tensor(0))), y = right_matrices(view_of(a.tensor(1)));
   kernels::matmul(view_of(out[0]), x, y, broadcast_sizes(x.batch, y.batch, name(a.op())));
@@ -81,15 +115,15 @@ Tensor with_matrix_dims(const Tensor& g, bool left_vector, bool right_vector) {
 bool by_columns(const Tensor& t) { return t.ndim() == 2 && t.stride(0) == 1 && t.stride(1) >= t.size(0) && t.stride(1) > 1; }
 
 Tensor left_gradient(const Tensor& x, const Tensor& y, const Tensor& g) {
-  if (x.ndim() == 1 && y.ndim() == 1) return mul(g, y);
-  if (by_columns(x) && y.ndim() == 2) return turned(mm(y, turned(g)));
-  const Tensor right = y.ndim() == 1 ? reshape(y, Sizes{1, y.size(0)}) : turned(y);
+  if (x.ndim() == 1 && y.ndim() == 1) return mul(g, conj(y));
+  if (by_columns(x) && y.ndim() == 2) return turned(mm(conj(y), turned(g)));
+  const Tensor right = conj(y.ndim() == 1 ? reshape(y, Sizes{1, y.size(0)}) : turned(y));
   return matmul(with_matrix_dims(g, x.ndim() == 1, y.ndim() == 1), right);      // the engine sums a broadcast batch
 }
 Tensor right_gradient(const Tensor& x, const Tensor& y, const Tensor& g) {
-  if (x.ndim() == 1 && y.ndim() == 1) return mul(g, x);
+  if (x.ndim() == 1 && y.ndim() == 1) return mul(g, conj(x));
   const Tensor wide = with_matrix_dims(g, x.ndim() == 1, y.ndim() == 1);
-  const Tensor left = x.ndim() == 1 ? reshape(x, Sizes{1, x.size(0)}) : x;
+  const Tensor left = conj(x.ndim() == 1 ? reshape(x, Sizes{1, x.size(0)}) : x);
   if (by_columns(y)) return turned(mm(turned(flat_rows(wide)), flat_rows(left)));
   const Tensor d = y.ndim() <= 2 ? mm(turned(flat_rows(left)), flat_rows(wide)) : matmul(turned(left), wide);
   return y.ndim() == 1 ? reshape(d, y.sizes()) : d;
@@ -128,6 +162,12 @@ void add_product_kernel(const Args& a, const Tensors& out) {
   const Sizes batch = broadcast_sizes(x.batch, y.batch, name(a.op()));
   const Number beta = factor(a, 3), alpha = factor(a, 4);
   const Tensor& self = a.tensor(0);
+  if (is_complex(out[0].dtype())) {
+    const Tensor kept = beta.f != 0 && self.storage().data == out[0].storage().data ? clone(self) : self;
+    complex_product(out[0], x, y, batch, alpha);
+    if (beta.f != 0) add_to(out[0], kept, beta);
+    return;
+  }
   const bool bias = beta.f == 1 && a.tensor(2).ndim() > 1 && is_row(self, y.cols);
   if (beta.f != 0 && !bias) {                                 // beta 0: not even a NaN of self counts
     const GradMode off(false);
@@ -158,17 +198,22 @@ void linear_kernel(const Args& a, const Tensors& out) {
   const Tensor &w = a.tensor(1), &b = a.optional_tensor(2);
   const auto x = left_matrices(view_of(a.tensor(0)));
   const auto y = w.ndim() == 1 ? right_matrices(view_of(w)) : kernels::transposed(right_matrices(view_of(w)));
+  if (is_complex(out[0].dtype())) {
+    complex_product(out[0], x, y, x.batch);
+    if (b) add_to(out[0], b, 1);
+    return;
+  }
   const bool fused = b && w.ndim() == 2 && is_row(b, y.cols);
   if (b && !fused) kernels::copy(view_of(out[0]), view_of(b));
   kernels::matmul(view_of(out[0]), x, y, x.batch, 1, b && !fused, fused ? b.impl()->data() : nullptr);
 }
 Tensor linear_input(const Call& c, const Tensor& g) {
-  const Tensor& w = c.tensor(1);
+  const Tensor w = conj(c.tensor(1));
   return w.ndim() == 2 ? matmul(g, w) : mul(with_matrix_dims(g, false, true), w);
 }
 Tensor linear_weight(const Call& c, const Tensor& g) {
   const Tensor &x = c.tensor(0), &w = c.tensor(1);
-  const Tensor rows = x.ndim() == 1 ? reshape(x, Sizes{1, x.size(0)}) : flat_rows(x);
+  const Tensor rows = conj(x.ndim() == 1 ? reshape(x, Sizes{1, x.size(0)}) : flat_rows(x));
   const Tensor d = mm(turned(reshape(g, Sizes{rows.size(0), w.ndim() == 2 ? w.size(0) : 1})), rows);
   return w.ndim() == 2 ? d : reshape(d, w.sizes());
 }
@@ -178,6 +223,7 @@ Tensor linear_weight(const Call& c, const Tensor& g) {
 Op mm_op{
     .schema = "mm(Tensor self, Tensor mat2) -> Tensor",
     .doc = "The product of two matrices.",
+    .complex = true,
     .shape = product_shape<2, 2>,
     .kernel = product_kernel,
     .vjp = {product_left, product_right},
@@ -192,6 +238,7 @@ Op mm_op{
 Op bmm_op{
     .schema = "bmm(Tensor self, Tensor mat2) -> Tensor",
     .doc = "The products of two stacks of matrices, one by one.",
+    .complex = true,
     .shape = product_shape<3, 3>,
     .kernel = product_kernel,
     .vjp = {product_left, product_right},
@@ -205,6 +252,7 @@ Op bmm_op{
 Op mv_op{
     .schema = "mv(Tensor self, Tensor vec) -> Tensor",
     .doc = "A matrix times a vector.",
+    .complex = true,
     .shape = product_shape<2, 1>,
     .kernel = product_kernel,
     .vjp = {product_left, product_right},
@@ -218,6 +266,7 @@ Op mv_op{
 Op dot_op{
     .schema = "dot(Tensor self, Tensor tensor) -> Tensor",
     .doc = "The sum of the products of the elements of two vectors of one length.",
+    .complex = true,
     .shape = product_shape<1, 1>,
     .kernel = product_kernel,
     .vjp = {product_left, product_right},
@@ -231,7 +280,8 @@ Op dot_op{
 Op vdot_op{
     .schema = "vdot(Tensor self, Tensor other) -> Tensor",
     .doc = "dot, with the conjugate of self; of real vectors the same.",
-    .compose = [](const Args& a, Tensors& out) { out.push_back(dot(a.tensor(0), a.tensor(1))); },
+    .complex = true,
+    .compose = [](const Args& a, Tensors& out) { out.push_back(dot(conj(a.tensor(0)), a.tensor(1))); },
     .samples = [](Samples& s) {
       s.add({s.rand({5}), s.rand({5})});
       s.error({s.rand({5}), s.rand({4})}, "inner sizes differ");
@@ -256,6 +306,7 @@ Op matmul_op{
     .schema = "matmul(Tensor self, Tensor other) -> Tensor",
     .doc = "The product over the last dimension of self and the one before the last of other; leading dimensions are a batch that "
            "broadcasts. A vector is a row on the left and a column on the right, and leaves no dimension.",
+    .complex = true,
     .shape = product_shape<0, 0>,
     .kernel = product_kernel,
     .vjp = {product_left, product_right},
@@ -265,6 +316,7 @@ Op matmul_op{
 Op linalg_matmul_op{
     .schema = "linalg_matmul(Tensor self, Tensor other) -> Tensor",
     .doc = "Another name of matmul.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(matmul(a.tensor(0), a.tensor(1))); },
     .samples = [](Samples& s) { s.add({s.rand({2, 3}), s.rand({3, 4})}); s.error({s.rand({2, 3}), s.rand({4, 5})}, "inner sizes differ"); },
 };
@@ -272,6 +324,7 @@ Op linalg_matmul_op{
 Op addmm_op{
     .schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.",
+    .complex = true,
     .shape = add_product_shape<2, 2>,
     .kernel = add_product_kernel,
     .in_place = true,
@@ -288,6 +341,7 @@ Op addmm_op{
 Op baddbmm_op{
     .schema = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.",
+    .complex = true,
     .shape = add_product_shape<3, 3>,
     .kernel = add_product_kernel,
     .in_place = true,
@@ -302,6 +356,7 @@ Op baddbmm_op{
 Op addmv_op{
     .schema = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * mat @ vec; with beta 0 self is not read.",
+    .complex = true,
     .shape = add_product_shape<2, 1>,
     .kernel = add_product_kernel,
     .in_place = true,
@@ -316,6 +371,7 @@ Op addmv_op{
 Op linear_op{
     .schema = "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
     .doc = "input @ weight^T + bias over the last dimension; weight is [out, in], or [in] for one number per row.",
+    .complex = true,
     .shape = linear_shape,
     .kernel = linear_kernel,
     .vjp = {linear_input, linear_weight, [](const Call&, const Tensor& g) { return g; }},

@@ -1,6 +1,7 @@
 // Norms of vectors.
 #include <cmath>
 
+#include "base/context.h"
 #include "kernels/reduce.h"
 #include "ops/dims.h"
 #include "ops/lists.h"
@@ -15,13 +16,13 @@ using kernels::Reduction;
 
 // Both ops: (self, p, dim, keepdim, dtype).
 double order(const Args& a) { return a.has(1) ? a.real(1) : 2; }
-Dtype norm_dtype(const Args& a) { return a.dtype(4, a.tensor(0).dtype()); }
+Dtype norm_dtype(const Args& a) { return real_of(a.dtype(4, a.tensor(0).dtype())); }
 
 void norm_shape(const Args& a, Metas& out) {
   const Tensor& self = a.tensor(0);
   const ReducedDims dims(a, 2);
-  GRADUS_CHECK(!is_complex(self.dtype()) && !is_complex(norm_dtype(a)), unsupported, "{}: complex tensors are not supported", name(a.op()));
-  GRADUS_CHECK(is_floating(self.dtype()) && is_floating(norm_dtype(a)), dtype, "{}: the input must be floating point, got {}", name(a.op()), name(self.dtype()));
+  GRADUS_CHECK(!is_integral(self.dtype()) && is_floating(norm_dtype(a)), dtype, "{}: the input must be floating point, got {}", name(a.op()),
+               name(self.dtype()));
   const double p = order(a);
   if (p < 0 || std::isinf(p))
     GRADUS_CHECK(dims.count(self.sizes()) > 0, index, "{}: the norm of order {} of no elements is not defined", name(a.op()), p);
@@ -30,7 +31,9 @@ void norm_shape(const Args& a, Metas& out) {
 
 void norm_kernel(const Args& a, const Tensors& out) {
   const double p = order(a);
-  kernels::Reduce r{.out = view_of(out[0]), .in = view_of(a.tensor(0)), .dims = ReducedDims(a, 2).mask, .type = out[0].dtype()};
+  const GradMode off(false);
+  const Tensor x = is_complex(a.tensor(0).dtype()) ? abs(a.tensor(0)) : a.tensor(0);
+  kernels::Reduce r{.out = view_of(out[0]), .in = view_of(x), .dims = ReducedDims(a, 2).mask, .type = out[0].dtype()};
   if (std::isinf(p)) r.kind = p > 0 ? Reduction::max_abs : Reduction::min_abs;
   else if (p == 0) r.kind = Reduction::count_nonzero;
   else if (p == 1) r.kind = Reduction::abs_sum;
@@ -55,14 +58,14 @@ Tensor norm_pull(const Call& c, const Tensor& gradient) {
   const double p = order(c.args());
   const Tensor g = restore_dims(gradient, x.sizes(), dims, c.flag(3));
   if (p == 0) return {};
-  if (p == 1) return mul(g, sign(x));
+  if (p == 1) return mul(g, sgn(x));
   if (std::isinf(p)) {
     const SizesRef dim = c.args().has(2) ? c.integers(2) : SizesRef();
-    return mul(sign(x), call(share_among_ties_op, {g, abs(x), c.output(), dim}));
+    return mul(sgn(x), call(share_among_ties_op, {g, abs(x), c.output(), dim}));
   }
   const Tensor y = restore_dims(c.output(), x.sizes(), dims, c.flag(3)), zero = eq(y, 0);
   if (p == 2) return mul(x, zero_where(zero, div(g, one_where(zero, y))));
-  return mul(mul(sign(x), power_but_zero(x, p - 1)), mul(g, power_but_zero(y, 1 - p)));
+  return mul(mul(sgn(x), power_but_zero(x, p - 1)), mul(g, power_but_zero(y, 1 - p)));
 }
 
 void norm_samples(Samples& s) {
@@ -86,6 +89,7 @@ Op linalg_vector_norm_op{
     .schema = "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The norm of order ord over the dimensions in dim: (sum |x|^ord)^(1/ord), the largest or smallest |x| for inf or -inf, how many "
            "are not 0 for 0. The gradient is 0 where the norm is; equal extremes share it.",
+    .complex = true,
     .shape = norm_shape,
     .kernel = norm_kernel,
     .vjp = {norm_pull},
@@ -96,6 +100,7 @@ Op norm_op{
     .schema = "norm(Tensor self, Scalar? p=2, int[1] dim=[], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The norm of order p over the dimensions in dim, over all when there are none; see linalg_vector_norm.",
     .serves = "norm.Scalar norm.ScalarOpt_dim norm.ScalarOpt_dtype norm.ScalarOpt_dim_dtype",
+    .complex = true,
     .shape = norm_shape,
     .kernel = norm_kernel,
     .vjp = {norm_pull},

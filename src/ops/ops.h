@@ -117,6 +117,16 @@ inline Tensor operator*(const Tensor& a, double b) { return mul(a, b); }
 inline Tensor operator/(const Tensor& a, double b) { return div(a, b); }
 inline Tensor operator-(const Tensor& a) { return neg(a); }
 
+// ---- complex.cpp: complex numbers and their parts
+extern Op view_as_real_op, view_as_complex_op, real_op, imag_op, conj_op, conj_physical_op, conj_data_op, resolve_conj_op, resolve_neg_op, complex_op,
+    polar_op, angle_op, sgn_op, mh_op;
+inline Tensor real(const Tensor& self) { return is_complex(self.dtype()) ? call(real_op, {self}) : self; }
+inline Tensor imag(const Tensor& self) { return call(imag_op, {self}); }
+inline Tensor conj(const Tensor& self) { return is_complex(self.dtype()) ? call(conj_op, {self}) : self; }
+inline Tensor sgn(const Tensor& self) { return is_complex(self.dtype()) ? call(sgn_op, {self}) : sign(self); }
+inline Tensor view_as_real(const Tensor& self) { return call(view_as_real_op, {self}); }
+inline Tensor view_as_complex(const Tensor& self) { return call(view_as_complex_op, {self}); }
+
 // ---- compare.cpp: comparisons and logic
 extern Op lt_op, gt_op, le_op, ge_op, eq_op, ne_op, logical_and_op, logical_or_op, logical_xor_op, logical_not_op, isnan_op;
 extern Op isinf_op, isfinite_op, signbit_op, isposinf_op, isneginf_op, isclose_op, allclose_op, equal_op, isreal_op;

@@ -34,6 +34,7 @@ Op narrow_tensor_op{
     .schema = "narrow_tensor(Tensor(a) self, int dim, Tensor start, int length) -> Tensor(a)",
     .doc = "narrow from an index in a tensor of no dimensions.",
     .serves = "narrow.Tensor",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       check_indices(a, a.tensor(2));
       out.push_back(narrow(a.tensor(0), a.integer(1), number_of(a, 2).i, a.integer(3)));
@@ -48,6 +49,7 @@ Op tensor_split_tensor_op{
     .schema = "tensor_split_tensor(Tensor(a) self, Tensor tensor_indices_or_sections, int dim=0) -> Tensor(a)[]",
     .doc = "tensor_split into so many sections, a tensor of no dimensions, or at the indices in a vector.",
     .serves = "tensor_split.tensor_indices_or_sections",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& where = a.tensor(1);
       check_indices(a, where);
@@ -69,6 +71,7 @@ Op atleast_1d_list_op{
     .schema = "atleast_1d_list(Tensor[] tensors) -> Tensor[]",
     .doc = "atleast_1d of each tensor.",
     .serves = "atleast_1d.Sequence",
+    .complex = true,
     .compose = each<atleast_1d_op>,
     .samples = few_shapes,
 };
@@ -76,6 +79,7 @@ Op atleast_2d_list_op{
     .schema = "atleast_2d_list(Tensor[] tensors) -> Tensor[]",
     .doc = "atleast_2d of each tensor.",
     .serves = "atleast_2d.Sequence",
+    .complex = true,
     .compose = each<atleast_2d_op>,
     .samples = few_shapes,
 };
@@ -83,6 +87,7 @@ Op atleast_3d_list_op{
     .schema = "atleast_3d_list(Tensor[] tensors) -> Tensor[]",
     .doc = "atleast_3d of each tensor.",
     .serves = "atleast_3d.Sequence",
+    .complex = true,
     .compose = each<atleast_3d_op>,
     .samples = few_shapes,
 };

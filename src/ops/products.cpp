@@ -193,6 +193,7 @@ void addbmm(const Args& a, Tensors& out) {
 Op outer_op{
     .schema = "outer(Tensor self, Tensor vec2) -> Tensor",
     .doc = "All products of an element of one vector with one of the other.",
+    .complex = true,
     .compose = outer,
     .samples = [](Samples& s) {
       s.add({s.rand({2}), s.rand({3})});
@@ -203,12 +204,14 @@ Op outer_op{
 Op ger_op{
     .schema = "ger(Tensor self, Tensor vec2) -> Tensor",
     .doc = "Another name of outer.",
+    .complex = true,
     .compose = outer,
     .samples = [](Samples& s) { s.add({s.rand({2}), s.rand({3})}); s.error({s.rand({2, 1}), s.rand({3})}, "must be vectors"); },
 };
 Op inner_op{
     .schema = "inner(Tensor self, Tensor other) -> Tensor",
     .doc = "The sums of products over the last dimension of both.",
+    .complex = true,
     .compose = inner,
     .samples = [](Samples& s) {
       s.add({s.rand({3}), s.rand({3})});
@@ -220,6 +223,7 @@ Op inner_op{
 Op tensordot_op{
     .schema = "tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor",
     .doc = "The sums of products over pairs of dimensions; the others remain, those of self first.",
+    .complex = true,
     .compose = tensordot,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3, 4}), s.rand({4, 3, 2}), s.list({1, -1}), s.list({1, 0})});
@@ -232,12 +236,14 @@ Op tensordot_op{
 Op kron_op{
     .schema = "kron(Tensor self, Tensor other) -> Tensor",
     .doc = "The Kronecker product: other in place of each element of self, times that element.",
+    .complex = true,
     .compose = kron,
     .samples = [](Samples& s) { s.add({s.rand({2, 3}), s.rand({3, 2})}); s.add({s.rand({2}), s.rand({2, 2})}); s.add({s.rand({}), s.rand({2})}); },
 };
 Op addr_op{
     .schema = "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.",
+    .complex = true,
     .compose = addr,
     .in_place = true,
     .samples = [](Samples& s) {
@@ -249,6 +255,7 @@ Op addr_op{
 Op addbmm_op{
     .schema = "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.",
+    .complex = true,
     .compose = addbmm,
     .in_place = true,
     .samples = [](Samples& s) {
@@ -261,6 +268,7 @@ Op linalg_multi_dot_op{
     .schema = "linalg_multi_dot(Tensor[] tensors) -> Tensor",
     .doc = "The product of a chain of matrices in the cheapest order; the first and the last may be vectors.",
     .serves = "linalg_multi_dot chain_matmul",
+    .complex = true,
     .compose = multi_dot,
     .samples = [](Samples& s) {
       s.add({s.tensors({s.rand({2, 3}), s.rand({3, 4}), s.rand({4, 2})})});
@@ -272,8 +280,9 @@ Op linalg_multi_dot_op{
 Op linalg_vecdot_op{
     .schema = "linalg_vecdot(Tensor x, Tensor y, *, int dim=-1) -> Tensor",
     .doc = "The sums of products over one dimension of two tensors that broadcast.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
-      const Tensor product = mul(a.tensor(0), a.tensor(1));
+      const Tensor product = mul(conj(a.tensor(0)), a.tensor(1));
       const int64_t dim = a.integer(2);
       out.push_back(sum(product, {&dim, 1}, false, product.dtype()));
     },

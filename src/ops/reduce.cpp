@@ -1,6 +1,8 @@
 // Reductions over dimensions: sums, products, counts, moments.
 #include "kernels/reduce.h"
 
+#include "base/context.h"
+#include "kernels/copy.h"
 #include "ops/dims.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
@@ -12,10 +14,8 @@ namespace {
 using kernels::Finish;
 using kernels::Reduction;
 
-void real_only(const Args& a, Dtype d) { GRADUS_CHECK(!is_complex(d), unsupported, "{}: complex tensors are not supported", name(a.op())); }
 void reduced(const Args& a, Metas& out, Dtype d, const ReducedDims& dims, bool keepdim) {
-  real_only(a, a.tensor(0).dtype());
-  real_only(a, d);
+  GRADUS_CHECK(!is_complex(d) || a.op().complex, unsupported, "{}: does not support {}", name(a.op()), name(d));
   out.push_back({d, reduced_sizes(a.tensor(0).sizes(), dims, keepdim)});
 }
 void run(Reduction kind, const Tensor& out, const Tensor& in, uint64_t dims, kernels::Reduce r = {}) {
@@ -35,8 +35,16 @@ Dtype mean_dtype(const Args& a) {
 }
 void sum_shape(const Args& a, Metas& out) { reduced(a, out, sum_dtype(a), ReducedDims(a, 1), a.flag(2)); }
 void mean_shape(const Args& a, Metas& out) { reduced(a, out, mean_dtype(a), ReducedDims(a, 1), a.flag(2)); }
+// Sums of complex numbers are those of their parts.
+void sum_into(Reduction kind, const Tensor& out, const Tensor& in, uint64_t dims, double divisor = 1) {
+  if (!is_complex(out.dtype()) && !is_complex(in.dtype())) return run(kind, out, in, dims, {.type = out.dtype(), .divisor = divisor});
+  const GradMode off(false);
+  const Tensor terms = is_complex(in.dtype()) == is_complex(out.dtype()) ? in : to(in, out.dtype());
+  const uint64_t without_parts = dims & ((uint64_t{1} << in.ndim()) - 1);
+  run(kind, parts_of(out), parts_of(terms), without_parts, {.type = real_of(out.dtype()), .divisor = divisor});
+}
 template <Reduction kind> void sum_kernel(const Args& a, const Tensors& out) {
-  run(kind, out[0], a.tensor(0), ReducedDims(a, 1).mask, {.type = out[0].dtype()});
+  sum_into(kind, out[0], a.tensor(0), ReducedDims(a, 1).mask);
 }
 double mean_count(const Call& c) { return static_cast<double>(ReducedDims(c.args(), 1, c.sizes()).count(c.sizes())); }
 Tensor expanded(const Call& c, const Tensor& g) { return expand_reduced(g, c.sizes(), ReducedDims(c.args(), 1, c.sizes()), c.flag(2)); }
@@ -60,11 +68,28 @@ Tensor product_of_others(const Tensor& x, int64_t dim) {
 }
 
 Sizes prod_dim(const Args& a) { return a.has(1) ? Sizes{a.integer(1)} : Sizes{}; }
+// By halves: the product of n elements is that of n / 2 products of two, and of the one that is left.
+Tensor complex_product(Tensor x, int64_t dim) {
+  const GradMode off(false);
+  if (x.size(dim) == 0) return sum(x, SizesRef(&dim, 1), true) + ones({}, x.dtype());
+  while (x.size(dim) > 1) {
+    const int64_t n = x.size(dim), half = n / 2;
+    const Tensor pairs = mul(narrow(x, dim, 0, half), narrow(x, dim, half, half)), parts[] = {pairs, narrow(x, dim, n - 1, 1)};
+    x = n % 2 ? cat(parts, dim) : pairs;
+  }
+  return x;
+}
+void complex_prod(const Args& a, const Tensor& out) {
+  const Tensor x = to(a.tensor(0), out.dtype());
+  const bool all = !a.has(1) || x.ndim() == 0;
+  const Tensor product = all ? complex_product(reshape(x, Sizes{-1}), 0) : complex_product(x, wrap_dim(a.integer(1), x.ndim(), "prod"));
+  kernels::copy(view_of(out), view_of(reshape(product, out.sizes())));
+}
 Tensor prod_pull(const Call& c, const Tensor& g) {
   const Tensor& x = c.tensor(0);
-  if (!c.args().has(1) || x.ndim() == 0) return mul(g, reshape(product_of_others(reshape(x, Sizes{-1}), 0), x.sizes()));
+  if (!c.args().has(1) || x.ndim() == 0) return mul(g, conj(reshape(product_of_others(reshape(x, Sizes{-1}), 0), x.sizes())));
   const ReducedDims dims(prod_dim(c.args()), x.sizes(), "prod");
-  return mul(restore_dims(g, x.sizes(), dims, c.flag(2)), product_of_others(x, wrap_dim(c.integer(1), x.ndim(), "prod")));
+  return mul(restore_dims(g, x.sizes(), dims, c.flag(2)), conj(product_of_others(x, wrap_dim(c.integer(1), x.ndim(), "prod"))));
 }
 
 // ---- counts
@@ -75,7 +100,10 @@ void logic_shape(const Args& a, Metas& out) {
   dims.mask = logic_mask(a);
   reduced(a, out, a.tensor(0).dtype() == Dtype::u8 ? Dtype::u8 : Dtype::boolean, dims, a.flag(2));
 }
-void any_kernel(const Args& a, const Tensors& out) { run(Reduction::count_nonzero, out[0], a.tensor(0), logic_mask(a), {.finish = Finish::nonzero}); }
+Tensor countable(const Tensor& x) { return is_complex(x.dtype()) ? ne(x, 0) : x; }
+void any_kernel(const Args& a, const Tensors& out) {
+  run(Reduction::count_nonzero, out[0], countable(a.tensor(0)), logic_mask(a), {.finish = Finish::nonzero});
+}
 void logic_samples(Samples& s) {
   s.add({s.values({2, 3}, {0, 1, 2, 0, 0, 0})});
   s.add({s.integers({2, 3, 4}, 0, 2, Dtype::boolean), s.list({1})});
@@ -135,6 +163,7 @@ Op sum_op{
     .schema = "sum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The sum over the dimensions in dim, over all when there are none. Integers are summed in int64.",
     .serves = "sum sum.dim_IntList",
+    .complex = true,
     .shape = sum_shape,
     .kernel = sum_kernel<Reduction::sum>,
     .vjp = {expanded},
@@ -153,10 +182,11 @@ Op mean_op{
     .schema = "mean(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The mean over the dimensions in dim, over all when there are none; NaN of no elements.",
     .serves = "mean mean.dim",
+    .complex = true,
     .shape = mean_shape,
     .kernel = [](const Args& a, const Tensors& out) {
       const ReducedDims dims(a, 1);
-      run(Reduction::sum, out[0], a.tensor(0), dims.mask, {.type = out[0].dtype(), .divisor = static_cast<double>(dims.count(a.tensor(0).sizes()))});
+      sum_into(Reduction::sum, out[0], a.tensor(0), dims.mask, static_cast<double>(dims.count(a.tensor(0).sizes())));
     },
     .vjp = {[](const Call& c, const Tensor& g) { return expanded(c, div(g, mean_count(c))); }},
     .samples = [](Samples& s) { reductions(s); s.error({s.integers({3}, 0, 5)}, "must be floating point"); },
@@ -175,8 +205,10 @@ Op prod_op{
     .schema = "prod(Tensor self, int? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The product along dim, of all elements without one; gradients are exact where elements are 0. Integers multiply in int64.",
     .serves = "prod prod.dim_int",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) { reduced(a, out, sum_dtype(a), ReducedDims(prod_dim(a), a.tensor(0).sizes(), "prod"), a.flag(2)); },
     .kernel = [](const Args& a, const Tensors& out) {
+      if (is_complex(out[0].dtype())) return complex_prod(a, out[0]);
       run(Reduction::prod, out[0], a.tensor(0), ReducedDims(prod_dim(a), a.tensor(0).sizes(), "prod").mask, {.type = out[0].dtype()});
     },
     .vjp = {prod_pull},
@@ -194,6 +226,7 @@ Op all_op{
     .schema = "all(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor",
     .doc = "Whether every element along the dimensions in dim is nonzero.",
     .serves = "all all.dim all.dims",
+    .complex = true,
     .shape = logic_shape,
     .kernel = [](const Args& a, const Tensors& out) {
       const Tensor zeros_only = call(eq_op, {a.tensor(0), 0});
@@ -205,6 +238,7 @@ Op any_op{
     .schema = "any(Tensor self, int[1]? dim=None, bool keepdim=False) -> Tensor",
     .doc = "Whether some element along the dimensions in dim is nonzero.",
     .serves = "any any.dim any.dims",
+    .complex = true,
     .shape = logic_shape,
     .kernel = any_kernel,
     .samples = logic_samples,
@@ -213,8 +247,9 @@ Op count_nonzero_op{
     .schema = "count_nonzero(Tensor self, int[1]? dim=None) -> Tensor",
     .doc = "How many elements along the dimensions in dim are not 0; NaN counts.",
     .serves = "count_nonzero count_nonzero.dim_IntList",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) { reduced(a, out, Dtype::i64, ReducedDims(a, 1), false); },
-    .kernel = [](const Args& a, const Tensors& out) { run(Reduction::count_nonzero, out[0], a.tensor(0), ReducedDims(a, 1).mask); },
+    .kernel = [](const Args& a, const Tensors& out) { run(Reduction::count_nonzero, out[0], countable(a.tensor(0)), ReducedDims(a, 1).mask); },
     .samples = [](Samples& s) {
       s.add({s.values({2, 3}, {0, 1, 2, 0, 0, 0})});
       s.add({s.integers({2, 3, 4}, 0, 2), s.list({0, -1})});
@@ -265,6 +300,7 @@ Op std_mean_op{
 Op sum_to_size_op{
     .schema = "sum_to_size(Tensor self, int[] size) -> Tensor",
     .doc = "self summed over the dimensions that expanding from size to its shape adds or enlarges.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& x = a.tensor(0);
       const SizesRef size = a.integers(1);

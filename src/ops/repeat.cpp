@@ -65,6 +65,7 @@ void index_samples(Samples& s) {
 Op repeat_op{
     .schema = "repeat(Tensor self, int[] repeats) -> Tensor",
     .doc = "self laid side by side so many times along each dimension.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(repeated(a.tensor(0), a.integers(1), "repeat")); },
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.list({2, 1, 3})});
@@ -76,6 +77,7 @@ Op repeat_op{
 Op tile_op{
     .schema = "tile(Tensor self, int[] dims) -> Tensor",
     .doc = "As repeat; fewer numbers than dimensions are for the last ones.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       Sizes repeats(a.integers(1));
       while (repeats.size() < a.tensor(0).sizes().size()) repeats.insert(0, 1);
@@ -92,6 +94,7 @@ Op repeat_interleave_op{
     .schema = "repeat_interleave(Tensor self, int repeats, int? dim=None, *, int? output_size=None) -> Tensor",
     .doc = "Each element of a dimension repeated; of the flattened tensor where there is no dim.",
     .serves = "repeat_interleave.self_int",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor self = a.has(2) ? a.tensor(0) : reshape(a.tensor(0), Sizes{a.tensor(0).numel()});
       const int64_t repeats = a.integer(1), d = a.has(2) ? wrap_dim(a.integer(2), self.ndim(), "repeat_interleave") : 0;
@@ -114,6 +117,7 @@ Op repeat_interleave_tensor_op{
     .schema = "repeat_interleave_tensor(Tensor self, Tensor repeats, int? dim=None, *, int? output_size=None) -> Tensor",
     .doc = "Each element of a dimension repeated as often as repeats says.",
     .serves = "repeat_interleave.self_Tensor",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor self = a.has(2) && a.tensor(0).ndim() > 0 ? a.tensor(0) : reshape(a.tensor(0), Sizes{a.tensor(0).numel()});
       const int64_t d = a.has(2) ? wrap_dim(a.integer(2), self.ndim(), "repeat_interleave") : 0;
@@ -153,6 +157,7 @@ Op repeat_indices_op{
 Op tril_op{
     .schema = "tril(Tensor self, int diagonal=0) -> Tensor",
     .doc = "The lower triangle of each matrix, up to the given diagonal; zeros above.",
+    .complex = true,
     .shape = triangle_shape,
     .kernel = triangle_kernel<true>,
     .updates = true,
@@ -162,6 +167,7 @@ Op tril_op{
 Op triu_op{
     .schema = "triu(Tensor self, int diagonal=0) -> Tensor",
     .doc = "The upper triangle of each matrix, from the given diagonal on; zeros below.",
+    .complex = true,
     .shape = triangle_shape,
     .kernel = triangle_kernel<false>,
     .updates = true,
@@ -186,6 +192,7 @@ Op triu_indices_op{
 Op roll_op{
     .schema = "roll(Tensor self, int[1] shifts, int[1] dims=[]) -> Tensor",
     .doc = "The elements moved on along dimensions, those that leave coming back in front; of the flattened tensor where there are no dims.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       const SizesRef shifts = a.integers(1), dims = a.integers(2);
@@ -212,6 +219,7 @@ Op roll_op{
 Op flip_op{
     .schema = "flip(Tensor self, int[] dims) -> Tensor",
     .doc = "The elements in reverse order along dimensions.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       if (!a.integers(1).empty()) ReducedDims(a, 1);          // in range and no dim twice
       out.push_back(a.tensor(0).meta());
@@ -231,6 +239,7 @@ Op flip_op{
 Op fliplr_op{
     .schema = "fliplr(Tensor self) -> Tensor",
     .doc = "Columns in reverse order.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       GRADUS_CHECK(a.tensor(0).ndim() >= 2, shape, "fliplr: a tensor of {} dimensions, where at least 2 are wanted", a.tensor(0).ndim());
       out.push_back(call(flip_op, {a[0], 1}));
@@ -240,6 +249,7 @@ Op fliplr_op{
 Op flipud_op{
     .schema = "flipud(Tensor self) -> Tensor",
     .doc = "Rows in reverse order.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       GRADUS_CHECK(a.tensor(0).ndim() >= 1, shape, "flipud: a scalar has no rows");
       out.push_back(call(flip_op, {a[0], 0}));
@@ -249,6 +259,7 @@ Op flipud_op{
 Op rot90_op{
     .schema = "rot90(Tensor self, int k=1, int[] dims=[0, 1]) -> Tensor",
     .doc = "The plane of two dimensions turned by k quarters, from the first towards the second.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       GRADUS_CHECK(a.integers(2).size() == 2, argument, "rot90: {} dims, where 2 are wanted", a.integers(2).size());

@@ -25,6 +25,12 @@ Value Samples::rand(SizesRef sizes, double low, double high, Dtype dtype) {
   current_.tensors.push_back(filled(sizes, dtype, [&](int64_t) { return low + (high - low) * next(); }));
   return Value(current_.tensors.back());
 }
+Value Samples::complex(std::initializer_list<int64_t> sizes, double low, double high) {
+  Tensor t = empty(Dtype::c128, SizesRef(sizes.begin(), sizes.size()));
+  for (int64_t i = 0; i < 2 * t.numel(); ++i) t.data<double>()[i] = low + (high - low) * next();
+  current_.tensors.push_back(t);
+  return Value(t);
+}
 Value Samples::spread(std::initializer_list<int64_t> sizes) {
   const int64_t n = numel_of({sizes.begin(), sizes.size()});
   std::vector<double> v;

@@ -27,6 +27,7 @@ class Samples {
   Value rand(std::initializer_list<int64_t> sizes, double low = -2, double high = 2, Dtype dtype = Dtype::f64) {
     return rand(SizesRef(sizes.begin(), sizes.size()), low, high, dtype);
   }
+  Value complex(std::initializer_list<int64_t> sizes, double low = -2, double high = 2);   // complex128
   Value spread(std::initializer_list<int64_t> sizes);         // a quarter apart, in random order: order is far from changing
   Value integers(std::initializer_list<int64_t> sizes, int64_t low, int64_t high, Dtype dtype = Dtype::i64);   // high excluded
   Value values(std::initializer_list<int64_t> sizes, std::initializer_list<double> v, Dtype dtype = Dtype::f64);

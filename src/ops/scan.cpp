@@ -1,6 +1,7 @@
 // Running sums, products and extremes, and differences.
 #include <cmath>
 
+#include "base/context.h"
 #include "kernels/copy.h"
 #include "kernels/scan.h"
 #include "ops/dims.h"
@@ -19,16 +20,15 @@ Tensor row_major(const Tensor& t) {
   kernels::copy(view_of(c), view_of(t));
   return c;
 }
-void real_only(const Args& a, Dtype d) { GRADUS_CHECK(!is_complex(d), unsupported, "{}: complex tensors are not supported", name(a.op())); }
+void real_only(const Args& a, Dtype d) { GRADUS_CHECK(!is_complex(d), unsupported, "{}: does not support {}", name(a.op()), name(d)); }
 int64_t the_dim(const Args& a) { return wrap_dim(a.integer(1), a.tensor(0).ndim(), name(a.op())); }
 
 // (self, dim, dtype)
 void scan_shape(const Args& a, Metas& out) {
   const Dtype d = a.tensor(0).dtype();
   the_dim(a);
-  real_only(a, d);
   out.push_back({a.dtype(2, is_integral(d) ? Dtype::i64 : d), Sizes(a.tensor(0).sizes())});
-  real_only(a, out[0].dtype);
+  if (!a.op().complex) real_only(a, out[0].dtype);
 }
 // (self, dim)
 void floating_shape(const Args& a, Metas& out) {
@@ -40,8 +40,14 @@ void floating_shape(const Args& a, Metas& out) {
 }
 template <Scan kind, bool reverse> void scan_kernel(const Args& a, const Tensors& out) {
   const Tensor x = row_major(a.tensor(0));
-  if (x.numel() > 0)
-    kernels::scan(kind, out[0].dtype(), out[0].data<char>(), x.dtype(), x.data<char>(), lines_of(x.sizes(), the_dim(a)), reverse);
+  if (x.numel() == 0) return;
+  auto lines = lines_of(x.sizes(), the_dim(a));
+  const Dtype type = out[0].dtype();
+  if (!is_complex(x.dtype()) && !is_complex(type)) return kernels::scan(kind, type, out[0].data<char>(), x.dtype(), x.data<char>(), lines, reverse);
+  const GradMode off(false);                                  // sums of complex numbers are those of their parts
+  const Tensor same_type = to(x, type);
+  if (is_complex(type)) lines.inner *= 2;
+  kernels::scan(kind, real_of(type), out[0].data<char>(), real_of(type), same_type.data<char>(), lines, reverse);
 }
 
 void extreme_shape(const Args& a, Metas& out) {
@@ -149,6 +155,7 @@ void diff_compose(const Args& a, Tensors& out) {
 Op cumsum_op{
     .schema = "cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The sum of the elements so far along dim. Integers are summed in int64.",
+    .complex = true,
     .shape = scan_shape,
     .kernel = scan_kernel<Scan::sum, false>,
     .in_place = true,
@@ -158,6 +165,7 @@ Op cumsum_op{
 Op reverse_cumsum_op{
     .schema = "_reverse_cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The sum of the elements from here to the end of dim; the transpose of cumsum.",
+    .complex = true,
     .shape = scan_shape,
     .kernel = scan_kernel<Scan::sum, true>,
     .vjp = {[](const Call& c, const Tensor& g) { return cumsum(g, c.integer(1)); }},
@@ -212,6 +220,7 @@ Op reverse_logcumsumexp_op{
 Op diff_op{
     .schema = "diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor",
     .doc = "Differences of neighbours along dim, n times over, after joining prepend and append to the ends; self for n = 0.",
+    .complex = true,
     .compose = diff_compose,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 5})});

@@ -94,6 +94,7 @@ Op scatter_op{
     .doc = "self with src, a tensor or a number, written to out[i, index[i, j, ...], ...] for dim 1, or added or multiplied in with reduce 'add' or 'multiply'. "
            "Of several values for one place the last one wins, and gets the gradient.",
     .serves = "scatter.src scatter.value scatter.reduce scatter.value_reduce",
+    .complex = true,
     .takes_numbers = true,
     .shape = [](const Args& a, Metas& out) {
       combine_of(a, 4);
@@ -154,6 +155,7 @@ Op index_winner_op{
 Op scatter_add_op{
     .schema = "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
     .doc = "self with src added at out[i, index[i, j, ...], ...] for dim 1, in the order of src.",
+    .complex = true,
     .shape = check_scatter,
     .kernel = [](const Args& a, const Tensors& out) { scatter_with(a, out[0], Combine::add); },
     .updates = true,
@@ -172,6 +174,7 @@ Op index_put_op{
     .schema = "index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
     .doc = "self with the places that index would read replaced by values, which broadcast to them, or with values added to them. Of several values "
            "for one place the last one wins, and gets the gradient.",
+    .complex = true,
     .shape = check_index_put,
     .kernel = [](const Args& a, const Tensors& out) {
       const Indexed at = IndexList(out[0].sizes(), a.tensors(1), "index_put").places(out[0].layout());
@@ -201,6 +204,7 @@ Op put_op{
     .schema = "put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor",
     .doc = "self with source written, or added, at indices that count all elements of self, row by row; negative ones from the end. Of several values for one "
            "place the last one wins, and gets the gradient.",
+    .complex = true,
     .shape = check_put,
     .kernel = [](const Args& a, const Tensors& out) {
       const Indexed at = elements_of(out[0].layout(), checked_index(a.tensor(1), out[0].numel(), true, "put"));

@@ -67,6 +67,7 @@ void row_samples(Samples& s) {
 Op index_add_op{
     .schema = "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
     .doc = "self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.",
+    .complex = true,
     .shape = check_rows,
     .kernel = [](const Args& a, const Tensors& out) {
       const Indexed at = places(a, out[0]);
@@ -89,6 +90,7 @@ Op index_add_op{
 Op index_copy_op{
     .schema = "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
     .doc = "self with the parts at the indices of a dimension replaced by those of source. Of several parts for one index the last one wins, and gets the gradient.",
+    .complex = true,
     .shape = check_rows,
     .kernel = [](const Args& a, const Tensors& out) {
       const Indexed at = places(a, out[0]);
@@ -109,6 +111,7 @@ Op index_fill_op{
     .schema = "index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
     .doc = "self with the parts at the indices of a dimension filled with a number, or a tensor without dimensions.",
     .serves = "index_fill.int_Scalar index_fill.int_Tensor",
+    .complex = true,
     .takes_numbers = true,
     .shape = [](const Args& a, Metas& out) {
       dim_of(a, a.tensor(0));

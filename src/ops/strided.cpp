@@ -6,6 +6,7 @@
 
 #include "dispatch/evaluate.h"
 #include "graph/history.h"
+#include "kernels/complex.h"
 #include "kernels/copy.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
@@ -75,7 +76,8 @@ struct Around {
 
 // Adds src to the elements of the region, which may meet one element several times: in row-major order.
 void add_region(const View& to, const View& from) {
-  visit(to.dtype, [&]<class T>() {
+  visit_all(to.dtype, [&]<class T>() {
+    using Sum = std::conditional_t<is_complex_type<T>, Complex<double>, double>;
     Sizes index(static_cast<size_t>(to.ndim), 0);
     for (int64_t i = 0; i < to.numel; ++i) {
       int64_t t = 0, f = 0;
@@ -85,7 +87,7 @@ void add_region(const View& to, const View& from) {
       }
       T& e = to.as<T>()[t];
       if constexpr (std::is_integral_v<T>) e = static_cast<T>(e + from.as<T>()[f]);
-      else e = convert<T>(convert<double>(e) + convert<double>(from.as<T>()[f]));
+      else e = convert_any<T>(convert_any<Sum>(e) + convert_any<Sum>(from.as<T>()[f]));
       for (int d = to.ndim - 1; d >= 0; --d) {
         if (++index[static_cast<size_t>(d)] < to.sizes[d]) break;
         index[static_cast<size_t>(d)] = 0;
@@ -145,6 +147,7 @@ Op strided_view_op{
 Op strided_gather_op{
     .schema = "_strided_gather(Tensor self, int[] size, int[] stride, int offset, int[] base_stride) -> Tensor",
     .doc = "A copy of the region.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Region r(a, 1);
       r.check(a.tensor(0).sizes(), "_strided_gather");
@@ -163,6 +166,7 @@ Op strided_gather_op{
 Op strided_put_op{
     .schema = "_strided_put(Tensor self, Tensor src, int[] size, int[] stride, int offset, int[] base_stride, bool accumulate) -> Tensor",
     .doc = "self with the region replaced by src, or with src added to it.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Region r(a, 2);
       r.check(a.tensor(0).sizes(), "_strided_put");
@@ -188,6 +192,7 @@ Op strided_put_op{
 Op strided_backward_op{
     .schema = "_strided_backward(Tensor grad_output, int[] input_sizes, int[] size, int[] stride, int offset, int[] base_stride) -> Tensor",
     .doc = "Zeros with grad_output added in the region.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       numel_of(a.integers(1));
       Region(a, 2).check(a.integers(1), "_strided_backward");
@@ -206,6 +211,7 @@ Op as_strided_op{
     .schema = "as_strided(Tensor(a) self, int[] size, int[] stride, int? storage_offset=None) -> Tensor(a)",
     .doc = "A view of the tensor's memory with sizes, strides and offset (in elements of the storage) of the caller's choice. Elements of the "
            "memory that belong neither to self nor to its base get no gradient.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       // Memory outside of a view belongs to its base.
       const Tensor& self = a.tensor(0);
@@ -231,6 +237,7 @@ Op as_strided_op{
 Op as_strided_scatter_op{
     .schema = "as_strided_scatter(Tensor self, Tensor src, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
     .doc = "self with the elements that as_strided names replaced by src.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       GRADUS_CHECK(!a.has(4) || a.integer(4) >= 0, value, "as_strided_scatter: negative offset {}", a.integer(4));

@@ -1,5 +1,5 @@
 // The value type of formulas over tensors: a tensor or a number, with operators that call ops. Under create_graph the text of a
-// formula's slope becomes ordinary recorded ops through it.
+// formula's slope becomes ordinary recorded ops through it. Complex tensors are ordered by their real parts.
 #pragma once
 #include "ops/ops.h"
 
@@ -8,10 +8,10 @@ namespace gradus {
 struct Term {
   Tensor tensor;                                              // null: the number
   Number number;
-  Dtype type = Dtype::none;                                   // of the floating tensors it came from; a mask is boolean itself
+  Dtype type = Dtype::none;                                   // of the tensors it came from; a mask is boolean itself
 
   Term() = default;
-  Term(Tensor t) : tensor(std::move(t)) { if (is_floating(tensor.dtype())) type = tensor.dtype(); }
+  Term(Tensor t) : tensor(std::move(t)) { if (is_differentiable(tensor.dtype())) type = tensor.dtype(); }
   Term(double v) : number(v) {}
   Term(int v) : number(v) {}
   Term(Number v) : number(v) {}
@@ -30,6 +30,17 @@ inline Term test(const Op& op, const Term& a) {
 }
 inline Term test(const Op& op, const Term& a, const Term& b) {
   Term m = apply(op, a, b);
+  m.type = common(a.type, b.type);
+  return m;
+}
+inline Value real_part(const Term& a, Tensor& room) {
+  if (!a.tensor || !is_complex(a.tensor.dtype())) return a.value();
+  room = real(a.tensor);
+  return Value(room);
+}
+inline Term order(const Op& op, const Term& a, const Term& b) {
+  Tensor rooms[2];
+  Term m = call(op, {real_part(a, rooms[0]), real_part(b, rooms[1])});
   m.type = common(a.type, b.type);
   return m;
 }
@@ -52,10 +63,10 @@ GRADUS_TERM_OPERATOR(+, apply(add_op, a, b))
 GRADUS_TERM_OPERATOR(-, apply(sub_op, a, b))
 GRADUS_TERM_OPERATOR(*, apply(mul_op, a, b))
 GRADUS_TERM_OPERATOR(/, apply(div_op, a, b))
-GRADUS_TERM_OPERATOR(<, test(lt_op, a, b))
-GRADUS_TERM_OPERATOR(>, test(gt_op, a, b))
-GRADUS_TERM_OPERATOR(<=, test(le_op, a, b))
-GRADUS_TERM_OPERATOR(>=, test(ge_op, a, b))
+GRADUS_TERM_OPERATOR(<, order(lt_op, a, b))
+GRADUS_TERM_OPERATOR(>, order(gt_op, a, b))
+GRADUS_TERM_OPERATOR(<=, order(le_op, a, b))
+GRADUS_TERM_OPERATOR(>=, order(ge_op, a, b))
 GRADUS_TERM_OPERATOR(==, test(eq_op, a, b))
 GRADUS_TERM_OPERATOR(!=, test(ne_op, a, b))
 #undef GRADUS_TERM_OPERATOR
@@ -82,8 +93,9 @@ GRADUS_TERM_FUNCTION(asin) GRADUS_TERM_FUNCTION(acos) GRADUS_TERM_FUNCTION(atan)
 GRADUS_TERM_FUNCTION(tanh) GRADUS_TERM_FUNCTION(asinh) GRADUS_TERM_FUNCTION(acosh) GRADUS_TERM_FUNCTION(atanh)
 GRADUS_TERM_FUNCTION(sigmoid) GRADUS_TERM_FUNCTION(erf) GRADUS_TERM_FUNCTION(erfc) GRADUS_TERM_FUNCTION(erfinv)
 GRADUS_TERM_FUNCTION(lgamma) GRADUS_TERM_FUNCTION(digamma) GRADUS_TERM_FUNCTION(sqrt) GRADUS_TERM_FUNCTION(abs)
-GRADUS_TERM_FUNCTION(sign) GRADUS_TERM_FUNCTION(floor) GRADUS_TERM_FUNCTION(ceil) GRADUS_TERM_FUNCTION(trunc)
+GRADUS_TERM_FUNCTION(floor) GRADUS_TERM_FUNCTION(ceil) GRADUS_TERM_FUNCTION(trunc)
 #undef GRADUS_TERM_FUNCTION
+inline Term sign(const Term& a) { return terms::apply(a.tensor && is_complex(a.tensor.dtype()) ? sgn_op : sign_op, a); }
 inline Term bessel_i0(const Term& a) { return terms::apply(i0_op, a); }
 inline Term bessel_i0e(const Term& a) { return terms::apply(special_i0e_op, a); }
 inline Term bessel_i1(const Term& a) { return terms::apply(special_i1_op, a); }
@@ -104,10 +116,18 @@ inline Term sign_bit(const Term& a) { return terms::test(signbit_op, a); }
 
 #define GRADUS_TERM_FUNCTION(f) \
   inline Term f(const Term& a, const Term& b) { return terms::apply(f##_op, a, b); }
-GRADUS_TERM_FUNCTION(pow) GRADUS_TERM_FUNCTION(atan2) GRADUS_TERM_FUNCTION(hypot) GRADUS_TERM_FUNCTION(minimum)
+GRADUS_TERM_FUNCTION(pow) GRADUS_TERM_FUNCTION(atan2) GRADUS_TERM_FUNCTION(minimum)
 GRADUS_TERM_FUNCTION(maximum) GRADUS_TERM_FUNCTION(copysign) GRADUS_TERM_FUNCTION(floor_divide) GRADUS_TERM_FUNCTION(fmod)
 GRADUS_TERM_FUNCTION(remainder)
 #undef GRADUS_TERM_FUNCTION
+inline Term hypot(const Term& a, const Term& b) {               // of a complex a the holomorphic function that it is on the real line
+  return a.tensor && is_complex(a.tensor.dtype()) ? sqrt(a * a + b * b) : terms::apply(hypot_op, a, b);
+}
+// x as complex as y is: a negative base has a logarithm then.
+inline Term like(const Term& y, const Term& x) {
+  if (!is_complex(y.type) || is_complex(x.type)) return x;
+  return x.tensor ? Term(to(x.tensor, y.type)) : Term(full({}, x.number, y.type));
+}
 inline Term trunc_divide(const Term& a, const Term& b) { return terms::apply(trunc_divide_op, a, b); }
 
 // The product of a gradient with a slope. Where the slope depends on what it reads only by choosing between constants, what it reads

@@ -17,7 +17,7 @@ void check_lerp(const Args& a, Dtype) {
 }
 void check_value(const Args& a, Dtype type) {
   const Number value = a.number(3);
-  GRADUS_CHECK(is_floating(type) || value.f == static_cast<double>(value.i), dtype, "{}: value {} for {}, where an integer is wanted", name(a.op()),
+  GRADUS_CHECK(!is_integral(type) || value.f == static_cast<double>(value.i), dtype, "{}: value {} for {}, where an integer is wanted", name(a.op()),
                value.f, name(type));
 }
 void clamp(const Args& a, Tensors& out) {

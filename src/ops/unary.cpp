@@ -5,7 +5,6 @@
 
 namespace gradus {
 namespace {
-
 void check_order(const Args& a, Dtype) { GRADUS_CHECK(a.integer(1) >= 0, value, "polygamma: negative order {}", a.integer(1)); }
 void check_decimals(const Args& a, Dtype type) {
   GRADUS_CHECK(is_floating(type) || a.integer(1) == 0, dtype, "round: decimals are not defined for {}", name(type));
@@ -290,6 +289,7 @@ Op abs_op{
     .doc = "The absolute value of each element; the gradient at 0 is 0.",
     .serves = "absolute",
     .formula = formula<formulas::Abs>(),
+    .real_result = true,
     .samples = on_interval<-3, 3>,
 };
 Op square_op{
@@ -323,7 +323,6 @@ Op reciprocal_op{
 Op sign_op{
     .schema = "sign(Tensor self) -> Tensor",
     .doc = "-1, 0 or 1 for each element; 0 for NaN. The gradient is 0.",
-    .serves = "sgn",
     .formula = formula<formulas::Sign>(),
     .samples = on_interval<-3, 3>,
 };
@@ -368,6 +367,7 @@ Op round_op{
 Op positive_op{
     .schema = "positive(Tensor(a) self) -> Tensor(a)",
     .doc = "The tensor itself; refuses booleans.",
+    .complex = true,
     .compose = positive,
     .samples = on_interval<-3, 3>,
 };

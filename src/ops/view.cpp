@@ -86,6 +86,7 @@ Op unsafe_view_op{
 Op reshape_op{
     .schema = "reshape(Tensor(a) self, int[] shape) -> Tensor(a)",
     .doc = "The same elements in another shape: a view where the strides allow it, else a copy.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       const Sizes shape = infer_size(a.integers(1), self.numel(), "reshape");
@@ -118,6 +119,7 @@ Op reshape_alias_op{
 Op view_as_op{
     .schema = "view_as(Tensor(a) self, Tensor other) -> Tensor(a)",
     .doc = "self viewed in the shape of other.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(view(a.tensor(0), a.tensor(1).sizes())); },
     .samples = like_another,
 };
@@ -125,6 +127,7 @@ Op view_as_op{
 Op reshape_as_op{
     .schema = "reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)",
     .doc = "self in the shape of other.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(reshape(a.tensor(0), a.tensor(1).sizes())); },
     .samples = like_another,
 };
@@ -133,6 +136,7 @@ Op flatten_op{
     .schema = "flatten(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
     .doc = "Dimensions start_dim to end_dim made one: a view where the strides allow it, else a copy. A scalar gets one dimension.",
     .serves = "flatten.using_ints",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       const auto first = static_cast<size_t>(wrap_dim(a.integer(1), self.ndim(), "flatten")), last = static_cast<size_t>(wrap_dim(a.integer(2), self.ndim(), "flatten"));
@@ -158,6 +162,7 @@ Op unflatten_op{
     .schema = "unflatten(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)",
     .doc = "One dimension cut into several; one of the sizes may be -1.",
     .serves = "unflatten.int",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       GRADUS_CHECK(self.ndim() > 0, shape, "unflatten: a scalar has no dimension to cut");
@@ -179,6 +184,7 @@ Op unflatten_op{
 Op ravel_op{
     .schema = "ravel(Tensor(a) self) -> Tensor(a)",
     .doc = "All elements in one dimension: a view where the strides allow it, else a copy.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(reshape(a.tensor(0), Sizes{a.tensor(0).numel()})); },
     .samples = shapes_up_to_three,
 };
@@ -186,18 +192,21 @@ Op ravel_op{
 Op atleast_1d_op{
     .schema = "atleast_1d(Tensor self) -> Tensor",
     .doc = "self, a scalar as one element of one dimension.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(at_least(a.tensor(0), 1)); },
     .samples = shapes_up_to_three,
 };
 Op atleast_2d_op{
     .schema = "atleast_2d(Tensor self) -> Tensor",
     .doc = "self, fewer than two dimensions made up for in front.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(at_least(a.tensor(0), 2)); },
     .samples = shapes_up_to_three,
 };
 Op atleast_3d_op{
     .schema = "atleast_3d(Tensor self) -> Tensor",
     .doc = "self with at least three dimensions: n becomes [1, n, 1], and [m, n] becomes [m, n, 1].",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(at_least(a.tensor(0), 3)); },
     .samples = shapes_up_to_three,
 };
@@ -230,6 +239,7 @@ Op expand_op{
 Op expand_as_op{
     .schema = "expand_as(Tensor(a) self, Tensor other) -> Tensor(a)",
     .doc = "self expanded to the shape of other.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(expand(a.tensor(0), a.tensor(1).sizes())); },
     .samples = [](Samples& s) {
       s.add({s.rand({2, 1}), s.rand({2, 3})});
@@ -240,6 +250,7 @@ Op expand_as_op{
 Op broadcast_to_op{
     .schema = "broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)",
     .doc = "self expanded to a shape.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(expand(a.tensor(0), a.integers(1))); },
     .samples = [](Samples& s) {
       s.add({s.rand({2, 1}), s.list({2, 3})});
@@ -258,6 +269,7 @@ Op alias_op{
 Op detach_op{
     .schema = "detach(Tensor(a) self) -> Tensor(a)",
     .doc = "The same elements without history: no gradient flows through. A write through it raises the version of self. detach_ cuts the tensor itself off, which may not be a view.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(detach(a.tensor(0))); },
     .rewrite = [](const Args& a) { detach_in_place(a.tensor(0).impl()); },
     .samples = on_interval<-2, 2>,

@@ -52,6 +52,7 @@ Twins::Twins() {
     record[i].schema = schema[i];
     record[i].doc = doc[i];
     record[i].serves = serves[i];
+    record[i].complex = true;
     record[i].compose = view_and_copy;
     record[i].samples = view.samples;
     list[i] = &record[i];

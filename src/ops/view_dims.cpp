@@ -94,7 +94,7 @@ Op t_op{
 Op mt_op{
     .schema = "mT(Tensor(a) self) -> Tensor(a)",
     .doc = "The last two dimensions exchanged.",
-    .serves = "mH adjoint",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       GRADUS_CHECK(a.tensor(0).ndim() >= 2, shape, "mT: a tensor of {} dimensions, where at least 2 are wanted", a.tensor(0).ndim());
       out.push_back(transpose(a.tensor(0), -2, -1));
@@ -109,6 +109,7 @@ Op mt_op{
 Op numpy_t_op{
     .schema = "numpy_T(Tensor(a) self) -> Tensor(a)",
     .doc = "All dimensions in reverse order.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       Sizes dims;
       for (int64_t d = a.tensor(0).ndim(); d-- > 0;) dims.push_back(d);
@@ -133,6 +134,7 @@ Op transpose_op{
 Op swapaxes_op{
     .schema = "swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)",
     .doc = "Two dimensions exchanged: transpose.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(transpose(a.tensor(0), a.integer(1), a.integer(2))); },
     .in_place = true,
     .samples = two_dims,
@@ -140,6 +142,7 @@ Op swapaxes_op{
 Op swapdims_op{
     .schema = "swapdims(Tensor(a) self, int dim0, int dim1) -> Tensor(a)",
     .doc = "Two dimensions exchanged: transpose.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(transpose(a.tensor(0), a.integer(1), a.integer(2))); },
     .in_place = true,
     .samples = two_dims,
@@ -167,6 +170,7 @@ Op movedim_op{
     .schema = "movedim(Tensor(a) self, int[1] source, int[1] destination) -> Tensor(a)",
     .doc = "The dimensions in source moved to the places in destination, the others in order.",
     .serves = "movedim.int movedim.intlist",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(permute(a.tensor(0), moved(a.tensor(0).ndim(), a.integers(1), a.integers(2), "movedim"))); },
     .samples = moves,
 };
@@ -174,6 +178,7 @@ Op moveaxis_op{
     .schema = "moveaxis(Tensor(a) self, int[1] source, int[1] destination) -> Tensor(a)",
     .doc = "The dimensions in source moved to the places in destination, the others in order: movedim.",
     .serves = "moveaxis.int moveaxis.intlist",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(permute(a.tensor(0), moved(a.tensor(0).ndim(), a.integers(1), a.integers(2), "moveaxis"))); },
     .samples = moves,
 };

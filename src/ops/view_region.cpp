@@ -100,6 +100,7 @@ Op select_op{
 Op select_backward_op{
     .schema = "select_backward(Tensor grad_output, int[] input_sizes, int dim, int index) -> Tensor",
     .doc = "Zeros with grad_output at one index of a dimension.",
+    .complex = true,
     .shape = backward_shape,
     .kernel = [](const Args& a, const Tensors& out) {
       const Layout l = layout_by(select_op, out[0], a, 2);
@@ -116,6 +117,7 @@ Op select_backward_op{
 Op select_scatter_op{
     .schema = "select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor",
     .doc = "self with the part at one index of a dimension replaced by src.",
+    .complex = true,
     .shape = scatter_shape<select_op>,
     .kernel = scatter_kernel<select_op>,
     .updates = true,
@@ -156,6 +158,7 @@ Op slice_op{
 Op slice_backward_op{
     .schema = "slice_backward(Tensor grad_output, int[] input_sizes, int dim, int start, int end, int step) -> Tensor",
     .doc = "Zeros with grad_output in a slice.",
+    .complex = true,
     .shape = backward_shape,
     .kernel = [](const Args& a, const Tensors& out) {
       const Layout l = layout_by(slice_op, out[0], a, 2);
@@ -176,6 +179,7 @@ Op slice_backward_op{
 Op slice_scatter_op{
     .schema = "slice_scatter(Tensor self, Tensor src, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
     .doc = "self with a slice replaced by src.",
+    .complex = true,
     .shape = scatter_shape<slice_op>,
     .kernel = scatter_kernel<slice_op>,
     .updates = true,
@@ -190,6 +194,7 @@ Op slice_scatter_op{
 Op narrow_op{
     .schema = "narrow(Tensor(a) self, int dim, int start, int length) -> Tensor(a)",
     .doc = "length indices of a dimension from start on.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const size_t d = real_dim(a.tensor(0), a.integer(1), "narrow");
       const int64_t n = a.tensor(0).sizes()[d], length = a.integer(3), start = a.integer(2) < 0 ? a.integer(2) + n : a.integer(2);
@@ -238,6 +243,7 @@ Op diagonal_op{
 Op diagonal_backward_op{
     .schema = "diagonal_backward(Tensor grad_output, int[] input_sizes, int offset, int dim1, int dim2) -> Tensor",
     .doc = "Zeros with grad_output on a diagonal.",
+    .complex = true,
     .shape = backward_shape,
     .kernel = [](const Args& a, const Tensors& out) {
       const Layout l = layout_by(diagonal_op, out[0], a, 2);
@@ -254,6 +260,7 @@ Op diagonal_backward_op{
 Op diagonal_scatter_op{
     .schema = "diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor",
     .doc = "self with a diagonal replaced by src.",
+    .complex = true,
     .shape = scatter_shape<diagonal_op>,
     .kernel = scatter_kernel<diagonal_op>,
     .updates = true,
@@ -294,6 +301,7 @@ Op unfold_op{
 Op unfold_backward_op{
     .schema = "unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor",
     .doc = "For every element the sum of grad_in over the windows that hold it.",
+    .complex = true,
     .shape = backward_shape,
     .kernel = [](const Args& a, const Tensors& out) {
       check_source(a.tensor(0), layout_by(unfold_op, out[0], a, 2), "unfold_backward");

@@ -101,12 +101,14 @@ Op unsafe_split_op{
     .schema = "unsafe_split(Tensor self, int split_size, int dim=0) -> Tensor[]",
     .doc = "split into copies, which may be written in place.",
     .serves = "unsafe_split.Tensor",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { for (const Tensor& t : split(a.tensor(0), a.integer(1), a.integer(2))) out.push_back(call(clone_op, {t})); },
     .samples = [](Samples& s) { s.add({s.rand({5, 2}), Value(2)}); s.error({s.rand({4}), Value(0)}, "split size 0"); },
 };
 Op unsafe_chunk_op{
     .schema = "unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]",
     .doc = "chunk into copies, which may be written in place.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { for (const Tensor& t : chunk(a.tensor(0), a.integer(1), a.integer(2))) out.push_back(call(clone_op, {t})); },
     .samples = [](Samples& s) { s.add({s.rand({2, 5}), Value(2), Value(1)}); s.error({s.rand({4}), Value(0)}, "chunk"); },
 };
@@ -138,6 +140,7 @@ Op split_with_sizes_op{
 Op chunk_op{
     .schema = "chunk(Tensor(a) self, int chunks, int dim=0) -> Tensor(a)[]",
     .doc = "At most so many parts of equal size, the last one shorter.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& self = a.tensor(0);
       const int64_t chunks = a.integer(1), dim = static_cast<int64_t>(real_dim(self, a.integer(2), "chunk")), n = self.size(dim);
@@ -184,6 +187,7 @@ Op tensor_split_op{
     .schema = "tensor_split(Tensor(a) self, int sections, int dim=0) -> Tensor(a)[]",
     .doc = "So many parts along a dimension, the first ones longer by one where it does not divide.",
     .serves = "tensor_split.sections",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { sections(a.tensor(0), a.integer(2), a.integer(1), "tensor_split", out); },
     .samples = [](Samples& s) {
       s.add({s.rand({7, 2}), Value(3)});
@@ -195,6 +199,7 @@ Op tensor_split_indices_op{
     .schema = "tensor_split_indices(Tensor(a) self, int[] indices, int dim=0) -> Tensor(a)[]",
     .doc = "The parts between the given indices of a dimension, which are read as the bounds of slices.",
     .serves = "tensor_split.indices",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       slices(a.tensor(0), static_cast<int64_t>(real_dim(a.tensor(0), a.integer(2), "tensor_split")), a.integers(1), out);
     },
@@ -209,6 +214,7 @@ Op hsplit_op{
     .schema = "hsplit(Tensor(a) self, int sections) -> Tensor(a)[]",
     .doc = "Equal parts along the second dimension, of a vector along the first.",
     .serves = "hsplit.int",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { even_sections(a, 1, columns_of(a), out); },
     .samples = even_samples,
 };
@@ -216,6 +222,7 @@ Op hsplit_indices_op{
     .schema = "hsplit_indices(Tensor(a) self, int[] indices) -> Tensor(a)[]",
     .doc = "The parts between indices of the second dimension, of a vector of the first.",
     .serves = "hsplit.array",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { at_indices(a, 1, columns_of(a), out); },
     .samples = index_samples,
 };
@@ -223,6 +230,7 @@ Op vsplit_op{
     .schema = "vsplit(Tensor(a) self, int sections) -> Tensor(a)[]",
     .doc = "Equal parts along the first dimension.",
     .serves = "vsplit.int",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { even_sections(a, 2, 0, out); },
     .samples = even_samples,
 };
@@ -230,6 +238,7 @@ Op vsplit_indices_op{
     .schema = "vsplit_indices(Tensor(a) self, int[] indices) -> Tensor(a)[]",
     .doc = "The parts between indices of the first dimension.",
     .serves = "vsplit.array",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { at_indices(a, 2, 0, out); },
     .samples = index_samples,
 };
@@ -237,6 +246,7 @@ Op dsplit_op{
     .schema = "dsplit(Tensor(a) self, int sections) -> Tensor(a)[]",
     .doc = "Equal parts along the third dimension.",
     .serves = "dsplit.int",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { even_sections(a, 3, 2, out); },
     .samples = even_samples,
 };
@@ -244,6 +254,7 @@ Op dsplit_indices_op{
     .schema = "dsplit_indices(Tensor(a) self, int[] indices) -> Tensor(a)[]",
     .doc = "The parts between indices of the third dimension.",
     .serves = "dsplit.array",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { at_indices(a, 3, 2, out); },
     .samples = index_samples,
 };

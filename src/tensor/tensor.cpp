@@ -161,6 +161,22 @@ Tensor alias(const Tensor& of) {
   return Tensor::adopt(t);
 }
 
+Tensor alias_as(Dtype dtype, const Tensor& t, const Layout& l) {
+  retain(t.impl()->storage);
+  Tensor a = over_storage(t.impl()->storage, dtype, l.sizes, l.strides, l.offset);
+  a.impl()->inference = t.impl()->inference;
+  return a;
+}
+Layout layout_of_parts(const TensorImpl* t) {
+  Layout l{Sizes(t->sizes()), Sizes(t->strides()), t->offset};
+  if (!is_complex(t->dtype)) return l;
+  for (int64_t& s : l.strides) s *= 2;
+  l.sizes.push_back(2);
+  l.strides.push_back(1);
+  l.offset *= 2;
+  return l;
+}
+
 void set_layout(TensorImpl* t, SizesRef sizes, SizesRef strides, int64_t offset) {
   const int64_t numel = numel_of(sizes);
   const bool contiguous = is_contiguous(sizes, strides);

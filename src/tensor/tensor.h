@@ -111,6 +111,14 @@ Tensor empty_strided(Dtype dtype, SizesRef sizes, SizesRef strides);
 // Another tensor over the same storage, without history. The layout must lie inside the storage.
 Tensor alias(const Tensor& t, SizesRef sizes, SizesRef strides, int64_t offset);
 Tensor alias(const Tensor& t);
+// The type of the parts of complex numbers, and of the complex numbers made of parts.
+constexpr Dtype real_of(Dtype t) { return t == Dtype::c128 ? Dtype::f64 : t == Dtype::c64 ? Dtype::f32 : t; }
+constexpr Dtype complex_of(Dtype t) { return t == Dtype::f64 || t == Dtype::c128 ? Dtype::c128 : Dtype::c64; }
+// As elements of another type; the layout counts those.
+Tensor alias_as(Dtype dtype, const Tensor& t, const Layout& l);
+// Complex numbers as pairs of real ones along a last dimension; of a real tensor its own layout.
+Layout layout_of_parts(const TensorImpl* t);
+inline Tensor parts_of(const Tensor& t) { return alias_as(real_of(t.dtype()), t, layout_of_parts(t.impl())); }
 // A tensor over a storage, whose reference it takes.
 Tensor over_storage(Storage* s, Dtype dtype, SizesRef sizes, SizesRef strides, int64_t offset);
 // Lets a tensor see its storage otherwise; the layout must lie inside it.

@@ -1,10 +1,14 @@
 """The Backend of the conformance replay over the C functions of gradus."""
 import ctypes as C
 
+import numpy as np
+
 import library as L
 
-ATEN_CODES = {0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 7: "float64", 11: "bool", 15: "bfloat16"}
-ATEN_NAMES = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32"}
+ATEN_CODES = {0: "uint8", 1: "int8", 2: "int16", 3: "int32", 4: "int64", 5: "float16", 6: "float32", 7: "float64", 9: "complex64", 10: "complex128",
+              11: "bool", 15: "bfloat16"}
+ATEN_NAMES = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32", "cfloat": "complex64",
+              "cdouble": "complex128"}
 
 
 class NotServed(NotImplementedError):
@@ -73,7 +77,7 @@ class Backend:
         plan = self.overloads.plan(overload)
         if plan is None:
             raise NotServed(overload)
-        keep = []
+        keep, self.wide = [], any(isinstance(v, L.Tensor) and L.DTYPE_NAMES[v.describe().dtype] in ("float64", "complex128") for v in args)
         values = [L.Value() for _ in plan.op["arguments"]]
         for place, value in zip(plan.places, args):
             if isinstance(place, int):
@@ -117,6 +121,11 @@ class Backend:
             return L.Value(kind=L.DTYPE, aux=L.DTYPES[ATEN_CODES[v]][0])
         if isinstance(v, list):
             return self._list(argument, v, keep)
+        if isinstance(v, complex):
+            if kind != "tensor":
+                raise NotServed("a complex number for '%s'" % argument["name"])
+            name = "complex128" if self.wide else "complex64"
+            return self._value(argument, self.library.make(name, [], [], np.array([v], L.DTYPES[name][1]), wrap=False), keep)
         if not number:
             raise Refused("argument %r" % (v,))
         if isinstance(v, float):

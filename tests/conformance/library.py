@@ -6,7 +6,8 @@ import numpy as np
 
 OK, VALUE, UNSUPPORTED, INTERNAL = 0, 0x0106, 0x0400, 0x0F00
 DTYPES = {"bool": (1, "|b1"), "uint8": (2, "|u1"), "int8": (3, "|i1"), "int16": (4, "<i2"), "int32": (5, "<i4"), "int64": (6, "<i8"),
-          "float16": (7, "<f2"), "bfloat16": (8, "<u2"), "float32": (9, "<f4"), "float64": (10, "<f8")}
+          "float16": (7, "<f2"), "bfloat16": (8, "<u2"), "float32": (9, "<f4"), "float64": (10, "<f8"),
+          "complex64": (11, "<c8"), "complex128": (12, "<c16")}
 DTYPE_NAMES = {number: name for name, (number, _) in DTYPES.items()}
 DEFAULT, NONE, BOOL, I64, F64, TEXT, DTYPE, TENSOR, I64_LIST, F64_LIST, TENSOR_LIST = range(11)
 REQUIRES_GRAD = 0x1
@@ -137,6 +138,8 @@ class Library:
 
     def item(self, t):
         info = t.describe()
+        if DTYPE_NAMES[info.dtype].startswith("complex"):
+            return complex(self.read(t)[0].reshape(()).item())
         real = DTYPE_NAMES[info.dtype] in ("float16", "bfloat16", "float32", "float64")
         value = C.c_double() if real else C.c_int64()
         get = self.c.gradus_tensor_item_f64 if real else self.c.gradus_tensor_item_i64

@@ -12,7 +12,8 @@ import importlib
 
 from . import _composite, _context, _dtype, _factories, _library, _ops
 from ._context import (enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled, set_num_threads)
-from ._dtype import bfloat16, dtype, finfo, float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype, uint8
+from ._dtype import bfloat16, complex64, complex128, dtype, finfo
+from ._dtype import float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype, uint8
 from ._dtype import bool_ as bool                                          # noqa: A004
 from ._errors import GradusError
 from ._factories import (arange, as_tensor, empty, empty_like, empty_strided, eye, frombuffer, from_numpy, full, full_like, linspace, logspace,
@@ -27,6 +28,7 @@ from ._tensor import Size, Tensor, device, strided
 from .random import get_rng_state, initial_seed, seed, set_rng_state
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16   # noqa: A001
+cfloat, cdouble = complex64, complex128
 inf, nan, pi, e = 1e999, 1e999 - 1e999, 3.141592653589793, 2.718281828459045
 newaxis = None
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"

@@ -47,12 +47,10 @@ def _is(name, function):
 
 
 _is("is_floating_point", lambda input: input.dtype.is_floating_point)
-_is("is_complex", lambda input: False)
+_is("is_complex", lambda input: input.is_complex())
 _is("is_signed", lambda input: input.dtype.is_signed)
 _is("is_conj", lambda input: False)
 _is("is_neg", lambda input: False)
-for _same in ("conj", "resolve_conj", "resolve_neg", "conj_physical"):
-    _is(_same, lambda input: input)
 
 
 # ---- reductions
@@ -280,7 +278,7 @@ def promote_types(a, b):
 
 @composite()
 def can_cast(source, target):
-    rank = [0 if d is _dtype.bool_ else 1 if not d.is_floating_point else 2 for d in (source, target)]
+    rank = [0 if d is _dtype.bool_ else 3 if d.is_complex else 1 if not d.is_floating_point else 2 for d in (source, target)]
     return rank[0] <= rank[1]
 
 

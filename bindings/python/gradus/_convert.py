@@ -72,9 +72,7 @@ def _flatten(data, shape, out):
     if not shape:
         if isinstance(data, (list, tuple)):
             raise ValueError(f"too many dimensions '{type(data).__name__}'")
-        if not isinstance(data, (int, float)):
-            if isinstance(data, complex):
-                raise NotImplementedError("complex element types are not supported")
+        if not isinstance(data, (int, float, complex)):
             if data is None:
                 raise RuntimeError("Could not infer dtype of NoneType")
             if hasattr(data, "__index__"):
@@ -102,6 +100,8 @@ _PLAIN = _PLAIN_TYPES.__contains__
 
 def _inferred(numbers, data):
     kinds = set(map(type, numbers))
+    if any(issubclass(k, complex) for k in kinds):
+        return _common_array_dtype(data) or _dtype.default_dtype().to_complex()
     if not kinds or float in kinds or any(issubclass(k, float) for k in kinds):
         found = _common_array_dtype(data)
         return found if found is not None else _dtype.default_dtype()
@@ -157,9 +157,11 @@ def _from_numbers(data, kind):
         kind = kind or _inferred(numbers, data)
     if kind.is_floating_point and kind.itemsize == 2:
         return from_bytes(_packed(numbers, _dtype.float64), shape, _dtype.float64).to(kind)
+    if not kind.is_complex and kind is not _dtype.bool_ and any(isinstance(v, complex) for v in numbers):
+        raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
     if kind is _dtype.bool_:
         numbers = list(map(bool, numbers))
-    elif not kind.is_floating_point:
+    elif not kind.is_complex and not kind.is_floating_point:
         numbers = list(map(_to_int, numbers))
     return from_bytes(_packed(numbers, kind), shape, kind)
 
@@ -279,10 +281,14 @@ def to_list(t):
     info = t._info()
     kind = _dtype.BY_NUMBER[info.dtype]
     shape = info.shape[:info.rank] if info.rank else []
-    read = kind if kind.code and kind.code != "e" else _dtype.float64
+    read = kind if kind.is_complex or kind.code and kind.code != "e" else _dtype.float64
     data = C.create_string_buffer(max(1, info.count * read.itemsize))
     check(lib.gradus_tensor_copy_out(local.ctx, t._h, read.number, data, info.count * read.itemsize))
-    numbers = struct.unpack_from(f"={info.count}{read.code}", data)
+    if kind.is_complex:
+        parts = struct.unpack_from(f"={2 * info.count}{kind.to_real().code}", data)
+        numbers = tuple(map(complex, parts[::2], parts[1::2]))
+    else:
+        numbers = struct.unpack_from(f"={info.count}{read.code}", data)
     for size in reversed(shape):
         if not size:
             break

@@ -8,7 +8,8 @@ from ._library import Handle, lasting, lib, releases
 COPY, NEVER_COPY = 0x1, 0x2
 CPU = 1
 _CODES = {(0, 8): _dtype.int8, (0, 16): _dtype.int16, (0, 32): _dtype.int32, (0, 64): _dtype.int64, (1, 8): _dtype.uint8, (2, 16): _dtype.float16,
-          (2, 32): _dtype.float32, (2, 64): _dtype.float64, (4, 16): _dtype.bfloat16, (6, 8): _dtype.bool_}
+          (2, 32): _dtype.float32, (2, 64): _dtype.float64, (4, 16): _dtype.bfloat16, (5, 64): _dtype.complex64, (5, 128): _dtype.complex128,
+          (6, 8): _dtype.bool_}
 _DELETER = C.CFUNCTYPE(None, C.c_void_p)
 
 

@@ -6,12 +6,11 @@ import struct
 class dtype:
     """An element type. number is the library's, code the letter of the array and struct modules, typestr NumPy's."""
 
-    __slots__ = ("name", "number", "itemsize", "is_floating_point", "is_signed", "code", "typestr", "_short")
-    is_complex = False
+    __slots__ = ("name", "number", "itemsize", "is_floating_point", "is_complex", "is_signed", "code", "typestr", "_short")
 
     def __init__(self, name, number, itemsize, code, typestr, short):
         self.name, self.number, self.itemsize, self.code, self.typestr, self._short = name, number, itemsize, code, typestr, short
-        self.is_floating_point = name.startswith(("float", "bfloat"))
+        self.is_floating_point, self.is_complex = name.startswith(("float", "bfloat")), name.startswith("complex")
         self.is_signed = name not in ("bool", "uint8")
 
     def __repr__(self):
@@ -21,7 +20,11 @@ class dtype:
         return by_name, (self.name,)
 
     def to_real(self):
-        return self
+        """The type of the parts of complex numbers."""
+        return {complex64: float32, complex128: float64}.get(self, self)
+
+    def to_complex(self):
+        return complex128 if self in (float64, complex128) else complex64
 
 
 bool_ = dtype("bool", 1, 1, "?", "|b1", "bool")
@@ -34,12 +37,14 @@ float16 = dtype("float16", 7, 2, "e", "<f2", "half")
 bfloat16 = dtype("bfloat16", 8, 2, None, None, "bfloat16")
 float32 = dtype("float32", 9, 4, "f", "<f4", "float")
 float64 = dtype("float64", 10, 8, "d", "<f8", "double")
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
+complex64 = dtype("complex64", 11, 8, None, "<c8", "cfloat")
+complex128 = dtype("complex128", 12, 16, None, "<c16", "cdouble")
+ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128)
 BY_NUMBER = {d.number: d for d in ALL}
 _BY_NAME = {d.name: d for d in ALL}
 _BY_NAME.update({d._short: d for d in ALL if d._short not in _BY_NAME})
 BY_TYPESTR = {d.typestr: d for d in ALL if d.typestr}
-_BY_PYTHON = {float: float64, int: int64, bool: bool_}
+_BY_PYTHON = {float: float64, int: int64, bool: bool_, complex: complex128}
 
 
 def by_name(name):
@@ -110,7 +115,7 @@ class iinfo:
 
     def __init__(self, kind):
         self.dtype = find(kind)
-        if self.dtype is None or self.dtype.is_floating_point or self.dtype is bool_:
+        if self.dtype is None or self.dtype.is_floating_point or self.dtype.is_complex or self.dtype is bool_:
             raise TypeError("iinfo: takes an integer type")
         self.bits = self.dtype.itemsize * 8
         self.min = -(1 << self.bits - 1) if self.dtype.is_signed else 0
@@ -122,6 +127,8 @@ class iinfo:
 
 def pack(numbers, kind):
     """Python numbers as bytes of a type that struct knows; struct.error for those that do not fit."""
+    if kind.is_complex:
+        return pack([part for v in numbers for part in (v.real, v.imag)], kind.to_real())
     if kind is float32:                                                    # beyond the largest float: inf, as in C
         return bytes((C.c_float * len(numbers))(*numbers))
     return struct.pack(f"={len(numbers)}{kind.code}", *numbers)

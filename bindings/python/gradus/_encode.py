@@ -10,6 +10,7 @@ DEFAULT, NONE = _INTEGER.pack(0, 0, 0, 0), _INTEGER.pack(1, 0, 0, 0)
 _FALSE, _TRUE = _INTEGER.pack(2, 0, 0, 0), _INTEGER.pack(2, 0, 1, 0)
 number_types = (int, float)
 Tensor = None                                                              # the class, which tensor sets
+complex_tensor = None                                                      # a Python complex number as a tensor without dimensions
 
 
 def is_number(v):
@@ -46,6 +47,9 @@ class Result:
 
 
 def tensor(v, keep):
+    if isinstance(v, complex):
+        v = complex_tensor(v)
+        keep.append(v)
     if isinstance(v, Tensor):
         return _INTEGER.pack(_TENSOR, 0, v._h.value, 0)
     if isinstance(v, Result):

@@ -1,7 +1,7 @@
 """The operators of Tensor: a direct call for two tensors, or a tensor and a float; everything else through the general function."""
 import ctypes as C
 
-from . import _dtype, _ops
+from . import _convert, _dtype, _ops
 from ._context import check, local
 from ._library import Handle, lib
 from ._tensor import Tensor
@@ -9,6 +9,12 @@ from ._tensor import Tensor
 
 def _operand(v):
     return isinstance(v, Tensor) or _ops.is_number(v)
+
+
+def _number_for(t, v):
+    """A complex number beside a tensor: as precise as that."""
+    kind = t.dtype if t.dtype.is_floating_point or t.dtype.is_complex else _dtype.default_dtype()
+    return _convert.tensor(v, dtype=kind.to_complex())
 
 
 def _typed(name, *arguments):
@@ -33,6 +39,8 @@ def _binary(name, Handle=Handle, byref=C.byref):
             status = number(local.ctx, self._h, other, byref(h))
         elif _operand(other):
             return general(self, other)
+        elif isinstance(other, complex):
+            return general(self, _number_for(self, other))
         else:
             return NotImplemented
         if status:
@@ -47,6 +55,8 @@ def _reflected(name):
     general = _ops.function(name)
 
     def operator(self, other):
+        if isinstance(other, complex):
+            other = _number_for(self, other)
         return general(other, self) if _operand(other) else NotImplemented
     return operator
 
@@ -55,6 +65,8 @@ def _in_place(name):
     general = _ops.function(name + "_")
 
     def operator(self, other):
+        if isinstance(other, complex):
+            other = _number_for(self, other)
         return general(self, other) if _operand(other) else NotImplemented
     return operator
 

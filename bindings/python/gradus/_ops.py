@@ -283,7 +283,7 @@ def key_of(args, kwargs):
 def with_default_dtype(op, args, kwargs, bound):
     """Integers that become floating numbers become ones of the default type: the library's rule is float32."""
     tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)]
-    if op.in_place or op.record["random"] or not tensors or any(t.dtype.is_floating_point for t in tensors):
+    if op.in_place or op.record["random"] or not tensors or any(t.dtype.is_floating_point or t.dtype.is_complex for t in tensors):
         return args, bound
     probe = op.run(bound, args)
     if isinstance(probe, Tensor) and probe.dtype is _dtype.float32:

@@ -131,7 +131,7 @@ class Tensor(Gradients, metaclass=_TensorType):
         return self.dtype.is_floating_point
 
     def is_complex(self):
-        return False
+        return self.dtype.is_complex
 
     def is_signed(self):
         return self.dtype.is_signed
@@ -165,15 +165,34 @@ class Tensor(Gradients, metaclass=_TensorType):
     def mT(self):
         return _ops.function("mT")(self)
 
-    H = mH = mT
+    @property
+    def mH(self):
+        return _ops.function("mH")(self)
+
+    H = mH
 
     @property
     def real(self):
-        return self
+        return _ops.function("real")(self)
+
+    @real.setter
+    def real(self, value):
+        _ops.function("real")(self).copy_(value)
 
     @property
     def imag(self):
-        raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+        if not self.dtype.is_complex:
+            raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+        return _ops.function("imag")(self)
+
+    @imag.setter
+    def imag(self, value):
+        self.imag.copy_(value)
+
+    def is_conj(self):
+        return False                                                       # conjugates are computed at once
+
+    is_neg = is_conj
 
     # ---- values
 
@@ -181,6 +200,10 @@ class Tensor(Gradients, metaclass=_TensorType):
         info = self._info()
         if info.count != 1:
             raise RuntimeError(f"a Tensor with {info.count} elements cannot be converted to Scalar")
+        if info.dtype >= 11:
+            parts = (C.c_double * 2)()
+            check(lib.gradus_tensor_copy_out(local.ctx, self._h, _dtype.complex128.number, parts, C.sizeof(parts)))
+            return complex(*parts)
         if info.dtype >= 7:
             value = C.c_double()
             check(lib.gradus_tensor_item_f64(local.ctx, self._h, C.byref(value)))
@@ -258,7 +281,7 @@ class Tensor(Gradients, metaclass=_TensorType):
     # ---- as text and as bytes
 
     def __repr__(self):
-        if not _printing.is_usual():
+        if not _printing.is_usual() and not self.dtype.is_complex:
             return _printing.text(self)
         length = C.c_size_t()
         check(lib.gradus_tensor_print(local.ctx, self._h, None, 0, C.byref(length)))
@@ -320,6 +343,7 @@ def _missing(self, name):
 
 Tensor.__getattr__ = _missing
 _ops.Tensor = _encode.Tensor = _calls.Tensor = Tensor
+_encode.complex_tensor = lambda v: _convert.tensor(v, dtype=_dtype.complex128)
 _ops.Size = Size
 
 

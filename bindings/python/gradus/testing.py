@@ -31,7 +31,8 @@ def assert_close(actual, expected, *, allow_subclasses=True, rtol=None, atol=Non
     if rtol is None:
         both = [_TOLERANCES.get(t.dtype.name, (0.0, 0.0)) for t in (a, b)]
         rtol, atol = max(t[0] for t in both), max(t[1] for t in both)
-    wide = [t.to(_dtype.float64) if t.dtype.is_floating_point or a.dtype is not b.dtype else t for t in (a, b)]
+    widest = _dtype.complex128 if a.dtype.is_complex or b.dtype.is_complex else _dtype.float64
+    wide = [t.to(widest) if widest.is_complex or t.dtype.is_floating_point or a.dtype is not b.dtype else t for t in (a, b)]
     wide = [t.to(_dtype.int64) if t.dtype is _dtype.bool_ else t for t in wide]
     close = _ops.function("isclose")(*wide, rtol, atol, equal_nan=equal_nan)
     if not close.all():

@@ -85,7 +85,7 @@ struct Pow {
   }
   GRADUS_SLOPE2(1) {                                          // 0 at base 0 with exponent >= 0
     const auto flat = (a == 0) & (b >= 0);
-    return select(flat, V(0), y * log(select(flat, V(1), a)));
+    return select(flat, V(0), y * log(like(y, select(flat, V(1), a))));
   }
 };
 struct Atan2 {                                                // NaN at the origin

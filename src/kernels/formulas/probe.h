@@ -78,6 +78,7 @@ GRADUS_PROBE2(copysign) GRADUS_PROBE2(floor_divide) GRADUS_PROBE2(trunc_divide) 
 GRADUS_PROBE2(zeta) GRADUS_PROBE2(gamma_p) GRADUS_PROBE2(gamma_q)
 #undef GRADUS_PROBE2
 constexpr Probe polygamma(Probe a, Number) { return a; }
+constexpr Probe like(Probe y, Probe x) { return Probe::of(y.reads | x.reads, x.c); }
 
 // Slope i at the values v (inputs, then the value).
 template <int arity, int i, class F, class V> constexpr V slope_of(const F& f, const V* v) {

@@ -79,7 +79,7 @@ struct Neg {
 struct Abs {
   static constexpr bool integers = true, light = true;
   GRADUS_VALUE { return abs(x); }
-  GRADUS_SLOPE { return select(x > 0, V(1), select(x < 0, V(-1), V(0))); }
+  GRADUS_SLOPE { return sign(x); }
 };
 struct Square {
   static constexpr bool integers = true, light = true;

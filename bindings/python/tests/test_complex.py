@@ -1,0 +1,89 @@
+"""Complex tensors as Python sees them: literals, parts, numbers, NumPy."""
+import pickle
+import unittest
+
+import gradus as torch
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+
+class Complex(unittest.TestCase):
+    def test_literals(self):
+        t = torch.tensor([1 + 2j, 3])
+        self.assertIs(t.dtype, torch.complex64)
+        self.assertTrue(t.is_complex() and torch.is_complex(t) and not t.is_floating_point())
+        self.assertEqual(t.tolist(), [1 + 2j, 3 + 0j])
+        self.assertEqual(t[0].item(), 1 + 2j)
+        self.assertIs(torch.tensor([0.1j], dtype=torch.complex128).dtype, torch.complex128)
+        self.assertEqual(torch.full((2,), 1j).tolist(), [1j, 1j])
+        self.assertEqual(repr(t), "tensor([1.+2.j, 3.+0.j])")
+        with self.assertRaises(RuntimeError):
+            torch.tensor(1j, dtype=torch.float32)
+
+    def test_numbers_are_as_precise_as_the_tensor(self):
+        for kind, result in ((torch.float32, torch.complex64), (torch.float64, torch.complex128), (torch.int64, torch.complex64),
+                             (torch.complex64, torch.complex64), (torch.complex128, torch.complex128)):
+            for t in (torch.ones(2, dtype=kind), torch.ones((), dtype=kind)):
+                self.assertIs((t * 0.1j).dtype, result)
+                self.assertIs((2j - t).dtype, result)
+        self.assertEqual((torch.ones(1, dtype=torch.complex128) * 0.1j).item(), 0.1j)
+        self.assertEqual((2 ** torch.tensor([2j], dtype=torch.complex128)).item(), 2 ** 2j)
+
+    def test_parts(self):
+        t = torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex128)
+        self.assertEqual((t.real.tolist(), t.imag.tolist()), ([1, 3], [2, -4]))
+        self.assertEqual(t.conj().tolist(), [1 - 2j, 3 + 4j])
+        self.assertEqual(t.abs()[1].item(), 5)
+        self.assertEqual(torch.view_as_real(t).tolist(), [[1, 2], [3, -4]])
+        self.assertAlmostEqual(t.angle()[0].item(), 1.1071487177940904)
+        t.imag = torch.zeros(2, dtype=torch.float64)
+        t.real.add_(1)
+        self.assertEqual(t.tolist(), [2, 4])
+        t[0] = 5j
+        self.assertEqual(t.tolist(), [5j, 4])
+        self.assertEqual(torch.ones(2).conj().tolist(), [1, 1])
+        with self.assertRaises(RuntimeError):
+            torch.ones(2).imag
+
+    def test_gradients(self):
+        z = torch.tensor([3.0 + 4.0j], requires_grad=True)
+        (z.real ** 2 + z.imag ** 2).sum().backward()
+        self.assertEqual(z.grad.tolist(), [6 + 8j])
+        z.grad = None
+        z.abs().sum().backward()
+        self.assertAlmostEqual(abs(z.grad.item() - (0.6 + 0.8j)), 0, places=6)
+        with self.assertRaises(RuntimeError):
+            (z * z).sum().backward()
+
+    def test_matrices(self):
+        a = torch.tensor([[1 + 1j, 2], [3, 4j]], dtype=torch.complex128)
+        self.assertEqual((a @ a).tolist(), [[6 + 2j, 2 + 10j], [3 + 15j, -10]])
+        self.assertEqual(a.mH.tolist(), [[1 - 1j, 3], [2, -4j]])
+        self.assertEqual(torch.vdot(a[0], a[0]).item(), 6)
+
+    def test_order_is_refused(self):
+        with self.assertRaisesRegex(RuntimeError, "lt: does not support complex64"):
+            torch.tensor([1j]) < 1
+
+    def test_pickle(self):
+        t = torch.tensor([1 + 2j])
+        self.assertEqual(pickle.loads(pickle.dumps(t)).tolist(), t.tolist())
+
+    @unittest.skipIf(numpy is None, "no numpy")
+    def test_numpy(self):
+        for kind in ("complex64", "complex128"):
+            a = numpy.array([1 + 2j, 3], kind)
+            t = torch.from_numpy(a)
+            self.assertEqual(str(t.dtype), "torch." + kind)
+            t.mul_(2)
+            self.assertEqual(a.tolist(), [2 + 4j, 6])
+            self.assertEqual(t.numpy().dtype, a.dtype)
+            self.assertEqual(torch.tensor(a).tolist(), a.tolist())
+            self.assertEqual(numpy.from_dlpack(t).tolist(), a.tolist())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,189 @@
+// Complex numbers: values by what they are on the real line and by other means, gradients by differences along both parts.
+#include <complex>
+
+#include "autograd/grad.h"
+#include "dispatch/registry.h"
+#include "fixture.h"
+#include "io/print.h"
+#include "kernels/complex.h"
+#include "kernels/formulas/probe.h"
+#include "ops/samples.h"
+
+namespace gradus {
+namespace {
+
+using C = std::complex<double>;
+
+class ComplexNumbers : public Core {
+ protected:
+  static Tensor tensor_of(std::vector<C> values, Sizes sizes, Dtype dtype = Dtype::c128) {
+    Tensor t = empty(Dtype::c128, sizes);
+    std::copy(values.begin(), values.end(), t.data<C>());
+    return dtype == Dtype::c128 ? t : to(t, dtype);
+  }
+  static Tensor vector(std::vector<C> values, Dtype dtype = Dtype::c128) {
+    const auto n = static_cast<int64_t>(values.size());
+    return tensor_of(std::move(values), Sizes{n}, dtype);
+  }
+  static Tensor leaf_of(std::vector<C> values) {
+    Tensor t = vector(std::move(values));
+    set_requires_grad(t.impl(), true);
+    return t;
+  }
+  static std::vector<C> numbers(const Tensor& t) {
+    const Tensor c = clone(to(detach(t), Dtype::c128));
+    return {c.data<C>(), c.data<C>() + c.numel()};
+  }
+  static void run_backward(const Tensor& loss) { const Tensor none; backward({&loss, 1}, {&none, 1}); }
+  static void expect_near(const Tensor& got, const std::vector<C>& want, double tolerance = 1e-13) {
+    const std::vector<C> g = numbers(got);
+    ASSERT_EQ(g.size(), want.size());
+    for (size_t i = 0; i < g.size(); ++i)
+      EXPECT_LE(std::abs(g[i] - want[i]), tolerance * (1 + std::abs(want[i]))) << i << ": " << g[i] << " for " << want[i];
+  }
+};
+
+// ---- values
+TEST_F(ComplexNumbers, Arithmetic) {
+  const std::vector<C> a = {{1, 2}, {-3, 0.5}}, b = {{0.5, -1}, {2, 2}};
+  const Tensor x = vector(a), y = vector(b);
+  expect_near(add(x, y, 2), {a[0] + 2.0 * b[0], a[1] + 2.0 * b[1]});
+  expect_near(sub(x, y), {a[0] - b[0], a[1] - b[1]});
+  expect_near(mul(x, y), {a[0] * b[0], a[1] * b[1]});
+  expect_near(div(x, y), {a[0] / b[0], a[1] / b[1]});
+  expect_near(pow(x, y), {std::pow(a[0], b[0]), std::pow(a[1], b[1])});
+  expect_near(pow(x, 3), {a[0] * a[0] * a[0], a[1] * a[1] * a[1]});
+  expect_near(pow(x, -1), {1.0 / a[0], 1.0 / a[1]});
+  expect_near(rsub(x, 1.5), {1.5 - a[0], 1.5 - a[1]});
+  expect_near(conj(x), {std::conj(a[0]), std::conj(a[1])});
+  expect_near(abs(x), {std::abs(a[0]), std::abs(a[1])});
+  expect_near(call(angle_op, {x}), {std::arg(a[0]), std::arg(a[1])});
+  expect_near(sgn(x), {a[0] / std::abs(a[0]), a[1] / std::abs(a[1])});
+  expect_near(prod(x), {a[0] * a[1]});
+  expect_near(cumsum(x, 0), {a[0], a[0] + a[1]});
+  EXPECT_EQ(abs(x).dtype(), Dtype::f64);
+}
+
+TEST_F(ComplexNumbers, DivisionDoesNotOverflow) {
+  expect_near(div(vector({{1e300, 1e300}, {1e-300, 0}}), vector({{1e300, 1e300}, {0, 1e-300}})), {{1, 0}, {0, -1}});
+  expect_near(abs(vector({{3e300, 4e300}})), {5e300});
+  expect_near(sigmoid(vector({{-1000, 1}, {1000, 1}})), {0, 1});
+}
+
+TEST_F(ComplexNumbers, SpecialPoints) {
+  const Tensor zero = vector({0});
+  EXPECT_EQ(numbers(pow(zero, 0))[0], C(1));
+  EXPECT_EQ(numbers(pow(zero, 2))[0], C(0));
+  EXPECT_EQ(numbers(sgn(zero))[0], C(0));
+  EXPECT_EQ(numbers(sqrt(vector({-4})))[0], C(0, 2));
+  expect_near(log1p(vector({{1e-20, 0}, {0, 1e-10}})), {1e-20, {5e-21, 1e-10}}, 1e-25);
+  expect_near(expm1(vector({{1e-20, 0}})), {1e-20}, 1e-30);
+  const Tensor odd = vector({{kNan, 0}, {0, kInfinity}, {1, 1}});
+  EXPECT_EQ(values(isnan(odd)), (std::vector<double>{1, 0, 0}));
+  EXPECT_EQ(values(isfinite(odd)), (std::vector<double>{0, 0, 1}));
+  EXPECT_EQ(values(eq(vector({{1, 0}, {1, 1}}), 1)), (std::vector<double>{1, 0}));
+  EXPECT_EQ(values(call(angle_op, {vector({0, C(-0.0, 0), -1})}))[2], 3.141592653589793);
+}
+
+TEST_F(ComplexNumbers, Promotion) {
+  const auto of = [](Dtype a, Dtype b) { return mul(ones(Sizes{1}, a), ones(Sizes{1}, b)).dtype(); };
+  EXPECT_EQ(of(Dtype::c64, Dtype::f32), Dtype::c64);
+  EXPECT_EQ(of(Dtype::c64, Dtype::f64), Dtype::c128);
+  EXPECT_EQ(of(Dtype::c64, Dtype::bf16), Dtype::c64);
+  EXPECT_EQ(of(Dtype::i64, Dtype::c64), Dtype::c64);
+  EXPECT_EQ(mul(ones(Sizes{1}, Dtype::f32), ones({}, Dtype::c128)).dtype(), Dtype::c64);
+  EXPECT_EQ(mul(ones(Sizes{1}, Dtype::f64), ones({}, Dtype::c64)).dtype(), Dtype::c128);
+  EXPECT_EQ(mul(ones(Sizes{1}, Dtype::c64), 2.5).dtype(), Dtype::c64);
+  EXPECT_EQ(exp(ones(Sizes{1}, Dtype::c64)).dtype(), Dtype::c64);
+}
+
+TEST_F(ComplexNumbers, WhatIsNotDefinedIsRefused) {
+  const Tensor z = vector({{1, 2}}), f = ones(Sizes{1}, Dtype::f64);
+  expect_error(Status::unsupported, "lt: does not support complex128", [&] { lt(z, 1); });
+  expect_error(Status::unsupported, "floor: does not support complex128", [&] { floor(z); });
+  expect_error(Status::unsupported, "sign: does not support complex128", [&] { sign(z); });
+  expect_error(Status::unsupported, "softmax: does not support complex128", [&] { softmax(z, 0); });
+  expect_error(Status::unsupported, "mse_loss: does not support complex128", [&] { call(*find_op("mse_loss"), {z, z}); });
+  expect_error(Status::dtype, "imag: the tensor must be complex", [&] { imag(f); });
+  expect_error(Status::dtype, "can't be cast", [&] { call_in_place(mul_op, {f, z}); });
+  expect_error(Status::unsupported, "abs_: not in place for complex128", [&] { call_in_place(abs_op, {z}); });
+}
+
+TEST_F(ComplexNumbers, Print) {
+  EXPECT_EQ(print(vector({{1, 2}, {-3, -0.5}}, Dtype::c64)), "tensor([ 1.+2.0000j, -3.-0.5000j])");
+  EXPECT_EQ(print(tensor_of({{1, 2}}, {})), "tensor(1.+2.j, dtype=torch.complex128)");
+}
+
+// ---- parts and views
+TEST_F(ComplexNumbers, PartsAreViews) {
+  const Tensor z = vector({{1, 2}, {3, 4}}), x = real(z), y = imag(z);
+  EXPECT_EQ(values(x), (std::vector<double>{1, 3}));
+  EXPECT_EQ(values(y), (std::vector<double>{2, 4}));
+  call_in_place(mul_op, {x, 10});
+  expect_near(z, {{10, 2}, {30, 4}});
+  const Tensor again = view_as_complex(view_as_real(z));
+  EXPECT_EQ(again.storage().data, z.storage().data);
+  expect_error(Status::shape, "must be 2", [&] { view_as_complex(ones(Sizes{3}, Dtype::f64)); });
+  expect_error(Status::shape, "must be 1", [&] { view_as_complex(transpose(ones(Sizes{2, 3}, Dtype::f64), 0, 1)); });
+}
+
+TEST_F(ComplexNumbers, WritesThroughPartsKeepTheirHistory) {
+  const Tensor leaf = leaf_of({{1, 2}, {3, 4}}), z = mul(leaf, 1), x = real(z);
+  call_in_place(mul_op, {x, 3});                              // z = 3 re + i im
+  run_backward(sum(add(square(real(z)), square(imag(z)))));
+  expect_near(grad_of(leaf), {{18, 4}, {54, 8}});
+}
+TEST_F(ComplexNumbers, WritesOfTheWholeReachItsParts) {
+  const Tensor leaf = leaf_of({{1, 2}}), z = mul(leaf, 1), y = imag(z);
+  call_in_place(mul_op, {z, vector({{0, 1}})});               // y is now the real part of the leaf
+  run_backward(sum(square(y)));
+  expect_near(grad_of(leaf), {{2, 0}});
+}
+TEST_F(ComplexNumbers, WritesThroughAComplexViewOfPairs) {
+  const Tensor leaf = Core::leaf({1, 2}, {1, 2}), pairs = mul(leaf, 1), z = view_as_complex(pairs);
+  call_in_place(mul_op, {z, vector({{0, 1}})});               // (-im, re)
+  run_backward(sum(mul(pairs, tensor({10, 1}, {1, 2}))));
+  EXPECT_EQ(values(grad_of(leaf)), (std::vector<double>{1, -10}));
+}
+
+// ---- gradients
+TEST_F(ComplexNumbers, ConventionIsTheConjugate) {             // |z|^2 grows along z
+  const Tensor z = leaf_of({{3, 4}});
+  run_backward(sum(add(square(real(z)), square(imag(z)))));
+  expect_near(grad_of(z), {{6, 8}});
+}
+TEST_F(ComplexNumbers, ARealInputHasARealGradient) {
+  const Tensor x = Core::leaf({1, 2}, {2}), c = call(complex_op, {x, mul(x, 2)});
+  run_backward(sum(real(mul(c, conj(c)))));
+  EXPECT_EQ(grad_of(x).dtype(), Dtype::f64);
+  EXPECT_EQ(values(grad_of(x)), (std::vector<double>{10, 20}));
+}
+TEST_F(ComplexNumbers, AbsAndAngleAtTheOrigin) {
+  const Tensor z = leaf_of({0});
+  run_backward(sum(add(abs(z), call(angle_op, {z}))));
+  EXPECT_EQ(numbers(grad_of(z))[0], C(0));
+}
+TEST_F(ComplexNumbers, OnlyARealResultImpliesASeed) {
+  const Tensor z = leaf_of({{1, 2}}), y = mul(z, z);
+  expect_error(Status::dtype, "only for a real output", [&] { run_backward(sum(y)); });
+  const Tensor real_seed = ones(Sizes{1}, Dtype::f64), seed = vector({1});
+  expect_error(Status::dtype, "has dtype float64", [&] { backward({&y, 1}, {&real_seed, 1}); });
+  backward({&y, 1}, {&seed, 1});
+  expect_near(grad_of(z), {{2, -4}});                         // the conjugate of 2 z
+}
+TEST_F(ComplexNumbers, CastsTakeTheRealPart) {
+  const Tensor x = Core::leaf({1, 2}, {2}), z = to(x, Dtype::c128);
+  const Tensor y = to(leaf_of({{1, 2}}), Dtype::f32);
+  EXPECT_EQ(values(y), (std::vector<double>{1}));
+  const Tensor seed = vector({{1, 5}, {2, 7}});
+  backward({&z, 1}, {&seed, 1});
+  EXPECT_EQ(values(grad_of(x)), (std::vector<double>{1, 2}));
+}
+TEST_F(ComplexNumbers, GradientsAddUpInPlace) {
+  const Tensor z = leaf_of({{1, 2}});
+  for (int i = 0; i < 3; ++i) run_backward(sum(real(mul(z, vector({{0, 1}})))));
+  expect_near(grad_of(z), {{0, -3}});
+}
+
+}  // namespace
+}  // namespace gradus
