@@ -1,6 +1,7 @@
 // The state that other libraries keep in globals: error, modes, random stream, allocator, limits. One thread at a time.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 #include "base/memory.h"
@@ -45,6 +46,7 @@ struct Context : Object {
   KeptResults* results = nullptr;                             // asked for results before they are computed
   Run* run = nullptr;                                         // the backward pass that is running, the innermost
   int32_t (*interrupt)(void* user) = nullptr;
+  std::chrono::steady_clock::time_point question_due{};       // when interrupt is asked again: base/interrupt.h
   void (*log)(void* user, int32_t level, const char* text, size_t length) = nullptr;
   int32_t log_level = 0;
   void* user = nullptr;

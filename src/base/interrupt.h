@@ -1,6 +1,5 @@
 // The host's interrupt callback, asked now and then by a call that takes long: on the call's own thread, never by a worker.
 #pragma once
-#include <chrono>
 #include <utility>
 
 #include "base/context.h"
@@ -11,16 +10,17 @@ namespace gradus {
 
 class Interrupt {
  public:
-  explicit Interrupt(Context* c) : context_(c && c->interrupt ? c : nullptr), next_(context_ ? soon() : Clock::time_point::max()) {}
+  explicit Interrupt(Context* c) : context_(c && c->interrupt ? c : nullptr) {}
   explicit operator bool() const { return context_; }
 
-  // For each piece of work. True if the host has just said that the call shall end: then it is cancelled as a whole.
-  bool due() { return context_ && Clock::now() >= next_ && ask(); }
+  // For each piece of work: asks 20 ms after the last time, whichever piece that was for. True if the host has just said that the
+  // call shall end: then it is cancelled as a whole.
+  bool due() { return context_ && Clock::now() >= context_->question_due && ask(); }
   bool ask() {
     const Muted muted(*context_);
     const bool end = ask_host("interrupt", [&] { return muted.interrupt(context_->user); }) != 0;
     if (end) context_->attention.fetch_or(Context::kCancelled, std::memory_order_relaxed);
-    next_ = soon();
+    context_->question_due = Clock::now() + std::chrono::milliseconds(20);
     return end;
   }
   // For each step of many small ones: a look at the clock every eighth time, a question every 64th at the latest.
@@ -38,10 +38,8 @@ class Interrupt {
     Context& context;
     int32_t (*interrupt)(void* user);
   };
-  static Clock::time_point soon() { return Clock::now() + std::chrono::milliseconds(20); }
 
   Context* context_;
-  Clock::time_point next_;
 };
 
 }  // namespace gradus
