@@ -2,6 +2,7 @@
 #include <complex>
 
 #include "autograd/grad.h"
+#include "autograd/gradcheck.h"
 #include "dispatch/registry.h"
 #include "fixture.h"
 #include "io/print.h"
@@ -183,6 +184,19 @@ TEST_F(ComplexNumbers, GradientsAddUpInPlace) {
   const Tensor z = leaf_of({{1, 2}});
   for (int i = 0; i < 3; ++i) run_backward(sum(real(mul(z, vector({{0, 1}})))));
   expect_near(grad_of(z), {{0, -3}});
+}
+
+TEST_F(ComplexNumbers, GradcheckMovesBothParts) {
+  const Tensor z = leaf_of({{0.5, -1}, {2, 0.25}, {-0.75, 1.5}}), w = leaf_of({{1, 1}, {-2, 0.5}, {0.1, 0.2}}), x = leaf({0.5, 1, -2}, {3});
+  const Tensors all{z, w, x};
+  const GradcheckFunction right = [](std::span<const Tensor> in) { return Tensors{mul(exp(in[0]), in[1]), abs(sub(in[0], in[2]))}; };
+  const GradcheckResult first = gradcheck(right, all), second = gradgradcheck(right, all);
+  EXPECT_TRUE(first.passed) << first.report;
+  EXPECT_TRUE(second.passed) << second.report;
+  // Half of the gradient of |z|^2 is missing.
+  const GradcheckFunction wrong = [](std::span<const Tensor> in) { return Tensors{real(mul(conj(in[0]), detach(in[0])))}; };
+  EXPECT_FALSE(gradcheck(wrong, Tensors{z}).passed);
+  EXPECT_EQ(numbers(z), (std::vector<C>{{0.5, -1}, {2, 0.25}, {-0.75, 1.5}}));    // put back
 }
 
 }  // namespace

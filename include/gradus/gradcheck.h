@@ -2,7 +2,8 @@
  * gradus/gradcheck.h - whether gradients are right: what backward gives, against central differences of the function.
  *
  * For tests of functions and of operations of one's own. Use float64 inputs of a few elements: every element of every input
- * that requires grad is moved by eps to either side, and every element of every output is taken backward.
+ * that requires grad is moved by eps to either side, and every element of every output is taken backward. A complex tensor counts
+ * as the pairs of its parts, of which each is moved: the report names its elements with a last index, 0 for the real part.
  */
 #ifndef GRADUS_GRADCHECK_H
 #define GRADUS_GRADCHECK_H
@@ -15,8 +16,8 @@ extern "C" {
 
 /*
  * A function under test: computes, from inputs [borrow], tensors [own, given to the library] into results, which holds
- * result_capacity null pointers, and says how many in *result_count. It is called many times, with the same handles, whose
- * memory is written between the calls; it may use random numbers, which are the same in every call. On failure it returns a
+ * result_capacity null pointers, and says how many in *result_count. It is called many times, with the same handles (for complex
+ * inputs new ones of the same memory), whose memory is written between the calls; it may use random numbers, which are the same in every call. On failure it returns a
  * status, its own by gradus_context_fail or that of a call of the library, and the check ends with it.
  */
 typedef gradus_status (*gradus_gradcheck_fn)(void *user, gradus_context *ctx, gradus_tensor *const *inputs,

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <deque>
 
+#include "autograd/gradcheck_pairs.h"
 #include "autograd/perturb.h"
 #include "base/context.h"
 #include "graph/history.h"
@@ -360,14 +361,17 @@ class SecondOrder {
 }  // namespace
 
 GradcheckResult gradcheck(const GradcheckFunction& f, std::span<const Tensor> inputs, const GradcheckOptions& options) {
-  check_call(inputs, options, "gradcheck");
-  return Gradcheck(f, inputs, options, {}).run();
+  const Tensors pairs = pairs_of(inputs);
+  check_call(pairs, options, "gradcheck");
+  return Gradcheck(over_pairs(f, inputs), pairs, options, {}).run();
 }
 
 GradcheckResult gradgradcheck(const GradcheckFunction& f, std::span<const Tensor> inputs, std::span<const Tensor> grad_outputs,
                               const GradcheckOptions& options) {
-  check_call(inputs, options, "gradgradcheck");
-  const SecondOrder second(f, inputs, grad_outputs, options);
+  const Tensors pairs = pairs_of(inputs);
+  check_call(pairs, options, "gradgradcheck");
+  const GradcheckFunction real = over_pairs(f, inputs);
+  const SecondOrder second(real, pairs, pairs_of(grad_outputs), options);
   check_call(second.all(), options, "gradgradcheck");
   const GradcheckFunction gradients = [&](std::span<const Tensor> all) { return second(all); };
   return Gradcheck(gradients, second.all(), options, second.labels()).run();

@@ -27,6 +27,7 @@ struct GradcheckResult {
 using GradcheckFunction = std::function<Tensors(std::span<const Tensor> inputs)>;
 
 // Inputs that require grad are moved and put back, whatever happens; no .grad changes. A mismatch is a result, a bad call an Error.
+// A complex tensor counts as the pairs of its parts: its elements are named with a last index, 0 for the real part.
 GradcheckResult gradcheck(const GradcheckFunction& f, std::span<const Tensor> inputs, const GradcheckOptions& options = {});
 
 // The same for the gradients of f as functions of the inputs and of the outputs' gradients: one per output, null or none for random ones.

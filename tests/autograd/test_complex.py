@@ -101,6 +101,21 @@ class TestAutogradDeviceType(support.Case):
             self.assertTrue(torch.allclose(found, want, rtol=1e-5, atol=1e-6), f"{found} is not {want}")
 
 
+class TestAutograd(support.Case):
+    def test_gradcheck_complex_non_complex_outputs(self):
+        def both(x, y):
+            z = torch.complex(x, y)
+            return z, x + 1
+
+        x, y = torch.randn(3, dtype=torch.float64, requires_grad=True), torch.randn(3, dtype=torch.float64, requires_grad=True)
+        self.assertTrue(torch.autograd.gradcheck(both, (x, y)))
+        self.assertTrue(torch.autograd.gradgradcheck(lambda z, w: ((z * w).exp(), (z - w).abs()), (parts(2).requires_grad_(), x[:2].detach().requires_grad_())))
+        z = parts(3).requires_grad_()
+        self.assertTrue(torch.autograd.gradcheck(lambda z: (z.real * z.imag, z.conj() * z), z))
+        with self.assertRaisesRegex(RuntimeError, "Jacobian mismatch for output 0 with respect to input 0"):
+            torch.autograd.gradcheck(lambda z: (z.conj() * z.detach()).real, z)
+
+
 class TestMultithreadAutograd(support.Case):
     def test_cat_stack_r_to_c(self):
         for join in (torch.cat, torch.stack):

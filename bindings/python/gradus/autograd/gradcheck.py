@@ -19,6 +19,25 @@ def _outputs(func, inputs):
     return tuple(o for o in _tensors(found) if isinstance(o, _ops.Tensor) and o.requires_grad)
 
 
+def _is_complex(x):
+    return isinstance(x, _ops.Tensor) and x.dtype.is_complex
+
+
+def _pairs(x):
+    """The same leaf as pairs of real numbers, in the same memory; what is not complex is itself."""
+    return _ops.function("view_as_real")(x.detach()).detach().requires_grad_(x.requires_grad) if _is_complex(x) else x
+
+
+def _over_pairs(func, inputs):
+    """func and its inputs with pairs of real numbers for complex ones, so that each part is moved by itself."""
+    kinds = [_is_complex(x) for x in inputs]
+
+    def over(*pairs):
+        found = _tensors(func(*(_ops.function("view_as_complex")(p) if kind else p for p, kind in zip(pairs, kinds))))
+        return tuple(_ops.function("view_as_real")(o) if _is_complex(o) else o for o in found)
+    return over, tuple(map(_pairs, inputs))
+
+
 def _numerical(func, inputs, x, eps, count):
     """Per output a matrix of differences: a row for each element of x, a column for each element of the output."""
     rows = [[] for _ in range(count)]
@@ -76,8 +95,8 @@ def _fail(message, raise_exception):
 
 def gradcheck(func, inputs, eps=1e-06, atol=1e-05, rtol=0.001, raise_exception=True, nondet_tol=0.0, check_undefined_grad=True, check_grad_dtypes=False,
               **ignored):
-    """Whether the gradients of func by those inputs that require grad agree with central differences."""
-    inputs = _tensors(inputs)
+    """Whether the gradients of func by those inputs that require grad agree with central differences, of both parts where they are complex."""
+    func, inputs = _over_pairs(func, _tensors(inputs))
     leaves = [x for x in inputs if isinstance(x, _ops.Tensor) and x.requires_grad]
     if not leaves:
         raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
@@ -162,12 +181,12 @@ def _equal_or_zero(a, b):
 def gradgradcheck(func, inputs, grad_outputs=None, eps=1e-06, atol=1e-05, rtol=0.001, gen_non_contig_grad_outputs=False, raise_exception=True,
                   nondet_tol=0.0, check_undefined_grad=True, check_grad_dtypes=False, **ignored):
     """gradcheck of the gradients themselves."""
-    inputs = _tensors(inputs)
+    func, inputs = _over_pairs(func, _tensors(inputs))
     outputs = _outputs(func, inputs)
     if grad_outputs is None:
         seeds = [_ops.function("randn_like")(o.detach()).requires_grad_() for o in outputs]
     else:
-        seeds = list(_tensors(grad_outputs))
+        seeds = [_pairs(g) for g in _tensors(grad_outputs)]
     count = len(inputs)
 
     def first(*args):
