@@ -59,7 +59,7 @@ template <class T> void clear(T* results, size_t count) {
   if (results && count <= kLongest) std::fill_n(results, count, T());
 }
 std::string_view text_of(const char* text, size_t length, const char* what);   // null only with 0
-Dtype dtype(int32_t number, Dtype otherwise);                 // 0 is `otherwise`; refuses unknown and complex ones
+Dtype dtype(int32_t number, Dtype otherwise);                 // 0 is `otherwise`; refuses unknown ones
 SizesRef shape(int32_t rank, const int64_t* sizes);
 std::span<const Tensor> tensors(gradus_tensor* const* list, size_t count, const char* what, bool gaps = false);
 

@@ -155,6 +155,19 @@ TEST_F(Layers, FusedAttentionIsItsComposition) {
   }
 }
 
+// A key that may not be seen has no part in any derivative, however large its score; a NaN that may be seen is in all of them.
+TEST_F(Layers, HigherGradientsOfCausalAttentionSeeTheMask) {
+  const Tensor q = leaf({1, 1}, {2, 1}), k = leaf({0, 1000}, {2, 1}), v = leaf({1, 2}, {2, 1});
+  const auto slopes = [](const Tensor& y, const Tensors& x) { const Tensor one = sum(y); return grad({&one, 1}, x, {}, {.create_graph = true}); };
+  const Tensor y = call(scaled_dot_product_attention_op, {q, k, v, Tensor(), 0.0, true, 1.0});
+  const Tensor d = slopes(y, {q})[0];
+  for (const Tensor& second : slopes(mul(d, d), {q, k}))
+    for (double x : values(second)) EXPECT_TRUE(std::isfinite(x)) << x;
+  const Tensor broken = leaf({NAN, 1}, {2, 1});
+  const Tensor z = call(scaled_dot_product_attention_op, {q, broken, v, Tensor(), 0.0, false, 1.0});
+  for (double x : values(slopes(z, {v})[0])) EXPECT_TRUE(std::isnan(x)) << x;
+}
+
 TEST_F(Layers, FusedAttentionRefusesWhatDoesNotFit) {
   const Tensor q = random(Sizes{2, 3, 4}), k = random(Sizes{2, 5, 4}), v = random(Sizes{2, 5, 6});
   expect_error(Status::shape, "a key of [2, 5, 4] and a value of [2, 4, 6]", [&] {

@@ -218,5 +218,15 @@ TEST_F(Reductions, ThreadsDoNotChangeBits) {
     EXPECT_EQ(std::memcmp(one[i].data<char>(), two[i].data<char>(), static_cast<size_t>(one[i].numel() * 4)), 0) << i;
 }
 
+TEST_F(Reductions, TheGradientOfProdIsOfWhatWasMultiplied) {
+  const Tensor x = tensor({300, 300, 2}, {3}, Dtype::f16);
+  set_requires_grad(x.impl(), true);
+  const Tensor y = mul(call(prod_op, {x, Value(std::nullopt), false, Value(Dtype::f32)}), 1e-3);
+  backward({&y, 1}, {});
+  const std::vector<double> g = values(grad_of(x));
+  EXPECT_NEAR(g[0], 0.6, 1e-3);
+  EXPECT_NEAR(g[2], 90, 0.1);                                 // 90000 is no half-float
+}
+
 }  // namespace
 }  // namespace gradus

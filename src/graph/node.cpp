@@ -15,10 +15,17 @@ namespace {
 struct StoredMeta {                                           // ndim sizes follow
   Dtype dtype;
   uint8_t ndim;
-  uint16_t reserved16;
+  uint16_t step;                                              // bytes to the next output's
   uint32_t reserved32;
   int64_t* sizes() { return reinterpret_cast<int64_t*>(this + 1); }
 };
+size_t meta_bytes(int64_t ndim) { return sizeof(StoredMeta) + 8 * static_cast<size_t>(ndim); }
+// All outputs have the room of the one with the most dimensions, so that any is found at once.
+size_t meta_step(std::span<const Tensor> outputs) {
+  int64_t most = 0;
+  for (const Tensor& t : outputs) most = std::max(most, t.ndim());
+  return meta_bytes(most);
+}
 char* metas_of(Node* n) { return reinterpret_cast<char*>(n->saved() + n->saved_count); }
 
 // Bytes that an argument's value needs beside itself.
@@ -54,7 +61,7 @@ bool saves_output(unsigned saves, size_t k) { return k < 16 && (saves >> (16 + k
 struct Plan {                                                 // of a node's block
   unsigned wanted = 0, saves = 0;
   uint32_t edges = 0, saved = 0;
-  size_t metas = 0, args = 0;
+  size_t meta_step = 0, metas = 0, args = 0;
   bool has_args = false;
 
   size_t bytes() const { return sizeof(Node) + edges * sizeof(Edge) + saved * sizeof(Saved) + metas + args; }
@@ -68,10 +75,9 @@ Plan plan_of(const Op& op, const Args& args, std::span<const Tensor> outputs) {
   });
   p.saves = p.wanted ? wanted_saves(op, p.wanted) : 0;
   for_each_input(op, args, [&](int, int input, int, TensorImpl* t) { p.saved += t && (p.saves >> input & 1); });
-  for (size_t k = 0; k < outputs.size(); ++k) {
-    p.saved += saves_output(p.saves, k);
-    p.metas += sizeof(StoredMeta) + 8 * static_cast<size_t>(outputs[k].ndim());
-  }
+  for (size_t k = 0; k < outputs.size(); ++k) p.saved += saves_output(p.saves, k);
+  p.meta_step = meta_step(outputs);
+  p.metas = outputs.size() * p.meta_step;
   GRADUS_CHECK(p.saved <= UINT16_MAX, state, "{}: its gradient needs {} saved values, more than {}", name(op), p.saved, UINT16_MAX);
   const auto& arguments = op.info->schema.arguments;
   for (size_t i = 0; i < arguments.size() && !p.has_args; ++i)
@@ -119,11 +125,11 @@ Ref<Node> new_node(const Op& op, size_t bytes, uint32_t edges, size_t outputs, b
   return Ref<Node>::adopt(n);
 }
 
-char* store_meta(char* at, const TensorImpl* t) {
+char* store_meta(char* at, const TensorImpl* t, size_t step) {
   auto* m = reinterpret_cast<StoredMeta*>(at);
-  *m = {t->dtype, t->ndim, 0, 0};
+  *m = {t->dtype, t->ndim, static_cast<uint16_t>(step), 0};
   for (int d = 0; d < t->ndim; ++d) m->sizes()[d] = t->dims[d];
-  return reinterpret_cast<char*>(m->sizes() + t->ndim);
+  return at + step;
 }
 
 void save(Node* n, Saved*& at, Tensor value, uint32_t slot, bool is_output, bool write_ahead) {
@@ -158,7 +164,7 @@ Ref<Node> make_node(const Op& op, const Args& args, std::span<const Tensor> outp
   for (size_t k = 0; k < outputs.size(); ++k)
     if (saves_output(p.saves, k)) save(n.get(), at, alias(outputs[k]), static_cast<uint32_t>(k), true, write_ahead);   // itself, it would own its owner
   char* metas = metas_of(n.get());
-  for (const Tensor& t : outputs) metas = store_meta(metas, t.impl());
+  for (const Tensor& t : outputs) metas = store_meta(metas, t.impl(), p.meta_step);
   if (p.has_args) store_args(n.get(), args, metas);
   return n;
 }
@@ -183,7 +189,7 @@ Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out) {
   }
   const unsigned saves = reads & (tensors | 1u << arity);
   const auto saved = static_cast<uint32_t>(__builtin_popcount(saves));
-  const size_t metas = sizeof(StoredMeta) + 8 * static_cast<size_t>(out.ndim());
+  const size_t metas = meta_bytes(out.ndim());
   const size_t values = has_args ? sizeof(Value) * static_cast<size_t>(f.arity + f.attributes) : 0;
   Ref<Node> n = new_node(op, sizeof(Node) + arity * sizeof(Edge) + saved * sizeof(Saved) + metas + values, arity, 1, has_args);
   uint64_t newest = 0;
@@ -198,7 +204,7 @@ Ref<Node> make_formula_node(const Op& op, const Args& args, const Tensor& out) {
   }
   number(n.get(), newest);
   if (saves >> arity & 1) save(n.get(), at, alias(out), 0, true, false);
-  char* tail = store_meta(reinterpret_cast<char*>(at), out.impl());
+  char* tail = store_meta(reinterpret_cast<char*>(at), out.impl(), metas);
   if (has_args) store_args(n.get(), args, tail);
   return n;
 }
@@ -220,8 +226,7 @@ static const Op& host_op() {
 }
 
 Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<Edge> edges, std::span<const Tensor> outputs) {
-  size_t metas = 0;
-  for (const Tensor& t : outputs) metas += sizeof(StoredMeta) + 8 * static_cast<size_t>(t.ndim());
+  const size_t step = meta_step(outputs), metas = outputs.size() * step;
   const auto count = static_cast<uint32_t>(edges.size());
   Ref<Node> n = new_node(host_op(), sizeof(Node) + count * sizeof(Edge) + metas, count, outputs.size(), false);
   extra_of(n.get()).host = std::move(rule);
@@ -232,7 +237,7 @@ Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<Edge> edges, 
   }
   number(n.get(), newest);
   char* at = metas_of(n.get());
-  for (const Tensor& t : outputs) at = store_meta(at, t.impl());
+  for (const Tensor& t : outputs) at = store_meta(at, t.impl(), step);
   return n;
 }
 
@@ -243,12 +248,12 @@ Tensor with_history(const Tensor& value, const Edge& to) {
     return t;
   }
   static const Op* identity = find_op("clone");               // a leaf's sink gives no other tensor its gradient
-  const size_t metas = sizeof(StoredMeta) + 8 * static_cast<size_t>(t.ndim());
+  const size_t metas = meta_bytes(t.ndim());
   const Ref<Node> n = new_node(*identity, sizeof(Node) + sizeof(Edge) + metas, 1, 1, false);
   retain(to.node);
   n->edges()[0] = to;
   number(n.get(), to.node->sequence);
-  store_meta(metas_of(n.get()), t.impl());
+  store_meta(metas_of(n.get()), t.impl(), metas);
   set_history(t.impl(), n, 0);
   return t;
 }
@@ -263,12 +268,9 @@ void set_history(TensorImpl* t, Ref<Node> n, uint32_t nr) {
 OutputMeta output_meta(const Node* node, uint32_t nr) {
   auto* n = const_cast<Node*>(node);
   if (n->is_sink()) return {n->leaf->dtype, n->leaf->sizes()};
-  char* at = metas_of(n);
-  for (uint32_t k = 0;; ++k) {
-    auto* m = reinterpret_cast<StoredMeta*>(at);
-    if (k == nr) return {m->dtype, {m->sizes(), m->ndim}};
-    at += sizeof(StoredMeta) + 8 * m->ndim;
-  }
+  const auto* first = reinterpret_cast<StoredMeta*>(metas_of(n));
+  auto* m = reinterpret_cast<StoredMeta*>(metas_of(n) + size_t{nr} * first->step);
+  return {m->dtype, {m->sizes(), m->ndim}};
 }
 
 std::string node_name(std::string_view op) {

@@ -219,14 +219,14 @@ class Unit {                                                  // one head on one
   Scratch scores_;
 };
 
-constexpr int64_t kMany = 32;                                 // heads: enough parts
+constexpr int64_t kMany = 32, kShort = 8;                     // heads are enough parts, of as many blocks of queries at most
 
 }  // namespace
 
 void attention(const Attention& a) {
   if (a.out.numel == 0) return;
   const Blocks b(a);
-  if (b.heads >= kMany) {
+  if (b.heads >= kMany && b.count <= kShort) {
     parallel_for(b.heads, 1, [&](int64_t begin, int64_t end) {
       for (int64_t h = begin; h < end; ++h) {
         Unit unit(a, b, h);
@@ -245,7 +245,7 @@ void attention_backward(const Attention& a, const AttentionGradients& g) {
   const Blocks b(a);
   parallel_for(b.heads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t h = begin; h < end; ++h) Unit(a, b, h).backward(g, h);
-  }, 8);
+  }, 8 * b.count);
 }
 
 }  // namespace kernels

@@ -85,9 +85,10 @@ void backward_kernel(const Args& a, const Tensors& out) {
 void backward_compose(const Args& a, Tensors& out) {
   const Tensor &g = a.tensor(0), &q = a.tensor(2), &k = a.tensor(3), &v = a.tensor(4);
   const int64_t last = -1;
-  const Tensor sees = isfinite(a.tensor(6)), all = unsqueeze(where(sees, a.tensor(6), 0.0), -1);
-  Tensor weights = exp(sub(mul(matmul(q, exchanged(k)), a.real(7)), all));
-  if (a.flag(8)) weights = where(tril(ones(Sizes{q.size(-2), k.size(-2)}, Dtype::boolean)), weights, 0.0);
+  const Tensor sees = ne(a.tensor(6), -HUGE_VAL), all = unsqueeze(where(sees, a.tensor(6), 0.0), -1);
+  Tensor scores = sub(mul(matmul(q, exchanged(k)), a.real(7)), all);
+  if (a.flag(8)) scores = where(tril(ones(Sizes{q.size(-2), k.size(-2)}, Dtype::boolean)), scores, -HUGE_VAL);    // before exp, which may overflow
+  const Tensor weights = exp(scores);
   const Tensor shift = unsqueeze(sub(sum(mul(g, a.tensor(5)), {&last, 1}), a.tensor(1)), -1);
   const Tensor slopes = mul(mul(weights, sub(matmul(g, exchanged(v)), shift)), a.real(7));
   out.push_back(matmul(slopes, k));

@@ -86,7 +86,7 @@ void complex_prod(const Args& a, const Tensor& out) {
   kernels::copy(view_of(out), view_of(reshape(product, out.sizes())));
 }
 Tensor prod_pull(const Call& c, const Tensor& g) {
-  const Tensor& x = c.tensor(0);
+  const Tensor x = to(c.tensor(0), g.dtype());                // what was multiplied
   if (!c.args().has(1) || x.ndim() == 0) return mul(g, conj(reshape(product_of_others(reshape(x, Sizes{-1}), 0), x.sizes())));
   const ReducedDims dims(prod_dim(c.args()), x.sizes(), "prod");
   return mul(restore_dims(g, x.sizes(), dims, c.flag(2)), conj(product_of_others(x, wrap_dim(c.integer(1), x.ndim(), "prod"))));

@@ -19,6 +19,11 @@ class dtype:
     def __reduce__(self):
         return by_name, (self.name,)
 
+    def fits(self, other):
+        """Whether values may be written into tensors of another type: nothing loses its parts, its fraction, or becomes a bool."""
+        rank = lambda t: 3 if t.is_complex else 2 if t.is_floating_point else 0 if t.number == 1 else 1     # noqa: E731
+        return rank(self) <= rank(other)
+
     def to_real(self):
         """The type of the parts of complex numbers."""
         return {complex64: float32, complex128: float64}.get(self, self)

@@ -64,8 +64,9 @@ def _seeded(seeds, outputs):
     """Seeds of the outputs' dtypes, as PyTorch takes them."""
     if seeds is None:
         return None, None
-    seeds = [s if s is None or isinstance(out, GradientEdge) or s.dtype is out.dtype or s.shape != out.shape else s.to(out.dtype)
-             for s, out in zip(seeds, outputs)]
+    def fits(s, out):                                                      # as it is; what is refused is refused by the library
+        return s is None or isinstance(out, GradientEdge) or s.dtype is out.dtype or s.shape != out.shape or s.dtype.is_complex != out.dtype.is_complex
+    seeds = [s if fits(s, out) else s.to(out.dtype) for s, out in zip(seeds, outputs)]
     return handles(seeds), seeds
 
 

@@ -302,6 +302,8 @@ def put_out(name, out, result):
     if out.requires_grad or result.requires_grad:
         raise RuntimeError(f"{name}(): functions with out=... arguments don't support automatic differentiation, "
                            "but one of the arguments requires grad.")
+    if not result.dtype.fits(out.dtype):
+        raise RuntimeError(f"{name}(): result type {result.dtype} can't be cast to the desired output type {out.dtype}")
     if out.shape != result.shape and out.numel() == 0:
         out._h, result._h = (result.to(out.dtype) if result.dtype is not out.dtype else result)._h, out._h
         return out

@@ -84,6 +84,15 @@ class Complex(unittest.TestCase):
             self.assertEqual(torch.tensor(a).tolist(), a.tolist())
             self.assertEqual(numpy.from_dlpack(t).tolist(), a.tolist())
 
+    def test_parts_are_never_lost_silently(self):
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        with self.assertRaises(RuntimeError):
+            torch.autograd.grad(x * x, [x], torch.tensor([1j, 1j]))
+        for value, out in ((torch.tensor([3 + 4j]), torch.zeros(1)), (torch.ones(1), torch.zeros(1, dtype=torch.int64))):
+            with self.assertRaisesRegex(RuntimeError, "result type torch.* can't be cast to the desired output type"):
+                torch.mul(value, 2.5, out=out)
+            self.assertEqual(out.tolist(), [0])
+
 
 if __name__ == "__main__":
     unittest.main()
