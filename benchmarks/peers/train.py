@@ -98,6 +98,8 @@ def machine_used():
 class Side:
     """A process that trains, and what it told."""
 
+    living = []                                 # the processes of all sides
+
     def __init__(self, args, library, task, threads, *more):
         self.library, self.threads, self.loss, self.rounds = library, threads, [], []
         environment = {k: v for k, v in os.environ.items() if library == "gradus" or not k.startswith("OPENBLAS_")}
@@ -109,6 +111,7 @@ class Side:
         command = [args.interpreter, "-B", str(HERE / "worker.py"), library, task, "--data", args.data, "--threads", str(threads)]
         command += ["--batch", str(args.batch)] if args.batch else []
         self.process = subprocess.Popen([*command, *map(str, more)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        Side.living.append(self.process)
         self.about = self._answer()
 
     def _answer(self):
@@ -146,6 +149,15 @@ class Side:
         self.process.send_signal(signal.SIGCONT)
         self.process.stdin.close()
         self.process.wait()
+        Side.living.remove(self.process)
+
+    @classmethod
+    def end_all(cls):
+        """Ends those that are left after a failure: one that stands still would stay, and keep the pipes of whoever runs this open."""
+        for process in cls.living:
+            process.kill()
+        while cls.living:
+            cls.living.pop().wait()
 
 
 def run(args, library, task, threads, steps, *more):
@@ -270,4 +282,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        Side.end_all()

@@ -70,7 +70,7 @@ def _plain(v):
     return v.item() if isinstance(v, _ops.Tensor) else v
 
 
-def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+def arange(start=0, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
     if not start.__class__ is end.__class__ is step.__class__ is int:
         start, end, step = map(_plain, (start, end, step))
         start, end = (0, start) if end is None else (start, end)
@@ -86,7 +86,8 @@ def _spaced(name):
     def factory(start, end, steps=None, *base, out=None, dtype=None, layout=None, device=None, requires_grad=False, **named):
         if steps is None:
             raise TypeError(f"{name}() missing 1 required positional argument: 'steps'")
-        made = _ops.registry_call(name, _plain(start), _plain(end), _plain(steps), *base, dtype=_convert._kind(dtype) or _dtype.default_dtype(), **named)
+        kind = _convert._kind(dtype) or _dtype.default_dtype()
+        made = _ops.registry_call(name, _plain(start), _plain(end), _plain(steps), *base, dtype=kind, **named)
         return _finish(made if out is None else _ops.put_out(name, out, made), requires_grad)
     factory.__name__ = factory.__qualname__ = name
     return factory

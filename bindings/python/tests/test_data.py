@@ -7,8 +7,8 @@ import threading
 import unittest
 
 import gradus as torch
-from gradus.utils.data import (ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset, default_collate, random_split, read_csv,
-                               read_idx)
+from gradus.utils.data import (ConcatDataset, DataLoader, Dataset, IterableDataset, RandomSampler, Subset, TensorDataset, default_collate, random_split,
+                               read_csv, read_idx)
 
 
 class Squares(Dataset):
@@ -32,6 +32,27 @@ class Orders(unittest.TestCase):
             self.assertEqual((a * 2).tolist(), b.tolist())
         self.assertEqual(len(DataLoader(self.data, 4, drop_last=True)), 2)
         self.assertEqual(self.order(DataLoader(self.data, 4, drop_last=True)), [[0, 1, 2, 3], [4, 5, 6, 7]])
+
+    def test_orders_of_other_lengths(self):
+        def drawn(seed, **given):
+            sampler = RandomSampler(range(6), seed=seed, **given)
+            found = list(sampler)
+            self.assertEqual(len(sampler), len(found))
+            return found
+        self.assertEqual(sorted(drawn(1)), list(range(6)))
+        self.assertEqual(len(set(drawn(1, num_samples=4))), 4)
+        self.assertEqual(sorted(drawn(1, num_samples=12)), sorted([*range(6)] * 2))
+        many = drawn(1, replacement=True, num_samples=600)
+        self.assertEqual((len(many), set(many), many[:4]), (600, set(range(6)), drawn(1, replacement=True, num_samples=4)))
+        self.assertNotEqual(many[:6], drawn(2, replacement=True))
+        self.assertNotEqual(sorted(many[:6]) * 100, sorted(many))
+        loader = DataLoader(self.data, 3, sampler=RandomSampler(self.data, replacement=True, num_samples=4), num_workers=1, prefetch_factor=None)
+        self.assertEqual([len(rows) for rows in self.order(loader)], [3, 1])
+        for given in (dict(num_samples=0), dict(num_samples=2.0)):
+            with self.assertRaises(ValueError):
+                RandomSampler(range(6), **given)
+        with self.assertRaises(TypeError):
+            RandomSampler(range(6), 3)
 
     def test_seed_decides_and_threads_change_nothing(self):
         def twice(seed, workers):

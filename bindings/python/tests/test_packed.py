@@ -46,6 +46,16 @@ class Packing(unittest.TestCase):
                 for a, b in zip((outputs[i], *[x[:, i] for x in last]), (alone, *(ends if kind == "LSTM" else (ends,)))):
                     self.assertTrue(torch.allclose(a, b, atol=1e-6), (kind, layers, both, bias, states, i))
 
+    def test_first_states_of_another_shape(self):
+        packed = rnn.pack_sequence(self.sequences, enforce_sorted=False)
+        for both, shape in itertools.product((False, True), ((9, 4, 5), (4, 5), (2, 3, 5), (2, 4, 6))):
+            gru, lstm = torch.nn.GRU(3, 5, bidirectional=both), torch.nn.LSTM(3, 5, bidirectional=both)
+            right, wrong = torch.zeros(2 if both else 1, 4, 5), torch.zeros(shape)
+            for layer, hx in ((gru, wrong), (lstm, (wrong, right)), (lstm, (right, wrong))):
+                with self.assertRaises(RuntimeError) as caught:
+                    layer(packed, hx)
+                self.assertIn(f"Expected hidden size {list(right.shape)}, got {list(shape)}", str(caught.exception))
+
     def test_dropout_between_layers(self):
         layer = torch.nn.LSTM(3, 50, 2, dropout=0.5, bidirectional=True)
         packed = rnn.pack_sequence(self.sequences, enforce_sorted=False)

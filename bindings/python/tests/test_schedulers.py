@@ -17,8 +17,8 @@ def optimizer(module):
     return module.optim.SGD([{"params": [p]}, {"params": [q], "lr": 0.3}], lr=1.0, momentum=0.9)
 
 
-def rates(module, make, steps=20):
-    o = optimizer(module)
+def rates(module, make, steps=20, make_optimizer=optimizer):
+    o = make_optimizer(module)
     scheduler, found = make(module.optim.lr_scheduler, o), []
     for _ in range(steps):
         found.append([v for g in o.param_groups for v in (g["lr"], g["momentum"])])
@@ -85,6 +85,37 @@ class Formulas(unittest.TestCase):
                     of.step()
                     scheduler.step()
                 self.assertEqual(first.get_last_lr(), second.get_last_lr(), name)
+
+    def test_optimizers_of_ones_own(self):
+        class Own(optim.Optimizer):
+            def step(self, closure=None):
+                pass
+
+        def own(module):
+            groups = [{"params": [module.nn.Parameter(module.zeros(1))]}, {"params": [module.nn.Parameter(module.zeros(2))], "lr": 0.3}]
+            return Own(groups, {"lr": 1.0, "momentum": 0.9})
+        for name, make in {**SINGLE, **MORE}.items():
+            self.assertEqual(rates(gradus, make), rates(gradus, make, make_optimizer=own), name)
+
+    def test_optimizers_written_with_tensors(self):
+        s, p = optim.lr_scheduler, gradus.nn.Parameter(gradus.zeros(1))
+        for kind in (optim.Adamax, optim.Rprop, optim.ASGD):
+            o = kind([p], lr=1.0, foreach=None)
+            steps, plateau = s.StepLR(o, 1, 0.5), s.ReduceLROnPlateau(o, factor=0.5, patience=0)
+            steps.step()
+            for metric in (1.0, 2.0):
+                plateau.step(metric)
+            self.assertEqual((o.param_groups[0]["lr"], steps.get_last_lr(), s.ExponentialLR(o, 0.5).base_lrs), (0.25, [0.25], [1.0]), kind)
+        o = optim.Adamax([p], betas=(0.9, 0.99))
+        cycle, seen = s.OneCycleLR(o, 1.0, 4), []
+        for _ in range(4):
+            seen.append(o.param_groups[0]["betas"])
+            cycle.step()
+        self.assertEqual((seen[0][0], {b for _, b in seen}), (0.95, {0.99}))
+        self.assertLess(min(a for a, _ in seen), 0.9)
+        with self.assertRaisesRegex(ValueError, "momentum or beta1"):
+            s.OneCycleLR(optim.Rprop([p]), 1.0, 4)
+        s.OneCycleLR(optim.Rprop([p]), 1.0, 4, cycle_momentum=False).step()
 
     def test_what_is_refused(self):
         s, o = optim.lr_scheduler, optimizer(gradus)

@@ -1,5 +1,5 @@
-"""Learning rates as functions of the epoch, with PyTorch's names and formulas. LambdaLR, MultiplicativeLR and CyclicLR take any optimizer, the
-others, which the library computes, those of the library."""
+"""Learning rates as functions of the epoch, with PyTorch's names and formulas, for any optimizer. LambdaLR, MultiplicativeLR and CyclicLR are
+computed here, the others by the library."""
 import bisect
 import ctypes as C
 import math
@@ -7,6 +7,7 @@ import math
 from .._context import check, local
 from .._library import Handle, Setting, lib, release, releases
 from ._optimizer import NativeOptimizer, settings_array
+from ._stand_in import stand_in
 
 
 class LRScheduler:
@@ -122,24 +123,25 @@ class CyclicLR(_Formula):
 
 @releases
 class _Native(LRScheduler):
+    _h = None
+
     def __init__(self, optimizer, settings, last_epoch=-1):
         self._h = Handle()
         _check_first_rates(optimizer, last_epoch)
-        if not isinstance(optimizer, NativeOptimizer):
-            raise TypeError(f"{type(optimizer).__name__} is not an optimizer of the library")
         super().__init__(optimizer)
+        self._native = optimizer if isinstance(optimizer, NativeOptimizer) else stand_in(optimizer)
         rates, self._settings = self.get_last_lr(), settings
-        optimizer.push()
+        self._native.push()
         self._create()
-        optimizer.pull()
-        optimizer._schedulers.add(self)
+        self._native.pull()
+        self._native._schedulers.add(self)
         self._start = self.state_dict()
         if last_epoch != -1:
             self._go_on(last_epoch, rates)
 
     def _create(self):
         name = type(self).__name__.encode()
-        check(lib.gradus_scheduler_create(local.ctx, self.optimizer._h, name, len(name), *settings_array(self._settings), C.byref(self._h)))
+        check(lib.gradus_scheduler_create(local.ctx, self._native._h, name, len(name), *settings_array(self._settings), C.byref(self._h)))
 
     def _renew(self):
         """For an optimizer that was made anew."""
@@ -164,9 +166,9 @@ class _Native(LRScheduler):
         release(self._h)
 
     def step(self):
-        self.optimizer.push()
+        self._native.push()
         check(lib.gradus_scheduler_step(local.ctx, self._h))
-        self.optimizer.pull()
+        self._native.pull()
 
     def state_dict(self):
         found, entry = {}, Setting()
@@ -237,6 +239,8 @@ class OneCycleLR(_Native):
             total_steps = epochs * steps_per_epoch
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
+        if cycle_momentum and not {"momentum", "betas"} & optimizer.defaults.keys():
+            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
         super().__init__(optimizer, [
             ("max_lr", max_lr), ("total_steps", total_steps), ("pct_start", pct_start), ("anneal_linear", anneal_strategy == "linear"),
             ("cycle_momentum", cycle_momentum), ("base_momentum", base_momentum), ("max_momentum", max_momentum), ("div_factor", div_factor),
@@ -254,9 +258,9 @@ class ReduceLROnPlateau(_Native):
             ("threshold_abs", threshold_mode == "abs"), ("cooldown", cooldown), ("min_lr", min_lr), ("eps", eps)])
 
     def step(self, metrics):
-        self.optimizer.push()
+        self._native.push()
         check(lib.gradus_scheduler_step_metric(local.ctx, self._h, float(metrics)))
-        self.optimizer.pull()
+        self._native.pull()
 
 
 class ChainedScheduler:
@@ -305,8 +309,8 @@ class SequentialLR:
             if not hasattr(s, "_restart"):
                 raise TypeError(f"SequentialLR: {type(s).__name__} can't be started by the number of the epoch")
         if len(self._milestones) != len(self._schedulers) - 1:
-            raise ValueError("SequentialLR expects number of schedulers provided to be one more than the number of milestone points, "
-                             f"but got number of schedulers {len(self._schedulers)} and the number of milestones to be equal to {len(self._milestones)}")
+            raise ValueError("SequentialLR expects number of schedulers provided to be one more than the number of milestone points, but got "
+                             f"number of schedulers {len(self._schedulers)} and the number of milestones to be equal to {len(self._milestones)}")
         self.last_epoch = last_epoch + 1
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"]

@@ -160,8 +160,10 @@ def run_packed(layer, sequence, hx):
         states = [sequence.data.new_zeros([layer.num_layers * ways, sizes[0], layer.hidden_size])] * (2 if two else 1)
     else:
         states = list(hx) if two else [hx]
-        if states[0].dim() != 3 or states[0].shape[1] != sizes[0]:
-            raise RuntimeError(f"Expected hidden batch size {sizes[0]}, got hidden of {list(states[0].shape)}")
+        wanted = [layer.num_layers * ways, sizes[0], layer.hidden_size]
+        for s in states:
+            if list(s.shape) != wanted:
+                raise RuntimeError(f"Expected hidden size {wanted}, got {list(s.shape)}")
         if sequence.sorted_indices is not None:
             states = [s.index_select(1, sequence.sorted_indices) for s in states]
     data, last = sequence.data, []

@@ -100,11 +100,20 @@ def mixed(seed, epoch):
 
 def shuffled(count, seed):
     """The numbers below count in an order that the seed decides; the thread's random stream stays where it is."""
+    return numbers(count, seed, count, False)
+
+
+def numbers(count, seed, wanted, replacement):
+    """As many numbers below count as wanted: one order after the other or, with replacement, each drawn for itself."""
     import gradus
+    if not count:
+        return []
     state = gradus.get_rng_state()
     gradus.manual_seed(seed)
     try:
-        return gradus.randperm(count).tolist()
+        if replacement:
+            return gradus.randint(0, count, [wanted]).tolist()
+        return [i for _ in range(0, wanted, count) for i in gradus.randperm(count).tolist()][:wanted]
     finally:
         gradus.set_rng_state(state)
 
@@ -138,18 +147,28 @@ class SequentialSampler(Sampler):
 
 
 class RandomSampler(Sampler):
-    """Every number once, in an order that seed and epoch decide; epoch counts the times it was gone through."""
+    """Every number once, in an order that seed and epoch decide; epoch counts the times it was gone through. With replacement each number is
+    drawn anew. num_samples: how many there are; beyond the length of data_source another order follows."""
 
-    def __init__(self, data_source, seed=None):
-        self.data_source, self.seed, self.epoch = data_source, seed, 0
+    def __init__(self, data_source, replacement=False, num_samples=None, generator=None, *, seed=None):
+        if not isinstance(replacement, bool):
+            raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
+        if num_samples is not None and (isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples <= 0):
+            raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
+        self.data_source, self.replacement, self._num_samples, self.epoch = data_source, replacement, num_samples, 0
+        self.seed = drawn_seed(generator) if seed is None and generator is not None else seed
+
+    @property
+    def num_samples(self):
+        return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __len__(self):
-        return len(self.data_source)
+        return self.num_samples
 
     def __iter__(self):
         if self.seed is None:
             self.seed = drawn_seed()
-        order = shuffled(len(self.data_source), mixed(self.seed, self.epoch))
+        order = numbers(len(self.data_source), mixed(self.seed, self.epoch), self.num_samples, self.replacement)
         self.epoch += 1
         return iter(order)
 

@@ -45,10 +45,11 @@ class DataLoader:
     """
 
     def __init__(self, dataset, batch_size=1, shuffle=False, sampler=None, batch_sampler=None, num_workers=0, collate_fn=None, pin_memory=False,
-                 drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None, generator=None, *, seed=None, prefetch_factor=2,
+                 drop_last=False, timeout=0, worker_init_fn=None, multiprocessing_context=None, generator=None, *, seed=None, prefetch_factor=None,
                  persistent_workers=False):
         if seed is None and generator is not None:
             seed = drawn_seed(generator)
+        prefetch_factor = 2 if prefetch_factor is None else prefetch_factor
         if num_workers < 0 or prefetch_factor < 1:
             raise ValueError(f"DataLoader: num_workers {num_workers} and prefetch_factor {prefetch_factor}; at least 0 and 1 are wanted")
         if sampler is not None and shuffle:
@@ -59,7 +60,7 @@ class DataLoader:
         if self._iterable and (shuffle or sampler is not None or batch_sampler is not None):
             raise ValueError("DataLoader with IterableDataset: expected no shuffle, sampler or batch_sampler")
         if not self._iterable and sampler is None:
-            sampler = RandomSampler(dataset, seed) if shuffle else SequentialSampler(dataset)
+            sampler = RandomSampler(dataset, seed=seed) if shuffle else SequentialSampler(dataset)
         self.dataset, self.batch_size, self.drop_last, self.sampler = dataset, batch_size, drop_last, sampler
         self.num_workers, self.prefetch_factor, self.collate_fn = num_workers, prefetch_factor, collate_fn
         self.seed, self.epoch = seed, 0
