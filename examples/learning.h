@@ -25,7 +25,7 @@ struct Stop {
 
 // ---- the command line
 struct Arguments {
-  std::string data, save, resume, svg;
+  std::string data, save, resume, svg;                        // data: empty in programs without
   long epochs = 0, stop = 0, threads = 0;
   uint64_t seed = 1;
   bool quick = false;
@@ -43,8 +43,10 @@ inline std::string near_data() {
 inline std::string usage(const Arguments& defaults) {
   std::string more;
   for (const auto& [name, value] : defaults.more) more += "  --" + name + " ...  default: " + value + "\n";
-  return "options:\n"
-         "  --data PATH  folder of the data set, or a text file for those that read text; default: " + defaults.data + "\n"
+  std::string data;
+  if (!defaults.data.empty())
+    data = "  --data PATH  folder of the data set, or a text file for those that read text; default: " + defaults.data + "\n";
+  return "options:\n" + data +
          "  --epochs N   default: " + std::to_string(defaults.epochs) + "\n"
          "  --stop N     end after epoch N; --resume goes on\n"
          "  --seed N     of first values and the order of samples; default: " + std::to_string(defaults.seed) + "\n"
@@ -64,7 +66,8 @@ inline long whole_number(const std::string& option, const std::string& text, lon
 
 inline Arguments arguments(char** argv, Arguments a) {
   const Arguments defaults = a;
-  std::map<std::string, std::string*> texts = {{"--data", &a.data}, {"--save", &a.save}, {"--resume", &a.resume}, {"--svg", &a.svg}};
+  std::map<std::string, std::string*> texts = {{"--save", &a.save}, {"--resume", &a.resume}, {"--svg", &a.svg}};
+  if (!a.data.empty()) texts["--data"] = &a.data;
   std::map<std::string, long*> numbers = {{"--epochs", &a.epochs}, {"--stop", &a.stop}, {"--threads", &a.threads}};
   for (auto& [name, value] : a.more) texts["--" + name] = &value;
   while (*++argv) {
@@ -83,11 +86,12 @@ inline Arguments arguments(char** argv, Arguments a) {
 }
 
 // The main function of an example: reads the command line, sets threads and seed, and runs it.
-inline int run(char** argv, long epochs, const std::map<std::string, std::string>& more, void (*program)(const Arguments&)) {
+inline int run(char** argv, long epochs, const std::map<std::string, std::string>& more, void (*program)(const Arguments&), bool with_data = true) {
   const std::string name = fs::path(*argv).filename().string();
   try {
     Arguments defaults;
-    defaults.data = near_data(), defaults.epochs = epochs, defaults.more = more;
+    if (with_data) defaults.data = near_data();
+    defaults.epochs = epochs, defaults.more = more;
     const Arguments a = arguments(argv, defaults);
     gradus_context_options options{};
     options.threads = static_cast<int32_t>(a.threads);

@@ -87,4 +87,4 @@ void program(const examples::Arguments& args) {
 
 }  // namespace
 
-int main(int, char** argv) { return examples::run(argv, 300, {}, program); }
+int main(int, char** argv) { return examples::run(argv, 300, {}, program, false); }

@@ -92,4 +92,4 @@ void program(const examples::Arguments& args) {
 
 }  // namespace
 
-int main(int, char** argv) { return examples::run(argv, 20, {}, program); }
+int main(int, char** argv) { return examples::run(argv, 20, {}, program, false); }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the packages in a fresh Debian, runs debian/tests there with what each names in Depends and nothing else, and removes them again:
-# deb_chroot_test.sh WORK VERSION. The empty system is kept as WORK/chroot.tar.
+# deb_chroot_test.sh WORK VERSION. The empty system is kept as WORK/chroot.tar. 77: it can't be had, no mirror is reached.
 set -eu
 work=$1 version=$2
 base=$work/chroot.tar chroot=$work/chroot
@@ -12,12 +12,21 @@ fresh() {
   mkdir "$chroot/packages"
   cp "$work"/*_"$version"_*.deb "$chroot/packages"
 }
-inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive chroot "$chroot" "$@"; }
+inside() {
+  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+    ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} chroot "$chroot" "$@"
+}
 quietly() { "$@" > "$work/chroot.log" 2>&1 || { tail -n 30 "$work/chroot.log"; fail "failed: $*"; }; }
 
 if [ ! -f "$base" ]; then
   rm -rf "$chroot"
-  quietly debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$chroot"
+  if ! debootstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$chroot" > "$work/chroot.log" 2>&1; then
+    tail -n 30 "$work/chroot.log"
+    rm -rf "$chroot"
+    grep -q "Failed getting release file\|Couldn't download\|Couldn't retrieve" "$work/chroot.log" || fail "debootstrap"
+    echo "deb: no Debian mirror is reached"
+    exit 77
+  fi
   inside apt-get clean
   tar -cf "$base.part" -C "$chroot" .
   mv "$base.part" "$base"

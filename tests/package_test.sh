@@ -38,7 +38,7 @@ TEXT
   rm -rf "$work/build"
   "$cmake" -G Ninja -S "$work" -B "$work/build" "-DCMAKE_PREFIX_PATH=$prefix" "-DCMAKE_C_COMPILER=$cc" > "$work/log" 2>&1
 }
-for what in "$version REQUIRED" "0.1 REQUIRED COMPONENTS shared"; do
+for what in "$version REQUIRED" "0.1 REQUIRED COMPONENTS shared" "REQUIRED OPTIONAL_COMPONENTS static"; do
   # shellcheck disable=SC2086
   configure $what || { cat "$work/log"; fail "find_package(gradus $what) does not find it"; }
   "$cmake" --build "$work/build" >> "$work/log" || { cat "$work/log"; fail "find_package(gradus $what) does not build"; }

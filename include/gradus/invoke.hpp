@@ -33,7 +33,7 @@ struct Call {
   std::string name;
   std::vector<Argument> arguments;
 };
-// Makes the calls in one crossing; ResultOf{0} is the result of the first. Returns what the last one gives.
+// Makes the calls in one crossing; ResultOf{0} is the result of the first. Returns what the last one gives, which may be 64 results at most.
 inline std::vector<Tensor> batch(const std::vector<Call>& calls) {
   if (calls.empty()) return {};
   std::array<gradus_value, 64> results;

@@ -36,7 +36,7 @@ class Batch:
         y = step()                                                         # what the last call gives
 
     The tensors are those that were given, with the values that they have at the time. Integers become float32 where they become floating
-    numbers, whatever the default type. A failure ends the batch at that call.
+    numbers, whatever the default type. A failure ends the batch at that call. The last call may give up to 64 results.
     """
 
     def __init__(self, calls):

@@ -72,7 +72,8 @@ class InternalError(GradusError):
 
 
 CALLBACK, CANCELLED = 0x0500, 0x0600
-BY_STATUS = {0x0102: DtypeError, 0x0103: ShapeError, 0x0104: DtypeError, 0x0105: IndexOutOfRange, 0x0302: GraphFreed, 0x0303: InPlaceError, 0x0304: AnomalyError}
+BY_STATUS = {0x0102: DtypeError, 0x0103: ShapeError, 0x0104: DtypeError, 0x0105: IndexOutOfRange, 0x0302: GraphFreed, 0x0303: InPlaceError,
+             0x0304: AnomalyError}
 BY_CATEGORY = {0x0100: ArgumentError, 0x0200: OutOfMemory, 0x0300: StateError, 0x0400: Unsupported, 0x0500: CallbackError,
                CANCELLED: Cancelled, 0x0700: IoError, 0x0F00: InternalError}
 

@@ -70,10 +70,12 @@ def _plain(v):
     return v.item() if isinstance(v, _ops.Tensor) else v
 
 
-def arange(start=0, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
     if not start.__class__ is end.__class__ is step.__class__ is int:
         start, end, step = map(_plain, (start, end, step))
-        start, end = (0, start) if end is None else (start, end)
+        start, end = (0, start) if end is None else (0 if start is None else start, end)
+        if end is None:
+            raise TypeError("arange() missing 1 required positional argument: 'end'")
     if dtype is not None:
         kind = _convert._kind(dtype)
     else:

@@ -2,8 +2,8 @@
 from . import _composite, _convert, _dtype, _ops
 from ._context import is_grad_enabled
 
-_NOT_METHODS = {"zeros", "ones", "empty", "full", "rand", "randn", "randint", "arange", "range", "linspace", "logspace", "eye", "cat", "stack", "tensor",
-                "where_", "scalar_tensor", "randperm", "einsum", "concat", "concatenate", "hstack", "vstack", "dstack", "column_stack",
+_NOT_METHODS = {"zeros", "ones", "empty", "full", "rand", "randn", "randint", "arange", "range", "linspace", "logspace", "eye", "cat", "stack",
+                "tensor", "where_", "scalar_tensor", "randperm", "einsum", "concat", "concatenate", "hstack", "vstack", "dstack", "column_stack",
                 "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like"}
 _OF_TENSORS_ONLY = {}
 

@@ -1,8 +1,8 @@
 """gradus.special.NAME is the operation special_NAME, or NAME where that is the same function."""
 from . import _ops
 
-_SAME = {"softmax", "log_softmax", "logsumexp", "polygamma", "i0", "expit", "xlogy", "log1p", "expm1", "exp2", "erf", "erfc", "erfinv", "sinc", "round",
-         "digamma", "logit", "multigammaln", "gammaln", "gammainc", "gammaincc", "psi"}
+_SAME = {"softmax", "log_softmax", "logsumexp", "polygamma", "i0", "expit", "xlogy", "log1p", "expm1", "exp2", "erf", "erfc", "erfinv", "sinc",
+         "round", "digamma", "logit", "multigammaln", "gammaln", "gammainc", "gammaincc", "psi"}
 
 
 def __getattr__(name):

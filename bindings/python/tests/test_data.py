@@ -7,8 +7,8 @@ import threading
 import unittest
 
 import gradus as torch
-from gradus.utils.data import (ConcatDataset, DataLoader, Dataset, IterableDataset, RandomSampler, Subset, TensorDataset, default_collate, random_split,
-                               read_csv, read_idx)
+from gradus.utils.data import (ConcatDataset, DataLoader, Dataset, IterableDataset, RandomSampler, Subset, TensorDataset, default_collate,
+                               random_split, read_csv, read_idx)
 
 
 class Squares(Dataset):
@@ -48,6 +48,9 @@ class Orders(unittest.TestCase):
         self.assertNotEqual(sorted(many[:6]) * 100, sorted(many))
         loader = DataLoader(self.data, 3, sampler=RandomSampler(self.data, replacement=True, num_samples=4), num_workers=1, prefetch_factor=None)
         self.assertEqual([len(rows) for rows in self.order(loader)], [3, 1])
+        mine = RandomSampler(range(10), generator=torch.Generator().manual_seed(5))
+        expected = list(RandomSampler(range(10), generator=torch.Generator().manual_seed(5)))
+        self.assertEqual(sum(self.order(DataLoader(self.data, 4, sampler=mine)), []), expected)
         for given in (dict(num_samples=0), dict(num_samples=2.0)):
             with self.assertRaises(ValueError):
                 RandomSampler(range(6), **given)

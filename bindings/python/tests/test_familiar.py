@@ -13,6 +13,14 @@ F, nn = torch.nn.functional, torch.nn
 
 
 class Devices(unittest.TestCase):
+    def test_ranges_by_name(self):
+        self.assertEqual([torch.arange(end=3).tolist(), torch.arange(end=3.0, step=2).tolist(), torch.arange(start=1, end=3).tolist()],
+                         [[0, 1, 2], [0.0, 2.0], [1, 2]])
+        self.assertIs(torch.arange(end=3).dtype, torch.int64)
+        for given in ({}, {"start": None}, {"step": 2}):
+            with self.assertRaises(TypeError):
+                torch.arange(**given)
+
     def test_the_usual_questions(self):
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.assertEqual((device.type, torch.cuda.device_count(), torch.backends.mps.is_available()), ("cpu", 0, False))

@@ -55,7 +55,8 @@ def _check_betas(betas):
 class Adamax(_Stepwise):
     """Adam with the largest of the past gradients, which fade, in the place of their root mean square."""
 
-    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, foreach=None, *, maximize=False, differentiable=False, capturable=False):
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, foreach=None, *, maximize=False,
+                 differentiable=False, capturable=False):
         _check_betas(betas)
         super().__init__(params, lr, weight_decay, maximize, betas=betas, eps=eps)
 
@@ -72,7 +73,8 @@ class Adamax(_Stepwise):
 class Rprop(_Stepwise):
     """Steps whose size goes by the gradient's sign alone: etas are the factors after a change of sign and without one."""
 
-    def __init__(self, params, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *, capturable=False, foreach=None, maximize=False, differentiable=False):
+    def __init__(self, params, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *, capturable=False, foreach=None, maximize=False,
+                 differentiable=False):
         if not 0 < etas[0] < 1 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
         super().__init__(params, lr, 0, maximize, etas=etas, step_sizes=step_sizes)

@@ -104,7 +104,8 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
                          f"and max sequence length being {len(sizes)}")
     lengths = [sum(n > i for n in sizes) for i in range(sizes[0])]
     steps = _steps(sequence.data, sizes)
-    rows = [gradus.cat([step, step.new_full([sizes[0] - len(step), *step.shape[1:]], padding_value)]) if len(step) < sizes[0] else step for step in steps]
+    rows = [gradus.cat([step, step.new_full([sizes[0] - len(step), *step.shape[1:]], padding_value)]) if len(step) < sizes[0] else step
+            for step in steps]
     rows += [sequence.data.new_full([sizes[0], *sequence.data.shape[1:]], padding_value)] * ((total_length or len(sizes)) - len(sizes))
     padded, lengths = gradus.stack(rows), gradus.tensor(lengths)
     if sequence.unsorted_indices is not None:
@@ -125,7 +126,8 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0):
     longest = max(len(s) for s in sequences)
     rest = sequences[0].shape[1:]
     if any(s.shape[1:] != rest for s in sequences):
-        raise RuntimeError("pad_sequence: the sequences may differ in their first dimension only, but are of " + ", ".join(str(list(s.shape)) for s in sequences))
+        shapes = ", ".join(str(list(s.shape)) for s in sequences)
+        raise RuntimeError(f"pad_sequence: the sequences may differ in their first dimension only, but are of {shapes}")
     return gradus.stack([gradus.cat([s, s.new_full([longest - len(s), *rest], padding_value)]) if len(s) < longest else s for s in sequences],
                         0 if batch_first else 1)
 
@@ -202,8 +204,8 @@ def _direction(layer, data, sizes, states, weights, layers, backwards):
             ended.insert(0, [s[:, size:] for s in now])
             now = [s[:, :size] for s in now]
         piece = data[begin:begin + steps * size].view(steps, size, data.shape[-1])
-        out, *now = run(piece.flip(0) if backwards else piece, now if two else now[0], weights, layer.bias, layers, layer.dropout if layers > 1 else 0.0,
-                        layer.training, False, False)
+        out, *now = run(piece.flip(0) if backwards else piece, now if two else now[0], weights, layer.bias, layers,
+                        layer.dropout if layers > 1 else 0.0, layer.training, False, False)
         outputs.append((out.flip(0) if backwards else out).reshape(steps * size, out.shape[-1]))
     ended.insert(0, now)
     return gradus.cat(outputs[::-1] if backwards else outputs), [gradus.cat(list(s), 1) for s in zip(*ended)]

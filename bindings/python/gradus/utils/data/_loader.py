@@ -63,7 +63,7 @@ class DataLoader:
             sampler = RandomSampler(dataset, seed=seed) if shuffle else SequentialSampler(dataset)
         self.dataset, self.batch_size, self.drop_last, self.sampler = dataset, batch_size, drop_last, sampler
         self.num_workers, self.prefetch_factor, self.collate_fn = num_workers, prefetch_factor, collate_fn
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch = sampler.seed if seed is None and isinstance(sampler, RandomSampler) else seed, 0
         if batch_sampler is None and batch_size is not None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.batch_sampler = batch_sampler
