@@ -48,6 +48,7 @@ class Gradients:
                 warnings.warn("The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: it is not filled by backward(), "
                               "unless retain_grad() was called", stacklevel=2)
             return None
+        _ops.unseen("reading .grad")
         known = self.__dict__.get("_grad")
         known = known and known()
         if known is not None and known._h.value == h.value:
@@ -134,5 +135,6 @@ class Gradients:
     @property
     def _base(self):
         h = Handle()
+        _ops.unseen("_base")
         check(lib.gradus_tensor_base(local.ctx, self._h, C.byref(h)))
         return _graph.known(h) if h else None

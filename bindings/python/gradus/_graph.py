@@ -253,6 +253,7 @@ def _saved_names(owner):
 
 def _saved(owner, name):
     """An argument or result that a node keeps for its rule."""
+    _ops.unseen("reading a saved value")
     value, text = Value(), name.encode()
     try:
         check(lib.gradus_node_saved(local.ctx, owner._h, text, len(text), C.byref(value)))

@@ -44,7 +44,7 @@ class _Trace:
     def made(self, tensor):
         """A tensor made from numbers: the same each time, so nothing may write it."""
         self.numbers.add(tensor._info().storage)
-        self.kept.append(tensor)                                           # so that no other has its storage
+        self.kept.append(_owned(tensor._h.value))                          # so that no other has its storage
 
     def ran(self, op, bound, result):
         if _mode() != self.mode:
