@@ -143,11 +143,13 @@ class Refusals(unittest.TestCase):
         for what, function in {
                 "a replay": other, "a batch": lambda x: batch() + x, "autograd.Function.apply": Twice.apply, "a hook": doubled_by_hook,
                 "detach_": lambda x: (x * 2).detach_(), "requires_grad_": lambda x: (x.detach() * 2).requires_grad_(),
-                "a Generator": lambda x: x + torch.rand(2, generator=torch.Generator()), "manual_seed": lambda x: (torch.manual_seed(0), x + torch.rand(2))[1],
+                "a Generator": lambda x: x + torch.rand(2, generator=torch.Generator()),
+                "manual_seed": lambda x: (torch.manual_seed(0), x + torch.rand(2))[1],
                 "backward": lambda x: (x.sum().backward(), x)[1], "grad": lambda x: torch.autograd.grad((x * x).sum(), x)[0],
                 "checkpoint": lambda x: checkpoint(torch.exp, x, use_reentrant=False),
                 "reading .grad": lambda x: x * weight.grad, "_base": lambda x: (x * 1)[0:1]._base, "out= with an empty tensor":
-                lambda x: torch.exp(x.detach(), out=torch.empty(0)), "another recording mode": in_no_grad, "retain_grad": lambda x: ((x * 1).retain_grad(), x)[1],
+                lambda x: torch.exp(x.detach(), out=torch.empty(0)),
+                "another recording mode": in_no_grad, "retain_grad": lambda x: ((x * 1).retain_grad(), x)[1],
                 "writing .data": lambda x: (setattr(weight, "data", torch.zeros(2)), x * weight)[1],
                 "nn.init": lambda x: (torch.nn.init.xavier_uniform_(torch.zeros(2, 2)), x)[1],
                 "clip_grad_norm_": lambda x: (torch.nn.utils.clip_grad_norm_([weight], 1.0), x)[1],
