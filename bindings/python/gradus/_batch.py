@@ -1,12 +1,10 @@
 """Many calls in one crossing: what a program gains that makes many small ones."""
 import ctypes as C
-import struct
 
 from . import _encode, _ops
 from ._context import check, local
-from ._library import Handle, lib
+from ._library import Call, Handle, lib
 
-_CALL = struct.Struct("=8Q")                                               # gradus_call: counts, operation, arguments, results, label
 _ROOM = 64                                                                 # results of the last call
 
 
@@ -45,25 +43,25 @@ class Batch:
         self._values = bytearray().join([data for _, data, _ in self._bound])
         self._written = [call[1] for call, (op, *_) in zip(self._calls, self._bound) if op.in_place and isinstance(call[1], _ops.Tensor)]
         self._results = (C.c_uint64 * (3 * _ROOM))()
-        self._records = bytearray().join(self._pack())
-        self._address = C.addressof(C.c_char.from_buffer(self._records)) if self._records else None
+        self._records = (Call * len(self._bound))(*self._made())
 
-    def _pack(self):
+    def _made(self):
         address, last = C.addressof(C.c_char.from_buffer(self._values)) if self._values else 0, len(self._bound) - 1
         for i, (op, data, _) in enumerate(self._bound):
             room, results = (_ROOM, C.addressof(self._results)) if i == last else (0, 0)
-            yield _CALL.pack(op.count, room, 0, 0, op.handle.value, address, results, 0)
+            yield Call(op.count, room, 0, 0, op.handle.value, address, results, None)
             address += len(data)
 
     def __call__(self):
+        _ops.unseen("a batch")
         if not self._bound:
             return ()
         if _ops.before_write:
             for t in self._written:
                 _ops.before_write(t)
-        check(lib.gradus_invoke_batch(local.ctx, self._address, len(self._bound), _CALL.size, None))
+        check(lib.gradus_invoke_batch(local.ctx, self._records, len(self._bound), C.sizeof(Call), None))
         words, op = self._results, self._bound[-1][0]
-        count = _CALL.unpack_from(self._records, len(self._records) - _CALL.size)[2]
+        count = self._records[-1].result_count
         made = tuple([_ops.wrap(Handle(words[3 * i + 1])) for i in range(count)])
         return made[0] if op.capacity == 1 else op.tuple(*made) if op.tuple else made
 

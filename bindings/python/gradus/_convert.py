@@ -32,7 +32,7 @@ def from_bytes(data, shape, kind):
     status = _copy_in(local.ctx, kind.number, len(shape), sizes(shape), None, data or None, C.c_size_t(len(data)), C.byref(h))
     if status:
         check(status)
-    return _ops.wrap(h)
+    return _ops.from_numbers(h)
 
 
 def on_memory(address, nbytes, shape, strides, kind, owner, read_only=False):
@@ -45,7 +45,7 @@ def on_memory(address, nbytes, shape, strides, kind, owner, read_only=False):
     except BaseException:
         _memory.pop(token, None)
         raise
-    return _ops.wrap(h)
+    return _ops.from_numbers(h)
 
 
 # ---- Python numbers

@@ -92,7 +92,7 @@ def take(source):
         h = Handle()
         check(lib.gradus_tensor_from_dlpack(local.ctx, _pointer(capsule, VERSIONED), 0, C.byref(h)))
         _rename(capsule, _USED[VERSIONED])
-        return _ops.wrap(h)
+        return _ops.from_numbers(h)
     if not _is(id(capsule), LEGACY):
         raise ValueError("from_dlpack: the capsule holds no tensor, or it was taken before")
     return _take_legacy(capsule)

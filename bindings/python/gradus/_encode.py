@@ -3,11 +3,13 @@ import array
 import struct
 
 from . import _dtype
+from ._library import Kind
 
 _INTEGER, _REAL = struct.Struct("=iIqQ"), struct.Struct("=iIdQ")              # a gradus_value
-_I64, _F64, _TENSOR, _I64_LIST, _F64_LIST, _TENSOR_LIST, _TEXT, _RESULT_OF = 3, 4, 7, 8, 9, 10, 5, 11
-DEFAULT, NONE = _INTEGER.pack(0, 0, 0, 0), _INTEGER.pack(1, 0, 0, 0)
-_FALSE, _TRUE = _INTEGER.pack(2, 0, 0, 0), _INTEGER.pack(2, 0, 1, 0)
+_I64, _F64, _TENSOR, _RESULT_OF, _TEXT = Kind.I64, Kind.F64, Kind.TENSOR, Kind.RESULT_OF, Kind.TEXT
+_I64_LIST, _F64_LIST, _TENSOR_LIST = Kind.I64_LIST, Kind.F64_LIST, Kind.TENSOR_LIST
+DEFAULT, NONE = _INTEGER.pack(Kind.DEFAULT, 0, 0, 0), _INTEGER.pack(Kind.NONE, 0, 0, 0)
+_FALSE, _TRUE = _INTEGER.pack(Kind.BOOL, 0, 0, 0), _INTEGER.pack(Kind.BOOL, 0, 1, 0)
 number_types = (int, float)
 Tensor = None                                                              # the class, which tensor sets
 complex_tensor = None                                                      # a Python complex number as a tensor without dimensions
@@ -128,6 +130,11 @@ def _tensors(v, keep):
     return _list("Q", _TENSOR_LIST, [0 if item is None else item._h.value for item in v], keep)
 
 
+def whole_tensors(v, keep):
+    """A list without gaps."""
+    return None if isinstance(v, (list, tuple)) and any(item is None for item in v) else _tensors(v, keep)
+
+
 def _text(v, keep):
     if not isinstance(v, str):
         return None
@@ -137,7 +144,7 @@ def _text(v, keep):
 
 def _dtype_value(v, keep):
     kind = _dtype.find(v)
-    return None if kind is None else _INTEGER.pack(6, kind.number, 0, 0)
+    return None if kind is None else _INTEGER.pack(Kind.DTYPE, kind.number, 0, 0)
 
 
 ENCODERS = {("tensor", False): tensor, ("tensor", True): _tensors, ("int", False): _int, ("int", True): _ints, ("float", False): _float,

@@ -114,7 +114,7 @@ class File:
     def load(self, index):
         h = Handle()
         check(lib.gradus_file_load(local.ctx, self._h, index, C.byref(h)))
-        return _ops.wrap(h)
+        return _ops.from_numbers(h)
 
     def __getitem__(self, name):
         return self.load(self._find(name))

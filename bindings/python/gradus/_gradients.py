@@ -22,6 +22,7 @@ class Gradients:
 
     @requires_grad.setter
     def requires_grad(self, on):
+        _ops.unseen("requires_grad_")
         check(lib.gradus_tensor_set_requires_grad(local.ctx, self._h, bool(on)))
         if on:
             _ops.leaves[self._h.value] = self
@@ -47,6 +48,7 @@ class Gradients:
                 warnings.warn("The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: it is not filled by backward(), "
                               "unless retain_grad() was called", stacklevel=2)
             return None
+        _ops.unseen("reading .grad")
         known = self.__dict__.get("_grad")
         known = known and known()
         if known is not None and known._h.value == h.value:
@@ -62,6 +64,7 @@ class Gradients:
             raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
+        _ops.unseen("writing .grad")
         check(lib.gradus_tensor_set_grad(local.ctx, self._h, None if value is None else value._h))
         self.__dict__["_grad"] = None if value is None else weakref.ref(value)
 
@@ -84,6 +87,7 @@ class Gradients:
         _graph.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def retain_grad(self):
+        _ops.unseen("retain_grad")
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if not self.is_leaf:
@@ -109,6 +113,7 @@ class Gradients:
         return _ops.wrap(h)
 
     def detach_(self):
+        _ops.unseen("detach_")
         check(lib.gradus_tensor_detach_in_place(local.ctx, self._h))
         return self
 
@@ -124,10 +129,12 @@ class Gradients:
     def data(self, value):
         if not isinstance(value, _ops.Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        _ops.unseen("writing .data")
         check(lib.gradus_tensor_set_data(local.ctx, self._h, value._h))
 
     @property
     def _base(self):
         h = Handle()
+        _ops.unseen("_base")
         check(lib.gradus_tensor_base(local.ctx, self._h, C.byref(h)))
         return _graph.known(h) if h else None

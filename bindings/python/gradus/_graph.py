@@ -6,7 +6,7 @@ import weakref
 
 from . import _dtype, _hooks, _ops
 from ._context import check, local
-from ._library import BackwardOptions, Edge, Handle, NodeInfo, Value, describe_node, lib, release, releases
+from ._library import BackwardOptions, Edge, Handle, Kind, NodeInfo, Value, describe_node, handles, lib, release, releases
 
 KEEP_GRAPH, RECORD, ALLOW_UNUSED, MATERIALIZE = 1, 2, 4, 8
 LEAF_NODE, FREED = 1, 2
@@ -26,10 +26,6 @@ def as_tuple(x, what):
         if not isinstance(t, (_ops.Tensor, GradientEdge)):
             raise TypeError(f"{what}: expected a tensor or a sequence of tensors, not {type(t).__name__}")
     return x
-
-
-def handles(tensors):
-    return (C.c_void_p * max(1, len(tensors)))(*[None if t is None else t._h.value for t in tensors])
 
 
 def get_gradient_edge(tensor):
@@ -77,6 +73,7 @@ def _options(retain_graph, create_graph, more=0):
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
     """Adds the gradients of the tensors, each multiplied by its grad_tensor, to the .grad of the leaves (or of inputs)."""
+    _ops.unseen("backward")
     if create_graph:
         warnings.warn("backward(create_graph=True) stores gradients that hold the graph, and the leaves hold them: clear .grad after use, "
                       "or take the gradients by autograd.grad", stacklevel=3)
@@ -99,6 +96,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True, allow_unused=None,
          is_grads_batched=False, materialize_grads=False):
     """The gradients of sum(grad_outputs * outputs) with respect to the inputs, as a tuple; no .grad changes."""
+    _ops.unseen("grad")
     outputs, inputs = as_tuple(outputs, "grad: outputs"), as_tuple(inputs, "grad: inputs")
     if is_grads_batched:
         return _batched(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
@@ -255,6 +253,7 @@ def _saved_names(owner):
 
 def _saved(owner, name):
     """An argument or result that a node keeps for its rule."""
+    _ops.unseen("reading a saved value")
     value, text = Value(), name.encode()
     try:
         check(lib.gradus_node_saved(local.ctx, owner._h, text, len(text), C.byref(value)))
@@ -266,28 +265,28 @@ def _saved(owner, name):
 def borrowed_value(values, index):
     """One of the arguments of an operation, as Python has it."""
     value = Value.from_address(values + index * C.sizeof(Value))
-    if value.kind == 7:
+    if value.kind == Kind.TENSOR:
         return _hooks.borrowed(value.word)
-    if value.kind == 10:
+    if value.kind == Kind.TENSOR_LIST:
         return list(_hooks.borrowed_many(value.word, value.length))
     return _from_value(value)
 
 
 def _from_value(value):
     kind, word = value.kind, value.word
-    if kind == 7:
+    if kind == Kind.TENSOR:
         return known(Handle(word))
-    if kind == 2:
+    if kind == Kind.BOOL:
         return bool(word)
-    if kind == 3:
+    if kind == Kind.I64:
         return C.c_int64(word).value
-    if kind == 4:
+    if kind == Kind.F64:
         return C.c_double.from_buffer(C.c_uint64(word)).value
-    if kind == 5:
+    if kind == Kind.TEXT:
         return C.string_at(word, value.length).decode()
-    if kind == 6:
+    if kind == Kind.DTYPE:
         return _dtype.BY_NUMBER[value.aux]
-    if kind in (8, 9):
-        of = C.c_int64 if kind == 8 else C.c_double
+    if kind in (Kind.I64_LIST, Kind.F64_LIST):
+        of = C.c_int64 if kind == Kind.I64_LIST else C.c_double
         return tuple((of * value.length).from_address(word)) if value.length else ()
     return None

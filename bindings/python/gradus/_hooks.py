@@ -23,6 +23,7 @@ def _drop(token):
 
 def _registered(function, register):
     """Calls register(token, destroy) for a Python function, which stays until the library destroys it."""
+    _ops.unseen("a hook")
     token = next(_tokens)
     _functions[token] = function
     try:

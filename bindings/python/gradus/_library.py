@@ -65,6 +65,19 @@ class Value(C.Structure):
     _fields_ = [("kind", C.c_int32), ("aux", C.c_uint32), ("word", C.c_uint64), ("length", C.c_uint64)]
 
 
+class Kind:
+    """What a gradus_value is: GRADUS_VALUE_..."""
+
+    DEFAULT, NONE, BOOL, I64, F64, TEXT, DTYPE, TENSOR, I64_LIST, F64_LIST, TENSOR_LIST, RESULT_OF = range(12)
+
+
+class Call(C.Structure):
+    """One call of gradus_invoke_batch."""
+
+    _fields_ = [("argument_count", C.c_uint64), ("result_capacity", C.c_uint64), ("result_count", C.c_uint64), ("reserved0", C.c_uint64),
+                ("op", C.c_void_p), ("arguments", C.c_void_p), ("results", C.c_void_p), ("label", C.c_char_p)]
+
+
 class SavedHooks(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("pack", PACK), ("unpack", UNPACK), ("discard", DISCARD), ("user", C.c_void_p),
                 ("destroy", DESTROY), ("reserved0", C.c_void_p)]
@@ -231,6 +244,11 @@ def lasting(callback):
     """A C callback that is never freed: the library may hold it until the process ends."""
     C.pythonapi.Py_IncRef(C.py_object(callback))
     return callback
+
+
+def handles(tensors):
+    """An array of the tensors' handles, for calls during which they live; null for None."""
+    return (C.c_void_p * max(1, len(tensors)))(*[None if t is None else t._h.value for t in tensors])
 
 
 def registry_text():

@@ -18,6 +18,7 @@ from ._library import Handle, lib, registry_text, release
 
 _RESULTS = {n: C.c_uint64 * (3 * n) for n in (1, 2, 3, 4, 64)}               # of gradus_value, as words
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x2": "other", "a": "self", "A": "self"}
+_NO_NUMBERS = {"maximum", "minimum", "fmax", "fmin"}                          # PyTorch's take two tensors
 _DROPPED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
 Tensor = None                                                              # the class, which _tensor sets
 leaves = weakref.WeakValueDictionary()                                     # address: the Tensor that requires_grad_ was called on
@@ -38,8 +39,9 @@ class Operation:
         self.handle = Handle(lib.gradus_op_find(text, len(text)))
         arguments = record["arguments"]
         self.count = len(arguments)
-        self.encoders = [ENCODERS[a["type"], a["list"]] for a in arguments]
-        if self.encoders.count(_encode.tensor) == 1:                                   # a number alone is no tensor
+        self.encoders = [_encode.whole_tensors if a["type"] == "tensor" and a["list"] and not a.get("optional_elements")
+                         else ENCODERS[a["type"], a["list"]] for a in arguments]
+        if self.encoders.count(_encode.tensor) == 1 or self.name in _NO_NUMBERS:         # a number alone is no tensor
             self.encoders = [_encode.tensor_only if e is _encode.tensor else e for e in self.encoders]
         self.strict_encoders = [_encode.tensor_only if e is _encode.tensor else e for e in self.encoders]
         self.optional = [a["optional"] or a["type"] == "other" for a in arguments]
@@ -101,13 +103,21 @@ class Operation:
                 return None
         return b"".join(pieces), keep
 
+    def first_of(self, kwargs):
+        """The first argument, given by name, alone; () where it is not given."""
+        return tuple([v for name, v in kwargs.items() if self.places.get(name) == 0])
+
     def run(self, bound, args):
-        """Calls it; args[0] comes back where the operation writes or returns that very tensor."""
-        result = self._run(bound[0], args)
-        if _watching:
-            watcher = getattr(local, "watcher", None)
-            if watcher is not None:
-                watcher(self, bound, result)
+        """Calls it; args[0] is its first argument, which comes back where the operation writes or returns that very tensor."""
+        watcher = getattr(local, "watcher", None) if _watching else None
+        if watcher is None:
+            return self._run(bound[0], args)
+        local.watcher = None                                               # what an operation of the caller does is its own
+        try:
+            result = self._run(bound[0], args)
+        finally:
+            local.watcher = watcher
+        watcher.ran(self, bound, result)
         return result
 
     def _run(self, data, args):
@@ -166,7 +176,7 @@ _dtype.default_changed = set_usual
 
 @contextlib.contextmanager
 def watched(watcher):
-    """Inside, watcher(operation, bound, result) is called after every operation of this thread."""
+    """Inside, of this thread, watcher.ran(operation, bound, result) hears of every operation, watcher.made(tensor) of those made from numbers."""
     global _watching
     before, local.watcher = getattr(local, "watcher", None), watcher
     with _lock:
@@ -179,6 +189,20 @@ def watched(watcher):
         with _lock:
             _watching -= 1
             set_usual()
+
+
+def unseen(what):
+    """For what is no operation: refuses while this thread's operations are recorded to be replayed, which would leave it out."""
+    if _watching and getattr(local, "watcher", None) is not None:
+        raise RuntimeError(f"replay: {what} inside the function can't be replayed")
+
+
+def from_numbers(handle):
+    """A tensor that owns the reference, made of values of the caller's."""
+    t = wrap(handle)
+    if _watching and getattr(local, "watcher", None) is not None:
+        local.watcher.made(t)
+    return t
 
 
 class Registry:
@@ -264,7 +288,7 @@ def call(name, operations, args, kwargs, plans=None):
         refuse(name, operations, args, kwargs)
     if _dtype._default is not _dtype.float32 and "dtype" not in kwargs:
         args, bound = with_default_dtype(op, args, kwargs, bound)
-    result = op.run(bound, args or tuple(kwargs.values()))
+    result = op.run(bound, args or op.first_of(kwargs))
     if given is not kwargs and given["out"] is not None:
         return put_out(name, given["out"], result)
     if plans is not None and usual and given is kwargs:
@@ -285,7 +309,7 @@ def with_default_dtype(op, args, kwargs, bound):
     tensors = [v for v in (*args, *kwargs.values()) if isinstance(v, Tensor)]
     if op.in_place or op.record["random"] or not tensors or any(t.dtype.is_floating_point or t.dtype.is_complex for t in tensors):
         return args, bound
-    probe = op.run(bound, args)
+    probe = op.run(bound, args or op.first_of(kwargs))
     if isinstance(probe, Tensor) and probe.dtype is _dtype.float32:
         def real(v):
             return v.to(_dtype._default) if isinstance(v, Tensor) and (op.name != "where" or v.dtype is not _dtype.bool_) else v
@@ -305,6 +329,7 @@ def put_out(name, out, result):
     if not result.dtype.fits(out.dtype):
         raise RuntimeError(f"{name}(): result type {result.dtype} can't be cast to the desired output type {out.dtype}")
     if out.shape != result.shape and out.numel() == 0:
+        unseen("out= with an empty tensor")
         out._h, result._h = (result.to(out.dtype) if result.dtype is not out.dtype else result)._h, out._h
         return out
     return out.copy_(result)

@@ -1,7 +1,7 @@
 """Streams of random numbers: the thread's own, and others that a caller makes."""
 import contextlib
 
-from . import _context
+from . import _context, _ops
 
 
 class Generator:
@@ -45,6 +45,7 @@ class Generator:
     @contextlib.contextmanager
     def in_force(self):
         """Inside, the thread draws from this stream."""
+        _ops.unseen("a Generator")
         before = _context.seed_and_offset()
         _context.set_seed_and_offset(*self._place)
         try:
@@ -66,6 +67,7 @@ class _OfThread(Generator):
 
     @_place.setter
     def _place(self, place):
+        _ops.unseen("manual_seed")
         _context.set_seed_and_offset(*place)
 
     def in_force(self):

@@ -2,16 +2,19 @@
 import ctypes as C
 
 from . import _ops
-from ._context import check, local
-from ._library import Handle, Value, lib, release, retain
+from ._context import INFERENCE, RECORDING, check, describe, local
+from ._library import Call, Handle, Kind, Value, lib, retain
 
-_RESULT_OF, _TENSOR, _TENSORS = 11, 7, 10
 _VALUE = C.sizeof(Value)
 
 
-class _Call(C.Structure):
-    _fields_ = [("argument_count", C.c_uint64), ("result_capacity", C.c_uint64), ("result_count", C.c_uint64), ("reserved0", C.c_uint64),
-                ("op", C.c_void_p), ("arguments", C.c_void_p), ("results", C.c_void_p), ("label", C.c_char_p)]
+def _mode():
+    return describe().flags & (RECORDING | INFERENCE)
+
+
+def _owned(address):
+    retain(address)
+    return _ops.wrap(Handle(address))
 
 
 class _Step:
@@ -19,6 +22,7 @@ class _Step:
 
     def __init__(self, op, data, lists, results):
         self.op, self.data, self.lists, self.results = op, data, lists, results
+        self.same = []                                                     # (which result, source of the argument that it is)
         self.sources = []                                                  # (index of the value, source)
         self.list_sources = []                                             # (index of the value, sources of the list's tensors)
 
@@ -27,30 +31,41 @@ class _Trace:
     """What a function does, from its operations. A source is ("input", i), ("result", step, which) or ("constant", tensor or None)."""
 
     def __init__(self, inputs):
-        self.steps, self.kept, self.sources = [], [], {}
-        for i, t in enumerate(inputs):
-            self.sources.setdefault(t._h.value, ("input", i))
+        self.steps, self.kept, self.mode, self.numbers = [], [], _mode(), set()
+        self.sources = {t._h.value: ("input", i) for i, t in enumerate(inputs)}
+        if len(self.sources) < len(inputs):
+            raise ValueError("replay: the examples are different tensors")
 
     def source(self, address):
         if address and address not in self.sources:
-            retain(address)                                                # a tensor that was there before: its value is read each time
-            constant = _ops.wrap(Handle(address))
-            self.sources[address] = ("constant", constant)
+            self.sources[address] = ("constant", _owned(address))          # a tensor that was there before: its value is read each time
         return self.sources[address] if address else ("constant", None)
 
-    def add(self, op, bound, result):
+    def made(self, tensor):
+        """A tensor made from numbers: the same each time, so nothing may write it."""
+        self.numbers.add(tensor._info().storage)
+        self.kept.append(_owned(tensor._h.value))                          # so that no other has its storage
+
+    def ran(self, op, bound, result):
+        if _mode() != self.mode:
+            raise RuntimeError("replay: another recording mode inside the function can't be replayed")
         data, lists = bound
         results = result if isinstance(result, tuple) else (result,)
         step = _Step(op, data, lists, len(results))
         for i, value in enumerate((Value * (len(data) // _VALUE)).from_buffer_copy(data)):
-            if value.kind == _TENSOR:
+            if value.kind == Kind.TENSOR:
                 step.sources.append((i, self.source(value.word)))
-            elif value.kind == _TENSORS:
+            elif value.kind == Kind.TENSOR_LIST:
                 addresses = (C.c_void_p * value.length).from_address(value.word) if value.length else ()
                 step.list_sources.append((i, [self.source(a) for a in addresses]))
-        for which, t in enumerate(results):
-            self.sources.setdefault(t._h.value, ("result", len(self.steps), which))
-        self.kept.extend(results)                                          # so that no address is used twice
+        if op.in_place and result._info().storage in self.numbers:
+            raise RuntimeError(f"replay: {op.name} writes in place to a tensor that the function made from numbers: it would keep what the example "
+                               "left in it; torch.zeros and torch.full make a new one each time")
+        for which, t in enumerate(() if op.in_place else results):
+            source = self.sources.setdefault(t._h.value, ("result", len(self.steps), which))
+            if source[:2] != ("result", len(self.steps)):
+                step.same.append((which, source))
+        self.kept.extend([_owned(t._h.value) for t in results])            # so that no address is used twice
         self.steps.append(step)
 
 
@@ -77,25 +92,31 @@ def _rebuilt(structure, tensors):
 
 
 class _Program:
-    """The calls of a trace laid out for the library. A run writes into it, so one run at a time uses it."""
+    """The calls of a trace laid out for the library. A run writes into it, so one run at a time uses it.
 
-    def __init__(self, trace, outputs):
-        self.steps, self.kept = trace.steps, []
+    alone: what writes in place begins a crossing of its own, so that _ops.before_write can see the tensor before.
+    """
+
+    def __init__(self, trace, outputs, alone=False):
+        self.steps, self.kept, self.alone = trace.steps, [], alone
         self.parts = self._parts()
         self.values = [(Value * max(1, len(s.data) // _VALUE)).from_buffer_copy(s.data.ljust(_VALUE, b"\0")) for s in self.steps]
         self.fills = {start: [] for start, _ in self.parts}                # part: what is written before it: (word, source)
-        wanted = {source[1] for source in outputs if source[0] == "result"}
+        self.lists = [number for number, s in enumerate(self.steps) if s.op.list_result]
+        self.same = [(("result", number, which), source) for number, s in enumerate(self.steps) for which, source in s.same]
+        wanted = {source[1] for source in [*outputs, *[s for pair in self.same for s in pair]] if source[0] == "result"}.union(self.lists)
         for start, end in self.parts:
             for number in range(start, end):
                 wanted |= self._place(number, start)
         self.results = {number: (Value * max(1, self.steps[number].results))() for number in wanted}
-        self.calls = (_Call * max(1, len(self.steps)))(*map(self._call, range(len(self.steps))))
+        self.calls = (Call * max(1, len(self.steps)))(*map(self._call, range(len(self.steps))))
 
     def _parts(self):
-        """A list of tensors takes no result of its own crossing: another one begins there."""
+        """A list of tensors takes no result of its own crossing: another one begins there, and where a write has to be announced."""
         starts = [0]
         for number, step in enumerate(self.steps):
-            if any(s[0] == "result" and s[1] >= starts[-1] for _, sources in step.list_sources for s in sources):
+            if number and self.alone and step.op.in_place or any(
+                    s[0] == "result" and s[1] >= starts[-1] for _, sources in step.list_sources for s in sources):
                 starts.append(number)
         return list(zip(starts, [*starts[1:], len(self.steps)]))
 
@@ -115,7 +136,7 @@ class _Program:
         for i, source in step.sources:
             value = self.values[number][i]
             if source[0] == "result" and source[1] >= start:
-                value.kind, value.aux, value.word = _RESULT_OF, source[2], source[1] - start
+                value.kind, value.aux, value.word = Kind.RESULT_OF, source[2], source[1] - start
             else:
                 put(C.addressof(value) + Value.word.offset, source)
         for i, sources in step.list_sources:
@@ -128,7 +149,7 @@ class _Program:
 
     def _call(self, number):
         step, results = self.steps[number], self.results.get(number)
-        return _Call(len(step.data) // _VALUE, 0 if results is None else step.results, 0, 0, step.op.handle.value,
+        return Call(len(step.data) // _VALUE, 0 if results is None else step.results, 0, 0, step.op.handle.value,
                      C.addressof(self.values[number]), None if results is None else C.addressof(results), step.op.name.encode())
 
     def run(self, inputs):
@@ -137,14 +158,32 @@ class _Program:
         try:
             for start, end in self.parts:
                 for word, source in self.fills[start]:
-                    word.value = inputs[source[1]]._h.value if source[0] == "input" else self.results[source[1]][source[2]].word
+                    word.value = self._address(source, inputs)
                 if start < end:
-                    check(lib.gradus_invoke_batch(local.ctx, C.byref(self.calls, start * C.sizeof(_Call)), end - start, C.sizeof(_Call), None))
+                    self._cross(start, end)
+            for result, source in self.same:
+                if self._address(result, inputs) != self._address(source, inputs):
+                    raise RuntimeError(f"replay: {self.steps[result[1]].op.name} returned its argument for the example and makes a tensor now")
         finally:
             for number, values in self.results.items():
-                made[number] = [_ops.wrap(Handle(v.word)) if v.kind == _TENSOR and v.word else None for v in values]
+                made[number] = [_ops.wrap(Handle(v.word)) if v.kind == Kind.TENSOR and v.word else None for v in values]
                 C.memset(values, 0, C.sizeof(values))
         return made
+
+    def _address(self, source, inputs):
+        if source[0] == "constant":
+            return source[1]._h.value
+        return inputs[source[1]]._h.value if source[0] == "input" else self.results[source[1]][source[2]].word
+
+    def _cross(self, start, end):
+        if self.alone and self.steps[start].op.in_place and _ops.before_write:
+            _ops.before_write(_owned(self.values[start][0].word))
+        status = lib.gradus_invoke_batch(local.ctx, C.byref(self.calls, start * C.sizeof(Call)), end - start, C.sizeof(Call), None)
+        for number in self.lists:
+            step, count = self.steps[number], self.calls[number].result_count
+            if start <= number < end and count != step.results and (count or not status):   # 0 after a failure: not reached
+                raise RuntimeError(f"replay: {step.op.name} gives {count} tensor{'s' * (count != 1)}, the example gave {step.results}")
+        check(status)
 
 
 class Replay:
@@ -154,8 +193,9 @@ class Replay:
         for t in examples:
             if not isinstance(t, _ops.Tensor):
                 raise TypeError(f"replay: the examples are tensors, not {type(t).__name__}; other arguments belong into the function")
+        _ops.unseen("a replay")
         trace = _Trace(examples)
-        with _ops.watched(trace.add):
+        with _ops.watched(trace):
             returned = function(*examples)
         found = []
         self._structure = _leaves(returned, found)
@@ -169,16 +209,23 @@ class Replay:
     def __call__(self, *inputs):
         if len(inputs) != self._count or not all(isinstance(t, _ops.Tensor) for t in inputs):
             raise TypeError(f"replay: takes {self._count} tensors, as when it was made")
+        _ops.unseen("a replay")
+        if _ops.before_write:
+            made = _Program(self._trace, self._outputs, True).run(inputs)
+        else:
+            made = self._run(inputs)
+        tensors = [inputs[s[1]] if s[0] == "input" else made[s[1]][s[2]] if s[0] == "result" else s[1] for s in self._outputs]
+        return _rebuilt(self._structure, tensors)
+
+    def _run(self, inputs):
         try:
             program = self._idle.pop()
         except IndexError:                                                 # another thread, or a hook of this run, is at it
             program = _Program(self._trace, self._outputs)
         try:
-            made = program.run(inputs)
+            return program.run(inputs)
         finally:
             self._idle.append(program)
-        tensors = [inputs[s[1]] if s[0] == "input" else made[s[1]][s[2]] if s[0] == "result" else s[1] for s in self._outputs]
-        return _rebuilt(self._structure, tensors)
 
     def __repr__(self):
         return f"<replay of {len(self.operations)} operations in {self.crossings} crossings>"
@@ -188,8 +235,12 @@ def replay(function, *examples):
     """Runs function(*examples) once and returns a callable that does the same operations in one crossing, on other tensors.
 
     What is not an operation is fixed by that run: numbers, branches, and tensors that are neither an example nor made from one, whose
-    values are read anew each time (weights). Operations are recorded for backward as they would be one by one; backward() itself, gradients
-    and modes such as no_grad belong outside.
+    values are read anew each time (weights). Operations are recorded for backward as they would be one by one.
+
+    What the operations don't show is refused when the function is run: hooks, autograd.Function, backward and gradients, requires_grad_ and
+    detach_, modes such as no_grad, generators and seeds, checkpoints, optimizers, batches and other replays, and writes in place to tensors
+    made from numbers. A call is refused where an operation that returned its argument itself (`x.float()`) makes a tensor now, and where one
+    that returns a list returns more or fewer. item(), tolist() and numpy() give the numbers of the example.
 
     >>> import gradus as torch
     >>> again = torch.replay(lambda x, y: (x + y).sin().sum(), torch.ones(3), torch.ones(3))

@@ -21,11 +21,10 @@ import typing
 from . import _dtype, _hooks, _ops
 from ._batch import Batch, batch, result_of  # noqa: F401
 from ._context import check, keep_pending, local
-from ._library import Handle, Value, declare, lasting, lib, registry_text, retain
+from ._library import Handle, Kind, Value, declare, lasting, lib, registry_text, retain
 
 _P, _Z = C.c_void_p, C.c_size_t
 _OP = C.CFUNCTYPE(C.c_int32, _P, _P, _P, _Z, _P, _Z, _P)
-_NONE, _BOOL, _I64, _F64, _TEXT, _DTYPE, _TENSOR, _I64_LIST, _F64_LIST, _TENSOR_LIST = range(1, 11)
 _definitions = {}                                                          # token: a CustomOpDef
 _tokens = itertools.count(1)
 
@@ -94,23 +93,23 @@ def _list(v, kind):
 
 
 def _decode(v):
-    if v.kind == _TENSOR:
+    if v.kind == Kind.TENSOR:
         return _hooks.borrowed(v.word)
-    if v.kind == _TENSOR_LIST:
+    if v.kind == Kind.TENSOR_LIST:
         return [_hooks.borrowed(a) for a in _list(v, C.c_void_p)]
-    if v.kind == _F64:
+    if v.kind == Kind.F64:
         return struct.unpack("=d", struct.pack("=Q", v.word))[0]
-    if v.kind == _I64:
+    if v.kind == Kind.I64:
         return C.c_int64(v.word).value
-    if v.kind == _BOOL:
+    if v.kind == Kind.BOOL:
         return bool(v.word)
-    if v.kind == _I64_LIST:
+    if v.kind == Kind.I64_LIST:
         return _list(v, C.c_int64)
-    if v.kind == _F64_LIST:
+    if v.kind == Kind.F64_LIST:
         return _list(v, C.c_double)
-    if v.kind == _TEXT:
+    if v.kind == Kind.TEXT:
         return C.string_at(v.word, v.length).decode() if v.length else ""
-    return _dtype.BY_NUMBER[v.aux] if v.kind == _DTYPE else None
+    return _dtype.BY_NUMBER[v.aux] if v.kind == Kind.DTYPE else None
 
 
 def _decoded(values, count):
@@ -125,7 +124,7 @@ def _give(tensors, results, capacity, count):
     for place, t in zip(places, tensors):
         if t is not None:
             retain(t._h)
-            place.kind, place.word = _TENSOR, t._h.value
+            place.kind, place.word = Kind.TENSOR, t._h.value
 
 
 def _callback(body):

@@ -25,8 +25,9 @@ class Callers(unittest.TestCase):
             with self.assertRaises(TypeError) as caught:
                 call()
             self.assertIsNone(caught.exception.__context__)
-        with self.assertRaises(ValueError):
+        with self.assertRaises(TypeError):
             torch.cat([x, None])
+        self.assertEqual(torch._ops.registry_call("index", x, [None, torch.tensor([0])]).tolist(), [[0], [3]])
         for call in (lambda: x.sum(1 << 64), lambda: x.view(1 << 70), lambda: x + (1 << 70)):
             with self.assertRaises(OverflowError):
                 call()
@@ -64,6 +65,29 @@ class Callers(unittest.TestCase):
             x.sum(1, dim=1)
         out = torch.empty(2)
         self.assertIs(twice(lambda: torch.sum(x, 1, out=out)), out)
+
+    def test_the_tensor_may_come_at_any_keyword(self):
+        for call in (lambda x: torch.clamp_(min=0.0, input=x), lambda x: torch.Tensor.mul_(other=torch.ones(2), self=x),
+                     lambda x: torch.Tensor.to(dtype=torch.float32, self=x)):
+            x = torch.ones(2)
+            self.assertIs(call(x), x)
+            self.assertIs(call(x), x)
+        with self.assertRaises(TypeError):
+            torch.clamp_(min=0.0)
+
+    def test_names_that_are_words_of_the_language_or_of_the_callers(self):
+        x = torch.ones(3)
+        for _ in range(2):
+            self.assertEqual(x.random_(**{"from": 1, "to": 2}).tolist(), [1, 1, 1])
+            self.assertEqual(torch.diff(x, n=1).tolist(), [0, 0])
+
+    def test_a_number_is_no_tensor_to_compare_with(self):
+        for name in ("max", "min"):
+            for wrong in (True, 1.5):
+                with self.assertRaises(TypeError):
+                    getattr(torch, name)(self.x, wrong)
+        self.assertEqual(torch.max(self.x, 1).values.tolist(), [2, 5])
+        self.assertEqual(torch.max(self.x, torch.tensor(1.0)).tolist(), [[1, 1, 2], [3, 4, 5]])
 
     def test_another_default_type(self):
         n = torch.tensor([1])

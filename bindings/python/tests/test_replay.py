@@ -92,5 +92,140 @@ class Replays(unittest.TestCase):
         self.assertTrue(torch._ops.usual)
 
 
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+
+def doubled_by_hook(x):
+    y = x * 1
+    y.register_hook(lambda g: g * 2)
+    return y
+
+
+def hooked_module():
+    layer = torch.nn.Linear(2, 2)
+    layer.register_full_backward_hook(lambda module, into, out: None)
+    return layer
+
+
+def in_no_grad(x):
+    with torch.no_grad():
+        y = x * 2
+    return y + x
+
+
+def sum_from_number(x):
+    s = torch.tensor(0.)
+    s += x.sum()
+    return s
+
+
+def part_of_numbers(x):
+    s = torch.tensor([0., 1.])
+    s[0] = x.sum()
+    return s
+
+
+class Refusals(unittest.TestCase):
+    """What a function does beside operations is refused, not forgotten."""
+
+    def test_what_is_no_operation(self):
+        x, other = torch.ones(2, requires_grad=True), torch.replay(lambda x: x + 1, torch.ones(2))
+        batch, weight = torch.library.Batch([("exp", x)]), torch.ones(2, requires_grad=True)
+        weight.grad = torch.ones(2)
+        from gradus.utils.checkpoint import checkpoint
+        for what, function in {
+                "a replay": other, "a batch": lambda x: batch() + x, "autograd.Function.apply": Twice.apply, "a hook": doubled_by_hook,
+                "detach_": lambda x: (x * 2).detach_(), "requires_grad_": lambda x: (x.detach() * 2).requires_grad_(),
+                "a Generator": lambda x: x + torch.rand(2, generator=torch.Generator()),
+                "manual_seed": lambda x: (torch.manual_seed(0), x + torch.rand(2))[1],
+                "backward": lambda x: (x.sum().backward(), x)[1], "grad": lambda x: torch.autograd.grad((x * x).sum(), x)[0],
+                "checkpoint": lambda x: checkpoint(torch.exp, x, use_reentrant=False),
+                "reading .grad": lambda x: x * weight.grad, "_base": lambda x: (x * 1)[0:1]._base, "out= with an empty tensor":
+                lambda x: torch.exp(x.detach(), out=torch.empty(0)),
+                "another recording mode": in_no_grad, "retain_grad": lambda x: ((x * 1).retain_grad(), x)[1],
+                "writing .data": lambda x: (setattr(weight, "data", torch.zeros(2)), x * weight)[1],
+                "nn.init": lambda x: (torch.nn.init.xavier_uniform_(torch.zeros(2, 2)), x)[1],
+                "clip_grad_norm_": lambda x: (torch.nn.utils.clip_grad_norm_([weight], 1.0), x)[1],
+                "an optimizer's step": lambda x: (torch.optim.SGD([weight], lr=0.1).step(), x)[1]}.items():
+            with self.subTest(what), self.assertRaisesRegex(RuntimeError, f"^replay: .*{what}.* inside the function can't be replayed$"):
+                torch.replay(function, x)
+        for function in (hooked_module(), lambda x: torch.autograd.functional.jacobian(torch.exp, x)):
+            with self.assertRaisesRegex(RuntimeError, "can't be replayed"):
+                torch.replay(function, x)
+        self.assertTrue(torch._ops.usual)
+        self.assertEqual(Twice.apply(x).tolist(), [2, 2])                  # outside it is what it was
+
+    def test_writes_to_tensors_made_from_numbers(self):
+        for function in (sum_from_number, part_of_numbers):
+            with self.assertRaisesRegex(RuntimeError, "^replay: .*in place to a tensor that the function made from numbers"):
+                torch.replay(function, torch.ones(2))
+        running = torch.zeros(2)
+        again = torch.replay(lambda x: running.add_(x), torch.ones(2))     # was there before: goes on each time
+        self.assertEqual(again(torch.ones(2)).tolist(), [2, 2])
+        self.assertEqual(torch.replay(lambda x: x + torch.tensor([1., 2.]), torch.ones(2))(torch.zeros(2)).tolist(), [1, 2])
+        zeros = torch.replay(lambda x: torch.zeros(2).add_(x), torch.ones(2))
+        self.assertEqual([zeros(torch.ones(2)).tolist() for _ in range(2)], [[1, 1]] * 2)
+
+    def test_the_same_example_twice(self):
+        x = torch.ones(2)
+        with self.assertRaisesRegex(ValueError, "^replay: the examples are different tensors$"):
+            torch.replay(lambda x, y: x - y, x, x)
+        self.assertEqual(torch.replay(lambda x, y: x - y, x, torch.zeros(2))(x, x).tolist(), [0, 0])
+
+    def test_an_argument_that_came_back(self):
+        whole = torch.tensor([1, 2])
+        for function in (lambda x: x.float() * 0.5, lambda x: x.to(torch.float32), lambda x: (x * 1).float().sin()):
+            again = torch.replay(function, torch.ones(2))
+            self.assertTrue(torch.equal(again(torch.zeros(2)), function(torch.zeros(2))))
+            with self.assertRaisesRegex(RuntimeError, "^replay: to returned its argument for the example and makes a tensor now$"):
+                again(whole)
+            again = torch.replay(function, whole)                          # the result is followed
+            for x in (whole, torch.ones(2)):
+                self.assertTrue(torch.equal(again(x), function(x)))
+        again = torch.replay(lambda x: x.contiguous().add_(1), torch.zeros(2, 3))
+        with self.assertRaisesRegex(RuntimeError, "^replay: contiguous returned its argument"):
+            again(torch.zeros(3, 2).t())
+
+    def test_lists_of_another_length(self):
+        for function in (lambda x: x.split(1)[0] * 2, lambda x: x.split(1), lambda x: torch.cat(x.split(1)), lambda x: x.split(1)[1] * 2):
+            again = torch.replay(function, torch.ones(2))
+            for n, said in ((1, "split gives 1 tensor,"), (3, "split gives 3 tensors,")):
+                with self.assertRaisesRegex(RuntimeError, f"^replay: {said} the example gave 2$"):
+                    again(torch.ones(n))
+            again(torch.zeros(2))
+        with self.assertRaisesRegex(RuntimeError, "^replay: unbind gives 0 tensors, the example gave 2$"):
+            torch.replay(lambda x: x.unbind(), torch.ones(2))(torch.ones(0))
+
+    def test_writes_to_saved_tensors_where_they_are_allowed(self):
+        def function(x):
+            y = x * 1
+            z = y.exp() * y
+            y.mul_(0)
+            return z
+        again = torch.replay(function, torch.ones(2))
+        for run in (function, again):
+            x = torch.full((2,), 2.0, requires_grad=True)
+            with torch.autograd.graph.allow_mutation_on_saved_tensors() as session:
+                run(x).sum().backward()
+            self.assertEqual((session.copies > 0, x.grad.tolist()), (True, (3 * torch.tensor(2.0).exp()).expand(2).tolist()))
+
+    def test_operations_of_the_caller_run_once(self):
+        runs = []
+
+        @torch.library.custom_op("replaytest::plus")
+        def plus(x: torch.Tensor) -> torch.Tensor:
+            runs.append(1)
+            return x.exp() + 1
+        again = torch.replay(lambda x: plus(x) * 2, torch.zeros(2))
+        self.assertEqual((again.operations, again(torch.zeros(2)).tolist(), len(runs)), (["replaytest.plus", "mul"], [4, 4], 2))
+
+
 if __name__ == "__main__":
     unittest.main()

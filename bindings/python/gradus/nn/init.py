@@ -1,6 +1,7 @@
 """First values of parameters, in place, with PyTorch's names and formulas."""
 import ctypes as C
 
+from .. import _ops
 from .._context import check, local, no_grad
 from .._library import lib
 
@@ -25,6 +26,7 @@ def normal_(tensor, mean=0.0, std=1.0):
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0):
+    _ops.unseen("nn.init")
     check(lib.gradus_init_trunc_normal(local.ctx, tensor._h, mean, std, a, b))
     return tensor
 
@@ -51,11 +53,13 @@ def eye_(tensor):
 
 
 def xavier_uniform_(tensor, gain=1.0):
+    _ops.unseen("nn.init")
     check(lib.gradus_init_xavier(local.ctx, tensor._h, _UNIFORM, gain))
     return tensor
 
 
 def xavier_normal_(tensor, gain=1.0):
+    _ops.unseen("nn.init")
     check(lib.gradus_init_xavier(local.ctx, tensor._h, _NORMAL, gain))
     return tensor
 
@@ -65,6 +69,7 @@ def _kaiming(tensor, draw, a, mode, nonlinearity):
     if fan is None:
         raise ValueError(f"Mode {mode} not supported, please use one of {list(_FANS)}")
     name = nonlinearity.encode()
+    _ops.unseen("nn.init")
     check(lib.gradus_init_kaiming(local.ctx, tensor._h, draw, a, fan, name, len(name)))
     return tensor
 
@@ -78,5 +83,6 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu"):
 
 
 def orthogonal_(tensor, gain=1):
+    _ops.unseen("nn.init")
     check(lib.gradus_init_orthogonal(local.ctx, tensor._h, gain))
     return tensor

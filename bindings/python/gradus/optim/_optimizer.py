@@ -7,7 +7,7 @@ import weakref
 from .. import _ops
 from .._context import check, local
 from .._hooks import _callback, _functions, _give, _tokens
-from .._library import CLOSURE, Handle, Setting, StateInfo, lib, release, releases
+from .._library import CLOSURE, Handle, Setting, StateInfo, handles, lib, release, releases
 
 Tensor = _ops.Tensor
 
@@ -16,10 +16,6 @@ def settings_array(settings):
     """Pairs of a name and a number as the library takes them: the array, its length, and the size of an entry."""
     pairs = [(name.encode(), float(value)) for name, value in settings]
     return (Setting * max(1, len(pairs)))(*[(value, name) for name, value in pairs]), len(pairs), C.sizeof(Setting)
-
-
-def handles(tensors):
-    return (C.c_void_p * max(1, len(tensors)))(*[t._h.value for t in tensors])
 
 
 class Optimizer:
@@ -193,6 +189,7 @@ class NativeOptimizer(Optimizer):
                     group[name] = value.value
 
     def step(self, closure=None):
+        _ops.unseen("an optimizer's step")
         self.push()
         if closure is None:
             check(lib.gradus_optimizer_step(local.ctx, self._h))

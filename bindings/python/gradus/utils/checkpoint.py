@@ -177,6 +177,7 @@ def _options(preserve_rng_state, determinism_check, contexts=()):
 
 def _handed_over(thing, call):
     """call(token), whose library call keeps the thing until it says _drop."""
+    _ops.unseen("checkpoint")
     token = next(_tokens)
     _segments[token] = thing
     try:

@@ -3,7 +3,7 @@ import ctypes as C
 
 from ... import _ops
 from ..._context import check, local
-from ..._library import lib
+from ..._library import handles, lib
 
 Tensor = _ops.Tensor
 
@@ -12,23 +12,20 @@ def _list(parameters):
     return [parameters] if isinstance(parameters, Tensor) else list(parameters)
 
 
-def _handles(tensors):
-    """For a call during which the list lives."""
-    return (C.c_void_p * max(1, len(tensors)))(*[t._h.value for t in tensors]), len(tensors)
-
-
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """Scales the gradients so that their norm together is at most max_norm; returns what it was."""
     import gradus
+    _ops.unseen("clip_grad_norm_")
     total, tensors = C.c_double(), _list(parameters)
-    check(lib.gradus_clip_grad_norm(local.ctx, *_handles(tensors), float(max_norm), float(norm_type), int(error_if_nonfinite), C.byref(total)))
+    check(lib.gradus_clip_grad_norm(local.ctx, handles(tensors), len(tensors), float(max_norm), float(norm_type), int(error_if_nonfinite), C.byref(total)))
     return gradus.tensor(total.value)
 
 
 def clip_grad_value_(parameters, clip_value, foreach=None):
     """Clamps every gradient to [-clip_value, clip_value]."""
+    _ops.unseen("clip_grad_value_")
     tensors = _list(parameters)
-    check(lib.gradus_clip_grad_value(local.ctx, *_handles(tensors), float(clip_value)))
+    check(lib.gradus_clip_grad_value(local.ctx, handles(tensors), len(tensors), float(clip_value)))
 
 
 def parameters_to_vector(parameters):
