@@ -3,6 +3,7 @@
 #include "capi/saved.h"
 #include "dispatch/registry.h"
 #include "graph/history.h"
+#include "graph/shared_node.h"
 
 using namespace gradus;
 using namespace gradus::capi;
@@ -41,15 +42,18 @@ uint32_t flat_of(const Node* n, size_t argument) {
   return flat;
 }
 
-Saved* find_saved(Node* n, uint32_t slot, bool is_output) {
-  check_not_freed(n);
-  for (Saved *s = n->saved(), *end = s + n->saved_count; s != end; ++s)
-    if (s->slot == slot && s->is_output == is_output) return s;
-  return nullptr;
-}
-
 // A tensor that was saved, null if it was not, or what else the argument is.
-struct SavedOrGiven { Saved* saved; Value given; };
+struct SavedOrGiven {
+  std::unique_ptr<SavedValues> values;                        // null: the argument is no tensor
+  const Saved* saved;
+  Value given;
+};
+SavedOrGiven saved_at(Node* n, uint32_t slot, bool is_output) {
+  auto values = std::make_unique<SavedValues>(n, SavedValues::Use::share);
+  if (n->freed()) refuse_freed(n);                            // a host's function, which saves by itself
+  const Saved* s = values->find(slot, is_output);
+  return {std::move(values), s, Value(std::nullopt)};
+}
 SavedOrGiven look_up(Node* n, std::string_view name) {
   GRADUS_CHECK(!n->is_sink(), index, "AccumulateGrad: it saves nothing");
   const OpInfo& info = *n->op->info;
@@ -57,12 +61,12 @@ SavedOrGiven look_up(Node* n, std::string_view name) {
   if (at < 0) {
     const int result = result_position(name);
     GRADUS_CHECK(result >= 0 && static_cast<uint32_t>(result) < n->output_count, index, "{}: there is no argument or result '{}'", node_name(n), name);
-    return {find_saved(n, static_cast<uint32_t>(result), true), Value(std::nullopt)};
+    return saved_at(n, static_cast<uint32_t>(result), true);
   }
   const auto place = static_cast<size_t>(at);
-  const Value given = n->has_args ? n->args[place] : info.defaults[place];
-  if (info.schema.arguments[place].type != Type::tensor || given.is_number()) return {nullptr, given};
-  return {find_saved(n, flat_of(n, place), false), Value(std::nullopt)};
+  const Value given = n->has_args() ? n->args[place] : info.defaults[place];
+  if (info.schema.arguments[place].type != Type::tensor || given.is_number()) return {nullptr, nullptr, given};
+  return saved_at(n, flat_of(n, place), false);
 }
 
 }  // namespace
@@ -78,7 +82,7 @@ gradus_status gradus_node_describe(const gradus_node* n, gradus_node_info* info)
   if (!is(n, Kind::node)) return GRADUS_E_HANDLE;
   const Node* p = core<Node>(n);
   gradus_node_info i{};
-  i.flags = bit(p->is_sink(), GRADUS_NODE_LEAF) | bit(p->freed, GRADUS_NODE_FREED);
+  i.flags = bit(p->is_sink(), GRADUS_NODE_LEAF) | bit(p->freed(), GRADUS_NODE_FREED);
   i.edge_count = p->edge_count;
   i.output_count = p->output_count;
   i.identity = reinterpret_cast<uint64_t>(p);
@@ -130,12 +134,12 @@ gradus_status gradus_node_hook_saved(gradus_context* ctx, gradus_node* n, const 
     Node* p = node(n);
     const Ref<Node> held = Ref<Node>::share(p);               // pack may let go of the host's last handle
     const std::string_view which = text_of(name, length, "name");
-    Saved* s = look_up(p, which).saved;
+    const SavedOrGiven found = look_up(p, which);
+    const Saved* s = found.saved;
     GRADUS_CHECK(s, value, "{}: '{}' is no saved tensor", node_name(p), which);
     GRADUS_CHECK(!s->is_packed, state, "{}: '{}' is kept by hooks already", node_name(p), which);
     const ForeignHooks foreign(hooks);
-    pack_saved(*s, *p->op, foreign.get());
-    p->packed |= s->is_packed;
+    pack_saved_of(p, static_cast<uint32_t>(s - found.values->get().data()), foreign.get());
     foreign.arm();
   });
 }

@@ -39,17 +39,6 @@ Tensor recorded_copy_in_layout_of(const Tensor& g, const TensorImpl* leaf) {
 // A gradient that the user has set may be read-only, or one element seen many times.
 bool is_writable(const Tensor& t) { return !t.storage().read_only && (t.contiguous() || is_non_overlapping(t.sizes(), t.strides())); }
 
-class Lock {                                                  // two engines may add to one leaf
- public:
-  explicit Lock(std::atomic_flag& f) : f_(f) { while (f_.test_and_set(std::memory_order_acquire)) sched_yield(); }
-  ~Lock() { f_.clear(std::memory_order_release); }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  std::atomic_flag& f_;
-};
-
 }  // namespace
 
 void add_into(Tensor& buffer, Tensor g) {
@@ -86,13 +75,13 @@ void accumulate_grad(TensorImpl* leaf, Tensor g) {
     Tensor before, made;
     uint32_t version = 0;
     {
-      const Lock lock(m.accumulating);
+      const FlagLock lock(m.busy);
       if (add_here(m, leaf, g)) return;
       before = m.grad;
       if (before) version = before.storage().current();
     }
     made = before ? add(before, g) : context().grad_mode ? recorded_copy_in_layout_of(g, leaf) : copy_in_layout_of(g, leaf);
-    const Lock lock(m.accumulating);
+    const FlagLock lock(m.busy);
     if (m.grad.impl() != before.impl() || (before && before.storage().current() != version)) continue;
     std::swap(m.grad, made);
     return;

@@ -10,6 +10,7 @@
 #include "graph/call.h"
 #include "graph/history.h"
 #include "graph/observer.h"
+#include "graph/shared_node.h"
 #include "ops/ops.h"
 
 namespace gradus {
@@ -34,7 +35,7 @@ uint32_t Run::slot_of(Node* n) {
     i = free_.back();
     free_.pop_back();
   }
-  slots_[i].node = Ref<Node>::share(n);
+  slots_[i].node = n;
   slots_[i].others.resize(n->output_count - 1u);
   // Claimed when the slot holds it: whatever fails from here on, the destructor lets go of it.
   if (owner == nullptr && n->owner.compare_exchange_strong(owner, this, std::memory_order_acq_rel)) owner = this;
@@ -126,7 +127,7 @@ void Run::loop() {
     const uint32_t i = heap_.back().slot;
     heap_.pop_back();
     Slot s = std::move(slots_[i]);                            // complete: summed over all uses
-    Node* n = s.node.get();
+    Node* n = std::exchange(slots_[i].node, nullptr);
     if (n->owner.load(std::memory_order_relaxed) == this) n->owner.store(nullptr, std::memory_order_release);
     else side_.erase(n);
     free_.push_back(i);
@@ -156,7 +157,7 @@ bool Run::reaches(const Node* n) {
 }
 
 void Run::process(Node* n, Slot& s) {
-  if (n->extra) run_tensor_hooks(n, s);
+  if (n->extra()) run_tensor_hooks(n, s);
   if (watched_) [[unlikely]] return apply_watched(n, s);
   apply(n, s);
 }
@@ -177,6 +178,13 @@ static bool reads_complex(const Node* n, const Tensor& g) {
   return is_complex(g.dtype()) || (n->op->real_result && n->edges()[0].node && is_complex(output_meta(n->edges()[0].node, n->edges()[0].nr).dtype));
 }
 
+static bool has_node_hooks(const Node* n) {
+  const NodeExtra* extra = n->extra();
+  if (!extra) return false;
+  const NodeLock lock(n);
+  return !extra->before.empty() || !extra->after.empty();
+}
+
 void Run::apply(Node* n, Slot& s) {
   if (n->is_sink() && accumulates_) {
     if (n->leaf->requires_grad && (!restricted_ || targets_.count(n))) accumulate(n, std::move(s.first));
@@ -186,9 +194,9 @@ void Run::apply(Node* n, Slot& s) {
   uint32_t last = n->edge_count;                              // behind it nothing is wanted
   while (last > 0 && !wanted(n->edges()[last - 1])) --last;
   if (last == 0) return;
-  const bool plain = !n->packed && (!n->extra || (n->extra->before.empty() && n->extra->after.empty()));
-  if (n->op->formula && plain && !options_.create_graph && !reads_complex(n, s.first)) pull_formula_node(n, std::move(s.first), last);
-  else pull_node(n, s);
+  const bool plain = !n->packed() && !has_node_hooks(n);
+  if (n->op->formula && plain && !options_.create_graph && !reads_complex(n, s.first)) return pull_formula_node(n, std::move(s.first), last);
+  pull_node(n, s);
   if (!options_.retain_graph && !options_.create_graph) release_saved(n);
 }
 
@@ -203,28 +211,29 @@ void Run::run_tensor_hooks(Node* n, Slot& s) {
   for (uint32_t nr = 0; nr < n->output_count; ++nr) {
     Tensor& g = s.at(nr);
     if (!g) continue;
-    const std::vector<TensorHook> hooks = n->extra->hooks[nr];   // a hook may remove itself or others
+    const std::vector<TensorHook> hooks = copy_of(n, n->extra()->hooks[nr]);
     for (const TensorHook& h : hooks) {
       Tensor changed = h.run(g);
       check_hook(changed, n, nr);
       if (changed) g = std::move(changed);
     }
   }
-  for (size_t i = 0; i < n->extra->retained.size(); ++i)
-    if (const Retained r = n->extra->retained[i]; r.tensor && s.at(r.nr)) accumulate_grad(r.tensor, s.at(r.nr));
+  for (const Retained& r : copy_of(n, n->extra()->retained))
+    if (r.tensor && s.at(r.nr)) accumulate_grad(r.tensor, s.at(r.nr));
 }
 
 void Run::accumulate(Node* sink, Tensor g) {
-  if (!sink->extra || (sink->extra->before.empty() && sink->extra->accumulated.empty() && sink->extra->after.empty())) return accumulate_grad(sink->leaf, std::move(g));
+  const NodeExtra* extra = sink->extra();
+  if (!extra) return accumulate_grad(sink->leaf, std::move(g));
+  const std::vector<NodeHook> before = copy_of(sink, extra->before), after = copy_of(sink, extra->after);
+  if (before.empty() && after.empty() && copy_of(sink, extra->accumulated).empty()) return accumulate_grad(sink->leaf, std::move(g));
   Tensors incoming{g};
-  const std::vector<NodeHook> before = sink->extra->before, after = sink->extra->after;
   for (const NodeHook& h : before) {
     h.run(incoming, {});
     check_hook(incoming[0], sink, 0);
   }
   if (incoming[0]) accumulate_grad(sink->leaf, incoming[0]);
-  const std::vector<LeafHook> accumulated = sink->extra->accumulated;
-  for (const LeafHook& h : accumulated) h.run(Tensor::share(sink->leaf));
+  for (const LeafHook& h : copy_of(sink, extra->accumulated)) h.run(Tensor::share(sink->leaf));
   Tensors none;
   for (const NodeHook& h : after) h.run(none, incoming);
 }
@@ -236,29 +245,30 @@ void Run::capture(Node* n, Slot& s) {
 }
 
 void Run::pull_formula_node(Node* n, Tensor g, uint32_t edges) {
+  SavedValues saved(n, options_.retain_graph ? SavedValues::Use::share : SavedValues::Use::take);
   for (uint32_t i = 0; i < edges; ++i) {
     const Edge& e = n->edges()[i];
     if (i + 1 < edges && !wanted(e)) continue;
     const OutputMeta target = output_meta(e.node, e.nr);
-    Tensor pulled = pull_formula(n, static_cast<int>(i), g, i + 1 == edges, buffer_of(e), target);
+    Tensor pulled = pull_formula(n, saved, static_cast<int>(i), g, i + 1 == edges, buffer_of(e), target);
     if (pulled) deliver(e, project(std::move(pulled), target, n));
   }
+  saved.free();
 }
 
 void Run::pull_node(Node* n, Slot& s) {
   Tensors incoming, gradients(n->edge_count);
   for (uint32_t nr = 0; nr < n->output_count; ++nr) incoming.push_back(std::move(s.at(nr)));
   std::vector<NodeHook> after;
-  if (n->extra) {
-    const std::vector<NodeHook> before = n->extra->before;
-    for (const NodeHook& h : before) {
+  if (n->extra()) {
+    for (const NodeHook& h : copy_of(n, n->extra()->before)) {
       h.run(incoming, {});
       for (uint32_t nr = 0; nr < n->output_count; ++nr) check_hook(incoming[nr], n, nr);
     }
   }
-  if (n->extra && n->extra->host) n->extra->host->pull(n, gradients, incoming);
+  if (HostRule* host = host_of(n)) host->pull(n, gradients, incoming);
   else pull_rules(n, incoming, gradients);
-  if (n->extra) after = n->extra->after;                      // also those that a rule has added
+  if (n->extra()) after = copy_of(n, n->extra()->after);                      // also those that a rule has added
   for (const NodeHook& h : after) h.run(gradients, incoming);
   for (uint32_t i = 0; i < n->edge_count; ++i) {
     const Edge& e = n->edges()[i];

@@ -30,7 +30,7 @@ class Run {
 
  private:
   struct Slot {                                               // the gradients collected for one node
-    Ref<Node> node;
+    Node* node = nullptr;                                     // kept alive by the roots, as edges never change
     Tensor first;                                             // of output 0
     std::vector<Tensor> others;
     Tensor& at(uint32_t nr) { return nr == 0 ? first : others[nr - 1]; }

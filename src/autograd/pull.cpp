@@ -12,11 +12,8 @@ namespace {
 
 constexpr double kNeutral = -0.0;                             // the true neutral element: +0 would turn -0 into +0
 
-const Tensor& saved_tensor(const Node* node, uint32_t slot, bool is_output) {
-  auto* n = const_cast<Node*>(node);
-  check_not_freed(n);
-  for (uint32_t i = 0; i < n->saved_count; ++i)
-    if (const Saved& s = n->saved()[i]; s.slot == slot && s.is_output == is_output) return plain_tensor(n, s);
+const Tensor& saved_tensor(const Node* n, const SavedValues& saved, uint32_t slot, bool is_output) {
+  if (const Saved* s = saved.find(slot, is_output)) return plain_tensor(n, *s);
   fail(Status::internal, "{}: value {} was not saved", node_name(n), slot);
 }
 
@@ -31,12 +28,12 @@ struct Reads {
   const TensorImpl* tensors[kFormulaInputs + 1];              // null: the number
   Number numbers[kFormulaInputs + 1];
 
-  Reads(const Node* n, unsigned reads) {
+  Reads(const Node* n, const SavedValues& saved, unsigned reads) {
     const FormulaInfo& f = *n->op->formula;
     for (int j = 0; j <= f.arity; ++j) {
       if (!(reads >> j & 1)) continue;
-      const bool number = j < f.arity && n->has_args && n->args[j].is_number();
-      tensors[count] = number ? nullptr : saved_tensor(n, j < f.arity ? static_cast<uint32_t>(j) : 0, j == f.arity).impl();
+      const bool number = j < f.arity && n->has_args() && n->args[j].is_number();
+      tensors[count] = number ? nullptr : saved_tensor(n, saved, j < f.arity ? static_cast<uint32_t>(j) : 0, j == f.arity).impl();
       if (number) numbers[count] = n->args[j].number();
       ++count;
     }
@@ -108,18 +105,18 @@ void check_has_slope(const Node* n, int input) {
   GRADUS_CHECK(f.slope[input].reads || f.attributes || !std::isnan(f.slope[input].number(nullptr)), unsupported, "{}: there is no gradient by '{}'", node_name(n), n->op->info->schema.arguments[static_cast<size_t>(input)].name);
 }
 
-Tensor pull_formula(Node* n, int input, Tensor& g, bool last, Tensor* buffer, const OutputMeta& target) {
+Tensor pull_formula(Node* n, const SavedValues& saved, int input, Tensor& g, bool last, Tensor* buffer, const OutputMeta& target) {
   const FormulaInfo& f = *n->op->formula;
   const auto& slope = f.slope[input];
   alignas(Number) char room[4 * sizeof(Number)];
   auto* attributes = reinterpret_cast<Number*>(room);
-  for (int j = 0; j < f.attributes; ++j) attributes[j] = (n->has_args ? n->args : n->op->info->defaults)[f.arity + j].number();
+  for (int j = 0; j < f.attributes; ++j) attributes[j] = (n->has_args() ? n->args : n->op->info->defaults)[f.arity + j].number();
   if (slope.reads == 0) {
     const double factor = slope.number(attributes);
     if (std::isnan(factor)) check_has_slope(n, input);
     return scaled(g, factor, last);
   }
-  const Reads reads(n, slope.reads);
+  const Reads reads(n, saved, slope.reads);
   const bool fuse = buffer && *buffer && sole(*buffer) && buffer->dtype() == g.dtype() && same(buffer->sizes(), g.sizes()) && same(target.sizes, g.sizes());
   const bool reuse = last && sole(g) && g.contiguous();
   const Tensor out = fuse ? *buffer : reuse ? g : empty(g.dtype(), g.sizes());

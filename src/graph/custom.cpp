@@ -6,6 +6,7 @@
 #include "base/context.h"
 #include "base/live.h"
 #include "graph/history.h"
+#include "graph/shared_node.h"
 
 namespace gradus {
 namespace {
@@ -166,11 +167,16 @@ void FunctionCall::set_state(void* state, void (*destroy)(void*)) {
 
 Tensor FunctionCall::saved(size_t i) const {
   GRADUS_CHECK(!outputs_, state, "{}: what it saves can be read once its forward is over", function_->name());
-  GRADUS_CHECK(node_ && !node_->freed, graph_freed, "{}: its saved values were freed by an earlier backward: pass retain_graph to keep them",
-               function_->node_name());
-  GRADUS_CHECK(i < entries_.size(), index, "{}: saved value {} of {}", function_->node_name(), i, entries_.size());
-  const Entry& e = entries_[i];
-  if (e.source == Entry::Source::none) return {};
+  GRADUS_CHECK(node_, graph_freed, "{}: its saved values were freed by an earlier backward: pass retain_graph to keep them", function_->node_name());
+  Kept kept;                                                  // another thread may free it meanwhile
+  {
+    const NodeLock lock(node_);
+    GRADUS_CHECK(!node_->freed(), graph_freed, "{}: its saved values were freed by an earlier backward: pass retain_graph to keep them", function_->node_name());
+    GRADUS_CHECK(i < entries_.size(), index, "{}: saved value {} of {}", function_->node_name(), i, entries_.size());
+    if (entries_[i].source == Entry::Source::none) return {};
+    kept.share(entries_[i]);
+  }
+  const Entry& e = kept.entry;
   Tensor t = unpack(node_, e.saved);
   const Edge to = e.source == Entry::Source::input ? node_->edges()[e.saved.slot] : e.source == Entry::Source::output ? Edge{node_, e.saved.slot} : e.history;
   return to.node && is_differentiable(t.dtype()) ? as_recorded(std::move(t), to) : t;
@@ -210,17 +216,25 @@ void FunctionCall::keep_all(Node* n, std::span<const Tensor> inputs, std::span<c
 }
 
 void FunctionCall::held(const SeeHeld& see) const {
+  const NodeLock lock(node_);
   for (const Entry& e : entries_)
     if (e.source != Entry::Source::none) gradus::held(e.saved, see);
+}
+
+void FunctionCall::Entry::let_go() {
+  if (source != Source::none) drop(saved);
+  if (history.node) release(history.node);
+}
+void FunctionCall::Kept::share(const Entry& e) {
+  entry = e;
+  retain_saved(e.saved);
+  if (e.history.node) retain(e.history.node);
 }
 
 void FunctionCall::drop_all() {
   std::vector<Entry> gone;
   gone.swap(entries_);                                        // what dies may run the host's code
-  for (Entry& e : gone) {
-    if (e.source != Entry::Source::none) drop(e.saved);
-    if (e.history.node) release(e.history.node);
-  }
+  for (Entry& e : gone) e.let_go();
 }
 
 // ---- one application

@@ -55,6 +55,12 @@ class FunctionCall : public Object {
     enum class Source : uint8_t { none, input, output, other } source = Source::none;
     Saved saved{};
     Edge history;                                             // of others; owned
+    void let_go();
+  };
+  struct Kept {                                               // an entry of one's own
+    Entry entry;
+    ~Kept() { entry.let_go(); }
+    void share(const Entry& e);
   };
   struct Outputs { std::vector<Tensor> saved, dirty, constant; bool records = false; };   // while forward runs
   Outputs& during_forward(const char* what) const;

@@ -7,6 +7,7 @@
 #include "base/live.h"
 #include "dispatch/evaluate.h"
 #include "dispatch/registry.h"
+#include "graph/shared_node.h"
 
 namespace gradus {
 
@@ -31,15 +32,15 @@ static Node* make_sink(TensorImpl* leaf) {
   n->slot = n->edge_count = n->saved_count = 0;
   n->output_count = 1;
   n->size_class = b.size_class;
-  n->freed = n->has_args = n->packed = false;
-  n->extra = nullptr;
+  new (&n->flags) std::atomic<uint8_t>{0};
+  new (&n->more) std::atomic<NodeExtra*>{nullptr};
   n->leaf = leaf;
   count_live(Live::nodes, 1);
   return n;
 }
 static void free_sink(Node* n) {
   n->kind = Kind::dead;
-  delete n->extra;
+  delete n->extra();
   count_live(Live::nodes, -1);
   give_block(n, n->size_class);
 }
@@ -58,7 +59,8 @@ static Node* sink_of(TensorImpl* leaf) {
 static void drop_retained(const TensorImpl* t) {
   Node* n = std::exchange(t->autograd->retained_by, nullptr);
   if (!n) return;
-  for (Retained& r : n->extra->retained)
+  const NodeLock lock(n);
+  for (Retained& r : n->extra()->retained)
     if (r.tensor == t) r.tensor = nullptr;
 }
 
@@ -245,7 +247,11 @@ void retain_grad(TensorImpl* t) {
 
 void move_retained(TensorImpl* t, Node* to, uint32_t nr) {
   drop_retained(t);
-  extra_of(to).retained.push_back({nr, t});
+  NodeExtra& extra = extra_of(to);
+  {
+    const NodeLock lock(to);
+    extra.retained.push_back({nr, t});
+  }
   t->autograd->retained_by = to;
 }
 
@@ -254,45 +260,67 @@ uint64_t new_hook_id() {
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
+static void forget_hook(AutogradMeta& m, uint64_t id) {
+  Hooked gone;                                                // whose node may be the last of a graph
+  const FlagLock lock(m.busy);
+  const auto at = std::find_if(m.hooked.begin(), m.hooked.end(), [id](const Hooked& h) { return h.id == id; });
+  if (at == m.hooked.end()) return;
+  gone = std::move(*at);
+  m.hooked.erase(at);
+}
+
 // A tensor knows where its hooks are; place(id) puts one there.
 template <class Place> static uint64_t register_hook(TensorImpl* t, const Ref<Node>& at, Place&& place) {
   const uint64_t id = new_hook_id();
-  auto& hooked = autograd_meta(t).hooked;
-  hooked.push_back({id, at});
+  AutogradMeta& m = autograd_meta(t);
+  {
+    const FlagLock lock(m.busy);
+    m.hooked.push_back({id, at});
+  }
   try {
     place(id);
   } catch (...) {
-    hooked.pop_back();
+    forget_hook(m, id);
     throw;
   }
   return id;
+}
+
+template <class H> static void put(const Node* n, std::vector<H>& hooks, H hook) {
+  const NodeLock lock(n);
+  hooks.push_back(std::move(hook));
 }
 
 uint64_t add_hook(TensorImpl* t, std::function<Tensor(const Tensor&)> hook) {
   GRADUS_CHECK(needs_grad(t), state, "hook: the tensor does not require grad");
   const Ref<Node> n = Ref<Node>::adopt(history(t).node);
   auto& hooks = extra_of(n.get()).hooks[n->is_sink() ? 0 : t->output_nr];
-  return register_hook(t, n->is_sink() ? Ref<Node>() : n, [&](uint64_t id) { hooks.push_back({id, std::move(hook)}); });
+  return register_hook(t, n->is_sink() ? Ref<Node>() : n, [&](uint64_t id) { put(n.get(), hooks, {id, std::move(hook)}); });
 }
 
 // The removed hook dies after the list is whole again: it may run the host's code.
-template <class H> static bool remove_from(std::vector<H>& hooks, uint64_t id) {
+template <class H> static bool remove_from(const Node* n, std::vector<H>& hooks, uint64_t id) {
+  H removed;
+  const NodeLock lock(n);
   const auto at = std::find_if(hooks.begin(), hooks.end(), [id](const H& h) { return h.id == id; });
   if (at == hooks.end()) return false;
-  const H removed = std::move(*at);
+  removed = std::move(*at);
   hooks.erase(at);
   return true;
 }
 
 bool remove_hook(TensorImpl* t, uint64_t id) {
   if (!t->autograd) return false;
-  auto& hooked = t->autograd->hooked;
-  for (size_t i = 0; i < hooked.size(); ++i) {
-    if (hooked[i].id != id) continue;
-    const Ref<Node> other = hooked[i].node;
-    Node* n = other ? other.get() : t->autograd->sink.load(std::memory_order_acquire);
+  AutogradMeta& m = *t->autograd;
+  std::vector<Hooked> places;
+  {
+    const FlagLock lock(m.busy);
+    std::copy_if(m.hooked.begin(), m.hooked.end(), std::back_inserter(places), [id](const Hooked& h) { return h.id == id; });
+  }
+  for (const Hooked& place : places) {
+    Node* n = place.node ? place.node.get() : m.sink.load(std::memory_order_acquire);
     if (!n || !remove_node_hook(n, id)) continue;
-    hooked.erase(hooked.begin() + static_cast<std::ptrdiff_t>(i));
+    forget_hook(m, id);
     return true;
   }
   return false;
@@ -301,21 +329,24 @@ bool remove_hook(TensorImpl* t, uint64_t id) {
 uint64_t add_node_hook(Node* n, When when, std::function<void(Tensors&, const Tensors&)> hook) {
   NodeExtra& extra = extra_of(n);
   auto& hooks = when == When::before ? extra.before : extra.after;
-  hooks.push_back({new_hook_id(), std::move(hook)});
-  return hooks.back().id;
+  const uint64_t id = new_hook_id();
+  put(n, hooks, {id, std::move(hook)});
+  return id;
 }
 
 uint64_t add_leaf_hook(TensorImpl* t, std::function<void(const Tensor&)> hook) {
   GRADUS_CHECK(t->requires_grad && !t->grad_fn, state, "hook: only a leaf that requires grad accumulates a gradient");
-  auto& hooks = extra_of(sink_of(t)).accumulated;
-  return register_hook(t, {}, [&](uint64_t id) { hooks.push_back({id, std::move(hook)}); });
+  Node* n = sink_of(t);
+  auto& hooks = extra_of(n).accumulated;
+  return register_hook(t, {}, [&](uint64_t id) { put(n, hooks, {id, std::move(hook)}); });
 }
 
 bool remove_node_hook(Node* n, uint64_t id) {
-  if (!n->extra) return false;
-  for (auto& hooks : n->extra->hooks)
-    if (remove_from(hooks, id)) return true;
-  return remove_from(n->extra->before, id) || remove_from(n->extra->after, id) || remove_from(n->extra->accumulated, id);
+  NodeExtra* x = n->extra();
+  if (!x) return false;
+  for (auto& hooks : x->hooks)
+    if (remove_from(n, hooks, id)) return true;
+  return remove_from(n, x->before, id) || remove_from(n, x->after, id) || remove_from(n, x->accumulated, id);
 }
 
 void set_grad(TensorImpl* t, const Tensor& g) {

@@ -1,5 +1,7 @@
 // How a tensor hangs in the graph: its flag, its gradient, the view it is of which base. Empty for tensors that take no part.
 #pragma once
+#include <sched.h>
+
 #include "graph/node.h"
 
 namespace gradus {
@@ -7,17 +9,30 @@ namespace gradus {
 // How a view came about; only an ordinary one may be written through while recording.
 enum class ViewKind : uint8_t { ordinary, no_grad, inference, multiple, custom };
 
+struct Hooked { uint64_t id = 0; Ref<Node> node; };           // null: the leaf's own sink
+
 struct AutogradMeta {
   Tensor grad;
   std::atomic<Node*> sink{nullptr};                           // of a leaf; made at first use
-  std::atomic_flag accumulating = ATOMIC_FLAG_INIT;           // guards grad while engines add to it
+  std::atomic_flag busy = ATOMIC_FLAG_INIT;                   // guards grad while engines add to it, and hooked
   Tensor base;                                                // of a view: the root that owns the storage
   uint32_t seen_version = 0;                                  // of a view: the version its history belongs to
   ViewKind kind = ViewKind::ordinary;
   Node* retained_by = nullptr;                                // gives it its gradient though it is no leaf; clears this when it dies
   uint8_t size_class = 0;
-  struct Hooked { uint64_t id; Ref<Node> node; };             // null: the leaf's own sink
   std::vector<Hooked> hooked;                                 // where its hooks are: histories it had when they were added
+};
+
+// Held for a few instructions, and while a gradient is added to another.
+class FlagLock {
+ public:
+  explicit FlagLock(std::atomic_flag& f) : f_(f) { while (f_.test_and_set(std::memory_order_acquire)) sched_yield(); }
+  ~FlagLock() { f_.clear(std::memory_order_release); }
+  FlagLock(const FlagLock&) = delete;
+  FlagLock& operator=(const FlagLock&) = delete;
+
+ private:
+  std::atomic_flag& f_;
 };
 
 AutogradMeta& autograd_meta(TensorImpl* t);                   // made when there is none

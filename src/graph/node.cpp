@@ -8,6 +8,7 @@
 #include "base/live.h"
 #include "dispatch/registry.h"
 #include "graph/history.h"
+#include "graph/shared_node.h"
 
 namespace gradus {
 namespace {
@@ -116,9 +117,8 @@ Ref<Node> new_node(const Op& op, size_t bytes, uint32_t edges, size_t outputs, b
   n->saved_count = 0;
   n->output_count = static_cast<uint32_t>(outputs);
   n->size_class = block.size_class;
-  n->freed = n->packed = false;
-  n->has_args = has_args;
-  n->extra = nullptr;
+  new (&n->flags) std::atomic<uint8_t>{has_args ? Node::kHasArgs : uint8_t{0}};
+  new (&n->more) std::atomic<NodeExtra*>{nullptr};
   n->args = nullptr;
   for (uint32_t i = 0; i < edges; ++i) n->edges()[i] = Edge();
   count_live(Live::nodes, 1);
@@ -134,7 +134,7 @@ char* store_meta(char* at, const TensorImpl* t, size_t step) {
 
 void save(Node* n, Saved*& at, Tensor value, uint32_t slot, bool is_output, bool write_ahead) {
   keep(*at, *n->op, std::move(value), slot, is_output, write_ahead);
-  n->packed |= at++->is_packed;
+  n->mark_packed(at++->is_packed);
   ++n->saved_count;
 }
 
@@ -215,7 +215,7 @@ void pack_outputs(Node* n) {
     Saved& s = n->saved()[i];
     if (!s.is_output) continue;
     pack_saved(s, *n->op, context().saved_hooks);
-    n->packed |= s.is_packed;
+    n->mark_packed(s.is_packed);
   }
 }
 
@@ -284,31 +284,38 @@ std::string node_name(std::string_view op) {
   return s + "Backward0";
 }
 
+HostRule* host_of(const Node* n) {
+  const NodeExtra* extra = n->extra();
+  return extra ? extra->host.get() : nullptr;
+}
+
 std::string node_name(const Node* n) {
   if (n->is_sink()) return "AccumulateGrad";
-  if (n->extra && n->extra->host) return n->extra->host->name();
+  if (HostRule* host = host_of(n)) return host->name();
   const OpInfo* info = n->op->info;
   return node_name(info->functional ? info->functional->info->name : info->name);
 }
 
 void release_saved(Node* n) {
-  HostRule* host = n->extra ? n->extra->host.get() : nullptr;
-  n->freed = n->saved_count > 0 || host;                      // what is dropped may run the host's code, and that another pass
+  if ((n->saved_count > 0 || host_of(n)) && close_saved(n)) drop_saved(n);
+}
+void drop_saved(Node* n) {
+  const bool packed = n->packed();
   for (uint32_t i = 0; i < n->saved_count; ++i) {
     Saved& s = n->saved()[i];
-    if (n->packed) drop(s);
+    if (packed) drop(s);
     else if (TensorImpl* t = std::exchange(s.tensor, nullptr)) release(t);
   }
-  if (host) host->free_saved();
+  if (HostRule* host = host_of(n)) host->free_saved();
 }
 
 NodeExtra& extra_of(Node* n) {
-  if (!n->extra) {
-    auto made = std::make_unique<NodeExtra>();
-    made->hooks.resize(n->output_count);
-    n->extra = made.release();
-  }
-  return *n->extra;
+  NodeExtra* there = n->extra();
+  if (there) return *there;
+  auto made = std::make_unique<NodeExtra>();
+  made->hooks.resize(n->output_count);
+  if (n->more.compare_exchange_strong(there, made.get(), std::memory_order_acq_rel)) return *made.release();
+  return *there;                                              // another thread was first
 }
 
 // A dying node may be the last owner of others: a list, never recursion.
@@ -323,11 +330,11 @@ void free_node(Node* n) {
     d->kind = Kind::dead;
     for (uint32_t i = 0; i < d->edge_count; ++i)
       if (Node* to = d->edges()[i].node) release(to);
-    release_saved(d);
-    if (d->extra) {
-      for (const Retained& r : d->extra->retained)
+    drop_saved(d);
+    if (const NodeExtra* extra = d->extra()) {
+      for (const Retained& r : extra->retained)
         if (r.tensor) r.tensor->autograd->retained_by = nullptr;
-      delete d->extra;
+      delete extra;
     }
     count_live(Live::nodes, -1);
     give_block(d, d->size_class);

@@ -55,16 +55,22 @@ struct Node : Object {
   uint32_t output_count;
   uint16_t saved_count;
   uint8_t size_class;
-  bool freed : 1;                                             // saved values were released
-  bool has_args : 1;
-  bool packed : 1;                                            // some values are kept by hooks
-  NodeExtra* extra;
+  std::atomic<uint8_t> flags;
+  std::atomic<NodeExtra*> more;                               // null: none
   union { TensorImpl* leaf; Value* args; };
 
   Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
   const Edge* edges() const { return reinterpret_cast<const Edge*>(this + 1); }
   Saved* saved() { return reinterpret_cast<Saved*>(edges() + edge_count); }
   bool is_sink() const { return op == nullptr; }
+
+  // kPacked: some values are kept by hooks. kFreed: saved values are out of reach. kLocked: shared_node.h.
+  static constexpr uint8_t kHasArgs = 1, kPacked = 2, kFreed = 4, kLocked = 8;
+  bool has_args() const { return flags.load(std::memory_order_relaxed) & kHasArgs; }
+  bool packed() const { return flags.load(std::memory_order_relaxed) & kPacked; }
+  bool freed() const { return flags.load(std::memory_order_acquire) & kFreed; }
+  NodeExtra* extra() const { return more.load(std::memory_order_acquire); }
+  void mark_packed(bool is_packed) { if (is_packed) flags.fetch_or(kPacked, std::memory_order_relaxed); }
 };
 
 inline void retain(Node* n) { if (n->op) n->refs.up(); else n->leaf->refs.up(); }
@@ -100,6 +106,7 @@ struct OutputMeta {
 };
 OutputMeta output_meta(const Node* n, uint32_t nr);
 
+HostRule* host_of(const Node* n);                             // null: an op's node
 std::string node_name(const Node* n);                         // "MulBackward0", "AccumulateGrad"
 std::string node_name(std::string_view op);
 
@@ -115,7 +122,7 @@ Ref<Node> make_host_node(std::unique_ptr<HostRule> rule, std::span<Edge> edges, 
 // The value with a history of its own that leads to the edge.
 Tensor with_history(const Tensor& value, const Edge& to);
 Tensor as_recorded(Tensor value, const Edge& to);             // the same, unless that is the history that it has
-void check_not_freed(const Node* n);
+[[noreturn, gnu::cold]] void refuse_freed(const Node* n);
 
 // The arguments of a recorded call: attributes as given, tensors where they were saved. Throws when they were released or
 // changed in place since.
@@ -129,14 +136,15 @@ class Unpacked {
 
  private:
   TensorImpl* input(const Saved& s, uint32_t flat);
-  void read_outputs();
-  void read_inputs();
+  void read_outputs(std::span<const Saved> saved);
+  void read_inputs(std::span<const Saved> saved);
 
   Node* node_;
   Value values_[kMaxArguments];
   SmallVector<Tensor, 2> outputs_;
   SmallVector<Tensor, 4> kept_;                               // unpacked ones, and members of Tensor[] arguments
 };
+void drop_saved(Node* n);                                     // by who has marked them as freed
 void release_saved(Node* n);
 
 // The flat inputs of a call: Tensor[] arguments member by member. f(argument position, input index, member, tensor or null).

@@ -57,6 +57,11 @@ void keep(Saved& to, const Op& by, Tensor value, uint32_t slot, bool is_output, 
   }
 }
 
+void retain_saved(const Saved& s) {
+  if (s.is_packed) retain(s.packed);
+  else retain(s.tensor);
+}
+
 void drop(Saved& s) {
   TensorImpl* t = std::exchange(s.tensor, nullptr);
   if (!t) return;

@@ -59,6 +59,7 @@ struct Saved {
 void keep(Saved& to, const Op& by, Tensor value, uint32_t slot, bool is_output, bool write_ahead = false);
 void pack_saved(Saved& s, const Op& by, SavedHooks* hooks);   // null: as it is
 void drop(Saved& s);
+void retain_saved(const Saved& s);
 void held(const Saved& s, const SeeHeld& see);
 [[noreturn, gnu::cold]] void refuse_changed(const Node* n, const Saved& s);
 // The saved tensor. Refuses one that was changed in place since, naming both ops.

@@ -1,31 +1,30 @@
 // The arguments of a recorded call, for its rule.
 #include "base/context.h"
-#include "graph/node.h"
+#include "graph/shared_node.h"
 
 namespace gradus {
 
-void check_not_freed(const Node* n) {
-  GRADUS_CHECK(!n->freed, graph_freed, "{}: its saved values were freed by an earlier backward: pass retain_graph to keep them", node_name(n));
+void refuse_freed(const Node* n) {
+  fail(Status::graph_freed, "{}: its saved values were freed by an earlier backward: pass retain_graph to keep them", node_name(n));
 }
 
 Unpacked::Unpacked(Node* n) : node_(n) {
-  check_not_freed(n);
+  const SavedValues saved(n, SavedValues::Use::share);
   const auto& arguments = n->op->info->schema.arguments;
   size_t lists = 0;
   for (size_t i = 0; i < arguments.size(); ++i) {
-    values_[i] = n->has_args ? n->args[i] : n->op->info->defaults[i];
+    values_[i] = n->has_args() ? n->args[i] : n->op->info->defaults[i];
     if (arguments[i].type != Type::tensor) continue;
     if (!values_[i].is_number()) values_[i] = Value(std::nullopt);
     if (arguments[i].list) lists = n->edge_count;
   }
   kept_.reserve(lists + n->saved_count);                      // spans and values point into it
-  read_outputs();
-  read_inputs();
+  read_outputs(saved.get());
+  read_inputs(saved.get());
 }
 
-void Unpacked::read_outputs() {
-  for (uint32_t i = 0; i < node_->saved_count; ++i) {
-    const Saved& s = node_->saved()[i];
+void Unpacked::read_outputs(std::span<const Saved> saved) {
+  for (const Saved& s : saved) {
     if (!s.is_output) continue;
     while (outputs_.size() <= s.slot) outputs_.push_back({});
     const Tensor out = unpack(node_, s);
@@ -47,11 +46,12 @@ TensorImpl* Unpacked::input(const Saved& s, uint32_t flat) {
   return kept_.back().impl();
 }
 
-void Unpacked::read_inputs() {
-  uint32_t flat = 0, next = 0;                                // saved inputs stand in flat order
+void Unpacked::read_inputs(std::span<const Saved> saved) {
+  uint32_t flat = 0;
+  size_t next = 0;                                            // saved inputs stand in flat order
   const auto take = [&]() -> TensorImpl* {
-    if (next == node_->saved_count || node_->saved()[next].is_output || node_->saved()[next].slot != flat) return nullptr;
-    return input(node_->saved()[next++], flat);
+    if (next == saved.size() || saved[next].is_output || saved[next].slot != flat) return nullptr;
+    return input(saved[next++], flat);
   };
   const Schema& schema = node_->op->info->schema;
   for (size_t i = 0; i < schema.arguments.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "graph/history.h"
+#include "graph/shared_node.h"
 #include "io/bytes.h"
 
 namespace gradus::io {
@@ -53,7 +54,6 @@ struct SavedMeta {
   SizesRef sizes;
   int64_t bytes;
 };
-bool is_host(const Node* n) { return n->extra && n->extra->host; }
 
 // The arguments by flat input: "self", "tensors[1]".
 std::vector<std::string> inputs_of(const Node* n) {
@@ -79,7 +79,7 @@ std::string saved_label(const Node* n, const Saved& s, const std::vector<std::st
 // Arguments that are no tensors and not at their defaults: name and JSON.
 std::vector<std::pair<std::string, std::string>> attributes_of(const Node* n) {
   std::vector<std::pair<std::string, std::string>> out;
-  if (n->is_sink() || !n->has_args) return out;
+  if (n->is_sink() || !n->has_args()) return out;
   const auto& arguments = n->op->info->schema.arguments;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string value = json(n->args[i]);
@@ -123,8 +123,9 @@ class Graph {
       const SeeHeld see = [&](const TensorImpl* t, std::string_view by) {
         if (seen.insert(t->storage).second) f(n, *t->storage, by);
       };
-      for (uint32_t i = 0; i < n->saved_count; ++i) held(n->saved()[i], see);
-      if (is_host(n)) n->extra->host->held(see);
+      const SavedValues values(n, SavedValues::Use::look);
+      for (const Saved& v : values.get()) held(v, see);
+      if (HostRule* host = host_of(n)) host->held(see);
     }
   }
 
@@ -169,7 +170,7 @@ std::string json_saved(const Node* n, const Saved& s, const std::vector<std::str
 }
 std::string json_op(const Graph& g, Node* n) {
   const std::vector<std::string> inputs = inputs_of(n);
-  std::string s = format("\"op\": {}, \"freed\": {}, \"arguments\": {{", is_host(n) ? "null" : quoted(name(*n->op)), n->freed ? "true" : "false"), comma;
+  std::string s = format("\"op\": {}, \"freed\": {}, \"arguments\": {{", host_of(n) ? "null" : quoted(name(*n->op)), n->freed() ? "true" : "false"), comma;
   for (const auto& [key, value] : attributes_of(n)) s += format("{}{}: {}", std::exchange(comma, ", "), quoted(key), value);
   s += "}, \"outputs\": [";
   comma.clear();
@@ -179,7 +180,7 @@ std::string json_op(const Graph& g, Node* n) {
     s += format("{}{{\"name\": {}, {}}}", std::exchange(comma, ", "), called.empty() ? "null" : quoted(called), json_meta(m.dtype, m.sizes));
   }
   s += "], \"saved\": ";
-  s += list(std::span<const Saved>(n->saved(), n->saved_count), [&](const Saved& v) { return json_saved(n, v, inputs); });
+  s += list(SavedValues(n, SavedValues::Use::look).get(), [&](const Saved& v) { return json_saved(n, v, inputs); });
   s += ", \"edges\": [";
   comma.clear();
   for (uint32_t i = 0; i < n->edge_count; ++i) {
@@ -201,22 +202,23 @@ std::string dot_leaf(const Graph& g, const Node* n) {
 }
 std::string dot_op(const Graph& g, Node* n, bool saved) {
   const std::vector<std::string> inputs = inputs_of(n);
-  std::string s = format("  n{} [shape=box{}, label=\"{}", g.id(n), n->freed ? ", style=dashed" : "", label(node_name(n)));
+  std::string s = format("  n{} [shape=box{}, label=\"{}", g.id(n), n->freed() ? ", style=dashed" : "", label(node_name(n)));
   for (const auto& [key, value] : attributes_of(n)) s += format("\\n{} = {}", label(key), label(value));
   for (uint32_t k = 0; k < n->output_count; ++k) {
     const OutputMeta m = output_meta(n, k);
     const std::string_view called = g.name_of(n, k);
     s += format("\\n{}{}{}{}", n->output_count > 1 ? format("{}: ", k) : "", label(called), called.empty() ? "" : ": ", dot_text(m.dtype, m.sizes));
   }
-  s += n->freed ? "\\nfreed\"];\n" : "\"];\n";
+  s += n->freed() ? "\\nfreed\"];\n" : "\"];\n";
   for (uint32_t i = 0; i < n->edge_count; ++i) {
     const Edge& e = n->edges()[i];
     if (!e.node) continue;
     s += format("  n{} -> n{} [label=\"{}{}\"];\n", g.id(n), g.id(e.node), label(i < inputs.size() ? inputs[i] : ""),
                 e.node->output_count > 1 ? format(", output {}", e.nr) : "");
   }
+  const SavedValues values(n, SavedValues::Use::look);
   for (uint32_t i = 0; saved && i < n->saved_count; ++i) {
-    const Saved& v = n->saved()[i];
+    const Saved& v = values.get()[i];
     std::string what = "freed";
     if (v.tensor) {
       const SavedMeta m(v);
@@ -250,12 +252,13 @@ std::string saved_table(std::span<const Tensor> outputs) {
   std::map<std::string, Row, std::less<>> rows;
   std::unordered_set<const Storage*> of_leaves;
   Row total;
-  const auto called = [](const Node* n) { return is_host(n) ? n->extra->host->name() : std::string(name(*n->op)); };
+  const auto called = [](const Node* n) { return host_of(n) ? host_of(n)->name() : std::string(name(*n->op)); };
   for (Node* n : g.nodes) {
     if (n->is_sink()) of_leaves.insert(n->leaf->storage);
     int64_t values = 0;
-    for (uint32_t i = 0; i < n->saved_count; ++i) values += n->saved()[i].tensor != nullptr;
-    if (is_host(n)) n->extra->host->held([&](const TensorImpl*, std::string_view) { ++values; });
+    const SavedValues saved(n, SavedValues::Use::look);
+    for (const Saved& v : saved.get()) values += v.tensor != nullptr;
+    if (HostRule* host = host_of(n)) host->held([&](const TensorImpl*, std::string_view) { ++values; });
     if (values == 0) continue;
     Row& r = rows[called(n)];
     ++r.nodes, ++total.nodes;

@@ -194,7 +194,7 @@ std::string Anomaly::story(const Node* n) const {
   std::string s;
   const Recorded* call = calls_.find(n->sequence);
   if (call) s += "; its forward call: " + origin(*call, true);
-  else if ((flags & anomaly::trace) && !(n->extra && n->extra->host)) s += "; its forward call was not traced";
+  else if ((flags & anomaly::trace) && !host_of(n)) s += "; its forward call was not traced";
   if (!passes_.empty()) {
     const Pass& pass = passes_.back();
     size_t steps = 0;

@@ -171,7 +171,7 @@ void Recorder::before_node(const NodeEvent& e) {
     std::string shapes;
     for (size_t nr = 0; options_.shapes && nr <= e.others.size(); ++nr)
       (shapes += nr ? ", " : "") += e.incoming(nr) ? gradus::text(e.incoming(nr).sizes()) : "[]";
-    const bool host = e.node->extra && e.node->extra->host;   // named by itself, not by an op
+    const bool host = host_of(e.node);   // named by itself, not by an op
     open(&e, EventKind::node, host ? text_number(node_name(e.node)) : op_name(node_names_, e.node->op, e.node), text_number(shapes));
   });
 }
