@@ -12,9 +12,9 @@ from gradus import _library as library
 def a_leaf_with_many_consumers(trap):
     x = L(1.)
     y = torch.stack([x * 1 for _ in range(100_000)]).sum()
-    start = time.perf_counter()
+    start = time.process_time()
     y.backward()
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     equal(x.grad, 100_000.)
 
 
@@ -23,10 +23,10 @@ def ladder(n):
     b = x.clone()
     for _ in range(n):
         b[0].add_(1.)
-    start = time.perf_counter()
+    start = time.process_time()
     b.sum().backward()
     equal(x.grad, [1., 1.])
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 @trap("EN06")
@@ -34,7 +34,7 @@ def a_ladder_of_writes(trap):
     def both():
         return min(ladder(10_000) for _ in range(2)), min(ladder(1_000) for _ in range(3))
     ratios = []
-    for _ in range(3):                                                      # the machine is not ours alone
+    for _ in range(3):                                                      # caches and clock rates differ
         long, short = both()
         ratios.append(long / short)
         if ratios[-1] < 30:
