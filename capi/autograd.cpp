@@ -12,7 +12,8 @@ using namespace gradus::capi;
 namespace {
 
 GradOptions options_of(const gradus_backward_options& o) {
-  constexpr uint32_t known = GRADUS_BACKWARD_KEEP_GRAPH | GRADUS_BACKWARD_RECORD | GRADUS_BACKWARD_ALLOW_UNUSED | GRADUS_BACKWARD_MATERIALIZE;
+  constexpr uint32_t known = GRADUS_BACKWARD_KEEP_GRAPH | GRADUS_BACKWARD_RECORD | GRADUS_BACKWARD_ALLOW_UNUSED | GRADUS_BACKWARD_MATERIALIZE |
+                             GRADUS_BACKWARD_BATCHED;
   check_flags(o.flags, known);
   GRADUS_CHECK(!o.reserved0, unknown_field, "reserved0 is not null");
   GradOptions g;
@@ -20,6 +21,7 @@ GradOptions options_of(const gradus_backward_options& o) {
   g.create_graph = o.flags & GRADUS_BACKWARD_RECORD;
   g.allow_unused = o.flags & GRADUS_BACKWARD_ALLOW_UNUSED;
   g.materialize = o.flags & GRADUS_BACKWARD_MATERIALIZE;
+  g.batched = o.flags & GRADUS_BACKWARD_BATCHED;
   return g;
 }
 std::span<const Tensor> seeds_of(gradus_tensor* const* seeds, size_t count) {
@@ -46,6 +48,7 @@ template <class F>
 gradus_status run_backward(gradus_context* ctx, F outputs, gradus_tensor* const* seeds, size_t count, const gradus_backward_options* options) {
   return guard(ctx, "backward", [&](Context&) {
     const gradus_backward_options o = read_options(options);
+    GRADUS_CHECK(!(o.flags & GRADUS_BACKWARD_BATCHED), argument, "backward: a batch of gradients has no place in .grad: use grad");
     backward(outputs(), seeds_of(seeds, count), options_of(o), tensors(o.inputs, o.input_count, "inputs"));
   });
 }

@@ -111,6 +111,7 @@ static void tensors(void) {
 static void gradients(void) {
   gradus_context *ctx = new_context();
   const double x[3] = {1, 2, 3}, dx[3] = {2, 4, 6}, twice[3] = {4, 8, 12}, second[3] = {2, 2, 2};
+  double trace = 0;
   gradus_tensor *a = vector(ctx, x, 3), *y, *loss, *g, *g2, *s;
   gradus_tensor_info i;
   gradus_backward_options options;
@@ -153,6 +154,18 @@ static void gradients(void) {
   gradus_release(g);
   OK(gradus_tensor_grad(ctx, a, &g));
   CHECK(g == NULL);
+
+  /* a batch of gradients */
+  options.flags = GRADUS_BACKWARD_KEEP_GRAPH | GRADUS_BACKWARD_BATCHED;
+  OK(gradus_eye(ctx, 3, NULL, GRADUS_F64, &s));
+  FAILS(gradus_backward(ctx, &y, 1, &s, &options), GRADUS_E_ARGUMENT, "backward: a batch");
+  OK(gradus_grad(ctx, &y, 1, &a, 1, &s, &options, &g));
+  OK(gradus_sum(ctx, g, NULL, 0, 0, 0, &g2)); /* the trace of the Jacobian */
+  OK(gradus_tensor_item_f64(ctx, g2, &trace));
+  CHECK(trace == dx[0] + dx[1] + dx[2]);
+  gradus_release(g2);
+  gradus_release(s);
+  gradus_release(g);
 
   /* inputs of backward, seeds */
   options.flags = 0;

@@ -110,6 +110,32 @@ TEST_F(Hpp, SecondOrderAndUnusedInputs) {
   expect_values(x.grad(), {2, 1});
 }
 
+TEST(Hpp, GradientsOfABatch) {
+  auto x = gradus::tensor({1.0, 2.0}, gradus::float64).requires_grad_(), unused = gradus::tensor({1.0}, gradus::float64).requires_grad_();
+  auto y = x * x, total = x.sum();
+  gradus::BackwardOptions batched;
+  batched.batched = true;
+  const auto rows = gradus::tensor({1.0, 0.0, 0.0, 1.0, 1.0, -1.0}, gradus::float64).reshape({3, 2});
+  expect_error(GRADUS_E_SHAPE, "gradient 1 has a batch of 2, gradient 0 of 3",
+               [&] { gradus::grad({y, total}, {x}, {rows, gradus::ones({2}, gradus::float64)}, batched); });
+  expect_error(GRADUS_E_SHAPE, "gradient 0 has shape [3], its output [2]", [&] { gradus::grad({y}, {x}, {rows.t()}, batched); });
+  expect_error(GRADUS_E_SHAPE, "no dimension for the batch", [&] { gradus::grad({total}, {x}, {gradus::tensor(1.0, gradus::float64)}, batched); });
+  expect_error(GRADUS_E_SHAPE, "batch of gradients is empty", [&] { gradus::grad({y}, {x}, {gradus::zeros({0, 2}, gradus::float64)}, batched); });
+  expect_error(GRADUS_E_VALUE, "needs gradients", [&] { gradus::grad({total}, {x}, {}, batched); });
+  expect_error(GRADUS_E_ARGUMENT, "backward: a batch", [&] { gradus::backward({y}, {rows}, batched); });
+  EXPECT_FALSE(x.grad());
+  auto g = gradus::grad({y, total}, {x, unused}, {rows, gradus::Tensor()}, batched, gradus::Unused::none);   // the null seed serves every row
+  EXPECT_EQ(g[0].sizes(), (std::vector<int64_t>{3, 2}));
+  expect_values(g[0].flatten(), {3, 1, 1, 5, 3, -3});
+  EXPECT_FALSE(g[1].defined());
+  expect_error(GRADUS_E_GRAPH_FREED, "retain_graph", [&] { gradus::grad({y}, {x}, {rows}, batched); });       // the last row freed it
+  batched.create_graph = true;
+  auto z = x * x * x;
+  g = gradus::grad({z}, {x, unused}, {rows}, batched, gradus::Unused::zeros);
+  expect_values(g[1].flatten(), {0, 0, 0});
+  expect_values(gradus::grad({g[0].sum()}, {x})[0], {12, 0});
+}
+
 TEST_F(Hpp, Guards) {
   auto x = gradus::tensor({1.0}).requires_grad_();
   {

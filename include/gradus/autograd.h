@@ -43,7 +43,8 @@ enum {
   GRADUS_BACKWARD_KEEP_GRAPH   = 0x1, /* keep what was saved, for another pass over it */
   GRADUS_BACKWARD_RECORD       = 0x2, /* record the pass itself, for gradients of gradients; keeps the graph */
   GRADUS_BACKWARD_ALLOW_UNUSED = 0x4, /* gradus_grad: null for an input that nothing reaches, instead of STATE */
-  GRADUS_BACKWARD_MATERIALIZE  = 0x8  /* gradus_grad: zeros for it */
+  GRADUS_BACKWARD_MATERIALIZE  = 0x8, /* gradus_grad: zeros for it */
+  GRADUS_BACKWARD_BATCHED      = 0x10 /* gradus_grad: a seed is a batch of them along its first dimension, and so is each result */
 };
 
 /*
@@ -55,7 +56,10 @@ enum {
 GRADUS_API gradus_status gradus_backward(gradus_context *ctx, gradus_tensor *const *outputs, size_t output_count,
                                          gradus_tensor *const *seeds /* [null ok] */,
                                          const gradus_backward_options *options /* [null ok] */); /* since:1 */
-/* Returns the gradients for the inputs in results (input_count entries [own]) and leaves every .grad alone. */
+/*
+ * Returns the gradients for the inputs in results (input_count entries [own]) and leaves every .grad alone. A batch of seeds is one
+ * pass for each of its members: a null seed among them serves all; VALUE if there are none, SHAPE if they differ in length.
+ */
 GRADUS_API gradus_status gradus_grad(gradus_context *ctx, gradus_tensor *const *outputs, size_t output_count,
                                      gradus_tensor *const *inputs, size_t input_count,
                                      gradus_tensor *const *seeds /* [null ok] */,

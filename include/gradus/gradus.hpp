@@ -158,7 +158,8 @@ inline gradus_backward_options options(BackwardOptions o, Unused unused = Unused
   constexpr uint32_t flags[] = {0, GRADUS_BACKWARD_ALLOW_UNUSED, GRADUS_BACKWARD_MATERIALIZE};
   gradus_backward_options c{};
   c.struct_size = sizeof c;
-  c.flags = flags[static_cast<int>(unused)] | (o.retain_graph ? uint32_t{GRADUS_BACKWARD_KEEP_GRAPH} : 0) | (o.create_graph ? uint32_t{GRADUS_BACKWARD_RECORD} : 0);
+  c.flags = flags[static_cast<int>(unused)] | (o.retain_graph ? uint32_t{GRADUS_BACKWARD_KEEP_GRAPH} : 0) | (o.create_graph ? uint32_t{GRADUS_BACKWARD_RECORD} : 0) |
+            (o.batched ? uint32_t{GRADUS_BACKWARD_BATCHED} : 0);
   return c;
 }
 }  // namespace detail

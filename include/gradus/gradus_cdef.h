@@ -87,7 +87,7 @@ gradus_status gradus_tensor_grad(gradus_context *ctx, const gradus_tensor *tenso
 gradus_status gradus_tensor_set_grad(gradus_context *ctx, gradus_tensor *tensor, gradus_tensor *grad);
 gradus_status gradus_tensor_retain_grad(gradus_context *ctx, gradus_tensor *tensor);
 typedef struct gradus_backward_options{uint32_t struct_size; uint32_t flags; uint64_t input_count; gradus_tensor *const *inputs; const void *reserved0;} gradus_backward_options;
-enum{GRADUS_BACKWARD_KEEP_GRAPH = 0x1, GRADUS_BACKWARD_RECORD = 0x2, GRADUS_BACKWARD_ALLOW_UNUSED = 0x4, GRADUS_BACKWARD_MATERIALIZE = 0x8};
+enum{GRADUS_BACKWARD_KEEP_GRAPH = 0x1, GRADUS_BACKWARD_RECORD = 0x2, GRADUS_BACKWARD_ALLOW_UNUSED = 0x4, GRADUS_BACKWARD_MATERIALIZE = 0x8, GRADUS_BACKWARD_BATCHED = 0x10};
 gradus_status gradus_backward(gradus_context *ctx, gradus_tensor *const *outputs, size_t output_count, gradus_tensor *const *seeds, const gradus_backward_options *options);
 gradus_status gradus_grad(gradus_context *ctx, gradus_tensor *const *outputs, size_t output_count, gradus_tensor *const *inputs, size_t input_count, gradus_tensor *const *seeds, const gradus_backward_options *options, gradus_tensor **results);
 gradus_status gradus_tensor_grad_fn(gradus_context *ctx, const gradus_tensor *tensor, gradus_node **result);

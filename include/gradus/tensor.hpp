@@ -32,6 +32,7 @@ template <> struct DtypeOf<std::complex<double>> { static constexpr Dtype value 
 struct BackwardOptions {
   bool retain_graph = false;                                  // keep what was saved, for another pass
   bool create_graph = false;                                  // record the pass itself
+  bool batched = false;                                       // grad only: a batch of gradients along the first dimension, and of results
 };
 
 // A counted handle of a tensor; an empty one stands for none.

@@ -1,6 +1,7 @@
 #include "autograd/grad.h"
 
 #include <unordered_set>
+#include <utility>
 
 #include "autograd/accumulate.h"
 #include "autograd/engine.h"
@@ -78,8 +79,47 @@ Tensors grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs, st
   return grad(from.get(), targets.get(), seeds, options);
 }
 
+// How many members a batch of seeds has.
+static int64_t batch_of(std::span<const Tensor> seeds) {
+  const Tensor* first = nullptr;
+  for (size_t i = 0; i < seeds.size(); ++i) {
+    const Tensor& s = seeds[i];
+    if (!s) continue;                                         // the same for every member
+    GRADUS_CHECK(s.ndim() > 0, shape, "grad: gradient {} has no dimension for the batch", i);
+    if (!first) first = &s;
+    GRADUS_CHECK(s.sizes()[0] == first->sizes()[0], shape, "grad: gradient {} has a batch of {}, gradient {} of {}", i, s.sizes()[0],
+                 first - seeds.data(), first->sizes()[0]);
+  }
+  GRADUS_CHECK(first, value, "grad: a batch needs gradients of the outputs");
+  return first->sizes()[0];
+}
+
+// One pass for each member.
+static Tensors grad_batched(std::span<const Edge> outputs, std::span<const Edge> inputs, std::span<const Tensor> seeds, GradOptions options) {
+  const int64_t members = batch_of(seeds);
+  GRADUS_CHECK(members > 0, shape, "grad: the batch of gradients is empty");
+  const bool retain = std::exchange(options.retain_graph, true);
+  options.batched = false;
+  std::vector<std::vector<Tensor>> columns(inputs.size());
+  std::vector<Tensor> row(seeds.size());
+  for (int64_t b = 0; b < members; ++b) {
+    for (size_t i = 0; i < seeds.size(); ++i)
+      if (seeds[i]) row[i] = select(seeds[i], 0, b);
+    if (b + 1 == members) options.retain_graph = retain;
+    Tensors found = grad(outputs, inputs, row, options);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (found[i]) columns[i].push_back(std::move(found[i]));
+  }
+  const GradMode mode(options.create_graph);
+  Tensors results(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i)
+    if (!columns[i].empty()) results[i] = stack(columns[i]);
+  return results;
+}
+
 Tensors grad(std::span<const Edge> outputs, std::span<const Edge> inputs, std::span<const Tensor> seeds, const GradOptions& options) {
   GRADUS_CHECK(!inputs.empty(), value, "grad: no inputs given");
+  if (options.batched) return grad_batched(outputs, inputs, seeds, options);
   Tensors results(inputs.size());
   Run run(options, false);
   run.only(outputs, inputs, &results);

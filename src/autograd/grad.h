@@ -12,6 +12,7 @@ struct GradOptions {
   bool create_graph = false;                                  // record the run itself; implies retain_graph
   bool allow_unused = false;                                  // inputs that nothing reaches get none instead of an error
   bool materialize = false;                                   // … or zeros
+  bool batched = false;                                       // grad only: a seed is a batch of them along its first dimension, and so are the results
 };
 
 // Adds d(sum of seed * output) / d(leaf) into the .grad of each leaf, or of just `inputs` when there are any. A seed may be

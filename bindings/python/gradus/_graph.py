@@ -8,7 +8,7 @@ from . import _dtype, _hooks, _ops
 from ._context import check, local
 from ._library import BackwardOptions, Edge, Handle, Kind, NodeInfo, Value, describe_node, handles, lib, release, releases
 
-KEEP_GRAPH, RECORD, ALLOW_UNUSED, MATERIALIZE = 1, 2, 4, 8
+KEEP_GRAPH, RECORD, ALLOW_UNUSED, MATERIALIZE, BATCHED = 1, 2, 4, 8, 16
 LEAF_NODE, FREED = 1, 2
 
 
@@ -56,12 +56,13 @@ def _seeds(seeds, outputs, what):
     return seeds
 
 
-def _seeded(seeds, outputs):
+def _seeded(seeds, outputs, batched=False):
     """Seeds of the outputs' dtypes, as PyTorch takes them."""
     if seeds is None:
         return None, None
     def fits(s, out):                                                      # as it is; what is refused is refused by the library
-        return s is None or isinstance(out, GradientEdge) or s.dtype is out.dtype or s.shape != out.shape or s.dtype.is_complex != out.dtype.is_complex
+        return s is None or isinstance(out, GradientEdge) or (
+            s.dtype is out.dtype or s.shape[batched:] != out.shape or s.dtype.is_complex != out.dtype.is_complex)
     seeds = [s if fits(s, out) else s.to(out.dtype) for s, out in zip(seeds, outputs)]
     return handles(seeds), seeds
 
@@ -98,12 +99,11 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     """The gradients of sum(grad_outputs * outputs) with respect to the inputs, as a tuple; no .grad changes."""
     _ops.unseen("grad")
     outputs, inputs = as_tuple(outputs, "grad: outputs"), as_tuple(inputs, "grad: inputs")
-    if is_grads_batched:
-        return _batched(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
-    seeds, kept = _seeded(_seeds(grad_outputs, outputs, "grad"), outputs)
-    options = _options(retain_graph, create_graph, (ALLOW_UNUSED if allow_unused else 0) | (MATERIALIZE if materialize_grads else 0))
+    seeds, kept = _seeded(_seeds(grad_outputs, outputs, "grad"), outputs, is_grads_batched)
+    options = _options(retain_graph, create_graph, (ALLOW_UNUSED if allow_unused else 0) | (MATERIALIZE if materialize_grads else 0) |
+                       (BATCHED if is_grads_batched else 0))
     results = (C.c_void_p * max(1, len(inputs)))()
     if any(isinstance(t, GradientEdge) for t in (*outputs, *inputs)):
         held = []
@@ -122,15 +122,6 @@ def _of_edge(item):
     if not item.node._info().flags & LEAF_NODE:
         raise RuntimeError(f"backward: an edge to {item.node.name()} can't be among the inputs: only leaves have a .grad to add to")
     return item.node.variable
-
-
-def _batched(outputs, inputs, seeds, retain_graph, create_graph, allow_unused, materialize_grads):
-    seeds = _seeds(seeds, outputs, "grad")
-    size = next(len(s) for s in seeds if s is not None)
-    rows = [grad(outputs, inputs, [None if s is None else s[i] for s in seeds], True if i + 1 < size or create_graph else retain_graph,
-                 create_graph, True, allow_unused, False, materialize_grads) for i in range(size)]
-    stack = _ops.function("stack")
-    return tuple(None if any(g is None for g in column) else stack(column) for column in zip(*rows))
 
 
 # ---- nodes
