@@ -16,7 +16,7 @@ FunctionCall& call_of(const gradus_function_call* c) { return *object<FunctionCa
 class ForeignFunction : public Function {
  public:
   ForeignFunction(const gradus_function& d, size_t capacity, size_t* needed_results)
-      : name_(d.name), forward_(d.forward), vjp_(needed(d.vjp, "vjp"), d.user, d.destroy), capacity_(capacity), needed_(needed_results) {
+      : name_(d.name), forward_(d.forward), vjp_(needed(d.vjp, "vjp"), d.user, d.destroy), jvp_(d.jvp), capacity_(capacity), needed_(needed_results) {
     once_differentiable = d.flags & GRADUS_FUNCTION_ONCE_DIFFERENTIABLE;
   }
   void arm() const { vjp_.arm(); }
@@ -36,6 +36,12 @@ class ForeignFunction : public Function {
       GRADUS_CHECK(count <= room, value, "{}: it returned {} gradients for {} inputs", node_name(), count, room);
     });
   }
+  bool has_jvp() const override { return jvp_ != nullptr; }
+  void push(FunctionCall& call, std::span<const Tensor> tangents, std::vector<Tensor>& results) override {
+    run(Callback<gradus_function_fn>(jvp_, vjp_.user(), nullptr), "jvp", call, tangents, call.result_count(), results, [this](size_t count, size_t room) {
+      GRADUS_CHECK(count <= room, value, "{}: its jvp returned {} tangents for {} results", name_, count, room);
+    });
+  }
 
  private:
   template <class Check>
@@ -52,6 +58,7 @@ class ForeignFunction : public Function {
   std::string name_;
   gradus_function_fn forward_;
   Callback<gradus_function_fn> vjp_;
+  gradus_function_fn jvp_;
   size_t capacity_;
   size_t* needed_;                                            // of the caller, while forward runs
 };
@@ -61,7 +68,6 @@ constexpr size_t kMostResults = UINT16_MAX;
 gradus_function definition_of(const gradus_function* given) {
   const gradus_function d = read_options(needed(given, "definition"));
   check_flags(d.flags, GRADUS_FUNCTION_ONCE_DIFFERENTIABLE);
-  GRADUS_CHECK(!d.reserved0, unknown_field, "reserved0 is not null");
   needed(d.name, "name");
   return d;
 }

@@ -23,8 +23,8 @@ gradus_status register_hook(gradus_context* ctx, const char* where, Fn hook, voi
 }
 
 Run& running(Context& c) {
-  GRADUS_CHECK(c.run, state, "no backward pass is running in this context");
-  return *c.run;
+  GRADUS_CHECK(c.pass, state, "no backward pass is running in this context");
+  return static_cast<Run&>(*c.pass);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ TEST_F(Hpp, SecondOrderAndUnusedInputs) {
   expect_values(x.grad(), {2, 1});
 }
 
-TEST(Hpp, GradientsOfABatch) {
+TEST_F(Hpp, GradientsOfABatch) {
   auto x = gradus::tensor({1.0, 2.0}, gradus::float64).requires_grad_(), unused = gradus::tensor({1.0}, gradus::float64).requires_grad_();
   auto y = x * x, total = x.sum();
   gradus::BackwardOptions batched;

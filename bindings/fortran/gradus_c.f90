@@ -26,8 +26,7 @@ module gradus_c
     type(c_ptr) :: name = c_null_ptr
     type(c_funptr) :: forward = c_null_funptr, vjp = c_null_funptr
     type(c_ptr) :: user = c_null_ptr
-    type(c_funptr) :: destroy = c_null_funptr
-    type(c_ptr) :: reserved0 = c_null_ptr
+    type(c_funptr) :: destroy = c_null_funptr, jvp = c_null_funptr
   end type
   type, bind(c) :: gradus_op_definition
     integer(c_int32_t) :: struct_size = 56, flags = 0

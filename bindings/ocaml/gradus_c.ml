@@ -95,7 +95,7 @@ let f_forward = field function_s "forward" Rule.t
 let f_vjp = field function_s "vjp" Rule.t
 let f_user = field function_s "user" p
 let f_destroy = field function_s "destroy" Destroy.t
-let _ = field function_s "reserved0" p
+let _ = field function_s "jvp" p
 let () = seal function_s
 
 type definition_s

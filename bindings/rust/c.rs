@@ -88,7 +88,7 @@ pub struct FunctionDefinition {
     pub vjp: Rule,
     pub user: Handle,
     pub destroy: Destroy,
-    pub reserved0: Handle,
+    pub jvp: Handle,
 }
 pub type OpCallback = extern "C" fn(Handle, Handle, *const RawValue, usize, *mut RawValue, usize, *mut usize) -> i32;
 #[repr(C)]

@@ -249,7 +249,7 @@ impl Gradus {
         let boxed: Box<dyn Function> = Box::new(f);
         let user = Box::into_raw(Box::new(boxed)) as Handle;
         let definition = c::FunctionDefinition { struct_size: size_of::<c::FunctionDefinition>() as u32, flags: 0, name: name.as_ptr(),
-            forward: on_forward, vjp: on_vjp, user, destroy: drop_function, reserved0: null_mut() };
+            forward: on_forward, vjp: on_vjp, user, destroy: drop_function, jvp: null_mut() };
         let handles: Vec<Handle> = inputs.iter().map(|t| t.0).collect();
         let (mut results, mut count) = ([null_mut(); 8], 0);
         let status = unsafe { c::gradus_function_apply(self.0, &definition, handles.as_ptr(), handles.len(), results.as_mut_ptr(), 8, &mut count) };

@@ -46,7 +46,7 @@ typedef struct gradus_file_metadata{uint32_t struct_size; uint32_t reserved0; ui
 typedef struct gradus_save_options{uint32_t struct_size; uint32_t flags; int32_t format; int32_t reserved0; uint64_t metadata_count; const uint64_t *name_lengths; const char *const *metadata_keys; const char *const *metadata_texts; const uint64_t *metadata_text_lengths;} gradus_save_options;
 typedef struct gradus_function_call gradus_function_call;
 typedef gradus_status(*gradus_function_fn)(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *tensors, size_t tensor_count, gradus_tensor **results, size_t result_capacity, size_t *result_count);
-typedef struct gradus_function{uint32_t struct_size; uint32_t flags; const char *name; gradus_function_fn forward; gradus_function_fn vjp; void *user; gradus_destroy_fn destroy; const void *reserved0;} gradus_function;
+typedef struct gradus_function{uint32_t struct_size; uint32_t flags; const char *name; gradus_function_fn forward; gradus_function_fn vjp; void *user; gradus_destroy_fn destroy; gradus_function_fn jvp;} gradus_function;
 typedef gradus_status(*gradus_op_fn)(void *user, gradus_context *ctx, const gradus_value *arguments, size_t argument_count, gradus_value *results, size_t result_capacity, size_t *result_count);
 typedef struct gradus_op_definition{uint32_t struct_size; uint32_t flags; const char *name; const char *schema; const char *summary; gradus_op_fn forward; gradus_op_fn backward; void *user;} gradus_op_definition;
 typedef gradus_status(*gradus_gradcheck_fn)(void *user, gradus_context *ctx, gradus_tensor *const *inputs, size_t input_count, gradus_tensor **results, size_t result_capacity, size_t *result_count);

@@ -19,8 +19,8 @@ typedef struct gradus_function_call gradus_function_call;
 
 /*
  * forward gets the inputs (entries null where null was given) and gives the results; vjp gets one gradient per result and gives
- * one gradient, or null, per input. results has result_capacity null entries, which are given to the library [own] whatever is
- * returned: an input that is returned as it is has to be retained first. *result_count begins at 0; vjp has to come to
+ * one gradient, or null, per input; jvp gets one tangent, or null, per input and gives one, or null, per result. results has result_capacity null entries, which are given to the library [own] whatever is
+ * returned: an input that is returned as it is has to be retained first. *result_count begins at 0; vjp and jvp have to come to
  * result_capacity. A failure is reported with gradus_context_fail; both modes of the context are restored afterwards.
  */
 typedef gradus_status (*gradus_function_fn)(void *user, gradus_context *ctx, gradus_function_call *call,
@@ -34,9 +34,9 @@ typedef struct gradus_function {
   gradus_function_fn vjp;
   void *user;
   gradus_destroy_fn destroy;     /* [null ok] of user; with the recorded node, at once if nothing is recorded */
-  const void *reserved0;
+  gradus_function_fn jvp;        /* [null ok] of a function that is differentiable once */
 } gradus_function;
-enum { GRADUS_FUNCTION_ONCE_DIFFERENTIABLE = 0x1 /* vjp runs unrecorded, and a gradient of its gradients is STATE */ };
+enum { GRADUS_FUNCTION_ONCE_DIFFERENTIABLE = 0x1 /* vjp runs unrecorded, and a gradient of its gradients is STATE but for jvp */ };
 
 /*
  * Applies a function. forward runs with recording off. A node is recorded if recording is on, an input requires grad, and a
@@ -46,7 +46,8 @@ enum { GRADUS_FUNCTION_ONCE_DIFFERENTIABLE = 0x1 /* vjp runs unrecorded, and a g
  *   - results that are null stay null, and count.
  * Gradients of another shape are summed over the dimensions that the input was broadcast along; what does not fit is SHAPE when
  * backward runs, a gradient for a null input VALUE, for one of integers DTYPE, another number of them VALUE. vjp is recorded under
- * GRADUS_BACKWARD_RECORD, so a rule made of operations has any number of derivatives. user is used by every pass over the node; two
+ * GRADUS_BACKWARD_RECORD, so a rule made of operations has any number of derivatives. Where it is not (ONCE_DIFFERENTIABLE), jvp is the
+ * derivative of its gradients by those that it was given: Jacobian-vector products, which are two passes, go through. user is used by every pass over the node; two
  * contexts may be in vjp at the same time. results: [own] capacity entries; if they do not suffice: VALUE, and count is
  * what is needed. Other errors: NULL, those of the callbacks, CALLBACK for a C++ exception, and those of the functions below.
  */
@@ -72,7 +73,7 @@ GRADUS_API gradus_status gradus_function_mark_non_differentiable(gradus_context 
                                                                  gradus_tensor *const *tensors, size_t count); /* since:1 */
 /* For forward. 0: vjp gets null where no gradient came, instead of zeros. */
 GRADUS_API gradus_status gradus_function_set_materialize(gradus_context *ctx, gradus_function_call *call, int32_t on); /* since:1 */
-/* Whether an input required grad. INDEX if there is none such. */
+/* Whether an input required grad; in vjp, whether this pass asks for its gradient. INDEX if there is none such. */
 GRADUS_API gradus_status gradus_function_needs_input_grad(gradus_context *ctx, gradus_function_call *call, size_t index,
                                                           int32_t *yes);                     /* since:1 */
 /*

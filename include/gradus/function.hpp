@@ -69,6 +69,9 @@ template <class T> std::string type_name() {
   return std::string(s.substr(s.find_last_of(": ") + 1));
 }
 
+template <class T> constexpr auto has_jvp(int) -> decltype(&T::jvp, bool()) { return true; }
+template <class T> constexpr bool has_jvp(...) { return false; }
+
 // The tensors among the arguments; places: for each gradient that backward returns, whether there is a tensor.
 struct Inputs {
   std::vector<Tensor> tensors;
@@ -87,7 +90,8 @@ struct Inputs {
 
 // T has static forward(AutogradContext*, arguments...), which returns a Tensor or a vector of them, and static
 // backward(AutogradContext*, gradients), which returns one gradient per argument (per member of a vector of tensors), empty where
-// there is none: a vector, or one Tensor. Optional: `static constexpr bool once_differentiable = true`.
+// there is none: a vector, or one Tensor. Optional: `static constexpr bool once_differentiable = true`, and then static
+// jvp(AutogradContext*, tangents): one tangent per result from one per argument (empty where there is none), as gradus/function.h says.
 template <class T> class Function {
  public:
   static constexpr bool once_differentiable = false;
@@ -121,6 +125,7 @@ template <class T> class Function {
     f.name = name.c_str();
     f.forward = forward_of;
     f.vjp = vjp_of;
+    if constexpr (detail::has_jvp<T>(0)) f.jvp = jvp_of;
     f.user = frame.get();
     f.destroy = [](void* user) { delete static_cast<Frame*>(user); };
     detail::Results results(capacity);
@@ -137,6 +142,17 @@ template <class T> class Function {
       auto& frame = *static_cast<Frame*>(user);
       frame.ctx.call_ = call;
       detail::return_tensors(std::exchange(frame.forward, nullptr)(&frame.ctx), results, capacity, count);
+    });
+  }
+  static gradus_status jvp_of(void* user, gradus_context* c, gradus_function_call*, gradus_tensor* const* tangents, size_t n, gradus_tensor** results,
+                              size_t capacity, size_t* count) {
+    return detail::protect(c, [&] {
+      auto& frame = *static_cast<Frame*>(user);
+      const std::vector<Tensor> given = detail::borrowed(tangents, n);
+      std::vector<Tensor> along;
+      size_t next = 0;
+      for (const bool is_tensor : frame.places) along.push_back(is_tensor ? given.at(next++) : Tensor());
+      detail::return_tensors(detail::listed(T::jvp(&frame.ctx, along)), results, capacity, count);
     });
   }
   static gradus_status vjp_of(void* user, gradus_context* c, gradus_function_call*, gradus_tensor* const* gradients, size_t n, gradus_tensor** results,

@@ -155,7 +155,7 @@ gradus_status gradus_file_save(gradus_context *ctx, const char *path, size_t len
 gradus_status gradus_file_save_memory(gradus_context *ctx, gradus_tensor *const *tensors, const char *const *names, size_t count, const gradus_save_options *options, gradus_tensor **result);
 typedef struct gradus_function_call gradus_function_call;
 typedef gradus_status(*gradus_function_fn)(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *tensors, size_t tensor_count, gradus_tensor **results, size_t result_capacity, size_t *result_count);
-typedef struct gradus_function{uint32_t struct_size; uint32_t flags; const char *name; gradus_function_fn forward; gradus_function_fn vjp; void *user; gradus_destroy_fn destroy; const void *reserved0;} gradus_function;
+typedef struct gradus_function{uint32_t struct_size; uint32_t flags; const char *name; gradus_function_fn forward; gradus_function_fn vjp; void *user; gradus_destroy_fn destroy; gradus_function_fn jvp;} gradus_function;
 enum{GRADUS_FUNCTION_ONCE_DIFFERENTIABLE = 0x1};
 gradus_status gradus_function_apply(gradus_context *ctx, const gradus_function *definition, gradus_tensor *const *inputs, size_t input_count, gradus_tensor **results, size_t capacity, size_t *count);
 gradus_status gradus_function_save_for_backward(gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *tensors, size_t count);

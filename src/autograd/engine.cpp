@@ -93,9 +93,9 @@ namespace {
 class RunScope {
  public:
   explicit RunScope(Run* run)
-      : context_(context()), before_(std::exchange(context_.run, run)), hooks_(Ref<SavedHooks>::share(context_.saved_hooks)) {}
+      : context_(context()), before_(std::exchange(context_.pass, run)), hooks_(Ref<SavedHooks>::share(context_.saved_hooks)) {}
   ~RunScope() {
-    context_.run = before_;
+    context_.pass = before_;
     const Ref<SavedHooks> inside = Ref<SavedHooks>::adopt(std::exchange(context_.saved_hooks, hooks_.detach()));
   }
   RunScope(const RunScope&) = delete;
@@ -103,7 +103,7 @@ class RunScope {
 
  private:
   Context& context_;
-  Run* before_;
+  Pass* before_;
   Ref<SavedHooks> hooks_;
 };
 }  // namespace
@@ -167,7 +167,7 @@ void Run::apply_watched(Node* n, Slot& s) {
     apply(n, s);
     for (uint32_t i = 0; i < n->edge_count; ++i) {
       const Edge& e = n->edges()[i];
-      const Tensor* collected = wanted(e) ? buffer_of(e) : nullptr;
+      const Tensor* collected = wants(e) ? buffer_of(e) : nullptr;
       produced.push_back(collected ? *collected : Tensor());
     }
   });
@@ -192,7 +192,7 @@ void Run::apply(Node* n, Slot& s) {
   }
   if (restricted_) capture(n, s);
   uint32_t last = n->edge_count;                              // behind it nothing is wanted
-  while (last > 0 && !wanted(n->edges()[last - 1])) --last;
+  while (last > 0 && !wants(n->edges()[last - 1])) --last;
   if (last == 0) return;
   const bool plain = !n->packed() && !has_node_hooks(n);
   if (n->op->formula && plain && !options_.create_graph && !reads_complex(n, s.first)) return pull_formula_node(n, std::move(s.first), last);
@@ -248,7 +248,7 @@ void Run::pull_formula_node(Node* n, Tensor g, uint32_t edges) {
   SavedValues saved(n, options_.retain_graph ? SavedValues::Use::share : SavedValues::Use::take);
   for (uint32_t i = 0; i < edges; ++i) {
     const Edge& e = n->edges()[i];
-    if (i + 1 < edges && !wanted(e)) continue;
+    if (i + 1 < edges && !wants(e)) continue;
     const OutputMeta target = output_meta(e.node, e.nr);
     Tensor pulled = pull_formula(n, saved, static_cast<int>(i), g, i + 1 == edges, buffer_of(e), target);
     if (pulled) deliver(e, project(std::move(pulled), target, n));
@@ -272,7 +272,7 @@ void Run::pull_node(Node* n, Slot& s) {
   for (const NodeHook& h : after) h.run(gradients, incoming);
   for (uint32_t i = 0; i < n->edge_count; ++i) {
     const Edge& e = n->edges()[i];
-    if (wanted(e) && gradients[i]) deliver(e, project(std::move(gradients[i]), output_meta(e.node, e.nr), n));
+    if (wants(e) && gradients[i]) deliver(e, project(std::move(gradients[i]), output_meta(e.node, e.nr), n));
   }
 }
 
@@ -287,14 +287,14 @@ void Run::pull_rules(Node* n, const Tensors& incoming, Tensors& gradients) {
     whole.push_back(incoming[nr] || !is_differentiable(m.dtype) ? incoming[nr] : missing_gradient(m));
   }
   const Unpacked saved(n);
-  Call c(n, saved, whole);
+  Call c(n, saved, whole, *this);
   if (op.vjp_all) return op.vjp_all(c, gradients);
   const int lists = static_cast<int>(n->edge_count) - op.info->schema.inputs + 1;   // members of the one Tensor[] argument
   uint32_t flat = 0;
   for (const Argument& a : op.info->schema.arguments) {
     if (a.type != Type::tensor) continue;
     for (int m = 0; m < (a.list ? lists : 1); ++m, ++flat) {
-      if (!wanted(n->edges()[flat])) continue;
+      if (!wants(n->edges()[flat])) continue;
       c.ask(static_cast<int>(flat), m);
       if (op.formula) {
         check_has_slope(n, a.input);

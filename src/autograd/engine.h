@@ -10,7 +10,7 @@
 
 namespace gradus {
 
-class Run {
+class Run final : public Pass {
  public:
   Run(const GradOptions& options, bool accumulates) : options_(options), accumulates_(accumulates) {}
   ~Run();
@@ -22,8 +22,9 @@ class Run {
   void seed(const Edge& to, Tensor g);
   void run();
 
-  // For callbacks, while it runs (Context::run).
-  Node* node() const { return current_; }                     // the one whose rule or hooks run; null in callbacks at the end
+  // For callbacks, while it runs.
+  Node* node() const override { return current_; }
+  bool wants(const Edge& e) const override { return e.node && (!restricted_ || needed_.count(e.node)); }
   bool reaches(const Node* n);                                // whether a gradient of it is on its way, was, or will be
   void at_end(std::function<void()> f) { at_end_.push_back(std::move(f)); }
   std::shared_ptr<void>& scratch(const void* owner) { return scratch_[owner]; }   // of a hook, for this pass
@@ -49,7 +50,6 @@ class Run {
   void pull_formula_node(Node* n, Tensor g, uint32_t edges);
   void pull_node(Node* n, Slot& s);
   void pull_rules(Node* n, const Tensors& incoming, Tensors& gradients);
-  bool wanted(const Edge& e) const { return e.node && (!restricted_ || needed_.count(e.node)); }
   Tensor* buffer_of(const Edge& e);
 
   GradOptions options_;

@@ -42,7 +42,7 @@ void finish(const Watched& w, Progress& p) {
 }
 
 void arrived(const std::shared_ptr<Watched>& w, size_t i, const Tensor& g) {
-  Run& run = *context().run;
+  Run& run = static_cast<Run&>(*context().pass);
   Progress& p = progress_of(run, w);
   if (p.done) return;
   const bool first = std::none_of(p.gradients.begin(), p.gradients.end(), [](const Tensor& t) { return static_cast<bool>(t); });

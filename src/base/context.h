@@ -30,7 +30,7 @@ struct ErrorRecord {
 
 class KeptResults;                                            // graph/checkpoint.h
 class SavedHooks;                                             // graph/saved.h
-class Run;                                                    // autograd/engine.h
+class Pass;                                                   // graph/node.h
 struct DestroyQueue;                                          // base/host.h
 
 struct Context : Object {
@@ -44,7 +44,7 @@ struct Context : Object {
   uint64_t sequence = 0;                                      // of graph nodes
   SavedHooks* saved_hooks = nullptr;                          // owned: the innermost in force
   KeptResults* results = nullptr;                             // asked for results before they are computed
-  Run* run = nullptr;                                         // the backward pass that is running, the innermost
+  Pass* pass = nullptr;                                       // the backward pass that is running, the innermost
   int32_t (*interrupt)(void* user) = nullptr;
   std::chrono::steady_clock::time_point question_due{};       // when interrupt is asked again: base/interrupt.h
   void (*log)(void* user, int32_t level, const char* text, size_t length) = nullptr;

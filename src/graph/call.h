@@ -29,8 +29,8 @@ inline const Tensor& call_in_place(const Op& op, std::initializer_list<Value> va
 // of the input whose gradient is asked for, and the gradients of all outputs.
 class Call {
  public:
-  Call(Node* node, const Unpacked& saved, const Tensors& gradients)
-      : node_(node), saved_(saved), gradients_(gradients), args_(saved.args()) {}
+  Call(Node* node, const Unpacked& saved, const Tensors& gradients, const Pass& pass)
+      : node_(node), saved_(saved), gradients_(gradients), pass_(pass), args_(saved.args()) {}
 
   const Op& op() const { return *node_->op; }
   const Args& args() const { return args_; }
@@ -41,7 +41,7 @@ class Call {
   OutputMeta meta(int flat) const { return output_meta(node_->edges()[flat].node, node_->edges()[flat].nr); }
   OutputMeta meta() const { return meta(flat_); }             // of the input asked for
   SizesRef sizes() const { return meta().sizes; }
-  bool wants(int flat) const { return node_->edges()[flat].node != nullptr; }
+  bool wants(int flat) const { return pass_.wants(node_->edges()[flat]); }
   int member() const { return member_; }                      // which one inside a Tensor[] argument
   OutputMeta result(int i = 0) const { return output_meta(node_, static_cast<uint32_t>(i)); }
 
@@ -60,6 +60,7 @@ class Call {
   Node* node_;
   const Unpacked& saved_;
   const Tensors& gradients_;
+  const Pass& pass_;
   Args args_;
   int flat_ = 0, member_ = 0;
 };

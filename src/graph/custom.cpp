@@ -6,6 +6,7 @@
 #include "base/context.h"
 #include "base/live.h"
 #include "graph/history.h"
+#include "graph/second.h"
 #include "graph/shared_node.h"
 
 namespace gradus {
@@ -26,41 +27,6 @@ bool sums_to(SizesRef from, SizesRef to) {
   for (size_t i = 1; i <= to.size(); ++i)
     if (const int64_t want = to[to.size() - i]; want != 1 && want != from[from.size() - i]) return false;
   return true;
-}
-
-// What the results of a rule without a derivative lead to.
-class NoSecond : public HostRule {
- public:
-  explicit NoSecond(std::string of) : of_(std::move(of)) {}
-  std::string name() const override { return "OnceDifferentiable"; }
-  void pull(Node*, Tensors&, const Tensors&) override {
-    fail(Status::state, "{}: it is differentiable once only, and a gradient of its gradient is asked for", of_);
-  }
-  void free_saved() override {}
-
- private:
-  std::string of_;
-};
-
-// Every gradient leads to all that it may depend on, by way of the refusal.
-void refuse_second(const Node* n, const std::string& name, std::span<const Tensor> incoming, std::vector<Tensor>& results) {
-  Edges edges;
-  edges.reserve(n->edge_count + incoming.size());
-  for (const Tensor& g : incoming)
-    if (g && needs_grad(g.impl())) edges.add(history(g.impl()));
-  for (uint32_t i = 0; i < n->edge_count; ++i) {
-    const Edge& e = n->edges()[i];
-    if (e.node) retain(e.node);
-    edges.add(e);
-  }
-  std::vector<Tensor> shown;
-  for (const Tensor& r : results) shown.push_back(r ? r : empty(Dtype::i64, SizesRef()));
-  const Ref<Node> end = make_host_node(std::make_unique<NoSecond>(name), edges.get(), shown);
-  for (size_t i = 0; i < results.size(); ++i) {
-    if (!results[i] || !is_differentiable(results[i].dtype())) continue;
-    results[i] = alias(results[i]);
-    set_history(results[i].impl(), end, static_cast<uint32_t>(i));
-  }
 }
 
 }  // namespace
@@ -90,7 +56,7 @@ class CustomRule : public HostRule {
       call.function_->pull(call, given, results);
     }
     check(n, results);
-    if (once && records) refuse_second(n, name(), given, results);
+    if (once && records) put_second(n, call_, given, results);
     for (size_t i = 0; i < results.size(); ++i) gradients[i] = std::move(results[i]);
   }
 
@@ -150,7 +116,9 @@ bool FunctionCall::records() const { return during_forward("asking whether it is
 
 bool FunctionCall::needs_input_grad(size_t input) const {
   GRADUS_CHECK(input < needs_.size(), index, "{}: input {} of {}", function_->name(), input, needs_.size());
-  return needs_[input];
+  const Pass* pass = context().pass;
+  const bool pulled = node_ && pass && pass->node() == node_;
+  return needs_[input] && (!pulled || pass->wants(node_->edges()[input]));
 }
 
 void FunctionCall::set_state(void* state, void (*destroy)(void*)) {

@@ -14,13 +14,16 @@ class CustomRule;
 // What the host supplies.
 struct Function {
   Count refs;
-  bool once_differentiable = false;                           // the rule runs unrecorded, and its results have no gradient
+  bool once_differentiable = false;                           // the rule runs unrecorded: graph/second.h
   virtual ~Function() = default;
   virtual std::string name() const = 0;                       // "MyExp"
   virtual std::string node_name() const { return name() + "Backward"; }
   virtual void forward(FunctionCall& call, std::span<const Tensor> inputs, std::vector<Tensor>& results) = 0;   // some may be null
   // One gradient or null per input, from one per result.
   virtual void pull(FunctionCall& call, std::span<const Tensor> gradients, std::vector<Tensor>& results) = 0;
+  // One tangent or null per result, from one per input.
+  virtual bool has_jvp() const { return false; }
+  virtual void push(FunctionCall&, std::span<const Tensor>, std::vector<Tensor>&) {}
 };
 inline void retain(Function* f) { f->refs.up(); }
 inline void release(Function* f) { if (f->refs.down()) delete f; }
@@ -40,7 +43,8 @@ class FunctionCall : public Object {
   bool records() const;                                       // whether a node will be made
 
   size_t input_count() const { return inputs_.size(); }
-  bool needs_input_grad(size_t input) const;
+  size_t result_count() const { return present_.size(); }     // after forward
+  bool needs_input_grad(size_t input) const;                  // from the rule: by the pass that runs it
   size_t saved_count() const { return saved_count_; }
   Tensor saved(size_t i) const;                               // with the history that it had; null where null was saved
   void set_state(void* state, void (*destroy)(void*));        // destroy may be null; the former state is destroyed
@@ -50,6 +54,7 @@ class FunctionCall : public Object {
  private:
   friend class Application;
   friend class CustomRule;
+  friend class SecondRule;
   enum class Input : uint8_t { none, whole, floating };       // whole: of integers, which have no gradient
   struct Entry {
     enum class Source : uint8_t { none, input, output, other } source = Source::none;

@@ -18,6 +18,15 @@ struct Edge {
   uint32_t nr = 0;                                            // which output of the node
 };
 
+// A running pass as rules see it (Context::pass).
+class Pass {
+ public:
+  virtual Node* node() const = 0;                             // the one whose rule or hooks run; null in callbacks at the end
+  virtual bool wants(const Edge& e) const = 0;                // whether a gradient along it leads to anything asked for
+ protected:
+  ~Pass() = default;
+};
+
 // Hooks: of a tensor (the whole gradient, and perhaps another in its place), of a node before it runs (its incoming gradients)
 // and after (those it made, with the incoming ones), and of a leaf once its .grad is up to date.
 uint64_t new_hook_id();                                       // no two hooks of the process have the same

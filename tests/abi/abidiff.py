@@ -83,7 +83,7 @@ def planted(types, prototypes):
     }
     good = {
         "function added": (types, prototypes + "void gradus_of_the_next_level(void);\n"),
-        "growable struct grown": (replaced(types, r"(gradus_counts\{.*uint64_t files;)", r"\1 uint64_t extra;"), prototypes),
+        "growable struct grown": (replaced(types, r"(gradus_counts\{[^}]*)", r"\1 uint64_t extra;"), prototypes),
     }
     return bad, good
 

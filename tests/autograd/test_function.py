@@ -66,6 +66,49 @@ class TestAutograd(Case):
         with self.refused("once|again"):                                   # it says so where it is asked for more
             x.grad.sum().backward()
 
+    def test_jvp_of_one_differentiable_once(self):
+        class Opaque(Function):
+            @staticmethod
+            def forward(ctx, x, scale, w):
+                ctx.save_for_backward(x, w)
+                ctx.save_for_forward(w, x)
+                ctx.scale = scale
+                return x * x * w * scale, scale
+
+            @staticmethod
+            @once_differentiable
+            def backward(ctx, g, _):
+                x, w = ctx.saved_tensors
+                asked.append(ctx.needs_input_grad)
+                return 2 * ctx.scale * g * x * w, None, ctx.scale * g * x * x
+
+            @staticmethod
+            def jvp(ctx, tx, none, tw):
+                w, x = ctx.saved_tensors
+                outer.assertIsNone(none)
+                return ctx.scale * (2 * x * w * (0 if tx is None else tx) + x * x * (0 if tw is None else tw)), None
+
+        outer, asked = self, []
+        x, w = ramp(3), ramp(3, start=4)
+        along = (double([1, 10, 100]), double([0.5, 0, -1]))
+
+        def plain(x, w):
+            return (0.5 * x * x * w).sin()
+
+        def through(x, w):
+            return Opaque.apply(x, 0.5, w)[0].sin()
+        jvp = torch.autograd.functional.jvp
+        self.close(jvp(through, (x, w), along)[1], jvp(plain, (x, w), along)[1])
+        self.close(jvp(lambda x: through(x, w), x, along[0])[1], jvp(lambda x: plain(x, w), x, along[0])[1])
+        del asked[:]
+        y = Opaque.apply(x, 0.5, w)[0].sum()
+        torch.autograd.grad(y, w, retain_graph=True)
+        g, = torch.autograd.grad(y, x, create_graph=True)
+        y.backward()
+        self.assertEqual(asked, [(False, False, True), (True, False, False), (True, False, True)])
+        with self.refused("once"):                                         # that jvp does not tell
+            torch.autograd.grad(g.sum(), x)
+
     def test_function_returns_input(self):
         class Doubled(Identity):
             @staticmethod

@@ -109,7 +109,7 @@ class TableOptions(C.Structure):
 
 class FunctionDefinition(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("name", C.c_char_p), ("forward", FUNCTION), ("vjp", FUNCTION),
-                ("user", C.c_void_p), ("destroy", DESTROY), ("reserved0", C.c_void_p)]
+                ("user", C.c_void_p), ("destroy", DESTROY), ("jvp", FUNCTION)]
 
 
 class Setting(C.Structure):
@@ -182,6 +182,7 @@ _STATUS = {
     "context_push_saved_hooks": (_P, _P), "context_pop_saved_hooks": (_P,), "node_hook_saved": (_P, _P, C.c_char_p, _Z, _P),
     "function_apply": (_P, _P, _P, _Z, _P, _Z, _P), "function_save_for_backward": (_P, _P, _P, _Z), "function_mark_dirty": (_P, _P, _P, _Z),
     "function_mark_non_differentiable": (_P, _P, _P, _Z), "function_set_materialize": (_P, _P, _I), "function_saved": (_P, _P, _Z, _P),
+    "function_needs_input_grad": (_P, _P, _Z, _P),
     "context_set_anomaly": (_P, _U, _P), "checkpoint": (_P, SEGMENT, _P, DESTROY, _P, _Z, _P, _P, _Z, _P),
     "checkpoint_loop": (_P, STEP, _P, DESTROY, _L, _P, _Z, _P, _P), "graph_export": (_P, _P, _Z, _P, _I, _P, _Z, _P),
     "profile_start": (_P, _P, _P), "profile_stop": (_P, _P), "profile_describe": (_P, _P, _P), "profile_event_at": (_P, _P, C.c_uint64, _P),

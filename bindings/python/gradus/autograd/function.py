@@ -28,13 +28,26 @@ class FunctionCtx:
     """What forward leaves for backward. Attributes are free to use."""
 
     _call = None                                                           # the library's handle, as long as the graph holds it
-    _saved = _dirty = _constant = ()
+    _saved = _for_jvp = _dirty = _constant = ()
+    _in_jvp = False
     _materialize = True
 
     def __init__(self, function, args):
         self._function, self._arguments = function, args
         self._is_tensor = [isinstance(a, _ops.Tensor) for a in args]
-        self.needs_input_grad = tuple(t and a.requires_grad for t, a in zip(self._is_tensor, args))
+        self._needs = tuple(t and a.requires_grad for t, a in zip(self._is_tensor, args))
+
+    @property
+    def needs_input_grad(self):
+        """By argument, whether it is a tensor that requires grad; in backward, whether this pass asks for its gradient."""
+        if self._call is None or not any(self._needs):
+            return self._needs
+        asked, yes, tensors = [], C.c_int32(), itertools.count()
+        for is_tensor in self._is_tensor:
+            if is_tensor:
+                check(lib.gradus_function_needs_input_grad(local.ctx, self._call, next(tensors), C.byref(yes)))
+            asked.append(is_tensor and bool(yes.value))
+        return tuple(asked)
 
     def save_for_backward(self, *tensors):
         for t in tensors:
@@ -43,7 +56,8 @@ class FunctionCtx:
         self._saved = tensors
 
     def save_for_forward(self, *tensors):
-        pass
+        """What saved_tensors is in jvp, if that is not what backward has."""
+        self._for_jvp = tensors
 
     def mark_dirty(self, *tensors):
         """The inputs that forward writes."""
@@ -64,7 +78,8 @@ class FunctionCtx:
         if self._call is None:
             raise RuntimeError("Trying to backward through the graph a second time (or directly access saved tensors after they have already been freed).")
         found = []
-        for i in range(self._saved):
+        split = self._saved - self._for_jvp
+        for i in range(split, self._saved) if self._in_jvp and self._for_jvp else range(split):
             h = Handle()
             check(lib.gradus_function_saved(local.ctx, self._call, i, C.byref(h)))
             found.append(_graph.known(h) if h else None)
@@ -73,13 +88,14 @@ class FunctionCtx:
     def _hand_over(self, call):
         """What forward said, to the library; it keeps the saved tensors from here on."""
         self._call = call
+        self._saved = (*self._saved, *self._for_jvp)
         for tensors, function in ((self._saved, lib.gradus_function_save_for_backward), (self._dirty, lib.gradus_function_mark_dirty),
                                   (self._constant, lib.gradus_function_mark_non_differentiable)):
             if tensors:
                 check(function(local.ctx, call, _graph.handles(tensors), len(tensors)))
         if not self._materialize:
             check(lib.gradus_function_set_materialize(local.ctx, call, 0))
-        self._saved, self._dirty, self._constant = len(self._saved), (), ()
+        self._saved, self._for_jvp, self._dirty, self._constant = len(self._saved), len(self._for_jvp), (), ()
 
 
 def _give(tensors, results, capacity, count):
@@ -120,6 +136,22 @@ def _vjp(token, ctx, call, tensors, tensor_count, results, capacity, count):
         return keep_pending(ctx, error)
 
 
+@lasting
+@FUNCTION
+def _jvp(token, ctx, call, tensors, tensor_count, results, capacity, count):
+    context = _applied[token]
+    try:
+        context._call, context._in_jvp = call, True
+        tangents = iter(_hooks.borrowed_many(tensors, tensor_count))
+        found = context._function.jvp(context, *[next(tangents) if t else None for t in context._is_tensor])
+        _give(context._checked_tangents(found), results, capacity, count)
+        return 0
+    except BaseException as error:
+        return keep_pending(ctx, error)
+    finally:
+        context._in_jvp = False
+
+
 class _Context(FunctionCtx):
     """The part that Function uses."""
 
@@ -149,6 +181,17 @@ class _Context(FunctionCtx):
                 raise RuntimeError(f"function {name} returned a gradient different from None at position {i + 1}, "
                                    "but the corresponding forward input was not a Variable")
         return [g for g, t in zip(found, self._is_tensor) if t]
+
+    def _checked_tangents(self, found):
+        """One tangent per tensor among the results, from what jvp returned."""
+        name = self._function.__name__
+        found = list(found) if isinstance(found, (tuple, list)) else [found]
+        if len(found) != len(self._is_result):
+            raise RuntimeError(f"{name}.jvp: expected {len(self._is_result)} tangents, one per output of forward, got {len(found)}")
+        for t in found:
+            if t is not None and not isinstance(t, _ops.Tensor):
+                raise TypeError(f"{name}.jvp: expected Tensor or None (got {type(t).__name__})")
+        return [t for t, r in zip(found, self._is_result) if r]
 
     def _returned(self, addresses, inputs):
         """What apply returns: the objects that forward returned where the library gives the same tensors."""
@@ -206,6 +249,11 @@ class Function:
 
     vjp = backward
 
+    @staticmethod
+    def jvp(ctx, *grad_inputs):
+        """The tangents of the outputs. Jacobian-vector products go by it through a backward that is once_differentiable."""
+        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+
     @classmethod
     def _rule(cls):
         """backward or vjp: a class has one of them."""
@@ -233,7 +281,8 @@ class Function:
         _applied[token] = context
         once = ONCE_DIFFERENTIABLE if any(getattr(rule, "once_differentiable", False) for rule in (cls.backward, cls.vjp)) else 0
         name = cls.__name__.encode()
-        definition = FunctionDefinition(C.sizeof(FunctionDefinition), once, name, _forward, _vjp, token, _drop, None)
+        definition = FunctionDefinition(C.sizeof(FunctionDefinition), once, name, _forward, _vjp, token, _drop,
+                                        FUNCTION() if cls.jvp is Function.jvp else _jvp)
         results, count = (C.c_void_p * _CAPACITY)(), C.c_size_t()
         try:
             check(lib.gradus_function_apply(local.ctx, C.byref(definition), _graph.handles(inputs), len(inputs), results, _CAPACITY, C.byref(count)))
