@@ -24,6 +24,10 @@ def without_preprocessor(text):
     return re.sub(r'extern "C" \{', "", text)
 
 
+def unmarked(declaration):
+    return declaration.replace("GRADUS_API ", "").replace("GRADUS_DEPRECATED ", "")
+
+
 def plain(comment):
     """A comment's text in one line."""
     text = re.sub(r"^/\*|\*/$", "", comment.strip())
@@ -100,12 +104,12 @@ class Api:
     def read(self, name):
         text = without_preprocessor((self.root / f"include/gradus/{name}.h").read_text(encoding="utf-8"))
         for declaration, whole, doc in declarations(text):
-            c = squeeze(declaration.replace("GRADUS_API ", ""))
+            c = squeeze(unmarked(declaration))
             self.cdef.append(c)
             if declaration.startswith("enum"):
                 self.enumerators(c)
             elif declaration.startswith("GRADUS_API"):
-                self.function(whole.replace("GRADUS_API ", ""), doc, name)
+                self.function(unmarked(whole), doc, name)
             else:
                 self.type(c, whole, doc, name)
 
@@ -159,6 +163,8 @@ class Api:
         named = re.findall(r"\b(ARGUMENT|NULL|HANDLE|SHAPE|DTYPE|INDEX|VALUE|MEMORY|STATE|BUSY|GRAPH_FREED|IN_PLACE|ANOMALY|UNSUPPORTED|"
                            r"UNKNOWN_NAME|UNKNOWN_FIELD|CALLBACK|CANCELLED|IO|INTERNAL)\b", doc)
         entry = {"name": name, "header": header, "level": int(level.group(1)) if level else None, "returns": {"type": head}, "doc": doc}
+        if gone := re.search(r"deprecated:(\d+)", whole + doc):
+            entry["deprecated"] = int(gone.group(1))
         if "*" in head:
             entry["returns"]["ownership"] = "static" if "const" in head else "borrow"
         if head == "gradus_status":
@@ -267,4 +273,5 @@ def main():
         print(path.name)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,8 @@
  *   [view:X]   the pointer is valid as long as the caller keeps X
  *   [static]   the pointer is valid until the process ends
  *   [null ok]  a null pointer is accepted and means "default" or "not wanted"
- *   since:N    the first GRADUS_API_LEVEL that has it
+ *   since:N    the first GRADUS_API_LEVEL that has it; from level 2 on inside #if GRADUS_TARGET_LEVEL >= N
+ *   deprecated:N  the level that has its successor, which the comment names
  *
  * Every function that can fail takes a context first and returns a status; its outputs come last and are null (or 0) after
  * a failure. A failure changes nothing. No function prints, ends the process, or lets a C++ exception out. Any of them may fail
@@ -37,6 +38,18 @@
 
 /* The API level that these headers describe, for #if. The enumerator GRADUS_API_LEVEL is the same number. */
 #define GRADUS_HEADER_LEVEL 1
+/* Defined before the first include, it hides what later levels have: a program that is to run on older libraries. */
+#ifndef GRADUS_TARGET_LEVEL
+#  define GRADUS_TARGET_LEVEL GRADUS_HEADER_LEVEL
+#elif GRADUS_TARGET_LEVEL < 1 || GRADUS_TARGET_LEVEL > GRADUS_HEADER_LEVEL
+#  error "GRADUS_TARGET_LEVEL is not a level of these headers"
+#endif
+/* Marks what has a better successor; it stays. Compilers warn of it if GRADUS_WARN_DEPRECATED is defined. */
+#if defined(GRADUS_WARN_DEPRECATED) && defined(__GNUC__)
+#  define GRADUS_DEPRECATED __attribute__((deprecated))
+#else
+#  define GRADUS_DEPRECATED
+#endif
 
 #ifdef __cplusplus
 extern "C" {
