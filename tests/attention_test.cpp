@@ -2,8 +2,8 @@
 #include <set>
 #include <string>
 
-#include "dispatch/registry.h"
 #include "graph/observer.h"
+#include "hwy/targets.h"
 #include "layers.h"
 
 namespace gradus {
@@ -101,6 +101,20 @@ TEST_F(Attending, MasksAreFused) {
       expect_fused({q, k, v, random(sizes, d)}, false, false);
       if (sizes.back() == keys) expect_fused({q, k, v, leaf_of(random(sizes, d))}, false, false);    // else it shifts a row, and has no slope
     }
+}
+
+TEST_F(Attending, MasksAreFusedOnEveryTarget) {
+  for (int64_t left = hwy::SupportedTargets() & HWY_TARGETS; left != 0; left &= left - 1) {
+    hwy::SetSupportedTargetsForTest(left & -left);
+    SCOPED_TRACE(hwy::TargetName(left & -left));
+    for (Dtype d : {Dtype::f64, Dtype::f32})
+      for (int64_t keys : {5, 7, 16, 67}) {
+        const Tensor q = leaf_of(random(Sizes{9, 5}, d)), k = leaf_of(random(Sizes{keys, 5}, d)), v = leaf_of(random(Sizes{keys, 3}, d));
+        expect_fused({q, k, v, boolean(Sizes{9, keys})}, false, false);
+        expect_fused({q, k, v, to(where(boolean(Sizes{9, keys}), random(Sizes{9, keys}), -100.0), d)}, false, false);   // weights of e^-100
+      }
+    hwy::SetSupportedTargetsForTest(0);
+  }
 }
 
 // Keys and values shared by all members, a query shared by them, a mask that has more members than any: gradients of what is shared are summed.
