@@ -1,30 +1,9 @@
-// Normalisation, recurrent layers and attention: what the suite's small samples do not reach.
-#include "fixture.h"
+// Normalisation and recurrent layers: what the suite's small samples do not reach. For attention see attention_test.cpp.
+#include "layers.h"
 #include "ops/normalize.h"
 
 namespace gradus {
 namespace {
-
-class Layers : public Core {
- protected:
-  static Tensor random(SizesRef sizes, Dtype dtype = Dtype::f64, double shift = 0) { return to(add(call(randn_op, {sizes, Dtype::f64}), shift), dtype); }
-  static Tensor leaf_of(const Tensor& t) {
-    const Tensor l = detach(clone(t));
-    set_requires_grad(l.impl(), true);
-    return l;
-  }
-  static Tensor clone(const Tensor& t) { return call(clone_op, {t}); }
-  static void expect_close(const Tensor& got, const Tensor& want, double tolerance) {
-    ASSERT_TRUE(same(got.sizes(), want.sizes())) << text(got.sizes()) << " " << text(want.sizes());
-    const auto a = values(got), b = values(want);
-    double scale = 0, off = 0;
-    for (size_t i = 0; i < a.size(); ++i) {
-      scale = std::max(scale, std::abs(b[i]));
-      off = std::max(off, std::abs(a[i] - b[i]));
-    }
-    EXPECT_LE(off, tolerance * (scale + 1e-30));
-  }
-};
 
 // The kernel, and the composition in double, over shapes that fill vectors, bundles and pieces and leave remainders.
 TEST_F(Layers, FusedBackwardIsItsComposition) {
@@ -123,75 +102,6 @@ TEST_F(Layers, HalfPrecisionStatisticsAreTakenInFloat) {
     EXPECT_EQ(y.dtype(), d);
     expect_close(y, exact, d == Dtype::f16 ? 1e-3 : 8e-3);
     EXPECT_EQ(call_all(native_layer_norm_op, {x, Sizes{3000}, Tensor(), Tensor(), 1e-5})[1].dtype(), d);
-  }
-}
-
-// Several blocks of queries, more keys than queries and fewer; the weights of the composition are in memory.
-TEST_F(Layers, FusedAttentionIsItsComposition) {
-  struct Case { int64_t heads, length, keys, inner, width; bool causal, turned; };
-  for (const Case& c : {Case{3, 150, 150, 8, 5, true, true}, Case{2, 70, 200, 16, 24, true, false},
-                        Case{2, 200, 33, 5, 7, true, true}, Case{40, 9, 20, 3, 4, false, false}}) {
-    const Sizes wide{2, c.length, c.heads, c.inner};
-    for (Dtype d : {Dtype::f64, Dtype::f32}) {
-      const Tensor q = transpose(random(wide, d), 1, 2), k = random(Sizes{2, c.heads, c.keys, c.inner}, d),
-                   v = random(Sizes{2, c.heads, c.keys, c.width}, d);
-      const Tensors got = call_all(attention_op, {q, k, v, 0.3, c.causal, c.turned});
-      const Tensor out = c.turned ? transpose(got[0], 1, 2) : got[0];
-      const double tolerance = d == Dtype::f64 ? 1e-13 : 2e-6;
-      expect_close(out, call_all(scaled_dot_product_attention_math_op, {q, k, v, Tensor(), 0.0, c.causal, Tensor(), 0.3})[0], tolerance);
-      const Tensor g = transpose(random(Sizes{2, c.length, c.heads, c.width}, d), 1, 2), gl = random(Sizes{2, c.heads, c.length}, d);
-      const Value arguments[] = {g, gl, q, k, v, out, got[1], 0.3, c.causal};
-      Tensors fused, want;
-      call(attention_backward_op, arguments, 9, fused);
-      attention_backward_op.compose(Args(attention_backward_op, arguments), want);
-      for (size_t i = 0; i < 3; ++i) expect_close(fused[i], want[i], tolerance * 5);
-      context_.threads = 1;
-      Tensors alone;
-      call(attention_backward_op, arguments, 9, alone);
-      context_.threads = 0;
-      for (size_t i = 0; i < 3; ++i) EXPECT_EQ(values(fused[i]), values(alone[i]));
-      EXPECT_EQ(values(got[0]), values(call_all(attention_op, {q, k, v, 0.3, c.causal, c.turned})[0]));
-    }
-  }
-}
-
-// A key that may not be seen has no part in any derivative, however large its score; a NaN that may be seen is in all of them.
-TEST_F(Layers, HigherGradientsOfCausalAttentionSeeTheMask) {
-  const Tensor q = leaf({1, 1}, {2, 1}), k = leaf({0, 1000}, {2, 1}), v = leaf({1, 2}, {2, 1});
-  const auto slopes = [](const Tensor& y, const Tensors& x) { const Tensor one = sum(y); return grad({&one, 1}, x, {}, {.create_graph = true}); };
-  const Tensor y = call(scaled_dot_product_attention_op, {q, k, v, Tensor(), 0.0, true, 1.0});
-  const Tensor d = slopes(y, {q})[0];
-  for (const Tensor& second : slopes(mul(d, d), {q, k}))
-    for (double x : values(second)) EXPECT_TRUE(std::isfinite(x)) << x;
-  const Tensor broken = leaf({NAN, 1}, {2, 1});
-  const Tensor z = call(scaled_dot_product_attention_op, {q, broken, v, Tensor(), 0.0, false, 1.0});
-  for (double x : values(slopes(z, {v})[0])) EXPECT_TRUE(std::isnan(x)) << x;
-}
-
-TEST_F(Layers, FusedAttentionRefusesWhatDoesNotFit) {
-  const Tensor q = random(Sizes{2, 3, 4}), k = random(Sizes{2, 5, 4}), v = random(Sizes{2, 5, 6});
-  expect_error(Status::shape, "a key of [2, 5, 4] and a value of [2, 4, 6]", [&] {
-    call_all(attention_op, {q, k, random(Sizes{2, 4, 6}), 1.0, false, false});
-  });
-  expect_error(Status::dtype, "a query of float64 with a key of float32", [&] {
-    call_all(attention_op, {q, to(k, Dtype::f32), v, 1.0, false, false});
-  });
-  expect_error(Status::shape, "no heads", [&] { call_all(attention_op, {select(q, 0, 0), select(k, 0, 0), select(v, 0, 0), 1.0, false, true}); });
-  const Tensors y = call_all(attention_op, {q, k, v, 1.0, false, false});
-  expect_error(Status::shape, "a gradient of shape [2, 3, 4]", [&] { call_all(attention_backward_op, {q, y[1], q, k, v, y[0], y[1], 1.0, false}); });
-  expect_error(Status::shape, "a logsumexp of shape [2, 3, 6]", [&] {
-    call_all(attention_backward_op, {y[0], y[0], q, k, v, y[0], y[1], 1.0, false});
-  });
-}
-
-TEST_F(Layers, ARowThatSeesNothingGivesZerosAndNoGradient) {
-  const Tensor q = leaf_of(random(Sizes{2, 3})), k = leaf_of(random(Sizes{2, 3})), v = leaf_of(random(Sizes{2, 3}));
-  for (const Tensor& mask : {tensor({0, 0, 1, 0}, {2, 2}, Dtype::boolean), tensor({-HUGE_VAL, -HUGE_VAL, 0, -HUGE_VAL}, {2, 2})}) {
-    const Tensor y = scaled_dot_product_attention(q, k, v, mask);
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(values(y)[static_cast<size_t>(i)], 0);
-    const Tensor inputs[] = {q, k, v}, out[] = {sum(y)};
-    for (const Tensor& g : grad(out, inputs, {}, {}))
-      for (double x : values(g)) EXPECT_TRUE(std::isfinite(x));
   }
 }
 

@@ -14,11 +14,7 @@
 
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
-
-// GCC's -O2 leaves loops of constant count as loops over arrays in memory.
-#ifndef GRADUS_FLAT
-#define GRADUS_FLAT _Pragma("GCC unroll 32")
-#endif
+#include "kernels/flat.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {

@@ -98,7 +98,7 @@ template <class F, int arity> struct ValueBody {
     else return f.value(v[0], v[1], v[2]);
   }
 };
-// As slope_of, compiled for this target.
+// As slope_of, which has no target of its own: GCC inlines no formula of a target into it.
 template <int arity, int i, class F, class V> HWY_INLINE V slope_at(const F& f, const V* v) {
   if constexpr (arity == 1) return f.slope(v[0], v[1]);
   else if constexpr (arity == 2 && i == 0) return f.slope0(v[0], v[1], v[2]);

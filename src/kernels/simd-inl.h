@@ -12,12 +12,8 @@
 #include <type_traits>
 
 #include "hwy/highway.h"
+#include "kernels/flat.h"
 #include "kernels/number.h"
-
-// Loops over operands and coefficients have constant counts, which GCC's -O2 leaves as loops over arrays in memory.
-#ifndef GRADUS_FLAT
-#define GRADUS_FLAT _Pragma("GCC unroll 32")
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace gradus::HWY_NAMESPACE {

@@ -27,12 +27,15 @@ void check(const Args& a, const Attention& t) {
   GRADUS_CHECK(!(t.causal && t.mask), argument, "{}: is_causal with an attn_mask", name(a.op()));
   GRADUS_CHECK(t.dropout_p >= 0 && t.dropout_p <= 1, value, "{}: dropout_p {} is outside [0, 1]", name(a.op()), t.dropout_p);
   GRADUS_CHECK(!t.mask || t.mask.dtype() == Dtype::boolean || is_floating(t.mask.dtype()), dtype, "{}: an attn_mask of {}", name(a.op()), name(t.mask.dtype()));
+  for (const Tensor* x : {&k, &v})
+    GRADUS_CHECK(!t.grouped || (q.ndim() >= 3 && x->ndim() >= 3 && x->size(-3) > 0 && q.size(-3) % x->size(-3) == 0), shape,
+                 "{}: heads of shape {} for a query of shape {}", name(a.op()), text(x->sizes()), text(q.sizes()));
 }
 
+double scale_of(const Attention& t) { return t.scale ? *t.scale : 1 / std::sqrt(static_cast<double>(t.query.size(-1))); }
+
 // Each head of t serves as many heads of the query.
-Tensor shared_heads(const Args& a, const Tensor& t, const Tensor& query) {
-  GRADUS_CHECK(query.ndim() >= 3 && t.ndim() >= 3 && t.size(-3) > 0 && query.size(-3) % t.size(-3) == 0, shape, "{}: heads of shape {} for a query of shape {}", name(a.op()),
-               text(t.sizes()), text(query.sizes()));
+Tensor shared_heads(const Tensor& t, const Tensor& query) {
   const int64_t times = query.size(-3) / t.size(-3);
   return times == 1 ? t : call(repeat_interleave_op, {t, times, int64_t{-3}});
 }
@@ -48,10 +51,11 @@ Tensor masked(const Tensor& scores, const Attention& t) {
 }
 
 // The result and the weights. A query that may see nothing gets zeros.
-void attend_in_full(const Attention& t, Tensors& out) {
-  const Tensor &k = t.key, &v = t.value;
-  const double scale = t.scale ? *t.scale : 1 / std::sqrt(static_cast<double>(t.query.size(-1)));
-  const Tensor scores = matmul(mul(t.query, scale), transpose(k, -2, -1));
+void attend_in_full(Attention t, Tensors& out) {
+  if (t.grouped)
+    for (Tensor* x : {&t.key, &t.value}) *x = shared_heads(*x, t.query);
+  const Tensor& v = t.value;
+  const Tensor scores = matmul(mul(t.query, scale_of(t)), transpose(t.key, -2, -1));
   const Tensor weights = call(safe_softmax_op, {masked(scores, t), int64_t{-1}});
   if (t.dropout_p == 0) {
     out.push_back(matmul(weights, v));
@@ -66,18 +70,32 @@ void attend_in_full(const Attention& t, Tensors& out) {
   }
 }
 
-// The weights need not be in memory: all but the masks that are given.
+// The weights need not be in memory, unless some are dropped. A mask that adds rows or columns, and what is empty, are left to the composition.
 bool is_fused(const Attention& t) {
-  const Tensor &q = t.query, &k = t.key, &v = t.value;
-  const auto batch = [](const Tensor& x) { return x.sizes().first(static_cast<size_t>(x.ndim() - 2)); };
-  return !t.mask && t.dropout_p == 0 && q.numel() > 0 && v.numel() > 0 && same(batch(q), batch(k)) && same(batch(q), batch(v));
+  const Tensor &q = t.query, &k = t.key, &v = t.value, &m = t.mask;
+  const auto fits = [&m](int64_t dim, int64_t size) { return m.size(dim) == size || m.size(dim) == 1; };
+  if (m && (m.ndim() < 2 || m.numel() == 0 || !fits(-2, q.size(-2)) || !fits(-1, k.size(-2)))) return false;
+  return t.dropout_p == 0 && q.numel() > 0 && k.numel() > 0 && v.numel() > 0 && (!t.grouped || k.size(-3) == v.size(-3));
 }
-Tensor attend_fused(const Attention& t) {
+
+// Heads of the query in groups, one for each head of the key: [*, H, L, E] becomes [*, K, H / K, L, E], for keys of [*, K, 1, S, E].
+void split_in_groups(Attention& t) {
+  const int64_t groups = t.key.size(-3);
+  const auto split = [groups](const Tensor& x) { return call(unflatten_op, {x, int64_t{-3}, Sizes{groups, x.size(-3) / groups}}); };
+  t.query = split(t.query);
+  for (Tensor* x : {&t.key, &t.value}) *x = unsqueeze(*x, -3);
+  if (t.mask && t.mask.ndim() > 2) t.mask = t.mask.size(-3) == 1 ? unsqueeze(t.mask, -3) : split(t.mask);
+}
+Tensor attend_fused(Attention t) {
   const Tensor& q = t.query;
-  const double scale = t.scale ? *t.scale : 1 / std::sqrt(static_cast<double>(q.size(-1)));
   const bool turned = q.ndim() > 2 && q.stride(-3) < q.stride(-2);     // heads side by side in each row: so will they be in the result
-  const Tensor out = call_all(attention_op, {q, t.key, t.value, scale, t.causal, turned})[0];
-  return turned ? transpose(out, -3, -2) : out;
+  const bool groups = t.grouped && q.size(-3) != t.key.size(-3);
+  const int64_t heads = !turned ? 0 : groups ? 2 : 1, from = -2 - heads, last = -2;
+  if (groups) split_in_groups(t);
+  if (t.mask && t.mask.dtype() != Dtype::boolean) t.mask = to(t.mask, q.dtype());
+  Tensor out = call_all(attention_op, {t.query, t.key, t.value, t.mask, scale_of(t), t.causal, heads})[0];
+  if (turned) out = movedim(out, {&from, 1}, {&last, 1});
+  return groups ? flatten(out, -4, -3) : out;
 }
 
 // Half precision is computed in float: rounded scores would be seen in their exponentials.
@@ -86,10 +104,6 @@ void attend(const Args& a, Attention t, bool weights, Tensors& out) {
   const Dtype d = t.query.dtype();
   if (d != Dtype::f32 && d != Dtype::f64)
     for (Tensor* x : {&t.query, &t.key, &t.value}) *x = to(*x, Dtype::f32);
-  if (t.grouped) {
-    t.key = shared_heads(a, t.key, t.query);
-    t.value = shared_heads(a, t.value, t.query);
-  }
   Tensors full;
   if (!weights && is_fused(t)) full.push_back(attend_fused(t));
   else attend_in_full(t, full);
@@ -103,7 +117,9 @@ void samples(Samples& s) {
   s.add({s.rand({2, 3, 4}), s.rand({2, 5, 4}), s.rand({2, 5, 2})});
   s.add({s.rand({3, 2}), s.rand({4, 2}), s.rand({4, 3}), s.rand({3, 4})});
   s.add({s.rand({1, 2, 3, 2}), s.rand({1, 2, 2, 2}), s.rand({1, 2, 2, 2}), s.values({3, 2}, {1, 0, 0, 0, 1, 1}, Dtype::boolean)});       // one row sees nothing
-  s.add({s.rand({2, 3, 2}), s.rand({2, 3, 2}), s.rand({2, 3, 2}), Value(std::nullopt), Value(0), Value(true)});
+  for (int64_t keys : {2, 3, 4}) s.add({s.rand({2, 3, 2}), s.rand({2, keys, 2}), s.rand({2, keys, 2}), Value(std::nullopt), Value(0), Value(true)});
+  s.add({s.rand({2, 1, 3, 2}), s.rand({3, 4, 2}), s.rand({2, 1, 4, 3})});
+  s.add({s.rand({3, 2}), s.rand({0, 2}), s.rand({0, 3})});
   s.error({s.rand({3, 2}), s.rand({4, 3}), s.rand({4, 3})}, "a query of shape [3, 2] for a key of shape [4, 3]");
   s.error({s.rand({3, 2}), s.rand({4, 2}), s.rand({3, 3})}, "a key of shape [4, 2] with a value of shape [3, 3]");
   s.error({s.rand({3, 2}), s.rand({4, 2}), s.rand({4, 3}), s.rand({3, 4}), Value(0), Value(true)}, "is_causal with an attn_mask");
@@ -127,6 +143,7 @@ Op scaled_dot_product_attention_op{
     .samples = [](Samples& s) {
       samples(s);
       s.add({s.rand({1, 4, 2, 2}), s.rand({1, 2, 3, 2}), s.rand({1, 2, 3, 2}), Value(std::nullopt), Value(0), Value(false), Value(0.3), Value(true)});
+      s.add({s.rand({2, 4, 3, 2}), s.rand({1, 2, 3, 2}), s.rand({2, 2, 3, 2}), s.rand({1, 3, 3}), Value(0), Value(false), Value(std::nullopt), Value(true)});
       s.error({s.rand({1, 3, 2, 2}), s.rand({1, 2, 3, 2}), s.rand({1, 2, 3, 2}), Value(std::nullopt), Value(0), Value(false), Value(0.3), Value(true)}, "heads of shape [1, 2, 3, 2]");
     },
 };

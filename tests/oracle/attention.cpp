@@ -8,46 +8,99 @@ namespace {
 
 using Dims = std::vector<int64_t>;
 
+Dims broadcast(const Dims& a, const Dims& b) {
+  Dims out(std::max(a.size(), b.size()), 1);
+  for (const Dims* d : {&a, &b})
+    for (size_t i = 0; i < d->size(); ++i)
+      if ((*d)[i] != 1) out[out.size() - d->size() + i] = (*d)[i];
+  return out;
+}
+
 // ---- attention: every query row alone
+struct Attention {
+  Array query, key, value, mask, keep;                        // keep: of what dropout leaves
+  bool masked = false, boolean = false, causal = false, grouped = false;
+  double scale = 1, share = 0;                                // share: of what is dropped
+
+  explicit Attention(const Arguments& a) : query(a.array(0)), key(a.array(1)), value(a.array(2)), masked(a.has(3)) {
+    if (!masked) return;
+    mask = a.array(3);
+    boolean = a.element_type(3) == Dtype::boolean;
+  }
+  double score(const Dims& lead, const Dims& shared, int64_t r, int64_t s) const {
+    double x = 0;
+    for (int64_t e = 0; e < query.sizes.back(); ++e) x += query.read(place(lead, r, e)) * key.read(place(shared, s, e));
+    x *= scale;
+    if (causal && s > r) return -HUGE_VAL;
+    if (!masked) return x;
+    return boolean ? (mask.read(place(lead, r, s)) != 0 ? x : -HUGE_VAL) : x + mask.read(place(lead, r, s));
+  }
+  static Dims place(Dims i, int64_t r, int64_t c) { i.push_back(r); i.push_back(c); return i; }
+  Dims leading() const {
+    const auto of = [](const Array& x) { return x.ndim() < 2 ? Dims() : Dims(x.sizes.begin(), x.sizes.end() - 2); };
+    const Dims all = broadcast(of(query), of(mask));
+    return grouped ? all : broadcast(broadcast(all, of(key)), of(value));
+  }
+  // The result, the weights, and the logarithm of each row's sum of exponentials.
+  std::vector<Array> operator()() const {
+    const int64_t rows = query.sizes[query.ndim() - 2], seen = key.sizes[key.ndim() - 2], width = value.sizes.back();
+    const Dims lead = leading();
+    Dims at(lead.size(), 0), by_row(lead);
+    by_row.push_back(rows);
+    Array out(place(lead, rows, width)), weights(place(lead, rows, seen)), logsumexp(by_row);
+    if (Array::count(lead) == 0) return {out, weights, logsumexp};
+    do {
+      Dims other = at, row = at;
+      if (grouped) other.back() /= lead.back() / key.sizes[key.ndim() - 3];
+      row.push_back(0);
+      for (int64_t r = 0; r < rows; ++r) {
+        double sum = 0;
+        for (int64_t s = 0; s < seen; ++s) sum += std::exp(score(at, other, r, s));
+        row.back() = r;
+        logsumexp.at(row) = std::log(sum);
+        for (int64_t s = 0; s < seen; ++s) {
+          const double weight = sum == 0 ? 0 : std::exp(score(at, other, r, s)) / sum;
+          weights.at(place(at, r, s)) = weight;
+          const double used = keep.values.empty() ? weight : keep.read(place(at, r, s)) != 0 ? weight / (1 - share) : 0;
+          for (int64_t e = 0; e < width; ++e) out.at(place(at, r, e)) += used * value.read(place(other, s, e));
+        }
+      }
+    } while (step(at, lead));
+    return {out, weights, logsumexp};
+  }
+};
 std::vector<Array> attention(const Arguments& a, int dropout_mask, int scale_at, int grouped_at) {
-  const Array q = a.array(0), k = a.array(1), v = a.array(2);
-  const bool boolean = a.has(3) && a.element_type(3) == Dtype::boolean, causal = a.flag(5), grouped = a.flag(grouped_at);
-  const Array mask = a.has(3) ? a.array(3) : Array(), keep = dropout_mask >= 0 && a.has(dropout_mask) ? a.array(dropout_mask) : Array();
-  const double scale = a.has(scale_at) ? a.number(scale_at) : 1 / std::sqrt(static_cast<double>(q.sizes.back()));
-  const int64_t rows = q.sizes[q.ndim() - 2], seen = k.sizes[k.ndim() - 2], width = v.sizes.back();
-  Dims out_sizes = q.sizes, weight_sizes = q.sizes;
-  out_sizes.back() = width;
-  weight_sizes.back() = seen;
-  Array out(out_sizes), weights(weight_sizes);
-  Dims lead(q.sizes.begin(), q.sizes.end() - 2), at(lead.size(), 0);
-  const auto place = [](Dims i, int64_t r, int64_t c) { i.push_back(r); i.push_back(c); return i; };
-  do {
-    Dims other = at;
-    if (grouped) other.back() /= lead.back() / k.sizes[k.ndim() - 3];
-    for (int64_t r = 0; r < rows; ++r) {
-      std::vector<double> w(static_cast<size_t>(seen));
-      double sum = 0;
-      for (int64_t s = 0; s < seen; ++s) {
-        double score = 0;
-        for (int64_t e = 0; e < q.sizes.back(); ++e) score += q.at(place(at, r, e)) * k.read(place(other, s, e));
-        score *= scale;
-        if (causal && s > r) score = -HUGE_VAL;
-        if (a.has(3)) score = boolean ? (mask.read(place(at, r, s)) != 0 ? score : -HUGE_VAL) : score + mask.read(place(at, r, s));
-        sum += w[static_cast<size_t>(s)] = std::exp(score);
-      }
-      for (int64_t s = 0; s < seen; ++s) {
-        double& share = w[static_cast<size_t>(s)];
-        share = sum == 0 ? 0 : share / sum;
-        weights.at(place(at, r, s)) = share;
-        const double used = keep.values.empty() ? share : keep.read(place(at, r, s)) != 0 ? share / (1 - a.number(4)) : 0;
-        for (int64_t e = 0; e < width; ++e) out.at(place(at, r, e)) += used * v.read(place(other, s, e));
-      }
-    }
-  } while (step(at, lead));
-  return {out, weights};
+  Attention t(a);
+  t.causal = a.flag(5);
+  t.grouped = a.flag(grouped_at);
+  t.scale = a.has(scale_at) ? a.number(scale_at) : 1 / std::sqrt(static_cast<double>(t.query.sizes.back()));
+  t.share = a.number(4);
+  if (dropout_mask >= 0 && a.has(dropout_mask)) t.keep = a.array(dropout_mask);
+  return t();
 }
 std::vector<Array> result_only(const Arguments& a) { return {attention(a, -1, 6, 7)[0]}; }
-std::vector<Array> with_weights(const Arguments& a) { return attention(a, 6, 7, 8); }
+std::vector<Array> with_weights(const Arguments& a) {
+  const std::vector<Array> all = attention(a, 6, 7, 8);
+  return {all[0], all[1]};
+}
+// (query, key, value, mask, scale, causal, turned): in the result the queries stand before `turned` dimensions of heads.
+std::vector<Array> with_logsumexp(const Arguments& a) {
+  Attention t(a);
+  t.scale = a.number(4);
+  t.causal = a.flag(5);
+  const std::vector<Array> all = t();
+  const auto moved = [&](Dims i) {
+    const int64_t queries = i[i.size() - 2];
+    i.erase(i.end() - 2);
+    i.insert(i.end() - 1 - a.integer(6), queries);
+    return i;
+  };
+  Array out(moved(all[0].sizes));
+  Dims i(all[0].ndim(), 0);
+  do out.at(moved(i)) = all[0].at(i);
+  while (step(i, all[0].sizes));
+  return {out, all[2]};
+}
 
 // ---- distances
 double length(const std::vector<double>& v, double p) {
@@ -62,13 +115,6 @@ std::vector<double> row_of(const Array& a, int64_t i) {
 double distance(std::vector<double> x, const std::vector<double>& y, double p, double eps = 0) {
   for (size_t i = 0; i < x.size(); ++i) x[i] = x[i] - y[i] + eps;
   return length(x, p);
-}
-Dims broadcast(const Dims& a, const Dims& b) {
-  Dims out(std::max(a.size(), b.size()), 1);
-  for (const Dims* d : {&a, &b})
-    for (size_t i = 0; i < d->size(); ++i)
-      if ((*d)[i] != 1) out[out.size() - d->size() + i] = (*d)[i];
-  return out;
 }
 // Calls f with the pairs of vectors along dim, in order of the rest.
 template <class F> Array along(const Array& x, const Array& y, size_t dim, bool keep, F&& f) {
@@ -165,7 +211,7 @@ std::vector<Array> embedding_bag(const Arguments& a) {
 
 Oracles attention_and_distances() {
   return {
-      {"scaled_dot_product_attention", result_only}, {"_scaled_dot_product_attention_math", with_weights}, {"cosine_similarity", cosine_similarity},
+      {"scaled_dot_product_attention", result_only}, {"_scaled_dot_product_attention_math", with_weights}, {"_attention", with_logsumexp}, {"cosine_similarity", cosine_similarity},
       {"pairwise_distance", pairwise_distance}, {"cdist", cdist}, {"pdist", pdist}, {"embedding_bag", embedding_bag},
   };
 }
