@@ -19,7 +19,7 @@ inline Sizes with(Sizes sizes, std::initializer_list<int64_t> more) {
 }
 inline int64_t smaller_side(const Tensor& t) { return std::min(t.size(-2), t.size(-1)); }
 
-void check_real(const Args& a, const Tensor& t);                // float32 or float64
+void check_elements(const Args& a, const Tensor& t);            // float32, float64, or complex of them
 void check_matrices(const Args& a, const Tensor& t);            // and at least two dimensions
 void check_sides(const Args& a, const Tensor& t);               // at least two dimensions, the last two of one size
 void check_square(const Args& a, const Tensor& t);              // both
@@ -37,10 +37,13 @@ kernels::Stack stack_of(const Tensor& columns);                 // what LAPACK s
 
 // ---- ops on matrices
 inline Tensor mt(const Tensor& t) { return transpose(t, -2, -1); }
+inline Tensor mh(const Tensor& t) { return conj(mt(t)); }                            // the adjoint: of real matrices mt
 inline Tensor tall(const Tensor& t) { return unsqueeze(t, -1); }                     // one number per row: [..., n, 1]
 inline Tensor wide(const Tensor& t) { return unsqueeze(t, -2); }                     // one per column: [..., 1, n]
 inline Tensor diagonal_of(const Tensor& t) { return diagonal(t, 0, -2, -1); }
 inline Tensor matrix_of(const Tensor& diagonal) { return call(diag_embed_op, {diagonal}); }
+// Without the imaginary part of the diagonal: t itself where it is real.
+Tensor real_on_diagonal(const Tensor& t);
 inline Tensor identity_like(const Tensor& t) { return eye(t.size(-1), t.dtype()); }
 // value, recorded as a function of x that does not change.
 inline Tensor constant_in(const Tensor& x, const Tensor& value) { return where(full({}, Number(false), Dtype::boolean), x, value); }
