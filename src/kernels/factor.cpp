@@ -116,7 +116,8 @@ void householder(std::string_view what, const Stack& a, const char* tau, int64_t
     int info = 0;
     l.first_columns(&s.rows, &s.cols, &reflections, a.item<T>(0), &s.ld, factors, work.ask(), &work.size, &info);
     work.grant(s.cols);
-    for (int64_t i = 0; i < a.count; ++i) l.first_columns(&s.rows, &s.cols, &reflections, a.item<T>(i), &s.ld, factors + i * k, work.data, &work.size, &info);
+    for (int64_t i = 0; i < a.count; ++i)
+      l.first_columns(&s.rows, &s.cols, &reflections, a.item<T>(i), &s.ld, factors + i * k, work.data, &work.size, &info);
   });
 }
 
@@ -140,9 +141,11 @@ void svd(std::string_view what, const Stack& a, char* values, const Stack& u, co
     const auto out = reinterpret_cast<Real<T>*>(values);
     if constexpr (is_complex_type<T>) reals.reserve(svd_reals(a, vectors));
     const auto run = [&](int64_t i, T* space) {
-      T *to_u = vectors ? u.item<T>(i) : nullptr, *to_v = vectors ? vh.item<T>(i) : nullptr;
-      if constexpr (is_complex_type<T>) l.gesdd(job, &s.rows, &s.cols, a.item<T>(i), &s.ld, out + i * k, to_u, &left.ld, to_v, &right.ld, space, &work.size, reals.data, integers, infos + i, 1);
-      else l.gesdd(job, &s.rows, &s.cols, a.item<T>(i), &s.ld, out + i * k, to_u, &left.ld, to_v, &right.ld, space, &work.size, integers, infos + i, 1);
+      T *x = a.item<T>(i), *to_u = vectors ? u.item<T>(i) : nullptr, *to_v = vectors ? vh.item<T>(i) : nullptr;
+      const int *m = &s.rows, *n = &s.cols, *n_work = &work.size;
+      if constexpr (is_complex_type<T>)
+        l.gesdd(job, m, n, x, &s.ld, out + i * k, to_u, &left.ld, to_v, &right.ld, space, n_work, reals.data, integers, infos + i, 1);
+      else l.gesdd(job, m, n, x, &s.ld, out + i * k, to_u, &left.ld, to_v, &right.ld, space, n_work, integers, infos + i, 1);
     };
     run(0, work.ask());
     work.grant();
@@ -164,9 +167,11 @@ void eigh(std::string_view what, const Stack& a, char* values, bool upper, bool 
     int* integers = &wish;
     const auto out = reinterpret_cast<Real<T>*>(values);
     const auto run = [&](int64_t i, T* space, Real<T>* real_space) {
+      T* x = a.item<T>(i);
+      Real<T>* w = out + i * a.rows;
       if constexpr (is_complex_type<T>)
-        l.eigh(job, triangle, &s.rows, a.item<T>(i), &s.ld, out + i * a.rows, space, &work.size, real_space, &reals.size, integers, &integers_size, infos + i, 1, 1);
-      else l.eigh(job, triangle, &s.rows, a.item<T>(i), &s.ld, out + i * a.rows, space, &work.size, integers, &integers_size, infos + i, 1, 1);
+        l.eigh(job, triangle, &s.rows, x, &s.ld, w, space, &work.size, real_space, &reals.size, integers, &integers_size, infos + i, 1, 1);
+      else l.eigh(job, triangle, &s.rows, x, &s.ld, w, space, &work.size, integers, &integers_size, infos + i, 1, 1);
     };
     run(0, work.ask(), reals.ask());
     work.grant();
@@ -206,12 +211,14 @@ void eig(std::string_view what, const Stack& a, char* values, const Stack& v, bo
     if (!is_complex_type<T> && vectors) packed.reserve(n * n);
     const auto out = reinterpret_cast<Complex<R>*>(values);
     const auto run = [&](int64_t i, T* space) {
+      T* x = a.item<T>(i);
       Complex<R>* to = vectors ? v.item<Complex<R>>(i) : nullptr;
       if constexpr (is_complex_type<T>) {
-        l.geev("N", job, &s.rows, a.item<T>(i), &s.ld, out + i * n, nullptr, &one, to, &s.ld, space, &work.size, reals.data, infos + i, 1, 1);
+        l.geev("N", job, &s.rows, x, &s.ld, out + i * n, nullptr, &one, to, &s.ld, space, &work.size, reals.data, infos + i, 1, 1);
       } else {
-        l.geev("N", job, &s.rows, a.item<T>(i), &s.ld, reals.data, reals.data + n, nullptr, &one, packed.data, &s.ld, space, &work.size, infos + i, 1, 1);
-        if (work.size > 0) unpack_pairs(n, reals.data, reals.data + n, packed.data, out + i * n, to);
+        R *re = reals.data, *im = re + n;
+        l.geev("N", job, &s.rows, x, &s.ld, re, im, nullptr, &one, packed.data, &s.ld, space, &work.size, infos + i, 1, 1);
+        if (work.size > 0) unpack_pairs(n, re, im, packed.data, out + i * n, to);
       }
     };
     run(0, work.ask());
@@ -236,7 +243,8 @@ template <class T> void solve(LeastSquares driver, const Problem<T>& p, const La
   if (driver == LeastSquares::gels) return l.gels("N", m, n, k, p.a, lda, p.b, ldb, p.work, p.work_size, p.info, 1);
   if constexpr (is_complex_type<T>) {
     if (driver == LeastSquares::gelsy) l.gelsy(m, n, k, p.a, lda, p.b, ldb, p.integers, p.cut, p.rank, p.work, p.work_size, p.reals, p.info);
-    else if (driver == LeastSquares::gelsd) l.gelsd(m, n, k, p.a, lda, p.b, ldb, p.values, p.cut, p.rank, p.work, p.work_size, p.reals, p.integers, p.info);
+    else if (driver == LeastSquares::gelsd)
+      l.gelsd(m, n, k, p.a, lda, p.b, ldb, p.values, p.cut, p.rank, p.work, p.work_size, p.reals, p.integers, p.info);
     else l.gelss(m, n, k, p.a, lda, p.b, ldb, p.values, p.cut, p.rank, p.work, p.work_size, p.reals, p.info);
   } else {
     if (driver == LeastSquares::gelsy) l.gelsy(m, n, k, p.a, lda, p.b, ldb, p.integers, p.cut, p.rank, p.work, p.work_size, p.info);

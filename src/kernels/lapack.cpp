@@ -61,7 +61,8 @@ Found open_library() {
   for (const char* name : kLibraries) {
     void* library = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
     if (!library) continue;
-    f.all = Symbols(library, 's').fill(f.f32) && Symbols(library, 'd').fill(f.f64) && Symbols(library, 'c').fill(f.c64) && Symbols(library, 'z').fill(f.c128);
+    f.all = Symbols(library, 's').fill(f.f32) && Symbols(library, 'd').fill(f.f64) && Symbols(library, 'c').fill(f.c64) &&
+            Symbols(library, 'z').fill(f.c128);
     if (f.all) return f;                                      // its code is in use from now on: it is never closed
     dlclose(library);
   }

@@ -16,26 +16,30 @@ template <class T> struct RealOf<Complex<T>> { using Type = T; };
 
 // The entries whose complex forms want real workspace too, and the general eigenvalues, which real forms give in two parts.
 template <class T> struct LapackDrivers {
-  void (*gesdd)(Text jobz, Size m, Size n, T* a, Size lda, T* s, T* u, Size ldu, T* vt, Size ldvt, T* work, Size lwork, int* iwork, int* info, size_t);
+  void (*gesdd)(Text jobz, Size m, Size n, T* a, Size lda, T* s, T* u, Size ldu, T* vt, Size ldvt, T* work, Size lwork, int* iwork, int* info,
+                size_t);
   void (*eigh)(Text jobz, Text uplo, Size n, T* a, Size lda, T* w, T* work, Size lwork, int* iwork, Size liwork, int* info, size_t, size_t);
-  void (*geev)(Text jobvl, Text jobvr, Size n, T* a, Size lda, T* re, T* im, T* vl, Size ldvl, T* vr, Size ldvr, T* work, Size lwork, int* info, size_t,
-               size_t);
+  void (*geev)(Text jobvl, Text jobvr, Size n, T* a, Size lda, T* re, T* im, T* vl, Size ldvl, T* vr, Size ldvr, T* work, Size lwork, int* info,
+               size_t, size_t);
   void (*gelsy)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, int* jpvt, const T* rcond, int* rank, T* work, Size lwork, int* info);
-  void (*gelsd)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, T* s, const T* rcond, int* rank, T* work, Size lwork, int* iwork, int* info);
+  void (*gelsd)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, T* s, const T* rcond, int* rank, T* work, Size lwork, int* iwork,
+                int* info);
   void (*gelss)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, T* s, const T* rcond, int* rank, T* work, Size lwork, int* info);
 };
 template <class R> struct LapackDrivers<Complex<R>> {
   using T = Complex<R>;
-  void (*gesdd)(Text jobz, Size m, Size n, T* a, Size lda, R* s, T* u, Size ldu, T* vt, Size ldvt, T* work, Size lwork, R* rwork, int* iwork, int* info,
-                size_t);
-  void (*eigh)(Text jobz, Text uplo, Size n, T* a, Size lda, R* w, T* work, Size lwork, R* rwork, Size lrwork, int* iwork, Size liwork, int* info, size_t,
-               size_t);
-  void (*geev)(Text jobvl, Text jobvr, Size n, T* a, Size lda, T* w, T* vl, Size ldvl, T* vr, Size ldvr, T* work, Size lwork, R* rwork, int* info, size_t,
-               size_t);
-  void (*gelsy)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, int* jpvt, const R* rcond, int* rank, T* work, Size lwork, R* rwork, int* info);
-  void (*gelsd)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, R* s, const R* rcond, int* rank, T* work, Size lwork, R* rwork, int* iwork,
+  void (*gesdd)(Text jobz, Size m, Size n, T* a, Size lda, R* s, T* u, Size ldu, T* vt, Size ldvt, T* work, Size lwork, R* rwork, int* iwork,
+                int* info, size_t);
+  void (*eigh)(Text jobz, Text uplo, Size n, T* a, Size lda, R* w, T* work, Size lwork, R* rwork, Size lrwork, int* iwork, Size liwork, int* info,
+               size_t, size_t);
+  void (*geev)(Text jobvl, Text jobvr, Size n, T* a, Size lda, T* w, T* vl, Size ldvl, T* vr, Size ldvr, T* work, Size lwork, R* rwork, int* info,
+               size_t, size_t);
+  void (*gelsy)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, int* jpvt, const R* rcond, int* rank, T* work, Size lwork, R* rwork,
                 int* info);
-  void (*gelss)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, R* s, const R* rcond, int* rank, T* work, Size lwork, R* rwork, int* info);
+  void (*gelsd)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, R* s, const R* rcond, int* rank, T* work, Size lwork, R* rwork,
+                int* iwork, int* info);
+  void (*gelss)(Size m, Size n, Size nrhs, T* a, Size lda, T* b, Size ldb, R* s, const R* rcond, int* rank, T* work, Size lwork, R* rwork,
+                int* info);
 };
 template <class T> struct Lapack : LapackDrivers<T> {
   void (*getrf)(Size m, Size n, T* a, Size lda, int* pivots, int* info);

@@ -64,6 +64,7 @@ void rank_samples(Samples& s) {
 void pinv_shape(const Args& a, Metas& out) {
   const Tensor& x = a.tensor(0);
   check_matrices(a, x);
+  for (int i : {1, 2}) GRADUS_CHECK(!is_complex(a.tensor(i).dtype()), dtype, "{}: a complex tolerance", name(a.op()));
   out.push_back({x.dtype(), with(batch_of(x), {x.size(-1), x.size(-2)})});
 }
 void pinv_kernel(const Args& a, const Tensors& out) {

@@ -1,16 +1,14 @@
 // Singular values and eigenvalues of Hermitian matrices. The rules are Townsend's, "Differentiating the singular value decomposition"
 // (2016), and Giles', "An extended collection of matrix derivative results" (2008). The vectors have a gradient where the values
 // differ; equal ones divide 0 by 0. A gradient of the values alone has no such quotient.
-// Complex vectors may turn, each by a factor of size 1: where a function does not depend on it, the rules are right.
+// Complex vectors may have any factors of size 1: a loss that depends on them is refused.
 #include <cmath>
 
-#include "graph/history.h"
 #include "ops/matrices.h"
 
 namespace gradus {
 namespace {
 
-bool will_differentiate(const Args& a) { return context().grad_mode && needs_grad(a[0].t); }
 Tensor skew(const Tensor& t) { return sub(t, mh(t)); }
 // Values as columns against values as rows, and 1 on the diagonal.
 Tensor off_diagonal(const Tensor& t, const Tensor& s) { return add(t, identity_like(s)); }
@@ -44,12 +42,8 @@ void svd_kernel(const Args& a, const Tensors& out) {
   put_columns(out[0], u);
   put_columns(out[2], vh);
 }
-// What the diagonal of skew(U^H gU), imaginary, adds where U and V turn against each other; vectors of a value of 0 do so freely.
-Tensor relative_turn(const Tensor& skew_u, const Tensor& s) {
-  const Tensor tiny = le(s, mul(narrow(s, -1, 0, 1), s.dtype() == Dtype::f32 ? 0x1p-20 : 0x1p-49));
-  return matrix_of(where(tiny, 0.0, div(diagonal_of(skew_u), where(tiny, 1.0, mul(s, 2.0)))));
-}
-// gA = U (diag(gS) + (skew(U^H gU) / E) S + S (skew(V^H gV) / E)) V^H, E_ij = s_j^2 - s_i^2, and parts outside of U and V.
+// gA = U (diag(gS) + (skew(U^H gU) / E) S + S (skew(V^H gV) / E)) V^H, E_ij = s_j^2 - s_i^2, and parts outside of U and V. Complex vectors
+// turn against each other too: that adds the diagonal of skew(U^H gU) / (2 S), which is imaginary.
 Tensor svd_pull(const Call& c, const Tensor& gradient_of_u) {
   GRADUS_CHECK(c.flag(2), unsupported, "_linalg_svd: no gradient without the vectors");
   const Tensor& s = c.output(1);
@@ -59,10 +53,14 @@ Tensor svd_pull(const Call& c, const Tensor& gradient_of_u) {
   if (no_u && no_v) return matmul(mul(u, wide(c.grad(1))), vh);
   const Tensor gu = narrow(gradient_of_u, -1, 0, k), gvh = narrow(c.grad(2), -2, 0, k);
   const Tensor E = off_diagonal(mul(sub(wide(s), tall(s)), add(wide(s), tall(s))), s);
-  Tensor middle = matrix_of(c.grad(1)), skew_u;
+  Tensor middle = matrix_of(c.grad(1)), skew_u, skew_v;
   if (!no_u) middle = add(middle, mul(div(skew_u = skew(matmul(mh(u), gu)), E), wide(s)));
-  if (!no_v) middle = add(middle, mul(tall(s), div(skew(matmul(vh, mh(gvh))), E)));
-  if (is_complex(u.dtype()) && !no_u && !no_v) middle = add(middle, relative_turn(skew_u, s));
+  if (!no_v) middle = add(middle, mul(tall(s), div(skew_v = skew(matmul(vh, mh(gvh))), E)));
+  if (is_complex(u.dtype())) {
+    const Tensor turns = no_u ? skew_v : no_v ? skew_u : add(skew_u, skew_v);
+    check_turns(c, imag(diagonal_of(turns)), no_u ? mh(gvh) : gu);
+    if (!no_u && !no_v) middle = add(middle, matrix_of(div(diagonal_of(skew_u), mul(s, 2.0))));
+  }
   Tensor g = matmul(u, middle);
   if (!no_u && m > k) g = add(g, sub(div(gu, wide(s)), matmul(u, matmul(mh(u), div(gu, wide(s))))));
   g = matmul(g, vh);
@@ -112,8 +110,10 @@ Tensor eigh_pull(const Call& c, const Tensor& g) {
   GRADUS_CHECK(c.flag(2), unsupported, "_linalg_eigh: no gradient without the vectors");
   const Tensor &w = c.output(0), &v = c.output(1);
   if (is_zero_gradient(c.grad(1))) return matmul(mul(v, wide(g)), mh(v));
-  const Tensor turns = div(mul(skew(matmul(mh(v), c.grad(1))), 0.5), off_diagonal(sub(wide(w), tall(w)), w));
-  return matmul(v, matmul(add(matrix_of(g), turns), mh(v)));
+  const Tensor turns = skew(matmul(mh(v), c.grad(1)));
+  if (is_complex(v.dtype())) check_turns(c, imag(diagonal_of(turns)), c.grad(1));
+  const Tensor quotient = div(mul(turns, 0.5), off_diagonal(sub(wide(w), tall(w)), w));
+  return matmul(v, matmul(add(matrix_of(g), quotient), mh(v)));
 }
 void eigh_samples(Samples& s) {
   s.add({s.regular({3, 3}, true)});
@@ -138,8 +138,9 @@ Op linalg_svd_data_op{
 };
 Op linalg_svd_op{
     .schema = "linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)",
-    .doc = "A = U diag(S) Vh with orthonormal columns in U, orthonormal rows in Vh, and S descending; full_matrices makes U and Vh square. Signs, of complex vectors factors of size 1, are "
-           "arbitrary: a function of U and Vh has a gradient where it does not depend on them and the singular values differ; where they are equal it is NaN.",
+    .doc = "A = U diag(S) Vh with orthonormal columns in U, orthonormal rows in Vh, and S descending; full_matrices makes U and Vh square. Signs, of "
+           "complex vectors factors of size 1, are arbitrary: a function of U and Vh has a gradient where it does not depend on them and the singular values "
+           "differ; where they are equal it is NaN, and of one that depends on complex factors it is an error.",
     .complex = true,
     .compose = [](const Args& a, Tensors& out) { no_driver(a, 2); out = svd_of(a, a.flag(1)); },
     .samples = svd_samples,
@@ -188,7 +189,8 @@ Op linalg_eigh_data_op{
 Op linalg_eigh_op{
     .schema = "linalg_eigh(Tensor self, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)",
     .doc = "The eigenvalues of Hermitian matrices, real and ascending, and orthonormal eigenvectors as columns, from the lower triangle or with UPLO='U' the upper one. "
-           "Signs, of complex vectors factors of size 1, are arbitrary: a function of the vectors has a gradient where it does not depend on them and the eigenvalues differ; else it is NaN.",
+           "Signs, of complex vectors factors of size 1, are arbitrary: a function of the vectors has a gradient where it does not depend on them and the "
+           "eigenvalues differ; else it is NaN, and of one that depends on complex factors an error.",
     .complex = true,
     .compose = [](const Args& a, Tensors& out) { out = call_all(linalg_eigh_data_op, {a[0], a[1], true}); },
     .samples = eigh_samples,

@@ -30,6 +30,14 @@ void check_infos(const Args& a, const Tensor& infos, std::string_view what) {
   }
 }
 
+void check_turns(const Call& c, const Tensor& turns, const Tensor& gradient) {
+  const GradMode off(false);
+  const int64_t rows = -2;
+  const Tensor limit = mul(add(call(linalg_vector_norm_op, {gradient, 2, SizesRef(&rows, 1)}), 1.0), 0.01);
+  GRADUS_CHECK(!call(any_op, {gt(abs(turns), limit)}).data<bool>()[0], value,
+               "{}: the loss depends on the factors of size 1 that complex vectors may have: it has no gradient", name(c.op()));
+}
+
 Tensor turned(const Tensor& t) {
   Layout l = t.layout();
   const size_t n = l.sizes.size();
@@ -68,6 +76,11 @@ Tensor real_on_diagonal(const Tensor& t) {
   return sub(t, matrix_of(call(complex_op, {zeros_like(part), part})));
 }
 
+void lu_into(const Args& a, const Tensor& factors, const Tensor& pivots, const Tensor& infos) {
+  const Tensor columns = columns_of(a.tensor(0));
+  kernels::lu(name(a.op()), stack_of(columns), pivots.data<int32_t>(), infos.data<int32_t>());
+  put_columns(factors, columns);
+}
 Tensor rows_permuted(const Tensor& t, const Tensor& pivots, bool forward) {
   const Tensor rows = call(lu_permutation_op, {pivots, t.size(-2), forward});
   const Sizes batch = broadcast_sizes(batch_of(t), SizesRef(rows.sizes()).first(static_cast<size_t>(rows.ndim() - 1)), "lu_unpack");
