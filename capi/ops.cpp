@@ -110,15 +110,15 @@ enum Which : int {k_exp, k_exp_, k_exp2, k_exp2_, k_expm1, k_expm1_, k_log, k_lo
                   k_linalg_lu_factor, k_lu_unpack, k_linalg_lu, k_linalg_lu_solve, k_lu_solve, k_linalg_det, k_det,
                   k_linalg_slogdet, k_slogdet, k_logdet, k_linalg_cholesky_ex, k_linalg_cholesky, k_cholesky,
                   k_cholesky_solve, k_cholesky_inverse, k_linalg_qr, k_qr, k_geqrf, k_linalg_householder_product,
-                  k_ormqr, k_linalg_svd, k_svd, k_linalg_svdvals, k_linalg_eigh, k_linalg_eigvalsh,
-                  k_linalg_matrix_rank, k_linalg_pinv, k_pinverse, k_linalg_matrix_norm, k_linalg_matrix_norm_named,
-                  k_linalg_norm, k_linalg_norm_named, k_linalg_cond, k_linalg_cond_named, k_linalg_lstsq,
-                  k_linalg_matrix_power, k_linalg_matrix_exp, k_linalg_tensorinv, k_linalg_tensorsolve, k_narrow_tensor,
-                  k_tensor_split_tensor, k_atleast_1d_list, k_atleast_2d_list, k_atleast_3d_list, k_linspace_tensor,
-                  k_logspace_tensor, k_normal_sized, k_normal_around_mean, k_sigmoid_backward, k_tanh_backward,
-                  k_threshold_backward, k_silu_backward, k_gelu_backward, k_leaky_relu_backward, k_elu_backward,
-                  k_softplus_backward, k_hardtanh_backward, k_log_sigmoid_forward, k_log_sigmoid_backward,
-                  k_mse_loss_backward, k_smooth_l1_loss_backward, k_huber_loss_backward,
+                  k_ormqr, k_linalg_svd, k_svd, k_linalg_svdvals, k_linalg_eigh, k_linalg_eigvalsh, k_linalg_eig,
+                  k_linalg_eigvals, k_linalg_matrix_rank, k_linalg_pinv, k_pinverse, k_linalg_matrix_norm,
+                  k_linalg_matrix_norm_named, k_linalg_norm, k_linalg_norm_named, k_linalg_cond, k_linalg_cond_named,
+                  k_linalg_lstsq, k_linalg_matrix_power, k_linalg_matrix_exp, k_linalg_tensorinv, k_linalg_tensorsolve,
+                  k_narrow_tensor, k_tensor_split_tensor, k_atleast_1d_list, k_atleast_2d_list, k_atleast_3d_list,
+                  k_linspace_tensor, k_logspace_tensor, k_normal_sized, k_normal_around_mean, k_sigmoid_backward,
+                  k_tanh_backward, k_threshold_backward, k_silu_backward, k_gelu_backward, k_leaky_relu_backward,
+                  k_elu_backward, k_softplus_backward, k_hardtanh_backward, k_log_sigmoid_forward,
+                  k_log_sigmoid_backward, k_mse_loss_backward, k_smooth_l1_loss_backward, k_huber_loss_backward,
                   k_binary_cross_entropy_backward, k_embedding_backward, k_gather_backward, k_index_select_backward};
 constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "expm1_", "log", "log_", "log2", "log2_",
                                       "log10", "log10_", "log1p", "log1p_", "sin", "sin_", "cos", "cos_", "tan", "tan_",
@@ -251,10 +251,11 @@ constexpr std::string_view names[] = {"exp", "exp_", "exp2", "exp2_", "expm1", "
                                       "linalg_det", "det", "linalg_slogdet", "slogdet", "logdet", "linalg_cholesky_ex",
                                       "linalg_cholesky", "cholesky", "cholesky_solve", "cholesky_inverse", "linalg_qr",
                                       "qr", "geqrf", "linalg_householder_product", "ormqr", "linalg_svd", "svd",
-                                      "linalg_svdvals", "linalg_eigh", "linalg_eigvalsh", "linalg_matrix_rank",
-                                      "linalg_pinv", "pinverse", "linalg_matrix_norm", "linalg_matrix_norm_named",
-                                      "linalg_norm", "linalg_norm_named", "linalg_cond", "linalg_cond_named",
-                                      "linalg_lstsq", "linalg_matrix_power", "linalg_matrix_exp", "linalg_tensorinv",
+                                      "linalg_svdvals", "linalg_eigh", "linalg_eigvalsh", "linalg_eig",
+                                      "linalg_eigvals", "linalg_matrix_rank", "linalg_pinv", "pinverse",
+                                      "linalg_matrix_norm", "linalg_matrix_norm_named", "linalg_norm",
+                                      "linalg_norm_named", "linalg_cond", "linalg_cond_named", "linalg_lstsq",
+                                      "linalg_matrix_power", "linalg_matrix_exp", "linalg_tensorinv",
                                       "linalg_tensorsolve", "narrow_tensor", "tensor_split_tensor", "atleast_1d_list",
                                       "atleast_2d_list", "atleast_3d_list", "linspace_tensor", "logspace_tensor",
                                       "normal_sized", "normal_around_mean", "sigmoid_backward", "tanh_backward",
@@ -4365,6 +4366,15 @@ gradus_status gradus_linalg_eigvalsh(gradus_context *ctx, const gradus_tensor *i
                                      size_t UPLO_length, gradus_tensor **result) {
   const Value v_[] = {arg::given(input), arg::text(UPLO, UPLO_length)};
   return call_one(ctx, k_linalg_eigvalsh, "linalg_eigvalsh", v_, result);
+}
+gradus_status gradus_linalg_eig(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **eigenvalues,
+                                gradus_tensor **eigenvectors) {
+  const Value v_[] = {arg::given(input)};
+  return call_some(ctx, k_linalg_eig, "linalg_eig", v_, {eigenvalues, eigenvectors});
+}
+gradus_status gradus_linalg_eigvals(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result) {
+  const Value v_[] = {arg::given(input)};
+  return call_one(ctx, k_linalg_eigvals, "linalg_eigvals", v_, result);
 }
 gradus_status gradus_linalg_matrix_rank(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *atol,
                                         const gradus_tensor *rtol, int32_t hermitian, gradus_tensor **result) {

@@ -980,6 +980,8 @@ gradus_status gradus_svd(gradus_context *ctx, const gradus_tensor *input, int32_
 gradus_status gradus_linalg_svdvals(gradus_context *ctx, const gradus_tensor *A, const char *driver, size_t driver_length, gradus_tensor **result);
 gradus_status gradus_linalg_eigh(gradus_context *ctx, const gradus_tensor *input, const char *UPLO, size_t UPLO_length, gradus_tensor **eigenvalues, gradus_tensor **eigenvectors);
 gradus_status gradus_linalg_eigvalsh(gradus_context *ctx, const gradus_tensor *input, const char *UPLO, size_t UPLO_length, gradus_tensor **result);
+gradus_status gradus_linalg_eig(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **eigenvalues, gradus_tensor **eigenvectors);
+gradus_status gradus_linalg_eigvals(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 gradus_status gradus_linalg_matrix_rank(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *atol, const gradus_tensor *rtol, int32_t hermitian, gradus_tensor **result);
 gradus_status gradus_linalg_matrix_rank_scalar(gradus_context *ctx, const gradus_tensor *input, const double *atol, const double *rtol, int32_t hermitian, gradus_tensor **result);
 gradus_status gradus_linalg_pinv(gradus_context *ctx, const gradus_tensor *input, const gradus_tensor *atol, const gradus_tensor *rtol, int32_t hermitian, gradus_tensor **result);

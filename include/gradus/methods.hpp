@@ -3162,7 +3162,7 @@ template <class T> class Methods {
     static const detail::Op op_("linalg_solve_triangular");
     return detail::one<T>(op_, {self(), B, upper, left, unitriangular});
   }
-  // X of A X = self, or of A^T X = self, for triangular A, and a copy of A.
+  // X of A X = self, or of A^T X = self (without conjugates), for triangular A, and a copy of A.
   std::tuple<T, T> triangular_solve(const T& A, bool upper = true, bool transpose = false,
                                     bool unitriangular = false) const {
     static const detail::Op op_("triangular_solve");
@@ -3183,12 +3183,12 @@ template <class T> class Methods {
     static const detail::Op op_("slogdet");
     return detail::some<T, 2>(op_, {self()});
   }
-  // The logarithms of determinants, NaN of negative ones.
+  // The logarithms of determinants, NaN of negative ones of real matrices.
   T logdet() const {
     static const detail::Op op_("logdet");
     return detail::one<T>(op_, {self()});
   }
-  // The lower factor of self = L L^T, or the upper one of self = U^T U, from that triangle of symmetric positive-definite ...
+  // The lower factor of self = L L^H, or the upper one of self = U^H U, from that triangle of Hermitian positive-definite ...
   std::tuple<T, T> linalg_cholesky_ex(bool upper = false, bool check_errors = false) const {
     static const detail::Op op_("linalg_cholesky_ex");
     return detail::some<T, 2>(op_, {self(), upper, check_errors});
@@ -3223,7 +3223,7 @@ template <class T> class Methods {
     static const detail::Op op_("geqrf");
     return detail::some<T, 2>(op_, {self()});
   }
-  // Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or its transpose.
+  // Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or with transpose its adjoint.
   T ormqr(const T& input2, const T& input3, bool left = true, bool transpose = false) const {
     static const detail::Op op_("ormqr");
     return detail::one<T>(op_, {self(), input2, input3, left, transpose});
@@ -3233,15 +3233,25 @@ template <class T> class Methods {
     static const detail::Op op_("svd");
     return detail::some<T, 3>(op_, {self(), some, compute_uv});
   }
-  // The eigenvalues of symmetric matrices, ascending, and orthonormal eigenvectors as columns, from the lower triangle or with ...
+  // The eigenvalues of Hermitian matrices, real and ascending, and orthonormal eigenvectors as columns, from the lower triangle ...
   std::tuple<T, T> linalg_eigh(std::string_view UPLO = "L") const {
     static const detail::Op op_("linalg_eigh");
     return detail::some<T, 2>(op_, {self(), UPLO});
   }
-  // The eigenvalues of symmetric matrices, ascending; see linalg_eigh.
+  // The eigenvalues of Hermitian matrices, real and ascending; see linalg_eigh.
   T linalg_eigvalsh(std::string_view UPLO = "L") const {
     static const detail::Op op_("linalg_eigvalsh");
     return detail::one<T>(op_, {self(), UPLO});
+  }
+  // The eigenvalues of square matrices, in no order, and eigenvectors of length 1 as columns; complex of real matrices too. A ...
+  std::tuple<T, T> linalg_eig() const {
+    static const detail::Op op_("linalg_eig");
+    return detail::some<T, 2>(op_, {self()});
+  }
+  // The eigenvalues of square matrices, complex and in no order. There is a gradient where the eigenvectors are independent.
+  T linalg_eigvals() const {
+    static const detail::Op op_("linalg_eigvals");
+    return detail::one<T>(op_, {self()});
   }
   // How many singular values, or with hermitian sizes of eigenvalues, are above atol and rtol times the largest; rtol is the ...
   T linalg_matrix_rank(const Operand& atol = {}, const Operand& rtol = {}, bool hermitian = false) const {

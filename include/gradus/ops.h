@@ -6181,7 +6181,7 @@ GRADUS_API gradus_status gradus_linalg_solve_triangular(gradus_context *ctx, con
                                                 int32_t unitriangular, gradus_tensor **result);
 
 /*
- * X of A X = self, or of A^T X = self, for triangular A, and a copy of A.
+ * X of A X = self, or of A^T X = self (without conjugates), for triangular A, and a copy of A.
  *   triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) -> (Tensor solution, Tensor cloned_coefficient)
  * since:1
  */
@@ -6226,7 +6226,7 @@ GRADUS_API gradus_status gradus_linalg_lu(gradus_context *ctx, const gradus_tens
                                           gradus_tensor **L, gradus_tensor **U);
 
 /*
- * X of A X = B, or of X A = B with left=False, from the factors of A, of which adjoint takes the transpose.
+ * X of A X = B, or of X A = B with left=False, from the factors of A, of which adjoint takes A^H.
  *   linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor
  * since:1
  */
@@ -6257,8 +6257,8 @@ GRADUS_API gradus_status gradus_linalg_det(gradus_context *ctx, const gradus_ten
 GRADUS_API gradus_status gradus_det(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
- * The signs of determinants, and the logarithms of their absolute values: 0 and -inf of a singular matrix, where
- * there is no gradient.
+ * The signs z / |z| of determinants, and the logarithms of their absolute values: 0 and -inf of a singular matrix,
+ * where there is no gradient.
  *   linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)
  * since:1
  */
@@ -6274,16 +6274,16 @@ GRADUS_API gradus_status gradus_slogdet(gradus_context *ctx, const gradus_tensor
                                         gradus_tensor **logabsdet);
 
 /*
- * The logarithms of determinants, NaN of negative ones.
+ * The logarithms of determinants, NaN of negative ones of real matrices.
  *   logdet(Tensor self) -> Tensor
  * since:1
  */
 GRADUS_API gradus_status gradus_logdet(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **result);
 
 /*
- * The lower factor of self = L L^T, or the upper one of self = U^T U, from that triangle of symmetric
+ * The lower factor of self = L L^H, or the upper one of self = U^H U, from that triangle of Hermitian
  * positive-definite matrices; info is 0, or the order of the leading minor that is not positive. The gradient is
- * symmetric.
+ * Hermitian.
  *   linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)
  * since:1
  */
@@ -6358,7 +6358,8 @@ GRADUS_API gradus_status gradus_linalg_householder_product(gradus_context *ctx, 
                                                 const gradus_tensor *tau, gradus_tensor **result);
 
 /*
- * Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or its transpose.
+ * Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or with transpose
+ * its adjoint.
  *   ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor
  * since:1
  */
@@ -6368,8 +6369,9 @@ GRADUS_API gradus_status gradus_ormqr(gradus_context *ctx, const gradus_tensor *
 
 /*
  * A = U diag(S) Vh with orthonormal columns in U, orthonormal rows in Vh, and S descending; full_matrices makes U and
- * Vh square. Signs are arbitrary: a function of U and Vh has a gradient where it does not depend on them and the
- * singular values differ; where they are equal it is NaN.
+ * Vh square. Signs, of complex vectors factors of size 1, are arbitrary: a function of U and Vh has a gradient where
+ * it does not depend on them and the singular values differ; where they are equal it is NaN, and of one that depends
+ * on complex factors it is an error.
  *   linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)
  * since:1
  */
@@ -6394,9 +6396,10 @@ GRADUS_API gradus_status gradus_linalg_svdvals(gradus_context *ctx, const gradus
                                                size_t driver_length, gradus_tensor **result);
 
 /*
- * The eigenvalues of symmetric matrices, ascending, and orthonormal eigenvectors as columns, from the lower triangle
- * or with UPLO='U' the upper one. Signs are arbitrary: a function of the vectors has a gradient where it does not
- * depend on them and the eigenvalues differ; else it is NaN.
+ * The eigenvalues of Hermitian matrices, real and ascending, and orthonormal eigenvectors as columns, from the lower
+ * triangle or with UPLO='U' the upper one. Signs, of complex vectors factors of size 1, are arbitrary: a function of
+ * the vectors has a gradient where it does not depend on them and the eigenvalues differ; else it is NaN, and of one
+ * that depends on complex factors an error.
  *   linalg_eigh(Tensor self, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)
  * since:1
  */
@@ -6405,12 +6408,31 @@ GRADUS_API gradus_status gradus_linalg_eigh(gradus_context *ctx, const gradus_te
                                             gradus_tensor **eigenvectors);
 
 /*
- * The eigenvalues of symmetric matrices, ascending; see linalg_eigh.
+ * The eigenvalues of Hermitian matrices, real and ascending; see linalg_eigh.
  *   linalg_eigvalsh(Tensor self, str UPLO='L') -> Tensor
  * since:1
  */
 GRADUS_API gradus_status gradus_linalg_eigvalsh(gradus_context *ctx, const gradus_tensor *input, const char *UPLO,
                                                 size_t UPLO_length, gradus_tensor **result);
+
+/*
+ * The eigenvalues of square matrices, in no order, and eigenvectors of length 1 as columns; complex of real matrices
+ * too. A vector may have any factor of size 1: a function of the vectors has a gradient where it does not depend on
+ * it, else an error, and the eigenvalues differ.
+ *   linalg_eig(Tensor self) -> (Tensor eigenvalues, Tensor eigenvectors)
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_eig(gradus_context *ctx, const gradus_tensor *input, gradus_tensor **eigenvalues,
+                                           gradus_tensor **eigenvectors);
+
+/*
+ * The eigenvalues of square matrices, complex and in no order. There is a gradient where the eigenvectors are
+ * independent.
+ *   linalg_eigvals(Tensor self) -> Tensor
+ * since:1
+ */
+GRADUS_API gradus_status gradus_linalg_eigvals(gradus_context *ctx, const gradus_tensor *input,
+                                               gradus_tensor **result);
 
 /*
  * How many singular values, or with hermitian sizes of eigenvalues, are above atol and rtol times the largest; rtol

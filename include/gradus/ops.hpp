@@ -4470,7 +4470,7 @@ inline Tensor linalg_solve_triangular(const Tensor& input, const Tensor& B, bool
   return detail::one<Tensor>(op_, {input, B, upper, left, unitriangular});
 }
 
-// X of A X = self, or of A^T X = self, for triangular A, and a copy of A.
+// X of A X = self, or of A^T X = self (without conjugates), for triangular A, and a copy of A.
 inline std::tuple<Tensor, Tensor> triangular_solve(const Tensor& input, const Tensor& A, bool upper = true,
                                                 bool transpose = false, bool unitriangular = false) {
   static const detail::Op op_("triangular_solve");
@@ -4503,7 +4503,7 @@ inline std::tuple<Tensor, Tensor, Tensor> linalg_lu(const Tensor& A, bool pivot 
   return detail::some<Tensor, 3>(op_, {A, pivot});
 }
 
-// X of A X = B, or of X A = B with left=False, from the factors of A, of which adjoint takes the transpose.
+// X of A X = B, or of X A = B with left=False, from the factors of A, of which adjoint takes A^H.
 inline Tensor linalg_lu_solve(const Tensor& LU, const Tensor& pivots, const Tensor& B, bool left = true,
                               bool adjoint = false) {
   static const detail::Op op_("linalg_lu_solve");
@@ -4528,7 +4528,7 @@ inline Tensor det(const Tensor& input) {
   return detail::one<Tensor>(op_, {input});
 }
 
-// The signs of determinants, and the logarithms of their absolute values: 0 and -inf of a singular matrix, where there is no ...
+// The signs z / |z| of determinants, and the logarithms of their absolute values: 0 and -inf of a singular matrix, where ...
 inline std::tuple<Tensor, Tensor> linalg_slogdet(const Tensor& A) {
   static const detail::Op op_("linalg_slogdet");
   return detail::some<Tensor, 2>(op_, {A});
@@ -4540,13 +4540,13 @@ inline std::tuple<Tensor, Tensor> slogdet(const Tensor& input) {
   return detail::some<Tensor, 2>(op_, {input});
 }
 
-// The logarithms of determinants, NaN of negative ones.
+// The logarithms of determinants, NaN of negative ones of real matrices.
 inline Tensor logdet(const Tensor& input) {
   static const detail::Op op_("logdet");
   return detail::one<Tensor>(op_, {input});
 }
 
-// The lower factor of self = L L^T, or the upper one of self = U^T U, from that triangle of symmetric positive-definite ...
+// The lower factor of self = L L^H, or the upper one of self = U^H U, from that triangle of Hermitian positive-definite ...
 inline std::tuple<Tensor, Tensor> linalg_cholesky_ex(const Tensor& input, bool upper = false,
                                                 bool check_errors = false) {
   static const detail::Op op_("linalg_cholesky_ex");
@@ -4601,7 +4601,7 @@ inline Tensor linalg_householder_product(const Tensor& input, const Tensor& tau)
   return detail::one<Tensor>(op_, {input, tau});
 }
 
-// Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or its transpose.
+// Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or with transpose its adjoint.
 inline Tensor ormqr(const Tensor& input, const Tensor& input2, const Tensor& input3, bool left = true,
                     bool transpose = false) {
   static const detail::Op op_("ormqr");
@@ -4627,16 +4627,28 @@ inline Tensor linalg_svdvals(const Tensor& A, std::optional<std::string_view> dr
   return detail::one<Tensor>(op_, {A, driver});
 }
 
-// The eigenvalues of symmetric matrices, ascending, and orthonormal eigenvectors as columns, from the lower triangle or with ...
+// The eigenvalues of Hermitian matrices, real and ascending, and orthonormal eigenvectors as columns, from the lower triangle ...
 inline std::tuple<Tensor, Tensor> linalg_eigh(const Tensor& input, std::string_view UPLO = "L") {
   static const detail::Op op_("linalg_eigh");
   return detail::some<Tensor, 2>(op_, {input, UPLO});
 }
 
-// The eigenvalues of symmetric matrices, ascending; see linalg_eigh.
+// The eigenvalues of Hermitian matrices, real and ascending; see linalg_eigh.
 inline Tensor linalg_eigvalsh(const Tensor& input, std::string_view UPLO = "L") {
   static const detail::Op op_("linalg_eigvalsh");
   return detail::one<Tensor>(op_, {input, UPLO});
+}
+
+// The eigenvalues of square matrices, in no order, and eigenvectors of length 1 as columns; complex of real matrices too. A ...
+inline std::tuple<Tensor, Tensor> linalg_eig(const Tensor& input) {
+  static const detail::Op op_("linalg_eig");
+  return detail::some<Tensor, 2>(op_, {input});
+}
+
+// The eigenvalues of square matrices, complex and in no order. There is a gradient where the eigenvectors are independent.
+inline Tensor linalg_eigvals(const Tensor& input) {
+  static const detail::Op op_("linalg_eigvals");
+  return detail::one<Tensor>(op_, {input});
 }
 
 // How many singular values, or with hermitian sizes of eigenvalues, are above atol and rtol times the largest; rtol is the ...

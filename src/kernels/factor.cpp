@@ -20,12 +20,7 @@ struct Shape {
   Shape(std::string_view what, const Stack& a) : rows(narrow(what, a.rows)), cols(narrow(what, a.cols)), ld(std::max(rows, 1)) {}
 };
 
-template <class F> void with_type(Dtype t, F&& f) {
-  if (t == Dtype::f32) f.template operator()<float>();
-  else f.template operator()<double>();
-}
-
-// Workspace of the size that a first call with lwork -1 asks for.
+// Workspace of the size that a first call with size -1 asks for.
 template <class T> struct Work {
   std::optional<Scratch> memory;
   T* data = nullptr;
@@ -33,11 +28,18 @@ template <class T> struct Work {
   T wish = 0;
   T* ask() { return &wish; }
   void grant(int64_t at_least = 1) {
+    double wished;
+    if constexpr (is_complex_type<T>) wished = static_cast<double>(wish.re);
+    else wished = static_cast<double>(wish);
     // A wish beyond the 24 bits of a float is rounded: a little more is on the safe side.
-    size = static_cast<int>(std::max<double>(static_cast<double>(wish) * (1 + 0x1p-20), static_cast<double>(at_least)));
-    data = memory.emplace(static_cast<size_t>(size) * sizeof(T)).template as<T>();
+    reserve(static_cast<int64_t>(std::max(wished * (1 + 0x1p-20), static_cast<double>(at_least))));
+  }
+  T* reserve(int64_t n) {
+    size = static_cast<int>(n);
+    return data = memory.emplace(static_cast<size_t>(n) * sizeof(T)).template as<T>();
   }
 };
+template <class T> using Real = typename RealOf<T>::Type;
 int* integers_of(std::optional<Scratch>& memory, int64_t n) { return memory.emplace(static_cast<size_t>(n) * sizeof(int)).as<int>(); }
 
 }  // namespace
@@ -45,7 +47,7 @@ int* integers_of(std::optional<Scratch>& memory, int64_t n) { return memory.empl
 void lu(std::string_view what, const Stack& a, int32_t* pivots, int32_t* infos) {
   const Shape s(what, a);
   const int64_t k = std::min(a.rows, a.cols);
-  with_type(a.dtype, [&]<class T>() {
+  visit_matrices(a.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
     for (int64_t i = 0; i < a.count; ++i) {
       infos[i] = 0;
@@ -57,7 +59,7 @@ void lu(std::string_view what, const Stack& a, int32_t* pivots, int32_t* infos) 
 void lu_solve(std::string_view what, const Stack& factors, const int32_t* pivots, const Stack& b, bool transposed) {
   const Shape s(what, factors), r(what, b);
   if (s.rows == 0 || r.cols == 0) return;
-  with_type(b.dtype, [&]<class T>() {
+  visit_matrices(b.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
     int info = 0;                                             // of no interest: a zero on the diagonal gives infinities
     for (int64_t i = 0; i < b.count; ++i)
@@ -67,7 +69,7 @@ void lu_solve(std::string_view what, const Stack& factors, const int32_t* pivots
 
 void cholesky(std::string_view what, const Stack& a, bool upper, int32_t* infos) {
   const Shape s(what, a);
-  with_type(a.dtype, [&]<class T>() {
+  visit_matrices(a.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
     for (int64_t i = 0; i < a.count; ++i) {
       infos[i] = 0;
@@ -79,7 +81,7 @@ void cholesky(std::string_view what, const Stack& a, bool upper, int32_t* infos)
 void solve_triangular(std::string_view what, const Stack& a, const Stack& b, Triangle form) {
   const Shape s(what, a), r(what, b);
   if (r.rows == 0 || r.cols == 0) return;
-  with_type(b.dtype, [&]<class T>() {
+  visit_matrices(b.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
     const T one = 1;
     for (int64_t i = 0; i < b.count; ++i)
@@ -92,7 +94,7 @@ void qr(std::string_view what, const Stack& a, char* tau) {
   const Shape s(what, a);
   const int64_t k = std::min(a.rows, a.cols);
   if (k == 0 || a.count == 0) return;
-  with_type(a.dtype, [&]<class T>() {
+  visit_matrices(a.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
     Work<T> work;
     T* factors = reinterpret_cast<T*>(tau);
@@ -107,32 +109,43 @@ void householder(std::string_view what, const Stack& a, const char* tau, int64_t
   const Shape s(what, a);
   const int reflections = narrow(what, k);
   if (a.rows == 0 || a.cols == 0 || a.count == 0) return;
-  with_type(a.dtype, [&]<class T>() {
+  visit_matrices(a.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
     Work<T> work;
     const T* factors = reinterpret_cast<const T*>(tau);
     int info = 0;
-    l.orgqr(&s.rows, &s.cols, &reflections, a.item<T>(0), &s.ld, factors, work.ask(), &work.size, &info);
+    l.first_columns(&s.rows, &s.cols, &reflections, a.item<T>(0), &s.ld, factors, work.ask(), &work.size, &info);
     work.grant(s.cols);
-    for (int64_t i = 0; i < a.count; ++i) l.orgqr(&s.rows, &s.cols, &reflections, a.item<T>(i), &s.ld, factors + i * k, work.data, &work.size, &info);
+    for (int64_t i = 0; i < a.count; ++i)
+      l.first_columns(&s.rows, &s.cols, &reflections, a.item<T>(i), &s.ld, factors + i * k, work.data, &work.size, &info);
   });
 }
 
-void svd(std::string_view what, const Stack& a, char* values, const Stack& u, const Stack& vt, bool vectors, int32_t* infos) {
-  const Shape s(what, a), left(what, u), right(what, vt);
+// What the complex gesdd wants of real numbers; older versions want more without vectors than newer ones.
+static int64_t svd_reals(const Stack& a, bool vectors) {
+  const int64_t small = std::min(a.rows, a.cols), large = std::max(a.rows, a.cols);
+  return vectors ? small * std::max(5 * small + 7, 2 * (large + small) + 1) : 7 * small;
+}
+void svd(std::string_view what, const Stack& a, char* values, const Stack& u, const Stack& vh, bool vectors, int32_t* infos) {
+  const Shape s(what, a), left(what, u), right(what, vh);
   const int64_t k = std::min(a.rows, a.cols);
   for (int64_t i = 0; i < a.count; ++i) infos[i] = 0;
   if (k == 0 || a.count == 0) return;
-  const char* job = !vectors ? "N" : u.cols == a.rows && vt.rows == a.cols ? "A" : "S";
-  with_type(a.dtype, [&]<class T>() {
+  const char* job = !vectors ? "N" : u.cols == a.rows && vh.rows == a.cols ? "A" : "S";
+  visit_matrices(a.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
     Work<T> work;
+    Work<Real<T>> reals;
     std::optional<Scratch> counts;
     int* integers = integers_of(counts, 8 * k);
-    T* out = reinterpret_cast<T*>(values);
+    const auto out = reinterpret_cast<Real<T>*>(values);
+    if constexpr (is_complex_type<T>) reals.reserve(svd_reals(a, vectors));
     const auto run = [&](int64_t i, T* space) {
-      l.gesdd(job, &s.rows, &s.cols, a.item<T>(i), &s.ld, out + i * k, vectors ? u.item<T>(i) : nullptr, &left.ld, vectors ? vt.item<T>(i) : nullptr,
-              &right.ld, space, &work.size, integers, infos + i, 1);
+      T *x = a.item<T>(i), *to_u = vectors ? u.item<T>(i) : nullptr, *to_v = vectors ? vh.item<T>(i) : nullptr;
+      const int *m = &s.rows, *n = &s.cols, *n_work = &work.size;
+      if constexpr (is_complex_type<T>)
+        l.gesdd(job, m, n, x, &s.ld, out + i * k, to_u, &left.ld, to_v, &right.ld, space, n_work, reals.data, integers, infos + i, 1);
+      else l.gesdd(job, m, n, x, &s.ld, out + i * k, to_u, &left.ld, to_v, &right.ld, space, n_work, integers, infos + i, 1);
     };
     run(0, work.ask());
     work.grant();
@@ -144,58 +157,130 @@ void eigh(std::string_view what, const Stack& a, char* values, bool upper, bool 
   const Shape s(what, a);
   for (int64_t i = 0; i < a.count; ++i) infos[i] = 0;
   if (a.rows == 0 || a.count == 0) return;
-  with_type(a.dtype, [&]<class T>() {
+  const char *job = vectors ? "V" : "N", *triangle = upper ? "U" : "L";
+  visit_matrices(a.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
     Work<T> work;
+    Work<Real<T>> reals;
     std::optional<Scratch> counts;
     int wish = 0, integers_size = -1;
     int* integers = &wish;
-    T* out = reinterpret_cast<T*>(values);
+    const auto out = reinterpret_cast<Real<T>*>(values);
+    const auto run = [&](int64_t i, T* space, Real<T>* real_space) {
+      T* x = a.item<T>(i);
+      Real<T>* w = out + i * a.rows;
+      if constexpr (is_complex_type<T>)
+        l.eigh(job, triangle, &s.rows, x, &s.ld, w, space, &work.size, real_space, &reals.size, integers, &integers_size, infos + i, 1, 1);
+      else l.eigh(job, triangle, &s.rows, x, &s.ld, w, space, &work.size, integers, &integers_size, infos + i, 1, 1);
+    };
+    run(0, work.ask(), reals.ask());
+    work.grant();
+    if constexpr (is_complex_type<T>) reals.grant();
+    integers_size = std::max(wish, 1);
+    integers = integers_of(counts, integers_size);
+    for (int64_t i = 0; i < a.count; ++i) run(i, work.data, reals.data);
+  });
+}
+
+// A real matrix has its eigenvalues in conjugate pairs; the vectors of a pair are x + iy and x - iy, kept as x and y.
+template <class R> static void unpack_pairs(int64_t n, const R* re, const R* im, const R* vectors, Complex<R>* values, Complex<R>* out) {
+  for (int64_t j = 0; j < n; ++j) values[j] = {re[j], im[j]};
+  for (int64_t j = 0; out && j < n; ++j) {
+    const R *x = vectors + j * n, *y = x + n;
+    if (im[j] == 0) {
+      for (int64_t i = 0; i < n; ++i) out[j * n + i] = {x[i], R(0)};
+      continue;
+    }
+    for (int64_t i = 0; i < n; ++i) out[j * n + i] = {x[i], y[i]}, out[(j + 1) * n + i] = {x[i], -y[i]};
+    ++j;
+  }
+}
+void eig(std::string_view what, const Stack& a, char* values, const Stack& v, bool vectors, int32_t* infos) {
+  const Shape s(what, a);
+  for (int64_t i = 0; i < a.count; ++i) infos[i] = 0;
+  if (a.rows == 0 || a.count == 0) return;
+  visit_matrices(a.dtype, [&]<class T>() {
+    using R = Real<T>;
+    const auto& l = lapack<T>(what);
+    const int64_t n = a.rows;
+    const int one = 1;
+    const char* job = vectors ? "V" : "N";
+    Work<T> work, packed;
+    Work<R> reals;
+    reals.reserve(2 * n);
+    if (!is_complex_type<T> && vectors) packed.reserve(n * n);
+    const auto out = reinterpret_cast<Complex<R>*>(values);
     const auto run = [&](int64_t i, T* space) {
-      l.syevd(vectors ? "V" : "N", upper ? "U" : "L", &s.rows, a.item<T>(i), &s.ld, out + i * a.rows, space, &work.size, integers, &integers_size, infos + i,
-              1, 1);
+      T* x = a.item<T>(i);
+      Complex<R>* to = vectors ? v.item<Complex<R>>(i) : nullptr;
+      if constexpr (is_complex_type<T>) {
+        l.geev("N", job, &s.rows, x, &s.ld, out + i * n, nullptr, &one, to, &s.ld, space, &work.size, reals.data, infos + i, 1, 1);
+      } else {
+        R *re = reals.data, *im = re + n;
+        l.geev("N", job, &s.rows, x, &s.ld, re, im, nullptr, &one, packed.data, &s.ld, space, &work.size, infos + i, 1, 1);
+        if (work.size > 0) unpack_pairs(n, re, im, packed.data, out + i * n, to);
+      }
     };
     run(0, work.ask());
     work.grant();
-    integers_size = std::max(wish, 1);
-    integers = integers_of(counts, integers_size);
     for (int64_t i = 0; i < a.count; ++i) run(i, work.data);
   });
 }
+
+namespace {
+template <class T> struct Problem {                           // one of least squares: what every driver takes
+  const Shape &s, &r;
+  T *a, *b;
+  const Real<T>* cut;
+  Real<T>* values;
+  T* work;
+  const int* work_size;
+  Real<T>* reals;                                             // of complex numbers alone
+  int *integers, *rank, *info;
+};
+template <class T> void solve(LeastSquares driver, const Problem<T>& p, const Lapack<T>& l) {
+  const int *m = &p.s.rows, *n = &p.s.cols, *k = &p.r.cols, *lda = &p.s.ld, *ldb = &p.r.ld;
+  if (driver == LeastSquares::gels) return l.gels("N", m, n, k, p.a, lda, p.b, ldb, p.work, p.work_size, p.info, 1);
+  if constexpr (is_complex_type<T>) {
+    if (driver == LeastSquares::gelsy) l.gelsy(m, n, k, p.a, lda, p.b, ldb, p.integers, p.cut, p.rank, p.work, p.work_size, p.reals, p.info);
+    else if (driver == LeastSquares::gelsd)
+      l.gelsd(m, n, k, p.a, lda, p.b, ldb, p.values, p.cut, p.rank, p.work, p.work_size, p.reals, p.integers, p.info);
+    else l.gelss(m, n, k, p.a, lda, p.b, ldb, p.values, p.cut, p.rank, p.work, p.work_size, p.reals, p.info);
+  } else {
+    if (driver == LeastSquares::gelsy) l.gelsy(m, n, k, p.a, lda, p.b, ldb, p.integers, p.cut, p.rank, p.work, p.work_size, p.info);
+    else if (driver == LeastSquares::gelsd) l.gelsd(m, n, k, p.a, lda, p.b, ldb, p.values, p.cut, p.rank, p.work, p.work_size, p.integers, p.info);
+    else l.gelss(m, n, k, p.a, lda, p.b, ldb, p.values, p.cut, p.rank, p.work, p.work_size, p.info);
+  }
+}
+}  // namespace
 
 void least_squares(std::string_view what, LeastSquares driver, const Stack& a, const Stack& b, double rcond, int64_t* ranks, char* values, int32_t* infos) {
   const Shape s(what, a), r(what, b);
   const int64_t k = std::min(a.rows, a.cols);
   for (int64_t i = 0; i < a.count; ++i) infos[i] = 0;
   if (k == 0 || b.cols == 0 || a.count == 0) return;
-  with_type(a.dtype, [&]<class T>() {
+  visit_matrices(a.dtype, [&]<class T>() {
     const auto& l = lapack<T>(what);
-    const T cut = static_cast<T>(rcond);
+    const auto cut = static_cast<Real<T>>(rcond);
     Work<T> work;
+    Work<Real<T>> reals;
     std::optional<Scratch> counts;
     int wish[1] = {0};
-    int* integers = wish;
-    T* out = reinterpret_cast<T*>(values);
-    const auto run = [&](int64_t i, T* space) {
-      T *matrix = a.item<T>(i), *right = b.item<T>(i);
-      int rank = 0, *info = infos + i;
-      switch (driver) {
-        case LeastSquares::gels: l.gels("N", &s.rows, &s.cols, &r.cols, matrix, &s.ld, right, &r.ld, space, &work.size, info, 1); break;
-        case LeastSquares::gelsy:
-          std::fill_n(integers, work.size < 0 ? 1 : a.cols, 0);
-          l.gelsy(&s.rows, &s.cols, &r.cols, matrix, &s.ld, right, &r.ld, integers, &cut, &rank, space, &work.size, info);
-          break;
-        case LeastSquares::gelsd:
-          l.gelsd(&s.rows, &s.cols, &r.cols, matrix, &s.ld, right, &r.ld, out + i * k, &cut, &rank, space, &work.size, integers, info);
-          break;
-        case LeastSquares::gelss: l.gelss(&s.rows, &s.cols, &r.cols, matrix, &s.ld, right, &r.ld, out + i * k, &cut, &rank, space, &work.size, info); break;
-      }
+    const auto out = reinterpret_cast<Real<T>*>(values);
+    const auto run = [&](int64_t i, T* space, Real<T>* real_space, int* integers) {
+      int rank = 0;
+      solve<T>(driver, {s, r, a.item<T>(i), b.item<T>(i), &cut, out + i * k, space, &work.size, real_space, integers, &rank, infos + i}, l);
       ranks[i] = rank;
     };
-    run(0, work.ask());
+    run(0, work.ask(), reals.ask(), wish);
     work.grant();
-    integers = integers_of(counts, std::max<int64_t>({wish[0], a.cols, 1}));
-    for (int64_t i = 0; i < a.count; ++i) run(i, work.data);
+    if constexpr (is_complex_type<T>) reals.grant(std::max(2 * a.cols, 5 * k));
+    const int64_t n = std::max<int64_t>({wish[0], a.cols, 1});
+    int* integers = integers_of(counts, n);
+    for (int64_t i = 0; i < a.count; ++i) {
+      if (driver == LeastSquares::gelsy) std::fill_n(integers, n, 0);             // every column is free to move
+      run(i, work.data, reals.data, integers);
+    }
   });
 }
 

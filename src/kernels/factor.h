@@ -3,11 +3,19 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "tensor/dtype.h"
+#include "kernels/complex.h"
 
 namespace gradus::kernels {
 
-// A stack of column-major matrices without gaps, of float or double.
+// Calls f.template operator()<T>() with the type of the matrices' elements: float, double, or complex of them.
+template <class F> void visit_matrices(Dtype t, F&& f) {
+  if (t == Dtype::f32) f.template operator()<float>();
+  else if (t == Dtype::f64) f.template operator()<double>();
+  else if (t == Dtype::c64) f.template operator()<Complex<float>>();
+  else f.template operator()<Complex<double>>();
+}
+
+// A stack of column-major matrices without gaps, of such elements.
 struct Stack {
   Dtype dtype;
   char* data;
@@ -19,7 +27,7 @@ struct Stack {
 
 // a = P L U in place; the pivots are 1-based, min(rows, cols) of each.
 void lu(std::string_view what, const Stack& a, int32_t* pivots, int32_t* infos);
-// b = a^-1 b, or (a^T)^-1 b, from the factors that lu made.
+// b = a^-1 b, or (a^T)^-1 b without conjugates, from the factors that lu made.
 void lu_solve(std::string_view what, const Stack& factors, const int32_t* pivots, const Stack& b, bool transposed);
 // The upper or lower factor in that triangle of a; the other one is left as it is.
 void cholesky(std::string_view what, const Stack& a, bool upper, int32_t* infos);
@@ -32,10 +40,12 @@ void qr(std::string_view what, const Stack& a, char* tau);
 // The first columns of the product of k reflections, made of the vectors in them.
 void householder(std::string_view what, const Stack& a, const char* tau, int64_t k);
 
-// a is destroyed. u and v^T get as many columns and rows as the stacks have; without vectors they are not touched.
-void svd(std::string_view what, const Stack& a, char* s, const Stack& u, const Stack& vt, bool vectors, int32_t* infos);
+// a is destroyed. u and v^H get as many columns and rows as the stacks have; without vectors they are not touched. The values are real.
+void svd(std::string_view what, const Stack& a, char* s, const Stack& u, const Stack& vh, bool vectors, int32_t* infos);
 // Ascending eigenvalues from one triangle of a, in which the eigenvectors are left.
 void eigh(std::string_view what, const Stack& a, char* values, bool upper, bool vectors, int32_t* infos);
+// Complex eigenvalues and, with vectors, the eigenvectors of length 1 of any square matrices, which are destroyed.
+void eig(std::string_view what, const Stack& a, char* values, const Stack& v, bool vectors, int32_t* infos);
 
 enum class LeastSquares { gels, gelsy, gelsd, gelss };
 // a is destroyed; b has max(rows, cols) rows and holds the solutions in the first a.cols of them. ranks and singular values where

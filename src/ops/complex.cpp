@@ -211,7 +211,7 @@ Op sgn_op{
 Op mh_op{
     .schema = "mH(Tensor(a) self) -> Tensor(a)",
     .doc = "Matrices transposed and conjugated.",
-    .serves = "adjoint",
+    .serves = "adjoint matrix_H",
     .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(conj(call(mt_op, {a.tensor(0)}))); },
     .samples = [](Samples& s) {

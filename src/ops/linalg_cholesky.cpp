@@ -1,5 +1,5 @@
-// A = L L^T of positive-definite matrices. The rule is that of Murray, "Differentiation of the Cholesky decomposition" (2016):
-// gA = L^-T S L^-1, where S is the symmetric matrix with half of the lower triangle of L^T gL.
+// A = L L^H of positive-definite matrices. The rule is that of Murray, "Differentiation of the Cholesky decomposition" (2016):
+// gA = L^-H S L^-1, where S is the Hermitian matrix with half of the lower triangle of L^H gL.
 #include "ops/matrices.h"
 
 namespace gradus {
@@ -14,27 +14,27 @@ void cholesky_shape(const Args& a, Metas& out) {
   out.push_back(x.meta());
   out.push_back({Dtype::i32, batch_of(x)});
 }
-// Row-major memory read as columns is the transposed matrix, whose factor is the other triangle's.
+// Row-major memory read as columns is the transposed matrix, whose factor is the transposed one, in the other triangle.
 void cholesky_kernel(const Args& a, const Tensors& out) {
   const bool upper = a.flag(1);
   const Tensor& f = out[0];
   kernels::copy(view_of(f), view_of(a.tensor(0)));
   kernels::cholesky(name(a.op()), stack_of(f), !upper, out[1].data<int32_t>());
   const int64_t n = f.size(-1);
-  visit(f.dtype(), [&]<class T>() {
+  kernels::visit_matrices(f.dtype(), [&]<class T>() {
     for (int64_t row = 0; n > 0 && row < f.numel() / n; ++row) {
       T* x = f.data<T>() + row * n;
       const int64_t i = row % n, begin = upper ? 0 : i + 1, end = upper ? i : n;
-      for (int64_t j = begin; j < end; ++j) x[j] = convert<T>(0.0);
+      for (int64_t j = begin; j < end; ++j) x[j] = T(0);
     }
   });
   if (a.flag(2)) check_infos(a, out[1], kIndefinite);
 }
 Tensor cholesky_pull(const Call& c, const Tensor& gradient) {
   const bool upper = c.flag(1);
-  const Tensor L = upper ? mt(c.output(0)) : c.output(0), g = upper ? mt(gradient) : gradient;
-  const Tensor half = tril(matmul(mt(L), g)), both = mul(add(half, mt(tril(half, -1))), 0.5);
-  return solve_triangular(L, solve_triangular(mt(L), both, true), false, false);
+  const Tensor L = upper ? mh(c.output(0)) : c.output(0), g = upper ? mh(gradient) : gradient;
+  const Tensor half = tril(matmul(mh(L), g)), both = mul(add(half, mh(tril(half, -1))), 0.5);
+  return solve_triangular(L, solve_triangular(mh(L), both, true), false, false);
 }
 void cholesky(const Args& a, Tensors& out) {
   const Tensors both = call_all(linalg_cholesky_ex_op, {a[0], a[1], false});
@@ -57,16 +57,17 @@ void checked_samples(Samples& s) {
 
 // ---- solving with a factor
 Tensor solved(const Tensor& b, const Tensor& factor, bool upper) {
-  const Tensor y = solve_triangular(upper ? mt(factor) : factor, b, false);
-  return solve_triangular(upper ? factor : mt(factor), y, true);
+  const Tensor y = solve_triangular(upper ? mh(factor) : factor, b, false);
+  return solve_triangular(upper ? factor : mh(factor), y, true);
 }
 
 }  // namespace
 
 Op linalg_cholesky_ex_op{
     .schema = "linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)",
-    .doc = "The lower factor of self = L L^T, or the upper one of self = U^T U, from that triangle of symmetric positive-definite matrices; info is 0, "
-           "or the order of the leading minor that is not positive. The gradient is symmetric.",
+    .doc = "The lower factor of self = L L^H, or the upper one of self = U^H U, from that triangle of Hermitian positive-definite matrices; info is 0, "
+           "or the order of the leading minor that is not positive. The gradient is Hermitian.",
+    .complex = true,
     .shape = cholesky_shape,
     .kernel = cholesky_kernel,
     .vjp = {cholesky_pull},
@@ -76,18 +77,21 @@ Op linalg_cholesky_ex_op{
 Op linalg_cholesky_op{
     .schema = "linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor",
     .doc = "linalg_cholesky_ex; an error where a matrix is not positive-definite.",
+    .complex = true,
     .compose = cholesky,
     .samples = checked_samples,
 };
 Op cholesky_op{
     .schema = "cholesky(Tensor self, bool upper=False) -> Tensor",
     .doc = "Another name of linalg_cholesky.",
+    .complex = true,
     .compose = cholesky,
     .samples = checked_samples,
 };
 Op cholesky_solve_op{
     .schema = "cholesky_solve(Tensor self, Tensor input2, bool upper=False) -> Tensor",
     .doc = "X of A X = self, where input2 is the factor that linalg_cholesky makes of A.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       check_square(a, a.tensor(1));
       check_matrices(a, a.tensor(0));
@@ -103,6 +107,7 @@ Op cholesky_solve_op{
 Op cholesky_inverse_op{
     .schema = "cholesky_inverse(Tensor self, bool upper=False) -> Tensor",
     .doc = "The inverse of the matrix whose factor, made by linalg_cholesky, is self.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       check_square(a, a.tensor(0));
       out.push_back(solved(identity_like(a.tensor(0)), a.tensor(0), a.flag(1)));

@@ -30,13 +30,13 @@ void problem_shape(const Args& a, Metas& out) {
   const Sizes batch = check_problem(a, A, B);
   driver_of(a);
   out.push_back({A.dtype(), with(batch, {A.size(-1), B.size(-1)})});
-  out.push_back({A.dtype(), with(batch, {B.size(-1)})});
+  out.push_back({real_of(A.dtype()), with(batch, {B.size(-1)})});
   out.push_back({Dtype::i64, batch});
-  out.push_back({A.dtype(), with(batch, {smaller_side(A)})});
+  out.push_back({real_of(A.dtype()), with(batch, {smaller_side(A)})});
 }
 double cut_of(const Args& a, const Tensor& A) {
   if (a.has(2)) return a.real(2);
-  const double eps = A.dtype() == Dtype::f32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  const double eps = real_of(A.dtype()) == Dtype::f32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
   return eps * static_cast<double>(std::max(A.size(-2), A.size(-1)));
 }
 void problem_kernel(const Args& a, const Tensors& out) {
@@ -56,15 +56,15 @@ void problem_kernel(const Args& a, const Tensors& out) {
   kernels::copy(view_of(X), view_of(mt(narrow(right, -1, 0, n))));
   if (m <= n) return;
   const int64_t rows = -2;
-  const Tensor squares = sum(square(sub(matmul(A, X), B)), {&rows, 1});
+  const Tensor squares = sum(square(abs(sub(matmul(A, X), B))), {&rows, 1});
   kernels::copy(view_of(out[1]), view_of(squares));
 }
 void problem_pull(const Call& c, Tensors& d) {
   const Tensor &A = c.tensor(0), &B = c.tensor(1), &X = c.output(0), &g = c.grad(0);
   const auto join = [](Tensor& to, const Tensor& g2) { to = to ? add(to, g2) : g2; };
   if (!is_zero_gradient(g)) {
-    // pinv depends on A by its own rule: g B^T is its gradient.
-    const Tensor P = call(linalg_pinv_op, {A}), gp = matmul(g, mt(B)), gt = mt(gp), Pt = mt(P);
+    // pinv depends on A by its own rule: g B^H is its gradient.
+    const Tensor P = call(linalg_pinv_op, {A}), gp = matmul(g, mh(B)), gt = mh(gp), Pt = mh(P);
     if (c.wants(1)) d[1] = matmul(Pt, g);
     if (c.wants(0)) {
       const Tensor rows = matmul(matmul(gt, P), Pt), cols = matmul(Pt, matmul(P, gt));
@@ -73,7 +73,7 @@ void problem_pull(const Call& c, Tensors& d) {
   }
   if (A.size(-2) > A.size(-1) && !is_zero_gradient(c.grad(1))) {
     const Tensor r = mul(sub(matmul(A, X), B), mul(wide(c.grad(1)), 2.0));
-    if (c.wants(0)) join(d[0], matmul(r, mt(X)));
+    if (c.wants(0)) join(d[0], matmul(r, mh(X)));
     if (c.wants(1)) join(d[1], neg(r));
   }
   if (c.wants(0) && !is_zero_gradient(c.grad(3)) && has_values(driver_of(c.args()))) {
@@ -101,10 +101,10 @@ void least_squares(const Args& a, Tensors& out) {
   if (vector) out[0] = squeeze(out[0], -1);
   bool full_rank = A.size(-2) > A.size(-1) && driver != LeastSquares::gelsy;
   for (int64_t i = 0; driver != LeastSquares::gels && i < out[2].numel(); ++i) full_rank &= out[2].data<int64_t>()[i] == A.size(-1);
-  if (!full_rank) out[1] = zeros(Sizes{0}, A.dtype());
+  if (!full_rank) out[1] = zeros(Sizes{0}, out[1].dtype());
   else if (vector) out[1] = squeeze(out[1], -1);
   if (driver == LeastSquares::gels) out[2] = zeros(Sizes{0}, Dtype::i64);
-  if (!has_values(driver)) out[3] = zeros(Sizes{0}, A.dtype());
+  if (!has_values(driver)) out[3] = zeros(Sizes{0}, out[3].dtype());
 }
 
 }  // namespace
@@ -112,6 +112,7 @@ void least_squares(const Args& a, Tensors& out) {
 Op lstsq_data_op{
     .schema = "_linalg_lstsq(Tensor self, Tensor b, float? rcond=None, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)",
     .doc = "linalg_lstsq of matrices, all results of full size; zeros where the driver makes none.",
+    .complex = true,
     .shape = problem_shape,
     .kernel = problem_kernel,
     .vjp_all = problem_pull,
@@ -122,6 +123,7 @@ Op linalg_lstsq_op{
     .schema = "linalg_lstsq(Tensor self, Tensor b, float? rcond=None, *, str? driver=None) -> (Tensor solution, Tensor residuals, Tensor rank, Tensor singular_values)",
     .doc = "X that makes the norm of self X - b least, the smallest of them where there are many; the squares of what is left, where there are more rows than columns, "
            "full rank and another driver than 'gelsy'; the rank by rcond, but for the driver 'gels', which wants full rank; singular values for 'gelsd' and 'gelss'. The default is 'gelsy'.",
+    .complex = true,
     .compose = least_squares,
     .samples = [](Samples& s) {
       problem_samples(s);

@@ -1,4 +1,4 @@
-// A = P L U, and determinants. The rule of the factors follows from L^-1 dA U^-1 = L^-1 dL + dU U^-1, whose parts are strictly lower
+// A = P L U. The rule of the factors follows from L^-1 dA U^-1 = L^-1 dL + dU U^-1, whose parts are strictly lower
 // and upper (the derivation is PyTorch's linalg_lu_backward, for square, wide and tall matrices).
 #include <cmath>
 #include <vector>
@@ -7,8 +7,6 @@
 
 namespace gradus {
 namespace {
-
-Sizes pivot_sizes(const Tensor& x) { return with(batch_of(x), {smaller_side(x)}); }
 
 // ---- factors: (A, pivot, check_errors)
 void factor_shape(const Args& a, Metas& out) {
@@ -19,13 +17,8 @@ void factor_shape(const Args& a, Metas& out) {
   out.push_back({Dtype::i32, pivot_sizes(x)});
   out.push_back({Dtype::i32, batch_of(x)});
 }
-void factor_into(const Args& a, const Tensor& factors, const Tensor& pivots, const Tensor& infos) {
-  const Tensor columns = columns_of(a.tensor(0));
-  kernels::lu(name(a.op()), stack_of(columns), pivots.data<int32_t>(), infos.data<int32_t>());
-  put_columns(factors, columns);
-}
 void factor_kernel(const Args& a, const Tensors& out) {
-  factor_into(a, out[0], out[1], out[2]);
+  lu_into(a, out[0], out[1], out[2]);
   if (a.flag(2)) check_infos(a, out[2], "a pivot is 0");
 }
 Tensors factored(const Args& a, bool pivot) { return call_all(linalg_lu_factor_ex_op, {a[0], pivot, false}); }
@@ -97,123 +90,11 @@ Tensor solved(const Args& a, const Tensor& lu, const Tensor& pivots, const Tenso
   GRADUS_CHECK(same(pivots.sizes(), lu.sizes().first(static_cast<size_t>(lu.ndim() - 1))), shape, "{}: pivots of shape {} for factors of shape {}",
                name(a.op()), text(pivots.sizes()), text(lu.sizes()));
   GRADUS_CHECK(b.size(left ? -2 : -1) == lu.size(-1), shape, "{}: factors of shape {} do not fit B of shape {}", name(a.op()), text(lu.sizes()), text(b.sizes()));
-  if (!left) return mt(solved(a, lu, pivots, mt(b), true, !adjoint));
+  if (!left) return mh(solved(a, lu, pivots, mh(b), true, !adjoint));
   if (!adjoint) return solve_triangular(lu, solve_triangular(lu, rows_permuted(b, pivots, false), false, true, true), true);
-  return rows_permuted(solve_triangular(mt(lu), solve_triangular(mt(lu), b, false), true, true, true), pivots, true);
+  return rows_permuted(solve_triangular(mh(lu), solve_triangular(mh(lu), b, false), true, true, true), pivots, true);
 }
 Value pivots(Samples& s, std::initializer_list<int64_t> sizes, std::initializer_list<double> v) { return s.values(sizes, v, Dtype::i32); }
-
-// ---- determinants
-template <class F> void each_diagonal(const Tensor& lu, const Tensor& pivots, F&& f) {       // f(i, entries of the diagonal, sign of P)
-  const int64_t n = lu.size(-1), count = numel_of(batch_of(lu));
-  std::vector<double> diagonal(static_cast<size_t>(n));
-  for (int64_t b = 0; b < count; ++b) {
-    bool odd = false;
-    visit(lu.dtype(), [&]<class T>() {
-      for (int64_t i = 0; i < n; ++i) diagonal[static_cast<size_t>(i)] = convert<double>(lu.data<T>()[(b * n + i) * n + i]);
-    });
-    for (int64_t i = 0; i < n; ++i) odd ^= pivots.data<int32_t>()[b * n + i] != i + 1;
-    f(b, diagonal, odd ? -1.0 : 1.0);
-  }
-}
-void store(const Tensor& t, int64_t i, double v) {
-  visit(t.dtype(), [&]<class T>() { t.data<T>()[i] = convert<T>(v); });
-}
-template <int results> void det_shape(const Args& a, Metas& out) {
-  const Tensor& x = a.tensor(0);
-  check_square(a, x);
-  for (int i = 0; i < results; ++i) out.push_back({x.dtype(), batch_of(x)});
-  out.push_back(x.meta());
-  out.push_back({Dtype::i32, pivot_sizes(x)});
-}
-void det_kernel(const Args& a, const Tensors& out) {
-  factor_into(a, out[1], out[2], empty(Dtype::i32, batch_of(a.tensor(0))));
-  each_diagonal(out[1], out[2], [&](int64_t b, const std::vector<double>& diagonal, double sign) {
-    for (double d : diagonal) sign *= d;
-    store(out[0], b, sign);
-  });
-}
-void slogdet_kernel(const Args& a, const Tensors& out) {
-  factor_into(a, out[2], out[3], empty(Dtype::i32, batch_of(a.tensor(0))));
-  each_diagonal(out[2], out[3], [&](int64_t b, const std::vector<double>& diagonal, double sign) {
-    double sum = 0;
-    for (double d : diagonal) {
-      sign *= d > 0 ? 1 : d < 0 ? -1 : d;
-      sum += std::log(std::abs(d));
-    }
-    store(out[0], b, sign);
-    store(out[1], b, sum);
-  });
-}
-
-// factor * A^-T, of A or of its factors.
-Tensor times_inverse(const Tensor& A, const Tensor& lu, const Tensor& pivots, const Tensor& factor) {
-  const Tensor f = tall(tall(factor));
-  if (context().grad_mode) return mul(f, mt(call_all(linalg_inv_ex_op, {A, false})[0]));
-  return call(linalg_lu_solve_op, {lu, pivots, mul(f, identity_like(A)), true, true});
-}
-// The cofactors of any matrix U S V^T are det(U) det(V) U D V^T, where D_i is the product of the other singular values.
-Tensor cofactors(const Tensor& A) {
-  const Tensors svd = call_all(linalg_svd_data_op, {A, true, true});
-  const Tensor here = to(identity_like(A), Dtype::boolean), others = call(prod_op, {where(here, 1.0, wide(svd[1])), -1});
-  Tensor sign;                                                // constant
-  {
-    const GradMode off(false);
-    sign = mul(call(linalg_det_op, {svd[0]}), call(linalg_det_op, {svd[2]}));
-  }
-  return mul(tall(tall(sign)), matmul(mul(svd[0], wide(others)), svd[2]));
-}
-// Where the inverse has no digits left, by the diagonal of U.
-Tensor nearly_singular(const Tensor& lu) {
-  const GradMode off(false);
-  const int64_t last = -1;
-  const Tensor size = abs(diagonal_of(lu)), smallest = call(amin_op, {size, SizesRef(&last, 1), false});
-  const double eps = lu.dtype() == Dtype::f32 ? 0x1p-23 : 0x1p-52;
-  return le(smallest, mul(amax(size, {&last, 1}), 100 * eps * static_cast<double>(lu.size(-1))));
-}
-Tensor det_pull(const Call& c, const Tensor& g) {
-  const Tensor &A = c.tensor(0), &det = c.output(0), factor = mul(g, det);
-  if (A.numel() == 0) return zeros_like(A);
-  const Tensor singular_ones = nearly_singular(c.output(1));
-  Tensor any;
-  {
-    const GradMode off(false);
-    any = call(any_op, {singular_ones});
-  }
-  if (!any.data<bool>()[0]) return times_inverse(A, c.output(1), c.output(2), factor);
-  // Each path gets matrices on which it is smooth in the place of the other's.
-  const Tensor mask = tall(tall(singular_ones)), places = add(matrix_of(arange(0, A.size(-1), 1, A.dtype())), identity_like(A));
-  const Tensor regular = where(mask, places, A), singular = where(mask, A, places);
-  const Tensor plain = mul(tall(tall(factor)), mt(call_all(linalg_inv_ex_op, {regular, false})[0]));
-  return where(mask, mul(tall(tall(g)), cofactors(singular)), plain);
-}
-// The gradient with that of the factors, which are results too.
-void with_factors(const Call& c, Tensors& d, int lu, const Tensor& g) {
-  d[0] = g;
-  if (!is_zero_gradient(c.grad(lu))) {
-    const Tensor of_factors = lu_gradient(c.output(lu), c.output(lu + 1), c.grad(lu));
-    d[0] = g ? add(g, of_factors) : of_factors;
-  }
-}
-void det_samples(Samples& s) {
-  s.add({s.regular({3, 3})});
-  s.add({s.regular({2, 2, 2})});
-  s.add({s.values({2, 2}, {0, 2, 3, 1})});
-  s.add({s.rand({1, 1})});
-  s.add({s.rand({0, 0})});
-  s.add({s.rand({0, 2, 2})});
-  s.error({s.rand({2, 3})}, "must be square");
-}
-void singular_samples(Samples& s) {
-  det_samples(s);
-  s.add({s.values({3, 3}, {1, 2, 3, 2, 4, 6, 1, 0, 1})});
-  s.add({s.values({2, 2, 2}, {1, 2, 2, 4, 2, 1, 1, 3})});
-}
-void slogdet(const Args& a, Tensors& out) {
-  const Tensors all = call_all(linalg_slogdet_data_op, {a[0]});
-  out = {all[0], all[1]};
-}
-void det(const Args& a, Tensors& out) { out.push_back(call_all(linalg_det_data_op, {a[0]})[0]); }
 
 }  // namespace
 
@@ -221,12 +102,12 @@ Tensor lu_gradient(const Tensor& lu, const Tensor& pivots, const Tensor& g) {
   const int64_t m = lu.size(-2), n = lu.size(-1), k = smaller_side(lu);
   const Tensor L = unit_lower(lu), U = upper_of(lu), gL = tril(narrow(g, -1, 0, k), -1), gU = triu(narrow(g, -2, 0, k));
   const Tensor square = narrow(narrow(lu, -1, 0, k), -2, 0, k);
-  Tensor lower = matmul(mt(narrow(L, -2, 0, k)), narrow(gL, -2, 0, k)), upper = matmul(narrow(gU, -1, 0, k), mt(narrow(U, -1, 0, k)));
-  if (n > k) lower = sub(lower, matmul(narrow(gU, -1, k, n - k), mt(narrow(U, -1, k, n - k))));
-  if (m > k) upper = sub(upper, matmul(mt(narrow(L, -2, k, m - k)), narrow(gL, -2, k, m - k)));
+  Tensor lower = matmul(mh(narrow(L, -2, 0, k)), narrow(gL, -2, 0, k)), upper = matmul(narrow(gU, -1, 0, k), mh(narrow(U, -1, 0, k)));
+  if (n > k) lower = sub(lower, matmul(narrow(gU, -1, k, n - k), mh(narrow(U, -1, k, n - k))));
+  if (m > k) upper = sub(upper, matmul(mh(narrow(L, -2, k, m - k)), narrow(gL, -2, k, m - k)));
   const Tensor middle = add(tril(lower, -1), triu(upper));
-  const auto left = [&](const Tensor& t) { return solve_triangular(mt(square), t, true, true, true); };      // L^-T t
-  const auto right = [&](const Tensor& t) { return solve_triangular(mt(square), t, false, false); };         // t U^-T
+  const auto left = [&](const Tensor& t) { return solve_triangular(mh(square), t, true, true, true); };      // L^-H t
+  const auto right = [&](const Tensor& t) { return solve_triangular(mh(square), t, false, false); };         // t U^-H
   Tensor all;
   if (m > k) all = right(cat(Tensors{left(middle), narrow(gL, -2, k, m - k)}, -2));
   else if (n > k) all = left(cat(Tensors{right(middle), narrow(gU, -1, k, n - k)}, -1));
@@ -251,6 +132,7 @@ Op linalg_lu_factor_ex_op{
     .schema = "linalg_lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False) -> (Tensor LU, Tensor pivots, Tensor info)",
     .doc = "The factors of A = P L U in one matrix: U, and below its diagonal L, whose diagonal is 1. Pivot i says which row was exchanged with row i, "
            "counted from 1; info is 0, or which pivot is 0.",
+    .complex = true,
     .shape = factor_shape,
     .kernel = factor_kernel,
     .vjp = {[](const Call& c, const Tensor& g) { return lu_gradient(c.output(0), c.output(1), g); }},
@@ -260,6 +142,7 @@ Op linalg_lu_factor_ex_op{
 Op linalg_lu_factor_op{
     .schema = "linalg_lu_factor(Tensor A, *, bool pivot=True) -> (Tensor LU, Tensor pivots)",
     .doc = "linalg_lu_factor_ex; an error where a pivot is 0.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensors all = factored(a, a.flag(1));
       check_infos(a, all[2], "a pivot is 0");
@@ -270,6 +153,7 @@ Op linalg_lu_factor_op{
 Op lu_with_info_op{
     .schema = "_lu_with_info(Tensor self, bool pivot=True, bool check_errors=True) -> (Tensor LU, Tensor pivots, Tensor info)",
     .doc = "linalg_lu_factor_ex under its old name.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       out = factored(a, a.flag(1));
       if (a.flag(2)) check_infos(a, out[2], "a pivot is 0");
@@ -279,6 +163,7 @@ Op lu_with_info_op{
 Op lu_unpack_op{
     .schema = "lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True) -> (Tensor P, Tensor L, Tensor U)",
     .doc = "P, L and U of what linalg_lu_factor made; what is not asked for is empty.",
+    .complex = true,
     .compose = unpack,
     .samples = [](Samples& s) {
       s.add({s.regular({3, 3}), pivots(s, {3}, {2, 3, 3})});
@@ -291,6 +176,7 @@ Op lu_unpack_op{
 Op linalg_lu_op{
     .schema = "linalg_lu(Tensor A, *, bool pivot=True) -> (Tensor P, Tensor L, Tensor U)",
     .doc = "A = P L U with a permutation P, a lower L whose diagonal is 1, and an upper U.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensors f = factored(a, a.flag(1));
       out = call_all(lu_unpack_op, {f[0], f[1]});
@@ -299,7 +185,8 @@ Op linalg_lu_op{
 };
 Op linalg_lu_solve_op{
     .schema = "linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False) -> Tensor",
-    .doc = "X of A X = B, or of X A = B with left=False, from the factors of A, of which adjoint takes the transpose.",
+    .doc = "X of A X = B, or of X A = B with left=False, from the factors of A, of which adjoint takes A^H.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(solved(a, a.tensor(0), a.tensor(1), a.tensor(2), a.flag(3), a.flag(4))); },
     .samples = [](Samples& s) {
       s.add({s.regular({3, 3}), pivots(s, {3}, {2, 3, 3}), s.rand({3, 2})});
@@ -312,55 +199,12 @@ Op linalg_lu_solve_op{
 Op lu_solve_op{
     .schema = "lu_solve(Tensor self, Tensor LU_data, Tensor LU_pivots) -> Tensor",
     .doc = "linalg_lu_solve of self.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(solved(a, a.tensor(1), a.tensor(2), a.tensor(0), true, false)); },
     .samples = [](Samples& s) { s.add({s.rand({3, 2}), s.regular({3, 3}), pivots(s, {3}, {2, 3, 3})}); },
 };
-Op linalg_det_data_op{
-    .schema = "_linalg_det(Tensor A) -> (Tensor result, Tensor LU, Tensor pivots)",
-    .doc = "linalg_det, with the factors it comes from.",
-    .shape = det_shape<1>,
-    .kernel = det_kernel,
-    .vjp_all = [](const Call& c, Tensors& d) { with_factors(c, d, 1, is_zero_gradient(c.grad(0)) ? Tensor() : det_pull(c, c.grad(0))); },
-    .save = input(0) | output(0) | output(1) | output(2),
-    .samples = det_samples,
-};
-Op linalg_det_op{
-    .schema = "linalg_det(Tensor A) -> Tensor",
-    .doc = "The determinants of matrices. The gradient of a singular one is its matrix of cofactors.",
-    .compose = det,
-    .samples = singular_samples,
-};
-Op det_op{.schema = "det(Tensor self) -> Tensor", .doc = "Another name of linalg_det.", .compose = det, .samples = det_samples};
-Op linalg_slogdet_data_op{
-    .schema = "_linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet, Tensor LU, Tensor pivots)",
-    .doc = "linalg_slogdet, with the factors it comes from.",
-    .shape = det_shape<2>,
-    .kernel = slogdet_kernel,
-    .vjp_all = [](const Call& c, Tensors& d) {
-      with_factors(c, d, 2, is_zero_gradient(c.grad(1)) ? Tensor() : times_inverse(c.tensor(0), c.output(2), c.output(3), c.grad(1)));
-    },
-    .save = input(0) | output(2) | output(3),
-    .samples = det_samples,
-};
-Op linalg_slogdet_op{
-    .schema = "linalg_slogdet(Tensor A) -> (Tensor sign, Tensor logabsdet)",
-    .doc = "The signs of determinants, and the logarithms of their absolute values: 0 and -inf of a singular matrix, where there is no gradient.",
-    .compose = slogdet,
-    .samples = det_samples,
-};
-Op slogdet_op{.schema = "slogdet(Tensor self) -> (Tensor sign, Tensor logabsdet)", .doc = "Another name of linalg_slogdet.", .compose = slogdet, .samples = det_samples};
-Op logdet_op{
-    .schema = "logdet(Tensor self) -> Tensor",
-    .doc = "The logarithms of determinants, NaN of negative ones.",
-    .compose = [](const Args& a, Tensors& out) {
-      const Tensors all = call_all(linalg_slogdet_data_op, {a[0]});
-      out.push_back(where(lt(all[0], 0), full({}, NAN, all[1].dtype()), all[1]));
-    },
-    .samples = [](Samples& s) { s.add({s.regular({3, 3})}); s.error({s.rand({2, 3})}, "must be square"); },
-};
-
 static Op* const all[] = {&lu_permutation_op, &linalg_lu_factor_ex_op, &linalg_lu_factor_op, &lu_with_info_op, &lu_unpack_op, &linalg_lu_op, &linalg_lu_solve_op,
-                          &lu_solve_op, &linalg_det_data_op, &linalg_det_op, &det_op, &linalg_slogdet_data_op, &linalg_slogdet_op, &slogdet_op, &logdet_op};
+                          &lu_solve_op};
 const OpList lu_ops = all;
 
 }  // namespace gradus

@@ -9,7 +9,7 @@ namespace gradus {
 namespace {
 
 // ---- tolerances: numbers or tensors of one per matrix; PyTorch's defaults
-double machine_epsilon(Dtype t) { return t == Dtype::f32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon(); }
+double machine_epsilon(Dtype t) { return real_of(t) == Dtype::f32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon(); }
 Tensor number_or_tensor(const Args& a, int position, double otherwise, Dtype dtype) {
   if (!a.has(position)) return full({}, otherwise, dtype);
   if (a[position].is_number()) return full({}, a.number(position), dtype);
@@ -18,10 +18,10 @@ Tensor number_or_tensor(const Args& a, int position, double otherwise, Dtype dty
 }
 struct Tolerances { Tensor atol, rtol; };
 Tolerances tolerances(const Args& a, const Tensor& x, int atol_at, int rtol_at) {   // rtol is only assumed where there is no atol
-  const Tensor atol = number_or_tensor(a, atol_at, 0, x.dtype());
+  const Tensor atol = number_or_tensor(a, atol_at, 0, real_of(x.dtype()));
   const double usual = machine_epsilon(x.dtype()) * static_cast<double>(std::max(x.size(-2), x.size(-1)));
-  Tensor rtol = number_or_tensor(a, rtol_at, usual, x.dtype());
-  if (a.has(atol_at) && !a.has(rtol_at)) rtol = where(gt(atol, 0), full({}, 0, x.dtype()), rtol);
+  Tensor rtol = number_or_tensor(a, rtol_at, usual, real_of(x.dtype()));
+  if (a.has(atol_at) && !a.has(rtol_at)) rtol = where(gt(atol, 0), full({}, 0, real_of(x.dtype())), rtol);
   return {atol, rtol};
 }
 // Which values are above atol and rtol times the largest.
@@ -64,27 +64,28 @@ void rank_samples(Samples& s) {
 void pinv_shape(const Args& a, Metas& out) {
   const Tensor& x = a.tensor(0);
   check_matrices(a, x);
+  for (int i : {1, 2}) GRADUS_CHECK(!is_complex(a.tensor(i).dtype()), dtype, "{}: a complex tolerance", name(a.op()));
   out.push_back({x.dtype(), with(batch_of(x), {x.size(-1), x.size(-2)})});
 }
 void pinv_kernel(const Args& a, const Tensors& out) {
   const GradMode off(false);
   const Tensor& x = a.tensor(0);
   if (x.numel() == 0) return kernels::fill(view_of(out[0]), 0);
-  Tensor u, s, vt;
+  Tensor u, s, v;
   if (a.flag(3)) {
     const Tensors all = call_all(linalg_eigh_op, {x});
-    s = all[0], u = all[1], vt = mt(u);
+    s = all[0], u = v = all[1];
   } else {
     const Tensors all = call_all(linalg_svd_op, {x, false});
-    u = all[0], s = all[1], vt = all[2];
+    u = all[0], s = all[1], v = mh(all[2]);
   }
   const Tensor mask = kept(abs(s), {a.tensor(1), a.tensor(2)}), inverse = where(mask, reciprocal(where(mask, s, 1.0)), 0.0);
-  const Tensor result = matmul(mul(mt(vt), wide(inverse)), mt(u));
+  const Tensor result = matmul(mul(v, wide(inverse)), mh(u));
   kernels::copy(view_of(out[0]), view_of(result));
 }
-// gA = -P^T G P^T + (I - A P) G^T P P^T + P^T P G^T (I - P A)
+// gA = -P^H G P^H + (I - A P) G^H P P^H + P^H P G^H (I - P A)
 Tensor pinv_pull(const Call& c, const Tensor& g) {
-  const Tensor &A = c.tensor(0), &P = c.output(), Pt = mt(P), gt = mt(g);
+  const Tensor &A = c.tensor(0), &P = c.output(), Pt = mh(P), gt = mh(g);
   const Tensor direct = neg(matmul(Pt, matmul(g, Pt)));
   const Tensor rows = matmul(matmul(gt, P), Pt), cols = matmul(Pt, matmul(P, gt));
   const Tensor outside_rows = sub(rows, matmul(A, matmul(P, rows))), outside_cols = sub(cols, matmul(matmul(cols, P), A));
@@ -135,16 +136,12 @@ Tensor sum_of(const Tensor& s) { return sum(s, {&kLast, 1}); }
 Tensor matrix_norm(const Args& a, const Tensor& self, double order, const MatrixDims& d, bool keepdim) {
   const double size = std::abs(order);
   GRADUS_CHECK(size == 1 || size == 2 || std::isinf(order), value, "{}: order {} is none of 1, -1, 2, -2, inf, -inf", name(a.op()), order);
-  if (size == 2) {
-    check_real(a, self);
-    return by_values(self, d, keepdim, order > 0 ? largest_of : smallest_of);
-  }
+  if (size == 2) return by_values(self, d, keepdim, order > 0 ? largest_of : smallest_of);
   return size == 1 ? sums_norm(self, d.rows, d.cols, order > 0, keepdim) : sums_norm(self, d.cols, d.rows, order > 0, keepdim);
 }
 Tensor named_norm(const Args& a, const Tensor& self, std::string_view order, const MatrixDims& d, bool keepdim) {
   GRADUS_CHECK(order == "fro" || order == "nuc", value, "{}: order must be 'fro', 'nuc' or a number, not '{}'", name(a.op()), order);
   if (order == "fro") return call(linalg_vector_norm_op, {self, 2, Sizes{d.rows, d.cols}, keepdim});
-  check_real(a, self);
   return by_values(self, d, keepdim, sum_of);
 }
 Tensor typed(const Args& a, int position) {
@@ -187,7 +184,7 @@ void condition(const Args& a, Tensors& out) {
   const int32_t* infos = inverse[1].data<int32_t>();
   if (std::all_of(infos, infos + inverse[1].numel(), [](int32_t i) { return i == 0; })) return out.push_back(mul(norm_of(a, x), norm_of(a, inverse[0])));
   const Tensor singular = ne(inverse[1], 0), there = where(tall(tall(singular)), identity_like(x), x);
-  out.push_back(where(singular, full({}, HUGE_VAL, x.dtype()), mul(norm_of(a, there), norm_of(a, call(linalg_inv_op, {there})))));
+  out.push_back(where(singular, full({}, HUGE_VAL, real_of(x.dtype())), mul(norm_of(a, there), norm_of(a, call(linalg_inv_op, {there})))));
 }
 void condition_samples(Samples& s) {
   s.add({s.regular({3, 3}), Value(1)});
@@ -202,6 +199,7 @@ Op linalg_matrix_rank_op{
     .doc = "How many singular values, or with hermitian sizes of eigenvalues, are above atol and rtol times the largest; rtol is the precision of the dtype times "
            "the larger side where neither is given.",
     .serves = "linalg_matrix_rank.atol_rtol_float linalg_matrix_rank.atol_rtol_tensor",
+    .complex = true,
     .takes_numbers = true,
     .compose = rank,
     .samples = rank_samples,
@@ -209,6 +207,7 @@ Op linalg_matrix_rank_op{
 Op pinv_data_op{
     .schema = "_linalg_pinv(Tensor self, Tensor atol, Tensor rtol, bool hermitian=False) -> Tensor",
     .doc = "linalg_pinv with both tolerances.",
+    .complex = true,
     .shape = pinv_shape,
     .kernel = pinv_kernel,
     .vjp = {pinv_pull},
@@ -223,6 +222,7 @@ Op linalg_pinv_op{
     .schema = "linalg_pinv(Tensor self, *, Tensor? atol=None, Tensor? rtol=None, bool hermitian=False) -> Tensor",
     .doc = "The pseudo-inverses of matrices, in which singular values count as 0 as in linalg_matrix_rank. The gradient is that at a constant rank.",
     .serves = "linalg_pinv.atol_rtol_float linalg_pinv.atol_rtol_tensor",
+    .complex = true,
     .takes_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(pseudo_inverse(a, 1, 2, a.flag(3))); },
     .samples = [](Samples& s) {
@@ -235,6 +235,7 @@ Op linalg_pinv_op{
 Op pinverse_op{
     .schema = "pinverse(Tensor self, float rcond=1e-15) -> Tensor",
     .doc = "linalg_pinv with rtol=rcond.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Value v[] = {a[0], Value(std::nullopt), a[1]};
       out.push_back(pseudo_inverse(Args(a.op(), v), 1, 2, false));
@@ -245,6 +246,7 @@ Op linalg_matrix_norm_op{
     .schema = "linalg_matrix_norm(Tensor self, Scalar ord, int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Norms of the matrices in two dims: for 1 and inf the largest sum of |x| in a column or a row, for 2 the largest singular value; negative orders take "
            "the smallest.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const MatrixDims d(a, a.integers(2), a.tensor(0).ndim());
       out.push_back(matrix_norm(a, typed(a, 4), a.real(1), d, a.flag(3)));
@@ -263,6 +265,7 @@ Op linalg_matrix_norm_named_op{
     .schema = "linalg_matrix_norm_named(Tensor self, str ord='fro', int[] dim=[-2, -1], bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Norms of the matrices in two dims: the root of the sum of squares for 'fro', the sum of the singular values for 'nuc'.",
     .serves = "linalg_matrix_norm.str_ord",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const MatrixDims d(a, a.integers(2), a.tensor(0).ndim());
       out.push_back(named_norm(a, typed(a, 4), a.text(1), d, a.flag(3)));
@@ -277,6 +280,7 @@ Op linalg_norm_op{
     .schema = "linalg_norm(Tensor self, Scalar? ord=None, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "linalg_matrix_norm where there is an order and two dims, else linalg_vector_norm.",
     .serves = "linalg_norm",
+    .complex = true,
     .compose = any_norm,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3, 2})});
@@ -290,6 +294,7 @@ Op linalg_norm_named_op{
     .schema = "linalg_norm_named(Tensor self, str ord, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
     .doc = "linalg_matrix_norm_named, of a matrix or of those in two dims.",
     .serves = "linalg_norm.ord_str",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& x = a.tensor(0);
       GRADUS_CHECK(a.has(2) || x.ndim() == 2, shape, "linalg_norm: without dim order '{}' is for 2 dimensions, not shape {}", a.text(1), text(x.sizes()));
@@ -305,6 +310,7 @@ Op linalg_norm_named_op{
 Op linalg_cond_op{
     .schema = "linalg_cond(Tensor self, Scalar? p=None) -> Tensor",
     .doc = "The norm of order p of a matrix times that of its inverse, inf of a singular one; for 2, -2 and none the ratio of extreme singular values.",
+    .complex = true,
     .compose = condition,
     .samples = [](Samples& s) {
       condition_samples(s);
@@ -316,6 +322,7 @@ Op linalg_cond_named_op{
     .schema = "linalg_cond_named(Tensor self, str p) -> Tensor",
     .doc = "linalg_cond with the norm 'fro' or 'nuc'.",
     .serves = "linalg_cond.p_str",
+    .complex = true,
     .compose = condition,
     .samples = [](Samples& s) { s.add({s.regular({3, 3}), s.text("fro")}); s.add({s.regular({2, 2}), s.text("nuc")}); s.error({s.rand({2, 3}), s.text("fro")}, "must be square"); },
 };

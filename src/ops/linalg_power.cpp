@@ -65,9 +65,9 @@ void exp_kernel(const Args& a, const Tensors& out) {
   for (int64_t i = 0; i < most; ++i) y = where(gt(steps, i), matmul(y, y), y);
   kernels::copy(view_of(out[0]), view_of(y));
 }
-// The upper right block of exp [[A^T, G], [0, A^T]] is the adjoint derivative at A along G: Higham, "Functions of Matrices", 10.6.
+// The upper right block of exp [[A^H, G], [0, A^H]] is the adjoint derivative at A along G: Higham, "Functions of Matrices", 10.6.
 Tensor exp_pull(const Call& c, const Tensor& g) {
-  const Tensor x = mt(c.tensor(0));
+  const Tensor x = mh(c.tensor(0));
   const int64_t n = x.size(-1);
   const Tensor blocks = cat(Tensors{cat(Tensors{x, g}, -1), cat(Tensors{zeros_like(x), x}, -1)}, -2);
   return narrow(narrow(call(linalg_matrix_exp_op, {blocks}), -2, 0, n), -1, n, n);
@@ -116,6 +116,7 @@ Op linalg_matrix_power_op{
     .schema = "linalg_matrix_power(Tensor self, int n) -> Tensor",
     .doc = "self n times as a product, or for a negative n its inverse -n times.",
     .serves = "linalg_matrix_power matrix_power",
+    .complex = true,
     .compose = power,
     .samples = power_samples,
 };
@@ -123,9 +124,10 @@ Op linalg_matrix_exp_op{
     .schema = "linalg_matrix_exp(Tensor self) -> Tensor",
     .doc = "The exponentials of matrices: the sum of their powers n divided by n!.",
     .serves = "linalg_matrix_exp matrix_exp",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Tensor& x = a.tensor(0);
-      if (size_of(x.dtype()) != 2 || !is_floating(x.dtype())) check_real(a, x);
+      if (size_of(x.dtype()) != 2 || !is_floating(x.dtype())) check_elements(a, x);
       check_sides(a, x);
       out.push_back(x.meta());
     },
@@ -137,6 +139,7 @@ Op linalg_matrix_exp_op{
 Op linalg_tensorinv_op{
     .schema = "linalg_tensorinv(Tensor self, int ind=2) -> Tensor",
     .doc = "The inverse of the matrix whose rows are the first ind dimensions and whose columns are the others.",
+    .complex = true,
     .compose = tensor_inverse,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3, 6})});
@@ -148,6 +151,7 @@ Op linalg_tensorinv_op{
 Op linalg_tensorsolve_op{
     .schema = "linalg_tensorsolve(Tensor self, Tensor other, int[]? dims=None) -> Tensor",
     .doc = "X whose tensordot with self, the dimensions in dims moved last, is other.",
+    .complex = true,
     .compose = tensor_solve,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3, 6}), s.rand({2, 3})});

@@ -1,5 +1,6 @@
 // QR and products of Householder reflections. The rule of QR is that of Walter and Lehmann, "Algorithmic differentiation of linear
-// algebra functions with application in optimum experimental design" (2018): gA = (gQ + Q copyltu(M)) R^-T with M = R gR^T - gQ^T Q.
+// algebra functions with application in optimum experimental design" (2018): gA = (gQ + Q S) R^-H, where
+// S is the Hermitian matrix with the upper triangle of M = gR R^H - Q^H gQ.
 #include "ops/matrices.h"
 
 namespace gradus {
@@ -23,12 +24,12 @@ void qr_shape(const Args& a, Metas& out) {
 // The upper triangle of the first rows.
 void put_upper(const Tensor& out, const Tensor& columns) {
   const int64_t rows = out.size(-2), cols = out.size(-1), m = columns.size(-1);
-  visit(out.dtype(), [&]<class T>() {
+  kernels::visit_matrices(out.dtype(), [&]<class T>() {
     T* to = out.data<T>();
     const T* from = columns.data<T>();
     for (int64_t b = numel_of(batch_of(out)); b > 0; --b, from += cols * m)
       for (int64_t i = 0; i < rows; ++i)
-        for (int64_t j = 0; j < cols; ++j) *to++ = i <= j ? from[j * m + i] : convert<T>(0.0);
+        for (int64_t j = 0; j < cols; ++j) *to++ = i <= j ? from[j * m + i] : T(0);
   });
 }
 Tensor part(const Tensor& t, int64_t dim, int64_t n) {        // the first n, without history
@@ -57,16 +58,16 @@ Tensor qr_pull(const Call& c, Tensor gQ, Tensor gR) {
   GRADUS_CHECK(mode != Mode::complete || m <= n, unsupported, "linalg_qr: no gradient with mode 'complete' for {} rows and {} columns", m, n);
   const int64_t k = std::min(m, n);
   Tensor rest, R1 = R;
-  if (n > k) {                                                // A = [Q R1, Q R2], and R2 = Q^T A2 depends on Q
+  if (n > k) {                                                // A = [Q R1, Q R2], and R2 = Q^H A2 depends on Q
     const Tensor R2 = narrow(R, -1, k, n - k), g2 = narrow(gR, -1, k, n - k);
     R1 = narrow(R, -1, 0, k);
     gR = narrow(gR, -1, 0, k);
     rest = matmul(Q, g2);
-    gQ = add(gQ, matmul(Q, matmul(R2, mt(g2))));
+    gQ = add(gQ, matmul(Q, matmul(R2, mh(g2))));
   }
-  const Tensor M = sub(matmul(gR, mt(R1)), matmul(mt(Q), gQ)), upper = triu(M);
-  const Tensor symmetric = add(upper, mt(triu(M, 1)));
-  const Tensor g = solve_triangular(mt(R1), add(gQ, matmul(Q, symmetric)), false, false);
+  const Tensor M = sub(matmul(gR, mh(R1)), matmul(mh(Q), gQ));
+  const Tensor hermitian = add(real_on_diagonal(triu(M)), mh(triu(M, 1)));           // the diagonal of R is real
+  const Tensor g = solve_triangular(mh(R1), add(gQ, matmul(Q, hermitian)), false, false);
   return rest ? cat(Tensors{g, rest}, -1) : g;
 }
 void qr_samples(Samples& s) {
@@ -78,7 +79,7 @@ void qr_samples(Samples& s) {
   s.error({s.rand({2, 2}), s.text("full")}, "not 'full'");
 }
 
-// ---- reflections: (input, tau); column i of the input holds those of H_i = I - tau_i v_i v_i^T below its 1
+// ---- reflections: (input, tau); column i of the input holds those of H_i = I - tau_i v_i v_i^H below its 1
 void check_reflections(const Args& a, const Tensor& x, const Tensor& tau) {
   check_matrices(a, x);
   GRADUS_CHECK(tau.dtype() == x.dtype(), dtype, "{}: {} against {}", name(a.op()), name(x.dtype()), name(tau.dtype()));
@@ -92,7 +93,7 @@ Tensor reflected(const Tensor& x, const Tensor& tau, int64_t i, const Tensor& t)
   const Tensor column = narrow(x, -1, i, 1);
   const Sizes one = with(batch_of(x), {1, 1}), before = with(batch_of(x), {zeros_before, 1});
   const Tensor v = cat(Tensors{zeros(before, x.dtype()), ones(one, x.dtype()), narrow(column, -2, i + 1, below)}, -2);
-  return sub(t, matmul(mul(tall(narrow(tau, -1, i, 1)), v), matmul(mt(v), t)));
+  return sub(t, matmul(mul(tall(narrow(tau, -1, i, 1)), v), matmul(mh(v), t)));
 }
 void product_shape(const Args& a, Metas& out) {
   check_reflections(a, a.tensor(0), a.tensor(1));
@@ -119,10 +120,11 @@ void multiply(const Args& a, Tensors& out) {
   check_matrices(a, other);
   GRADUS_CHECK(same(batch_of(x), batch_of(other)) && other.size(left ? -2 : -1) == x.size(-2), shape, "{}: reflections of shape {} do not fit {}",
                name(a.op()), text(x.sizes()), text(other.sizes()));
-  const bool forward = left == a.flag(4);                     // right: Q C is the transpose of C^T Q^T
-  Tensor t = left ? other : mt(other);
-  for (int64_t k = tau.size(-1), i = 0; i < k; ++i) t = reflected(x, tau, forward ? i : k - 1 - i, t);
-  out.push_back(left ? t : mt(t));
+  const bool forward = left == a.flag(4);                     // Q^H C begins with H_1^H; right: C Q is the adjoint of Q^H C^H
+  const Tensor factors = forward ? conj(tau) : tau;
+  Tensor t = left ? other : mh(other);
+  for (int64_t k = tau.size(-1), i = 0; i < k; ++i) t = reflected(x, factors, forward ? i : k - 1 - i, t);
+  out.push_back(left ? t : mh(t));
 }
 void geqrf_shape(const Args& a, Metas& out) {
   const Tensor& x = a.tensor(0);
@@ -137,6 +139,7 @@ Op linalg_qr_op{
     .schema = "linalg_qr(Tensor A, str mode='reduced') -> (Tensor Q, Tensor R)",
     .doc = "A = Q R with orthonormal columns in Q and an upper R: as many as the smaller side has; with 'complete' a square Q; with 'r' an empty Q. There is a "
            "gradient where the first columns of A are independent, Q is there, and is no wider than A.",
+    .complex = true,
     .shape = qr_shape,
     .kernel = qr_kernel,
     .vjp = {[](const Call& c, const Tensor& g) { return qr_pull(c, g, c.grad(1)); }},
@@ -146,12 +149,14 @@ Op linalg_qr_op{
 Op qr_op{
     .schema = "qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)",
     .doc = "linalg_qr; some=False makes Q square.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out = call_all(linalg_qr_op, {a[0], a.flag(1) ? std::string_view("reduced") : std::string_view("complete")}); },
     .samples = [](Samples& s) { s.add({s.regular({3, 2})}); s.add({s.regular({2, 3}), Value(false)}); s.error({s.rand({3})}, "at least 2 dimensions"); },
 };
 Op geqrf_op{
     .schema = "geqrf(Tensor self) -> (Tensor a, Tensor tau)",
     .doc = "The QR decomposition as LAPACK keeps it: R, below it the vectors of the reflections that Q is the product of, and their factors. No gradient.",
+    .complex = true,
     .shape = geqrf_shape,
     .kernel = [](const Args& a, const Tensors& out) {
       const Tensor columns = columns_of(a.tensor(0));
@@ -165,6 +170,7 @@ Op linalg_householder_product_op{
     .schema = "linalg_householder_product(Tensor input, Tensor tau) -> Tensor",
     .doc = "The first columns of the product of the reflections that geqrf makes.",
     .serves = "linalg_householder_product orgqr",
+    .complex = true,
     .shape = product_shape,
     .kernel = product_kernel,
     .compose = product,
@@ -178,7 +184,8 @@ Op linalg_householder_product_op{
 };
 Op ormqr_op{
     .schema = "ormqr(Tensor self, Tensor input2, Tensor input3, bool left=True, bool transpose=False) -> Tensor",
-    .doc = "Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or its transpose.",
+    .doc = "Q input3, or input3 Q with left=False, with the product Q of the reflections that geqrf makes, or with transpose its adjoint.",
+    .complex = true,
     .compose = multiply,
     .samples = [](Samples& s) {
       s.add({s.rand({3, 2}), s.rand({2}), s.rand({3, 2})});

@@ -1,5 +1,5 @@
 // Linear equations, general and triangular, and inverses. The rules are the implicit differentiation of A X = B:
-// dX = A^-1 (dB - dA X), so the gradient of B solves with A^T, and that of A is minus it times X^T.
+// dX = A^-1 (dB - dA X), so the gradient of B solves with A^H, and that of A is minus it times X^H.
 #include "ops/matrices.h"
 
 namespace gradus {
@@ -17,9 +17,9 @@ void inverse_shape(const Args& a, Metas& out) {
 void set_identity(const Tensor& t) {                          // contiguous and square
   kernels::fill(view_of(t), 0);
   const int64_t n = t.size(-1);
-  visit(t.dtype(), [&]<class T>() {
+  kernels::visit_matrices(t.dtype(), [&]<class T>() {
     for (int64_t i = 0; i < t.numel(); i += n * n)
-      for (int64_t k = 0; k < n; ++k) t.data<T>()[i + k * (n + 1)] = convert<T>(1.0);
+      for (int64_t k = 0; k < n; ++k) t.data<T>()[i + k * (n + 1)] = T(1);
   });
 }
 void inverse_kernel(const Args& a, const Tensors& out) {
@@ -94,9 +94,9 @@ void solve_pull(const Call& c, Tensors& d) {
   const bool left = c.flag(2);
   const Tensor& X = c.output(0);
   if (!is_zero_gradient(c.grad(0))) {
-    const Tensor b = context().grad_mode ? call_all(linalg_solve_data_op, {mt(c.tensor(0)), c.grad(0), left})[0]
+    const Tensor b = context().grad_mode ? call_all(linalg_solve_data_op, {mh(c.tensor(0)), c.grad(0), left})[0]
                                          : call(linalg_lu_solve_op, {c.output(1), c.output(2), c.grad(0), left, true});
-    if (c.wants(0)) d[0] = neg(left ? matmul(b, mt(X)) : matmul(mt(X), b));
+    if (c.wants(0)) d[0] = neg(left ? matmul(b, mh(X)) : matmul(mh(X), b));
     if (c.wants(1)) d[1] = b;
   }
   if (c.wants(0) && !is_zero_gradient(c.grad(1))) {
@@ -150,10 +150,10 @@ void triangular_kernel(const Args& a, const Tensors& out) {
 }
 void triangular_pull(const Call& c, Tensors& d) {
   const bool upper = c.flag(2), left = c.flag(3), unit = c.flag(4);
-  const Tensor b = solve_triangular(mt(c.tensor(0)), c.grad(0), !upper, left, unit);
+  const Tensor b = solve_triangular(mh(c.tensor(0)), c.grad(0), !upper, left, unit);
   if (c.wants(1)) d[1] = b;
   if (!c.wants(0)) return;
-  const Tensor x = mt(c.output(0)), full = neg(left ? matmul(b, x) : matmul(x, b));
+  const Tensor x = mh(c.output(0)), full = neg(left ? matmul(b, x) : matmul(x, b));
   d[0] = upper ? triu(full, unit) : tril(full, -static_cast<int64_t>(unit));
 }
 void triangular_samples(Samples& s) {
@@ -171,11 +171,12 @@ void triangular_samples(Samples& s) {
 Op linalg_inv_ex_op{
     .schema = "linalg_inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)",
     .doc = "The inverses of matrices, and 0 for each, or which pivot is 0: that inverse is then meaningless, and with check_errors an error.",
+    .complex = true,
     .shape = inverse_shape,
     .kernel = inverse_kernel,
     .vjp = {[](const Call& c, const Tensor& g) {
-      const Tensor turned_inverse = mt(c.output(0));
-      return neg(matmul(turned_inverse, matmul(g, turned_inverse)));
+      const Tensor adjoint = mh(c.output(0));
+      return neg(matmul(adjoint, matmul(g, adjoint)));
     }},
     .save = output(0),
     .samples = inverse_samples,
@@ -183,18 +184,21 @@ Op linalg_inv_ex_op{
 Op linalg_inv_op{
     .schema = "linalg_inv(Tensor A) -> Tensor",
     .doc = "The inverses of matrices; an error for a singular one. linalg_solve is faster and more accurate than a product with it.",
+    .complex = true,
     .compose = inverse,
     .samples = checked_inverse_samples,
 };
 Op inverse_op{
     .schema = "inverse(Tensor self) -> Tensor",
     .doc = "Another name of linalg_inv.",
+    .complex = true,
     .compose = inverse,
     .samples = checked_inverse_samples,
 };
 Op linalg_solve_data_op{
     .schema = "_linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor LU, Tensor pivots, Tensor info)",
     .doc = "linalg_solve_ex of matrices, with the factors of A.",
+    .complex = true,
     .shape = solve_shape,
     .kernel = solve_kernel,
     .vjp_all = solve_pull,
@@ -204,6 +208,7 @@ Op linalg_solve_data_op{
 Op linalg_solve_ex_op{
     .schema = "linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)",
     .doc = "linalg_solve, and for each matrix 0 or which pivot is 0: that result is then meaningless, and with check_errors an error.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       out = solved(a, a.flag(2));
       if (a.flag(3)) check_infos(a, out[1], kSingular);
@@ -213,6 +218,7 @@ Op linalg_solve_ex_op{
 Op linalg_solve_op{
     .schema = "linalg_solve(Tensor A, Tensor B, *, bool left=True) -> Tensor",
     .doc = "X of A X = B, or of X A = B with left=False, for matrices A that are not singular; batches broadcast. B may be one vector, or one for each A.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensors both = solved(a, a.flag(2));
       check_infos(a, both[1], kSingular);
@@ -226,6 +232,7 @@ Op linalg_solve_op{
 Op linalg_solve_triangular_op{
     .schema = "linalg_solve_triangular(Tensor self, Tensor B, *, bool upper, bool left=True, bool unitriangular=False) -> Tensor",
     .doc = "linalg_solve with triangular matrices, of which the other triangle, and with unitriangular the diagonal, is not read.",
+    .complex = true,
     .shape = triangular_shape,
     .kernel = triangular_kernel,
     .vjp_all = triangular_pull,
@@ -234,7 +241,8 @@ Op linalg_solve_triangular_op{
 };
 Op triangular_solve_op{
     .schema = "triangular_solve(Tensor self, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False) -> (Tensor solution, Tensor cloned_coefficient)",
-    .doc = "X of A X = self, or of A^T X = self, for triangular A, and a copy of A.",
+    .doc = "X of A X = self, or of A^T X = self (without conjugates), for triangular A, and a copy of A.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor &A = a.tensor(1), &B = a.tensor(0);
       const bool upper = a.flag(2), turns = a.flag(3);

@@ -63,6 +63,8 @@ extern const OpList resample_ops;
 extern const OpList fold_ops;
 extern const OpList solve_ops;
 extern const OpList lu_ops;
+extern const OpList determinant_ops;
+extern const OpList eig_ops;
 extern const OpList cholesky_ops;
 extern const OpList reflection_ops;
 extern const OpList spectral_ops;

@@ -354,8 +354,8 @@ extern Op linalg_inv_ex_op, linalg_inv_op, inverse_op, linalg_solve_data_op, lin
     lu_permutation_op, linalg_lu_factor_ex_op, linalg_lu_factor_op, lu_with_info_op, lu_unpack_op, linalg_lu_op, linalg_lu_solve_op, lu_solve_op, linalg_det_data_op,
     linalg_det_op, det_op, linalg_slogdet_data_op, linalg_slogdet_op, slogdet_op, logdet_op, linalg_cholesky_ex_op, linalg_cholesky_op, cholesky_op,
     cholesky_solve_op, cholesky_inverse_op, linalg_qr_op, qr_op, geqrf_op, linalg_householder_product_op, ormqr_op, linalg_svd_data_op, linalg_svd_op, svd_op,
-    linalg_svdvals_op, linalg_eigh_data_op, linalg_eigh_op, linalg_eigvalsh_op, linalg_matrix_rank_op, pinv_data_op, linalg_pinv_op, pinverse_op,
-    linalg_matrix_norm_op, linalg_matrix_norm_named_op, linalg_norm_op, linalg_norm_named_op, linalg_cond_op, linalg_cond_named_op, lstsq_data_op,
+    linalg_svdvals_op, linalg_eigh_data_op, linalg_eigh_op, linalg_eigvalsh_op, linalg_eig_data_op, linalg_eig_op, linalg_eigvals_op, linalg_matrix_rank_op, pinv_data_op, linalg_pinv_op,
+    pinverse_op, linalg_matrix_norm_op, linalg_matrix_norm_named_op, linalg_norm_op, linalg_norm_named_op, linalg_cond_op, linalg_cond_named_op, lstsq_data_op,
     linalg_lstsq_op, linalg_matrix_power_op, linalg_matrix_exp_op, linalg_tensorinv_op, linalg_tensorsolve_op;
 
 // ---- random.cpp: random numbers

@@ -64,6 +64,18 @@ class Complex(unittest.TestCase):
         self.assertEqual(a.mH.tolist(), [[1 - 1j, 3], [2, -4j]])
         self.assertEqual(torch.vdot(a[0], a[0]).item(), 6)
 
+    def test_linear_algebra(self):
+        a = torch.tensor([[2 + 1j, 1], [3, 4j]], dtype=torch.complex128, requires_grad=True)
+        self.assertTrue(torch.allclose(a @ torch.linalg.inv(a), torch.eye(2, dtype=torch.complex128)))
+        values, vectors = torch.linalg.eig(a)
+        self.assertTrue(torch.allclose(a @ vectors, vectors * values))
+        self.assertIs(torch.linalg.norm(a, 2).dtype, torch.float64)
+        self.assertIs(torch.linalg.eigvals(torch.eye(2)).dtype, torch.complex64)
+        torch.linalg.det(a).real.backward()
+        self.assertEqual([[round(z.real, 9) + round(z.imag, 9) * 1j for z in row] for row in a.grad.tolist()], [[-4j, -3], [-1, 2 - 1j]])
+        with self.assertRaisesRegex(RuntimeError, "factors of size 1"):
+            (torch.linalg.eig(a)[1] * (3 + 1j)).real.sum().backward()
+
     def test_order_is_refused(self):
         with self.assertRaisesRegex(RuntimeError, "lt: does not support complex64"):
             torch.tensor([1j]) < 1
