@@ -24,6 +24,11 @@ const std::map<std::string, std::string> kNotTried = {
     {"detach_copy", "a copy of what detach returns"},
 };
 
+// Arguments that have to be real, by their positions, or have no gradient.
+const std::map<std::string, std::set<size_t>> kReal = {
+    {"cov", {2, 3}}, {"softmax", {0}}, {"log_softmax", {0}}, {"linspace_tensor", {0, 1}}, {"logspace_tensor", {0, 1}},
+};
+
 double parts_dot(const Tensor& a, const Tensor& b) {            // the real inner product
   const Tensor x = clone(view_as_real(to(detach(a), Dtype::c128))), y = clone(view_as_real(to(detach(b), Dtype::c128)));
   double s = 0;
@@ -46,14 +51,17 @@ Tensor noise(SizesRef sizes, Dtype dtype, uint64_t seed) {
 class Trial {
  public:
   Trial(const Op& op, const Sample& s, double imaginary) : op_(op), sample_(s) {
+    const auto real = kReal.find(name(op));
+    size_t position = 0;
     const auto add = [&](const Tensor& t) {
-      const bool moves = t && t.dtype() == Dtype::f64;
+      const bool moves = t && t.dtype() == Dtype::f64 && (real == kReal.end() || !real->second.contains(position));
       const Tensor parts = moves ? noise(t.sizes(), Dtype::f64, inputs.size()) : Tensor();
       inputs.push_back(moves ? call(complex_op, {t, mul(parts, imaginary)}) : t);
     };
     for (const Value& v : s.arguments) {
       if (v.tag == Tag::tensor) add(Tensor::share(v.t));
       if (v.tag == Tag::tensors) for (const Tensor& t : v.list()) add(t);
+      ++position;
     }
   }
   Tensors run(const Inputs& with) const {

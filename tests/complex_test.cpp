@@ -35,6 +35,11 @@ class ComplexNumbers : public Core {
     const Tensor c = clone(to(detach(t), Dtype::c128));
     return {c.data<C>(), c.data<C>() + c.numel()};
   }
+  static Tensor leaf_like(const Tensor& t) {
+    Tensor leaf = clone(t);
+    set_requires_grad(leaf.impl(), true);
+    return leaf;
+  }
   static void run_backward(const Tensor& loss) { const Tensor none; backward({&loss, 1}, {&none, 1}); }
   static void expect_near(const Tensor& got, const std::vector<C>& want, double tolerance = 1e-13) {
     const std::vector<C> g = numbers(got);
@@ -184,6 +189,80 @@ TEST_F(ComplexNumbers, GradientsAddUpInPlace) {
   const Tensor z = leaf_of({{1, 2}});
   for (int i = 0; i < 3; ++i) run_backward(sum(real(mul(z, vector({{0, 1}})))));
   expect_near(grad_of(z), {{0, -3}});
+}
+
+// ---- moments, scans, padding, convolution, random numbers
+TEST_F(ComplexNumbers, VariancesAreReal) {
+  const Tensor z = leaf_of({{1, 2}, {-3, 0.5}, {2, -1}, {0, 4}});
+  const auto both = call_all(*find_op("var_mean"), {z});
+  EXPECT_EQ(both[0].dtype(), Dtype::f64);
+  EXPECT_EQ(both[1].dtype(), Dtype::c128);
+  expect_near(both[1], {C(0, 5.5) / 4.0});
+  const Tensor parts = add(call(*find_op("var"), {real(z)}), call(*find_op("var"), {imag(z)}));
+  expect_near(both[0], numbers(parts));
+  expect_near(call(*find_op("std"), {z}), numbers(sqrt(parts)));
+  run_backward(both[0]);                                      // 2 (z - mean) / (n - 1)
+  expect_near(grad_of(z), numbers(mul(sub(detach(z), detach(both[1])), 2.0 / 3)));
+  EXPECT_TRUE(std::isnan(numbers(call(*find_op("var"), {vector({{1, 2}})}))[0].real()));
+  EXPECT_EQ(call(*find_op("var"), {vector({{1, 2}, {3, 4}}, Dtype::c64)}).dtype(), Dtype::f32);
+}
+
+TEST_F(ComplexNumbers, Scans) {
+  const std::vector<C> a = {{1, 2}, {0, 0}, {-3, 0.5}};
+  const Tensor x = vector(a);
+  expect_near(call(cumprod_op, {x, 0}), {a[0], 0, 0});
+  expect_near(call(logcumsumexp_op, {x, 0}), {std::log(std::exp(a[0])), std::log(std::exp(a[0]) + 1.0), std::log(std::exp(a[0]) + 1.0 + std::exp(a[2]))});
+  expect_near(logsumexp(x, Sizes{0}), {std::log(std::exp(a[0]) + 1.0 + std::exp(a[2]))});
+  expect_near(call(cumprod_op, {full(Sizes{2}, 2.0, Dtype::f64), 0, Dtype::c64}), {2, 4});
+  const Tensor far = vector({{900, 1}, {-HUGE_VAL, 0}});      // no overflow, and nothing of nothing
+  expect_near(call(logcumsumexp_op, {far, 0}), {{900, 1}, {900, 1}});
+  const Tensor z = leaf_of({{1, 2}, {0, 0}, {0, 0}, {2, 1}});  // exact where two factors are 0
+  run_backward(sum(real(call(cumprod_op, {z, 0}))));
+  expect_near(grad_of(z), {1, {1, -2}, 0, 0});
+}
+
+TEST_F(ComplexNumbers, ConvolutionIsThatOfTheParts) {
+  const Tensor x = tensor_of({{1, 2}, {-3, 0.5}, {2, -1}, {0, 4}}, Sizes{1, 1, 4}), w = tensor_of({{0, 1}, {2, -1}}, Sizes{1, 1, 2}), b = vector({{0.5, -2}});
+  const std::vector<C> a = numbers(x), k = numbers(w);
+  std::vector<C> want;
+  for (size_t i = 0; i < 3; ++i) want.push_back(a[i] * k[0] + a[i + 1] * k[1] + C(0.5, -2));
+  expect_near(call(*find_op("conv1d"), {x, w, b}), want);
+  const GradcheckFunction f = [](std::span<const Tensor> in) { return Tensors{call(*find_op("conv_transpose1d"), {in[0], in[1], in[2], 2, 1})}; };
+  const Tensors all{leaf_like(x), leaf_like(w), leaf_like(b)};
+  EXPECT_TRUE(gradcheck(f, all).passed);
+  EXPECT_TRUE(gradgradcheck(f, all).passed);
+  expect_error(Status::dtype, "an input of complex128 with a weight of float64", [&] { call(*find_op("conv1d"), {x, real(w)}); });
+}
+
+TEST_F(ComplexNumbers, PaddingMovesNumbers) {
+  const Tensor x = tensor_of({{1, 2}, {-3, 0.5}, {2, -1}}, Sizes{1, 1, 3});
+  const auto padded = [&](std::string_view mode) { return call(*find_op("pad"), {x, Sizes{1, 1}, mode}); };
+  expect_near(padded("constant"), {0, {1, 2}, {-3, 0.5}, {2, -1}, 0});
+  expect_near(padded("reflect"), {{-3, 0.5}, {1, 2}, {-3, 0.5}, {2, -1}, {-3, 0.5}});
+  expect_near(padded("replicate"), {{1, 2}, {1, 2}, {-3, 0.5}, {2, -1}, {2, -1}});
+  expect_near(padded("circular"), {{2, -1}, {1, 2}, {-3, 0.5}, {2, -1}, {1, 2}});
+}
+
+TEST_F(ComplexNumbers, RandomNumbersSpreadOverBothParts) {
+  const Tensor n = randn(Sizes{4096}, Dtype::c128);           // of variance 1, half of it in each part
+  expect_near(mean(n), {0}, 0.1);
+  expect_near(call(*find_op("var"), {real(n)}), {0.5}, 0.1);
+  expect_near(call(*find_op("var"), {imag(n)}), {0.5}, 0.1);
+  Tensor t = empty(Dtype::c64, Sizes{4096});
+  call_in_place(*find_op("normal"), {t, 3, 2});
+  expect_near(mean(t), {3}, 0.1);
+  expect_near(call(*find_op("var"), {t}), {4}, 0.1);
+  const Tensor u = rand(Sizes{4096}, Dtype::c64);
+  expect_near(mean(u), {{0.5, 0.5}}, 0.1);
+  for (const C& c : numbers(u)) EXPECT_TRUE(c.real() >= 0 && c.real() < 1 && c.imag() >= 0 && c.imag() < 1);
+}
+
+TEST_F(ComplexNumbers, ADtypeIsRefusedWhereTensorsAre) {
+  expect_error(Status::unsupported, "arange: does not support complex64", [] { arange(0, 5, 1, Dtype::c64); });
+  expect_error(Status::unsupported, "randint: does not support complex128", [] { call(randint_op, {0, 5, Sizes{2}, Dtype::c128}); });
+  expect_error(Status::unsupported, "nansum: does not support complex64", [] { call(*find_op("nansum"), {ones(Sizes{2}), std::nullopt, false, Dtype::c64}); });
+  expect_near(linspace(0, 1, 3, Dtype::c64), {0, 0.5, 1});
+  expect_near(softmax(vector({{0, 5}, {0, 7}}), 0, Dtype::f64), {0.5, 0.5});    // of the real parts
 }
 
 TEST_F(ComplexNumbers, GradcheckMovesBothParts) {

@@ -18,8 +18,6 @@ bool is_number(Type t, const Value& v) {
   }
 }
 
-[[noreturn, gnu::cold]] void refuse_complex(const Op& op, Dtype t) { fail(Status::unsupported, "{}: does not support {}", name(op), name(t)); }
-
 // The value as the schema wants it, or a refusal that names the argument.
 Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScratch& scratch) {
   if (v.tag == Tag::none) {
@@ -53,8 +51,9 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
       if (v.is_number() && !a.written && (op.formula || (op.takes_numbers && (op.compose || a.input == op.info->schema.inputs - 1)))) return v;
       refuse(op, position, "a tensor");
     case Type::dtype:
-      if (v.tag == Tag::dtype && v.aux > 0 && v.aux < kDtypes) return v;
-      refuse(op, position, "a dtype");
+      if (v.tag != Tag::dtype || v.aux == 0 || v.aux >= kDtypes) refuse(op, position, "a dtype");
+      if (is_complex(static_cast<Dtype>(v.aux)) && !op.info->complex) refuse_complex(op, static_cast<Dtype>(v.aux));
+      return v;
     case Type::text:
       if (v.tag == Tag::text) return v;
       refuse(op, position, "a text");
@@ -69,6 +68,8 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
 }
 
 }  // namespace
+
+void refuse_complex(const Op& op, Dtype t) { fail(Status::unsupported, "{}: does not support {}", name(op), name(t)); }
 
 const Tensor& Args::optional_tensor(int i) const {
   alignas(Tensor) static const unsigned char none[sizeof(Tensor)] = {};   // a null Tensor without a destructor to run at exit

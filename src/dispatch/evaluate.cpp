@@ -85,7 +85,7 @@ void gather(const Op& op, const Args& args, Operands& o) {
 
 kernels::Formula complex_formula_of(const Op& op, Dtype type, const void* attributes) {
   const FormulaInfo& f = *op.formula;
-  GRADUS_CHECK(f.complex, unsupported, "{}: does not support {}", name(op), name(type));
+  if (!f.complex) refuse_complex(op, type);
   return {f.complex()[f.complex_row].value[type == Dtype::c128], complex_compute_of(type), attributes, op.info->kernels->light};
 }
 kernels::Formula formula_of(const Op& op, Dtype type, const void* attributes) {

@@ -57,7 +57,7 @@ struct Op {
   std::string_view schema;                                    // "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"
   std::string_view doc;                                       // one sentence; then formula and limits
   std::string_view serves = {};                               // other ATen overloads it answers, separated by spaces
-  bool complex = false;                                       // takes complex tensors, as views do; a formula's kernels tell
+  bool complex = false;                                       // takes complex tensors and dtypes, as views do; a formula's kernels tell
 
   // What it computes: a formula, a kernel, a view or a composition. At least one.
   const FormulaInfo* formula = nullptr;

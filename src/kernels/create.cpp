@@ -28,12 +28,12 @@ void arithmetic_sequence(const View& out, Number start, Number step) {
 void even_sequence(const View& out, double start, double end, double base) {
   const int64_t n = out.numel, half = n / 2;
   const double step = n > 1 ? (end - start) / static_cast<double>(n - 1) : 0;
-  visit(out.dtype, [&]<class T>() {
+  visit_all(out.dtype, [&]<class T>() {
     T* to = out.as<T>();
     parallel_for(n, kGrain, [&](int64_t b, int64_t e) {
       for (int64_t i = b; i < e; ++i) {
         const double v = n == 1 || i < half ? start + static_cast<double>(i) * step : end - static_cast<double>(n - 1 - i) * step;
-        to[i] = convert<T>(base == 0 ? v : std::pow(base, v));
+        to[i] = convert_any<T>(base == 0 ? v : std::pow(base, v));
       }
     });
   });

@@ -32,9 +32,14 @@ void float_power(const Args& a, Tensors& out) {
 
 void scale_by_power(const Args& a, Tensors& out) {
   if (a[1].is_number()) return out.push_back(mul(a[0], std::exp2(a.real(1))));
-  if (a[0].is_number() || !is_floating(a.tensor(0).dtype()) || is_floating(a.tensor(1).dtype())) return out.push_back(mul(a[0], call(pow_op, {2.0, a[1]})));
+  const Tensor& exponent = a.tensor(1);
+  if (a[0].is_number()) return out.push_back(mul(a[0], call(pow_op, {2.0, exponent})));
   const Tensor& self = a.tensor(0);
-  const Tensor power = call(pow_op, {2.0, to(a.tensor(1), self.dtype() == Dtype::f64 ? Dtype::f64 : Dtype::f32)});
+  if (!is_floating(self.dtype()) || !is_integral(exponent.dtype())) {
+    const bool halves = is_complex(self.dtype()) && is_floating(exponent.dtype()) && size_of(exponent.dtype()) == 2;
+    return out.push_back(mul(self, call(pow_op, {2.0, halves ? to(exponent, Dtype::f32) : exponent})));
+  }
+  const Tensor power = call(pow_op, {2.0, to(exponent, self.dtype() == Dtype::f64 ? Dtype::f64 : Dtype::f32)});
   out.push_back(to(mul(self, power), self.dtype()));
 }
 
@@ -257,6 +262,7 @@ Op ldexp_op{
     .schema = "ldexp(Tensor self, Tensor other) -> Tensor",
     .doc = "self * 2^other, of self's dtype where other holds integers.",
     .serves = "ldexp.Tensor",
+    .complex = true,
     .takes_numbers = true,
     .compose = scale_by_power,
     .in_place = true,

@@ -96,6 +96,7 @@ Op linspace_tensor_op{
     .schema = "linspace_tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None) -> Tensor",
     .doc = "linspace between tensors of no dimensions, or between one and a number. No gradient flows to them.",
     .serves = "linspace.Tensor_Tensor linspace.Tensor_Scalar linspace.Scalar_Tensor",
+    .complex = true,
     .takes_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(linspace_op, {Value(number_of(a, 0)), Value(number_of(a, 1)), a[2], a[3]})); },
     .samples = [](Samples& s) {
@@ -108,6 +109,7 @@ Op logspace_tensor_op{
     .schema = "logspace_tensor(Tensor start, Tensor end, int steps, float base=10.0, *, ScalarType? dtype=None) -> Tensor",
     .doc = "logspace between tensors of no dimensions, or between one and a number. No gradient flows to them.",
     .serves = "logspace.Tensor_Tensor logspace.Tensor_Scalar logspace.Scalar_Tensor",
+    .complex = true,
     .takes_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(logspace_op, {Value(number_of(a, 0)), Value(number_of(a, 1)), a[2], a[3], a[4]})); },
     .samples = [](Samples& s) {
@@ -121,6 +123,7 @@ Op normal_sized_op{
     .schema = "normal_sized(float mean, float std, int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Normal numbers of one mean and standard deviation.",
     .serves = "normal.float_float",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor t = call(empty_op, {a[2], a[3]});
       call_in_place(normal_op, {t, a[0], a[1]});
