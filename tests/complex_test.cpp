@@ -257,6 +257,57 @@ TEST_F(ComplexNumbers, RandomNumbersSpreadOverBothParts) {
   for (const C& c : numbers(u)) EXPECT_TRUE(c.real() >= 0 && c.real() < 1 && c.imag() >= 0 && c.imag() < 1);
 }
 
+// ---- complex numbers beside tensors
+TEST_F(ComplexNumbers, NumbersPromoteAsFarAsTheyMust) {
+  const Number i(0.0, 1.0);
+  for (const auto& [type, want] : {std::pair{Dtype::i64, Dtype::c64}, {Dtype::f32, Dtype::c64}, {Dtype::f64, Dtype::c128}, {Dtype::c64, Dtype::c64}, {Dtype::c128, Dtype::c128}}) {
+    const Tensor y = call(mul_op, {Value(ones(Sizes{2}, type)), Value(i)}), z = call(sub_op, {Value(i), Value(ones(Sizes{}, type))});
+    EXPECT_EQ(y.dtype(), want);
+    EXPECT_EQ(z.dtype(), want);
+    expect_near(y, {{0, 1}, {0, 1}});
+    expect_near(z, {{-1, 1}});
+  }
+  expect_near(full(Sizes{2}, i), {{0, 1}, {0, 1}});
+  EXPECT_EQ(full(Sizes{2}, i).dtype(), Dtype::c64);
+  expect_near(full_like(vector({1, 2}), i), {{0, 1}, {0, 1}});
+  expect_near(linspace(i, Number(2.0, 1.0), 3), {{0, 1}, {1, 1}, {2, 1}});
+  expect_near(call(logspace_op, {Value(i), Value(2), Value(2), Value(10.0), Value(Dtype::c128)}), {std::pow(C(10), C(0, 1)), 100});
+  expect_near(call(*find_op("constant_pad_nd"), {Value(vector({1})), Value(Sizes{1, 1}), Value(i)}), {{0, 1}, 1, {0, 1}});
+  expect_near(masked_fill(vector({1, 2}), eq(vector({1, 2}), 1), Value(i)), {{0, 1}, 2});
+  expect_near(call(fill_op, {Value(vector({1, 2})), Value(i)}), {{0, 1}, {0, 1}});
+  expect_near(call(eq_op, {Value(vector({{0, 1}, 2})), Value(i)}), {1, 0});
+}
+
+TEST_F(ComplexNumbers, NumbersInFormulasHaveGradients) {
+  const Number w(2.0, -1.5);
+  const std::vector<GradcheckFunction> functions = {
+      [w](std::span<const Tensor> in) { return Tensors{call(add_op, {Value(in[0]), Value(in[1]), Value(w)})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(rsub_op, {Value(in[0]), Value(w)}), call(div_op, {Value(w), Value(in[1])})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(pow_op, {Value(in[0]), Value(w)}), call(pow_op, {Value(w), Value(in[1])})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(*find_op("addcmul"), {Value(in[0]), Value(in[1]), Value(in[0]), Value(w)})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(index_add_op, {Value(in[0]), Value(0), Value(arange(0, 3)), Value(in[1]), Value(w)})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(mul_op, {Value(in[2]), Value(w)}), call(pow_op, {Value(in[2]), Value(w)})}; }};    // real in[2]
+  for (size_t k = 0; k < functions.size(); ++k) {
+    const Tensors all{leaf_of({{0.5, -1}, {2, 0.25}, {-0.75, 1.5}}), leaf_of({{1, 1}, {-2, 0.5}, {0.1, 0.2}}), leaf({0.5, 1, 2}, {3})};
+    const GradcheckResult first = gradcheck(functions[k], all), second = gradgradcheck(functions[k], all);
+    EXPECT_TRUE(first.passed) << k << ": " << first.report;
+    EXPECT_TRUE(second.passed) << k << ": " << second.report;
+  }
+}
+
+TEST_F(ComplexNumbers, NumbersAreRefusedWhereRealOnesAreWanted) {
+  const Value i(Number(0.0, 1.0));
+  const Tensor x = ones(Sizes{2}), z = vector({1, 2});
+  expect_error(Status::argument, "linalg_vector_norm: argument 'ord' must be a real number", [&] { call(linalg_vector_norm_op, {Value(z), i}); });
+  expect_error(Status::argument, "relu: argument 'self' must be a real number", [&] { call(relu_op, {i}); });
+  expect_error(Status::argument, "pad: argument 'value' must be a real number", [&] { call(*find_op("pad"), {Value(z), Value(Sizes{1, 1}), Value(std::string_view("constant")), i}); });
+  expect_error(Status::dtype, "add: argument 'alpha' is a complex number, for float32", [&] { call(add_op, {Value(x), Value(x), i}); });
+  expect_error(Status::dtype, "full_like: argument 'fill_value' is a complex number, for float32", [&] { call(full_like_op, {Value(x), i}); });
+  expect_error(Status::dtype, "fill_: argument 'value' is a complex number, for float32", [&] { call_in_place(fill_op, {Value(x), i}); });
+  expect_error(Status::dtype, "can't be cast", [&] { call_in_place(mul_op, {Value(x), i}); });
+  expect_near(x, {1, 1});
+}
+
 TEST_F(ComplexNumbers, ADtypeIsRefusedWhereTensorsAre) {
   expect_error(Status::unsupported, "arange: does not support complex64", [] { arange(0, 5, 1, Dtype::c64); });
   expect_error(Status::unsupported, "randint: does not support complex128", [] { call(randint_op, {0, 5, Sizes{2}, Dtype::c128}); });

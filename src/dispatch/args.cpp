@@ -12,7 +12,8 @@ namespace {
 bool is_number(Type t, const Value& v) {
   switch (t) {
     case Type::integer: return v.tag == Tag::integer || v.tag == Tag::boolean;
-    case Type::real: case Type::scalar: return v.is_number();
+    case Type::real: return v.is_number() && v.tag != Tag::complex;
+    case Type::scalar: return v.is_number();
     case Type::boolean: return v.tag == Tag::boolean || v.tag == Tag::integer;
     default: return false;
   }
@@ -20,6 +21,7 @@ bool is_number(Type t, const Value& v) {
 
 // The value as the schema wants it, or a refusal that names the argument.
 Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScratch& scratch) {
+  if (v.tag == Tag::complex && !(op.complex_numbers || (op.formula && op.formula->complex))) refuse(op, position, "a real number");
   if (v.tag == Tag::none) {
     if (a.optional || a.type == Type::other) return v;
     refuse(op, position, "given");

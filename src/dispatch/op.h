@@ -66,6 +66,7 @@ struct Op {
   bool no_bool = false;                                       // refuses booleans, as PyTorch does for sub and neg
   Check check = nullptr;                                      // of a formula; the type is that of its operands together
   bool takes_numbers = false;                                 // a number may stand for a tensor, as it may for those of formulas
+  bool complex_numbers = false;                               // its numbers may be complex; those of formulas for complex numbers may
   ShapeRule shape = nullptr;                                  // required with a kernel
   Kernel kernel = nullptr;
   bool updates = false;                                       // the kernel changes parts of out, which begins as a copy of self

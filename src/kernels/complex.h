@@ -17,7 +17,7 @@ template <class T> struct Complex {
   constexpr Complex(T real, T imaginary) : re(real), im(imaginary) {}
   constexpr Complex(double v) : re(static_cast<T>(v)) {}      // the constants of a formula
   constexpr Complex(int v) : re(static_cast<T>(v)) {}
-  constexpr Complex(Number v) : re(static_cast<T>(v.f)) {}
+  constexpr Complex(Number v) : re(static_cast<T>(v.f)), im(static_cast<T>(v.im)) {}
   constexpr Complex(std::complex<T> v) : re(v.real()), im(v.imag()) {}
   constexpr std::complex<T> std() const { return {re, im}; }
 

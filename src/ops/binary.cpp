@@ -25,7 +25,7 @@ void float_power(const Args& a, Tensors& out) {
   const auto doubled = [](Dtype t) { return is_complex(t) ? Dtype::c128 : Dtype::f64; };
   for (int i = 0; i < 2; ++i) {
     if (!a[i].is_number()) wide[i] = to(a.tensor(i), doubled(a.tensor(i).dtype()));
-    v[i] = a[i].is_number() ? Value(a.real(i)) : Value(wide[i]);
+    v[i] = a[i].tag == Tag::complex ? a[i] : a[i].is_number() ? Value(a.real(i)) : Value(wide[i]);
   }
   out.push_back(call(pow_op, {v[0], v[1]}));
 }
@@ -86,6 +86,7 @@ Op rsub_op{
     .serves = "rsub.Tensor rsub.Scalar",
     .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(sub_op, {a[1], a[0], a[2]})); },
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({3}), Value(0.5)});
@@ -172,6 +173,7 @@ Op float_power_op{
     .serves = "float_power.Tensor_Tensor float_power.Tensor_Scalar float_power.Scalar",
     .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .compose = float_power,
     .in_place = true,
     .samples = broadcasts_positive,

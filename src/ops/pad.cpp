@@ -112,6 +112,7 @@ Op constant_pad_nd_op{
     .schema = "constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor",
     .doc = "The input with value around it: pad holds pairs (before, behind) from the last dimension on; a negative number cuts off.",
     .complex = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) {
       out.push_back({a.tensor(0).dtype(), padded_sizes(a, a.tensor(0), a.integers(1))});
     },

@@ -144,6 +144,7 @@ Op trapezoid_op{
     .doc = "The integral of y along dim by trapezoids, at the places x or in steps of dx.",
     .serves = "trapezoid.x trapezoid.dx trapz.x trapz.dx",
     .complex = true,
+    .complex_numbers = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& y = a.tensor(0);
       const int64_t dim = wrap_dim(a.integer(3), y.ndim(), "trapezoid");
@@ -158,6 +159,7 @@ Op cumulative_trapezoid_op{
     .doc = "The integrals of y along dim up to each place but the first, by trapezoids.",
     .serves = "cumulative_trapezoid.x cumulative_trapezoid.dx",
     .complex = true,
+    .complex_numbers = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& y = a.tensor(0);
       const int64_t dim = wrap_dim(a.integer(3), y.ndim(), "cumulative_trapezoid");
