@@ -19,7 +19,7 @@ void check_value(const Op& op, int position, const Value& v) {
   const bool known = position < static_cast<int>(arguments.size());
   const char* what = known ? argument_name(*op.info, static_cast<size_t>(position)) : "argument";
   switch (v.tag) {
-    case Tag::absent: case Tag::none: case Tag::boolean: case Tag::integer: case Tag::real: case Tag::dtype: return;
+    case Tag::absent: case Tag::none: case Tag::boolean: case Tag::integer: case Tag::real: case Tag::complex: case Tag::dtype: return;
     case Tag::tensor:
       if (!is(v.t, Kind::tensor)) refuse_handle(v.t, Kind::tensor, what, position);
       return;

@@ -71,7 +71,7 @@ static void sizes(void) {
   FAILS(gradus_tensor_zeros(ctx, 0, 1, NULL, &y), GRADUS_E_NULL, "shape");
   FAILS(gradus_tensor_zeros(ctx, 99, 1, two, &y), GRADUS_E_DTYPE, "99");
   FAILS(gradus_tensor_zeros(ctx, -1, 1, two, &y), GRADUS_E_DTYPE, "-1");
-  FAILS(gradus_randn(ctx, two, 1, GRADUS_C64, &y), GRADUS_E_UNSUPPORTED, "complex");
+  FAILS(gradus_randperm(ctx, 2, GRADUS_C64, &y), GRADUS_E_UNSUPPORTED, "complex");
   FAILS(gradus_tensor_copy_in(ctx, GRADUS_F64, 1, two, NULL, x, 8, &y), GRADUS_E_VALUE, "data_bytes|8|[2]|16");
   FAILS(gradus_tensor_copy_in(ctx, GRADUS_F64, 1, two, back, x, 16, &y), GRADUS_E_SHAPE, "negative strides");
   FAILS(gradus_tensor_copy_in(ctx, GRADUS_F64, 1, two, NULL, NULL, 16, &y), GRADUS_E_NULL, "data");

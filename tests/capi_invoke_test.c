@@ -13,6 +13,12 @@ static gradus_value number(double d) {
   v.u.f64 = d;
   return v;
 }
+static gradus_value complex_number(double re, double im) {
+  gradus_value v = {GRADUS_V_COMPLEX, 0, {0}, 0};
+  v.u.f64 = re;
+  memcpy(&v.length, &im, sizeof im);
+  return v;
+}
 static gradus_value integer(int64_t i) {
   gradus_value v = {GRADUS_V_I64, 0, {0}, 0};
   v.u.i64 = i;
@@ -31,6 +37,34 @@ static gradus_value result_of(int64_t call, uint32_t which) {
   return v;
 }
 static const gradus_op *op(const char *name) { return gradus_op_find(name, strlen(name)); }
+
+static void complex_numbers(void) {
+  gradus_context *ctx = new_context();
+  const double x[2] = {1, -2};
+  double got[4] = {0};
+  gradus_tensor *a = vector(ctx, x, 2), *other;
+  gradus_value v[3], r;
+
+  v[0] = tensor_value(a);
+  v[1] = complex_number(0.5, -3);
+  OK(gradus_invoke(ctx, op("mul"), v, 2, &r, 1, NULL)); /* (0.5 - 3i) x */
+  OK(gradus_tensor_copy_out(ctx, r.u.tensor, GRADUS_C128, got, sizeof got));
+  CHECK(got[0] == 0.5 && got[1] == -3 && got[2] == -1 && got[3] == 6);
+  other = r.u.tensor;
+  v[0] = v[1] = tensor_value(other);
+  v[2] = complex_number(0, 1);
+  OK(gradus_invoke(ctx, op("add"), v, 3, &r, 1, NULL)); /* (1 + i) times it */
+  OK(gradus_tensor_copy_out(ctx, r.u.tensor, GRADUS_C128, got, sizeof got));
+  CHECK(got[0] == 3.5 && got[1] == -2.5 && got[2] == -7 && got[3] == 5);
+  gradus_release(r.u.tensor);
+  v[1] = complex_number(0, 1);
+  CHECK(gradus_invoke(ctx, op("linalg_vector_norm"), v, 2, &r, 1, NULL) == GRADUS_E_ARGUMENT);
+  v[0] = v[1] = tensor_value(a);
+  CHECK(gradus_invoke(ctx, op("add"), v, 3, &r, 1, NULL) == GRADUS_E_DTYPE);
+  gradus_release(other);
+  gradus_release(a);
+  gradus_release(ctx);
+}
 
 static void calls(void) {
   gradus_context *ctx = new_context();
@@ -261,6 +295,7 @@ static void registry(void) {
 int main(void) {
   registry(); /* needs no context */
   calls();
+  complex_numbers();
   outs();
   batch();
   return finish("capi_invoke_test");

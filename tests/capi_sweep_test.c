@@ -108,6 +108,7 @@ static void sweep(gradus_context *ctx, const gradus_op *op, gradus_tensor **t, g
   bad[count++] = of_list(GRADUS_V_TENSOR_LIST, NULL, 1);
   bad[count++] = of_list(GRADUS_V_TENSOR_LIST, t, 0);
   bad[count++] = of_list(GRADUS_V_TEXT, "nonsense", 8);
+  bad[count++] = of_list(GRADUS_V_COMPLEX, NULL, UINT64_C(0x4000000000000000));   /* 2i */
   bad[count++] = of_kind(GRADUS_V_NONE);
   bad[count++] = of_kind(GRADUS_V_DTYPE);
   bad[count++] = of_kind(GRADUS_V_RESULT_OF);

@@ -28,7 +28,10 @@ const std::map<std::string, std::string> kNoGradient = {
 };
 
 // Arguments that have to be real, by their positions, or have no gradient.
-const std::map<std::string, std::set<size_t>> kReal = {{"linalg_matrix_rank", {1, 2}}, {"_linalg_pinv", {1, 2}}, {"linalg_pinv", {1, 2}}};
+const std::map<std::string, std::set<size_t>> kReal = {
+    {"linalg_matrix_rank", {1, 2}}, {"_linalg_pinv", {1, 2}}, {"linalg_pinv", {1, 2}}, {"cov", {2, 3}}, {"softmax", {0}}, {"log_softmax", {0}},
+    {"linspace_tensor", {0, 1}}, {"logspace_tensor", {0, 1}},
+};
 
 // Vectors of a decomposition may have any factors of size 1: in their place stand the products x_i y_i^H, which do not depend on them.
 Tensor products(const Tensor& x, const Tensor& y) {

@@ -35,6 +35,11 @@ class ComplexNumbers : public Core {
     const Tensor c = clone(to(detach(t), Dtype::c128));
     return {c.data<C>(), c.data<C>() + c.numel()};
   }
+  static Tensor leaf_like(const Tensor& t) {
+    Tensor leaf = clone(t);
+    set_requires_grad(leaf.impl(), true);
+    return leaf;
+  }
   static void run_backward(const Tensor& loss) { const Tensor none; backward({&loss, 1}, {&none, 1}); }
   static void expect_near(const Tensor& got, const std::vector<C>& want, double tolerance = 1e-13) {
     const std::vector<C> g = numbers(got);
@@ -184,6 +189,131 @@ TEST_F(ComplexNumbers, GradientsAddUpInPlace) {
   const Tensor z = leaf_of({{1, 2}});
   for (int i = 0; i < 3; ++i) run_backward(sum(real(mul(z, vector({{0, 1}})))));
   expect_near(grad_of(z), {{0, -3}});
+}
+
+// ---- moments, scans, padding, convolution, random numbers
+TEST_F(ComplexNumbers, VariancesAreReal) {
+  const Tensor z = leaf_of({{1, 2}, {-3, 0.5}, {2, -1}, {0, 4}});
+  const auto both = call_all(*find_op("var_mean"), {z});
+  EXPECT_EQ(both[0].dtype(), Dtype::f64);
+  EXPECT_EQ(both[1].dtype(), Dtype::c128);
+  expect_near(both[1], {C(0, 5.5) / 4.0});
+  const Tensor parts = add(call(*find_op("var"), {real(z)}), call(*find_op("var"), {imag(z)}));
+  expect_near(both[0], numbers(parts));
+  expect_near(call(*find_op("std"), {z}), numbers(sqrt(parts)));
+  run_backward(both[0]);                                      // 2 (z - mean) / (n - 1)
+  expect_near(grad_of(z), numbers(mul(sub(detach(z), detach(both[1])), 2.0 / 3)));
+  EXPECT_TRUE(std::isnan(numbers(call(*find_op("var"), {vector({{1, 2}})}))[0].real()));
+  EXPECT_EQ(call(*find_op("var"), {vector({{1, 2}, {3, 4}}, Dtype::c64)}).dtype(), Dtype::f32);
+}
+
+TEST_F(ComplexNumbers, Scans) {
+  const std::vector<C> a = {{1, 2}, {0, 0}, {-3, 0.5}};
+  const Tensor x = vector(a);
+  expect_near(call(cumprod_op, {x, 0}), {a[0], 0, 0});
+  expect_near(call(logcumsumexp_op, {x, 0}), {std::log(std::exp(a[0])), std::log(std::exp(a[0]) + 1.0), std::log(std::exp(a[0]) + 1.0 + std::exp(a[2]))});
+  expect_near(logsumexp(x, Sizes{0}), {std::log(std::exp(a[0]) + 1.0 + std::exp(a[2]))});
+  expect_near(call(cumprod_op, {full(Sizes{2}, 2.0, Dtype::f64), 0, Dtype::c64}), {2, 4});
+  const Tensor far = vector({{900, 1}, {-HUGE_VAL, 0}});      // no overflow, and nothing of nothing
+  expect_near(call(logcumsumexp_op, {far, 0}), {{900, 1}, {900, 1}});
+  const Tensor z = leaf_of({{1, 2}, {0, 0}, {0, 0}, {2, 1}});  // exact where two factors are 0
+  run_backward(sum(real(call(cumprod_op, {z, 0}))));
+  expect_near(grad_of(z), {1, {1, -2}, 0, 0});
+}
+
+TEST_F(ComplexNumbers, ConvolutionIsThatOfTheParts) {
+  const Tensor x = tensor_of({{1, 2}, {-3, 0.5}, {2, -1}, {0, 4}}, Sizes{1, 1, 4}), w = tensor_of({{0, 1}, {2, -1}}, Sizes{1, 1, 2}), b = vector({{0.5, -2}});
+  const std::vector<C> a = numbers(x), k = numbers(w);
+  std::vector<C> want;
+  for (size_t i = 0; i < 3; ++i) want.push_back(a[i] * k[0] + a[i + 1] * k[1] + C(0.5, -2));
+  expect_near(call(*find_op("conv1d"), {x, w, b}), want);
+  const GradcheckFunction f = [](std::span<const Tensor> in) { return Tensors{call(*find_op("conv_transpose1d"), {in[0], in[1], in[2], 2, 1})}; };
+  const Tensors all{leaf_like(x), leaf_like(w), leaf_like(b)};
+  EXPECT_TRUE(gradcheck(f, all).passed);
+  EXPECT_TRUE(gradgradcheck(f, all).passed);
+  expect_error(Status::dtype, "an input of complex128 with a weight of float64", [&] { call(*find_op("conv1d"), {x, real(w)}); });
+}
+
+TEST_F(ComplexNumbers, PaddingMovesNumbers) {
+  const Tensor x = tensor_of({{1, 2}, {-3, 0.5}, {2, -1}}, Sizes{1, 1, 3});
+  const auto padded = [&](std::string_view mode) { return call(*find_op("pad"), {x, Sizes{1, 1}, mode}); };
+  expect_near(padded("constant"), {0, {1, 2}, {-3, 0.5}, {2, -1}, 0});
+  expect_near(padded("reflect"), {{-3, 0.5}, {1, 2}, {-3, 0.5}, {2, -1}, {-3, 0.5}});
+  expect_near(padded("replicate"), {{1, 2}, {1, 2}, {-3, 0.5}, {2, -1}, {2, -1}});
+  expect_near(padded("circular"), {{2, -1}, {1, 2}, {-3, 0.5}, {2, -1}, {1, 2}});
+}
+
+TEST_F(ComplexNumbers, RandomNumbersSpreadOverBothParts) {
+  const Tensor n = randn(Sizes{4096}, Dtype::c128);           // of variance 1, half of it in each part
+  expect_near(mean(n), {0}, 0.1);
+  expect_near(call(*find_op("var"), {real(n)}), {0.5}, 0.1);
+  expect_near(call(*find_op("var"), {imag(n)}), {0.5}, 0.1);
+  Tensor t = empty(Dtype::c64, Sizes{4096});
+  call_in_place(*find_op("normal"), {t, 3, 2});
+  expect_near(mean(t), {3}, 0.1);
+  expect_near(call(*find_op("var"), {t}), {4}, 0.1);
+  const Tensor u = rand(Sizes{4096}, Dtype::c64);
+  expect_near(mean(u), {{0.5, 0.5}}, 0.1);
+  for (const C& c : numbers(u)) EXPECT_TRUE(c.real() >= 0 && c.real() < 1 && c.imag() >= 0 && c.imag() < 1);
+}
+
+// ---- complex numbers beside tensors
+TEST_F(ComplexNumbers, NumbersPromoteAsFarAsTheyMust) {
+  const Number i(0.0, 1.0);
+  for (const auto& [type, want] : {std::pair{Dtype::i64, Dtype::c64}, {Dtype::f32, Dtype::c64}, {Dtype::f64, Dtype::c128}, {Dtype::c64, Dtype::c64}, {Dtype::c128, Dtype::c128}}) {
+    const Tensor y = call(mul_op, {Value(ones(Sizes{2}, type)), Value(i)}), z = call(sub_op, {Value(i), Value(ones(Sizes{}, type))});
+    EXPECT_EQ(y.dtype(), want);
+    EXPECT_EQ(z.dtype(), want);
+    expect_near(y, {{0, 1}, {0, 1}});
+    expect_near(z, {{-1, 1}});
+  }
+  expect_near(full(Sizes{2}, i), {{0, 1}, {0, 1}});
+  EXPECT_EQ(full(Sizes{2}, i).dtype(), Dtype::c64);
+  expect_near(full_like(vector({1, 2}), i), {{0, 1}, {0, 1}});
+  expect_near(linspace(i, Number(2.0, 1.0), 3), {{0, 1}, {1, 1}, {2, 1}});
+  expect_near(call(logspace_op, {Value(i), Value(2), Value(2), Value(10.0), Value(Dtype::c128)}), {std::pow(C(10), C(0, 1)), 100});
+  expect_near(call(*find_op("constant_pad_nd"), {Value(vector({1})), Value(Sizes{1, 1}), Value(i)}), {{0, 1}, 1, {0, 1}});
+  expect_near(masked_fill(vector({1, 2}), eq(vector({1, 2}), 1), Value(i)), {{0, 1}, 2});
+  expect_near(call(fill_op, {Value(vector({1, 2})), Value(i)}), {{0, 1}, {0, 1}});
+  expect_near(call(eq_op, {Value(vector({{0, 1}, 2})), Value(i)}), {1, 0});
+}
+
+TEST_F(ComplexNumbers, NumbersInFormulasHaveGradients) {
+  const Number w(2.0, -1.5);
+  const std::vector<GradcheckFunction> functions = {
+      [w](std::span<const Tensor> in) { return Tensors{call(add_op, {Value(in[0]), Value(in[1]), Value(w)})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(rsub_op, {Value(in[0]), Value(w)}), call(div_op, {Value(w), Value(in[1])})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(pow_op, {Value(in[0]), Value(w)}), call(pow_op, {Value(w), Value(in[1])})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(*find_op("addcmul"), {Value(in[0]), Value(in[1]), Value(in[0]), Value(w)})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(index_add_op, {Value(in[0]), Value(0), Value(arange(0, 3)), Value(in[1]), Value(w)})}; },
+      [w](std::span<const Tensor> in) { return Tensors{call(mul_op, {Value(in[2]), Value(w)}), call(pow_op, {Value(in[2]), Value(w)})}; }};    // real in[2]
+  for (size_t k = 0; k < functions.size(); ++k) {
+    const Tensors all{leaf_of({{0.5, -1}, {2, 0.25}, {-0.75, 1.5}}), leaf_of({{1, 1}, {-2, 0.5}, {0.1, 0.2}}), leaf({0.5, 1, 2}, {3})};
+    const GradcheckResult first = gradcheck(functions[k], all), second = gradgradcheck(functions[k], all);
+    EXPECT_TRUE(first.passed) << k << ": " << first.report;
+    EXPECT_TRUE(second.passed) << k << ": " << second.report;
+  }
+}
+
+TEST_F(ComplexNumbers, NumbersAreRefusedWhereRealOnesAreWanted) {
+  const Value i(Number(0.0, 1.0));
+  const Tensor x = ones(Sizes{2}), z = vector({1, 2});
+  expect_error(Status::argument, "linalg_vector_norm: argument 'ord' must be a real number", [&] { call(linalg_vector_norm_op, {Value(z), i}); });
+  expect_error(Status::argument, "relu: argument 'self' must be a real number", [&] { call(relu_op, {i}); });
+  expect_error(Status::argument, "pad: argument 'value' must be a real number", [&] { call(*find_op("pad"), {Value(z), Value(Sizes{1, 1}), Value(std::string_view("constant")), i}); });
+  expect_error(Status::dtype, "add: argument 'alpha' is a complex number, for float32", [&] { call(add_op, {Value(x), Value(x), i}); });
+  expect_error(Status::dtype, "full_like: argument 'fill_value' is a complex number, for float32", [&] { call(full_like_op, {Value(x), i}); });
+  expect_error(Status::dtype, "fill_: argument 'value' is a complex number, for float32", [&] { call_in_place(fill_op, {Value(x), i}); });
+  expect_error(Status::dtype, "can't be cast", [&] { call_in_place(mul_op, {Value(x), i}); });
+  expect_near(x, {1, 1});
+}
+
+TEST_F(ComplexNumbers, ADtypeIsRefusedWhereTensorsAre) {
+  expect_error(Status::unsupported, "arange: does not support complex64", [] { arange(0, 5, 1, Dtype::c64); });
+  expect_error(Status::unsupported, "randint: does not support complex128", [] { call(randint_op, {0, 5, Sizes{2}, Dtype::c128}); });
+  expect_error(Status::unsupported, "nansum: does not support complex64", [] { call(*find_op("nansum"), {ones(Sizes{2}), std::nullopt, false, Dtype::c64}); });
+  expect_near(linspace(0, 1, 3, Dtype::c64), {0, 0.5, 1});
+  expect_near(softmax(vector({{0, 5}, {0, 7}}), 0, Dtype::f64), {0.5, 0.5});    // of the real parts
 }
 
 TEST_F(ComplexNumbers, GradcheckMovesBothParts) {

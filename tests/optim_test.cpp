@@ -224,6 +224,70 @@ TEST_F(Optim, HasGroupsWithSettingsOfTheirOwn) {
   expect_error(GRADUS_E_INDEX, "group 2 of 2", [&] { o.get("lr", 2); });
 }
 
+// ---- complex parameters: each number counts as its pair of real ones
+Tensor complex_leaf(const Tensor& pairs) { return pairs.detach().clone().view_as_complex().detach().requires_grad_(); }
+Tensor pairs_of(const Tensor& t) { return t.detach().view_as_real(); }
+
+TEST_F(Optim, TakesComplexParametersAsPairs) {
+  for (const OptimCase& c : optim_cases) {
+    const Tensor r = parameters()[0].detach().reshape({2, 2}).requires_grad_(), z = complex_leaf(r);
+    const Optimizer of(c.algorithm, {r}, settings_of(c.settings)), oz(c.algorithm, {z}, settings_of(c.settings));
+    for (int i = 0; i < 4; ++i) {
+      set_gradients({r});
+      z.set_grad(r.grad().view_as_complex());
+      of.step();
+      oz.step();
+    }
+    EXPECT_EQ(values({pairs_of(z)}), values({r.detach()})) << c.name;
+    const auto want = of.state(), have = oz.state();
+    ASSERT_EQ(have.size(), want.size());
+    for (size_t i = 0; i < want.size(); ++i) {
+      const bool array = want[i].value.sizes().size() == 2;
+      EXPECT_EQ(have[i].value.dtype(), array ? gradus::complex128 : gradus::float64) << c.name << ": " << want[i].name;
+      EXPECT_EQ(values({array ? pairs_of(have[i].value) : have[i].value}), values({want[i].value})) << c.name << ": " << want[i].name;
+    }
+    const Tensor other = complex_leaf(r);                     // goes on after a load
+    const Optimizer oo(c.algorithm, {other}, settings_of(c.settings));
+    oo.load_state(have);
+    set_gradients({r});
+    for (const Tensor& t : {z, other}) t.set_grad(r.grad().clone().view_as_complex());
+    of.step();
+    oo.step();
+    EXPECT_EQ(values({pairs_of(other)}), values({r.detach()})) << c.name;
+  }
+}
+
+TEST_F(Optim, LbfgsTakesComplexParametersAsPairs) {
+  for (const LbfgsCase& c : lbfgs_cases) {
+    const Tensors p = valley(), z = {complex_leaf(p[0].detach().reshape({1, 2})), complex_leaf(p[1].detach().reshape({1, 2}))};
+    const Optimizer of("LBFGS", p, settings_of(c.settings)), oz("LBFGS", z, settings_of(c.settings));
+    for (int i = 0; i < 3; ++i) {
+      of.step([&] { return loss_and_gradients(of, p); });
+      oz.step([&] {
+        oz.zero_grad();
+        const Tensor loss = rosenbrock({z[0].view_as_real().reshape({2}), z[1].view_as_real().reshape({2})});
+        loss.backward();
+        return loss;
+      });
+    }
+    EXPECT_EQ(values({pairs_of(z[0]), pairs_of(z[1])}), values({p[0].detach(), p[1].detach()})) << c.name;
+    oz.load_state(oz.state());
+  }
+}
+
+TEST_F(Optim, ClipsComplexGradientsByTheirAbsoluteValues) {
+  for (const double order : {2.0, 1.0, 3.0, HUGE_VAL}) {
+    const Tensor pairs = gradus::tensor({3.0, 4.0, -1.0, 0.0}, gradus::float64).reshape({2, 2}), z = complex_leaf(pairs), x = gradus::tensor({2.0}, gradus::float64).requires_grad_();
+    z.set_grad(pairs.view_as_complex());
+    x.set_grad(gradus::tensor({-2.0}, gradus::float64));
+    const double want = order == HUGE_VAL ? 5 : std::pow(std::pow(5, order) + 1 + std::pow(2, order), 1 / order);
+    EXPECT_NEAR(gradus::clip_grad_norm_({z, x}, 1, order), want, 1e-12);
+    EXPECT_NEAR(values({pairs_of(z.grad())})[1], 4 / want, 1e-5);
+    EXPECT_NEAR(values({x.grad()})[0], -2 / want, 1e-5);
+    expect_error(GRADUS_E_UNSUPPORTED, "clip_grad_value: does not support complex128", [&] { gradus::clip_grad_value_({x, z}, 0.5); });
+  }
+}
+
 TEST_F(Optim, RunsAClosureFirst) {
   const Tensor p = gradus::tensor({2.0}, gradus::float64).requires_grad_();
   const Optimizer o("SGD", {p}, {{"lr", 0.25}});

@@ -38,16 +38,16 @@
 
 /* The API level that these headers describe, for #if. The enumerator GRADUS_API_LEVEL is the same number. */
 #define GRADUS_HEADER_LEVEL 1
-/* Defined before the first include, it hides what later levels have: a program that is to run on older libraries. */
 #ifndef GRADUS_TARGET_LEVEL
+/* Defined before the first include, it hides what later levels have: a program that is to run on older libraries. */
 #  define GRADUS_TARGET_LEVEL GRADUS_HEADER_LEVEL
 #elif GRADUS_TARGET_LEVEL < 1 || GRADUS_TARGET_LEVEL > GRADUS_HEADER_LEVEL
 #  error "GRADUS_TARGET_LEVEL is not a level of these headers"
 #endif
-/* Marks what has a better successor; it stays. Compilers warn of it if GRADUS_WARN_DEPRECATED is defined. */
 #if defined(GRADUS_WARN_DEPRECATED) && defined(__GNUC__)
 #  define GRADUS_DEPRECATED __attribute__((deprecated))
 #else
+/* Marks what has a better successor; it stays. Compilers warn of it if GRADUS_WARN_DEPRECATED is defined. */
 #  define GRADUS_DEPRECATED
 #endif
 

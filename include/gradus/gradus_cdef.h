@@ -65,7 +65,7 @@ gradus_status gradus_tensor_to_dlpack(gradus_context *ctx, const gradus_tensor *
 gradus_status gradus_tensor_from_dlpack(gradus_context *ctx, struct DLManagedTensorVersioned *managed, uint32_t flags, gradus_tensor **result);
 union gradus_payload{int64_t i64; double f64; const void *ptr; gradus_tensor *tensor;};
 typedef struct gradus_value{int32_t kind; uint32_t aux; union gradus_payload u; uint64_t length;} gradus_value;
-enum{GRADUS_V_DEFAULT = 0, GRADUS_V_NONE = 1, GRADUS_V_BOOL = 2, GRADUS_V_I64 = 3, GRADUS_V_F64 = 4, GRADUS_V_TEXT = 5, GRADUS_V_DTYPE = 6, GRADUS_V_TENSOR = 7, GRADUS_V_I64_LIST = 8, GRADUS_V_F64_LIST = 9, GRADUS_V_TENSOR_LIST = 10, GRADUS_V_RESULT_OF = 11};
+enum{GRADUS_V_DEFAULT = 0, GRADUS_V_NONE = 1, GRADUS_V_BOOL = 2, GRADUS_V_I64 = 3, GRADUS_V_F64 = 4, GRADUS_V_TEXT = 5, GRADUS_V_DTYPE = 6, GRADUS_V_TENSOR = 7, GRADUS_V_I64_LIST = 8, GRADUS_V_F64_LIST = 9, GRADUS_V_TENSOR_LIST = 10, GRADUS_V_RESULT_OF = 11, GRADUS_V_COMPLEX = 12};
 const gradus_op *gradus_op_find(const char *name, size_t length);
 size_t gradus_op_count(void);
 const gradus_op *gradus_op_at(size_t index);

@@ -25,7 +25,7 @@ typedef struct gradus_value {
   int32_t  kind;                 /* GRADUS_V_* */
   uint32_t aux;                  /* the dtype of GRADUS_V_DTYPE; which result for GRADUS_V_RESULT_OF; else 0 */
   union gradus_payload u;
-  uint64_t length;               /* elements of a list, bytes of a text; else 0 */
+  uint64_t length;               /* elements of a list, bytes of a text; of GRADUS_V_COMPLEX see there; else 0 */
 } gradus_value;
 enum {
   GRADUS_V_DEFAULT     = 0,      /* the schema's default */
@@ -39,7 +39,9 @@ enum {
   GRADUS_V_I64_LIST    = 8,      /* u.ptr: length int64_t [borrow] */
   GRADUS_V_F64_LIST    = 9,      /* u.ptr: length double [borrow] */
   GRADUS_V_TENSOR_LIST = 10,     /* u.ptr: length gradus_tensor pointers [borrow]; null ones where the schema allows gaps */
-  GRADUS_V_RESULT_OF   = 11      /* in a batch: result `aux` of the earlier call u.i64 */
+  GRADUS_V_RESULT_OF   = 11,     /* in a batch: result `aux` of the earlier call u.i64 */
+  GRADUS_V_COMPLEX     = 12      /* u.f64, and the imaginary part: the eight bytes of a double in `length`. Where an operation takes
+                                    complex tensors and its number is a factor or an element; elsewhere ARGUMENT */
 };
 
 /* The operation of a name ("add", "add_"), [static]; null if there is none. Any thread; needs no context. */
@@ -133,7 +135,7 @@ enum {
   GRADUS_ARG_WRITTEN        = 0x2,
   GRADUS_ARG_GRADIENT_FLOWS = 0x4,
   GRADUS_ARG_KEYWORD        = 0x8, /* by name only, in languages that have that */
-  GRADUS_ARG_NUMBER         = 0x10 /* a number of any kind is accepted */
+  GRADUS_ARG_NUMBER         = 0x10 /* a number of any kind is accepted, a complex one by some operations */
 };
 /* INDEX if there is no such argument. */
 GRADUS_API gradus_status gradus_op_describe_argument(const gradus_op *op, uint32_t index,

@@ -48,7 +48,8 @@ typedef struct gradus_setting {
  * A new optimizer [own] of a group of parameters, to which it keeps references. settings [null ok] holds setting_count entries of
  * setting_bytes = sizeof(gradus_setting); they hold for groups that are added, too. Errors: UNKNOWN_NAME for an algorithm or a
  * setting that there is not, VALUE for a setting out of its range, for no parameters, for one that is no leaf or given twice, DTYPE
- * for one that is not of floating point or, with LBFGS, not of the type of the others.
+ * for one that is neither of floating point nor complex or, with LBFGS, not of the type of the others. Complex numbers count as
+ * their pairs of real ones, in the state too: its arrays are complex, LBFGS's vectors hold the pairs.
  */
 GRADUS_API gradus_status gradus_optimizer_create(gradus_context *ctx, const char *algorithm, size_t algorithm_length,
                                                  gradus_tensor *const *parameters, size_t count,
@@ -129,7 +130,8 @@ GRADUS_API gradus_status gradus_optimizer_load_state(gradus_context *ctx, gradus
 /*
  * Scales the gradients of tensors so that their norm together is at most max_norm; norm_type 2, any number above 0, or infinity.
  * *total_norm [null ok] is what it was. With error_if_nonfinite a norm that is NaN or infinite is VALUE, else it goes on into the
- * gradients. clip_grad_value limits each element to [-clip_value, clip_value]. Tensors without a gradient do not count.
+ * gradients. clip_grad_value limits each element to [-clip_value, clip_value]. Tensors without a gradient do not count. Of complex
+ * gradients the norm is that of their absolute values; clip_grad_value refuses them: UNSUPPORTED.
  */
 GRADUS_API gradus_status gradus_clip_grad_norm(gradus_context *ctx, gradus_tensor *const *tensors, size_t count, double max_norm,
                                                double norm_type, int32_t error_if_nonfinite,

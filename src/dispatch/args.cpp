@@ -12,16 +12,16 @@ namespace {
 bool is_number(Type t, const Value& v) {
   switch (t) {
     case Type::integer: return v.tag == Tag::integer || v.tag == Tag::boolean;
-    case Type::real: case Type::scalar: return v.is_number();
+    case Type::real: return v.is_number() && v.tag != Tag::complex;
+    case Type::scalar: return v.is_number();
     case Type::boolean: return v.tag == Tag::boolean || v.tag == Tag::integer;
     default: return false;
   }
 }
 
-[[noreturn, gnu::cold]] void refuse_complex(const Op& op, Dtype t) { fail(Status::unsupported, "{}: does not support {}", name(op), name(t)); }
-
 // The value as the schema wants it, or a refusal that names the argument.
 Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScratch& scratch) {
+  if (v.tag == Tag::complex && !(op.complex_numbers || (op.formula && op.formula->complex))) refuse(op, position, "a real number");
   if (v.tag == Tag::none) {
     if (a.optional || a.type == Type::other) return v;
     refuse(op, position, "given");
@@ -53,8 +53,9 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
       if (v.is_number() && !a.written && (op.formula || (op.takes_numbers && (op.compose || a.input == op.info->schema.inputs - 1)))) return v;
       refuse(op, position, "a tensor");
     case Type::dtype:
-      if (v.tag == Tag::dtype && v.aux > 0 && v.aux < kDtypes) return v;
-      refuse(op, position, "a dtype");
+      if (v.tag != Tag::dtype || v.aux == 0 || v.aux >= kDtypes) refuse(op, position, "a dtype");
+      if (is_complex(static_cast<Dtype>(v.aux)) && !op.info->complex) refuse_complex(op, static_cast<Dtype>(v.aux));
+      return v;
     case Type::text:
       if (v.tag == Tag::text) return v;
       refuse(op, position, "a text");
@@ -69,6 +70,8 @@ Value fit(const Op& op, int position, const Argument& a, const Value& v, ArgScra
 }
 
 }  // namespace
+
+void refuse_complex(const Op& op, Dtype t) { fail(Status::unsupported, "{}: does not support {}", name(op), name(t)); }
 
 const Tensor& Args::optional_tensor(int i) const {
   alignas(Tensor) static const unsigned char none[sizeof(Tensor)] = {};   // a null Tensor without a destructor to run at exit

@@ -41,6 +41,7 @@ struct ArgScratch {
   int64_t numbers[16];
   int used = 0;
 };
+[[noreturn, gnu::cold]] void refuse_complex(const Op& op, Dtype t);   // what is said of tensors and dtypes that a record does not take
 Args complete(const Op& op, const Value* values, int n, Value* room, ArgScratch& scratch);
 
 }  // namespace gradus

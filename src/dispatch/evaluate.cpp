@@ -11,6 +11,7 @@ namespace gradus {
 void Promotion::add(const Value& v) {
   if (v.tag == Tag::tensor) add(v.t);
   else if (v.tag == Tag::real) add(numbers_, Dtype::f32);
+  else if (v.tag == Tag::complex) add(numbers_, Dtype::c64);
   else if (v.tag == Tag::integer) add(numbers_, Dtype::i64);
   else if (v.tag == Tag::boolean) add(numbers_, Dtype::boolean);
 }
@@ -61,8 +62,11 @@ bool gather_same(int arity, const Args& args, Operands& o) {
   }
   if (!o.shape) return false;
   o.type = o.shape->dtype;
-  for (int k = 0; k < arity; ++k)
-    if (o.in[k].is_number && is_integral(o.type) && (o.type == Dtype::boolean || o.in[k].number.is_real())) return false;
+  for (int k = 0; k < arity; ++k) {
+    if (!o.in[k].is_number) continue;
+    const Number& n = o.in[k].number;
+    if ((is_integral(o.type) && (o.type == Dtype::boolean || n.is_real())) || (n.is_complex() && !is_complex(o.type))) return false;
+  }
   return true;
 }
 
@@ -85,7 +89,7 @@ void gather(const Op& op, const Args& args, Operands& o) {
 
 kernels::Formula complex_formula_of(const Op& op, Dtype type, const void* attributes) {
   const FormulaInfo& f = *op.formula;
-  GRADUS_CHECK(f.complex, unsupported, "{}: does not support {}", name(op), name(type));
+  if (!f.complex) refuse_complex(op, type);
   return {f.complex()[f.complex_row].value[type == Dtype::c128], complex_compute_of(type), attributes, op.info->kernels->light};
 }
 kernels::Formula formula_of(const Op& op, Dtype type, const void* attributes) {
@@ -106,9 +110,21 @@ Dtype result_type(const Op& op, Dtype computed) {
   return op.result == ResultType::boolean ? Dtype::boolean : op.real_result ? real_of(computed) : computed;
 }
 
+// Complex numbers as attributes do not make a result complex.
+void check_numbers(const Op& op, const Args& args, Dtype result) {
+  if (is_complex(result)) return;
+  const auto& arguments = op.info->schema.arguments;
+  for (size_t i = 0; i < arguments.size(); ++i)
+    if (args[static_cast<int>(i)].tag == Tag::complex)
+      throw Error(Status::dtype, format("{}: argument '{}' is a complex number, for {}", name(op), arguments[i].name, name(result)), static_cast<int>(i));
+}
+
 constexpr int kMaxAttributes = 4;
-void load_attributes(const Op& op, const Args& args, Number* to) {
-  for (int j = 0; j < op.formula->attributes; ++j) to[j] = args.number(op.formula->arity + j);
+void load_attributes(const Op& op, const Args& args, Dtype type, Number* to) {
+  for (int j = 0; j < op.formula->attributes; ++j) {
+    to[j] = args.number(op.formula->arity + j);
+    if (to[j].is_complex()) check_numbers(op, args, type);
+  }
 }
 
 }  // namespace
@@ -132,7 +148,7 @@ static bool evaluate_flat(const Op& op, const Args& args, Tensor& out) {
     const Value& v = args[k];
     s.repeat[k] = v.tag != Tag::tensor;
     if (s.repeat[k]) {
-      if (c == Compute::i64 && v.tag == Tag::real) return false;
+      if ((c == Compute::i64 && v.tag == Tag::real) || v.tag == Tag::complex) return false;
       kernels::fill_repeat(repeat[k], v.number(), c);
       s.in[k] = repeat[k];
       continue;
@@ -144,7 +160,7 @@ static bool evaluate_flat(const Op& op, const Args& args, Tensor& out) {
     s.in[k] = t->data();
   }
   if (op.check) op.check(args, type);
-  if (f.attributes > 0) load_attributes(op, args, reinterpret_cast<Number*>(attributes));
+  if (f.attributes > 0) load_attributes(op, args, type, reinterpret_cast<Number*>(attributes));
   s.formula = attributes;
   out = empty_like(first);
   s.out = out.impl()->data();
@@ -159,7 +175,7 @@ Tensor evaluate_formula(const Op& op, const Args& args) {
   gather(op, args, o);
   if (op.check) op.check(args, o.type);
   Number attributes[kMaxAttributes];
-  load_attributes(op, args, attributes);
+  load_attributes(op, args, o.type, attributes);
   const Dtype type = compute_type(op, o.type);
   const kernels::Formula f = formula_of(op, type, attributes);
   Tensor out = empty(result_type(op, type), o.result());
@@ -190,7 +206,7 @@ struct Prepared {
   Prepared(const Op& op, const Args& args) {
     gather(op, args, o);
     if (op.check) op.check(args, o.type);
-    load_attributes(op, args, attributes);
+    load_attributes(op, args, o.type, attributes);
     type = compute_type(op, o.type);
   }
   Dtype result(const Op& op) const { return result_type(op, type); }
@@ -221,8 +237,12 @@ void evaluate_formula_into(const Op& op, const Args& args, const Tensor& out) {
   compute(op, p, out);
 }
 
-static void allocate(const Op& op, const Args& args, Metas& metas, Tensors& out) {
+void shape_of(const Op& op, const Args& args, Metas& metas) {
   op.shape(args, metas);
+  if (op.complex_numbers) check_numbers(op, args, metas[0].dtype);
+}
+static void allocate(const Op& op, const Args& args, Metas& metas, Tensors& out) {
+  shape_of(op, args, metas);
   for (const Meta& m : metas) out.push_back(empty(m));
 }
 
@@ -253,7 +273,7 @@ void evaluate_in_place(const Op& op, const Args& args) {
   if (op.formula) return formula_in_place(op, args);
   Metas metas;
   if (op.updates) {
-    op.shape(args, metas);
+    shape_of(op, args, metas);
     check_result(op, self, metas[0].dtype, metas[0].sizes);
     op.kernel(args, Tensors{self});
     return;

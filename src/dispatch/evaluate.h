@@ -11,6 +11,8 @@ void evaluate_in_place(const Op& op, const Args& args);
 // What a formula's result will be, and computing it into a tensor of that shape whose dtype it can be cast to.
 Meta formula_result(const Op& op, const Args& args);
 void evaluate_formula_into(const Op& op, const Args& args, const Tensor& out);
+// By the op's shape rule; complex numbers go into complex results alone.
+void shape_of(const Op& op, const Args& args, Metas& metas);
 
 // The dtype of a result of these operands: tensors with dimensions before tensors without, both before numbers.
 class Promotion {

@@ -57,7 +57,7 @@ struct Op {
   std::string_view schema;                                    // "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"
   std::string_view doc;                                       // one sentence; then formula and limits
   std::string_view serves = {};                               // other ATen overloads it answers, separated by spaces
-  bool complex = false;                                       // takes complex tensors, as views do; a formula's kernels tell
+  bool complex = false;                                       // takes complex tensors and dtypes, as views do; a formula's kernels tell
 
   // What it computes: a formula, a kernel, a view or a composition. At least one.
   const FormulaInfo* formula = nullptr;
@@ -66,6 +66,7 @@ struct Op {
   bool no_bool = false;                                       // refuses booleans, as PyTorch does for sub and neg
   Check check = nullptr;                                      // of a formula; the type is that of its operands together
   bool takes_numbers = false;                                 // a number may stand for a tensor, as it may for those of formulas
+  bool complex_numbers = false;                               // its numbers may be complex; those of formulas for complex numbers may
   ShapeRule shape = nullptr;                                  // required with a kernel
   Kernel kernel = nullptr;
   bool updates = false;                                       // the kernel changes parts of out, which begins as a copy of self

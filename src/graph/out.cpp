@@ -89,7 +89,7 @@ void compute_and_copy(const Op& op, const Args& args, std::span<const Tensor> ou
   Tensors results;
   if (op.kernel) {
     Metas metas;
-    op.shape(args, metas);
+    shape_of(op, args, metas);
     check_fits(op, args, metas, outs);
     evaluate(op, args, results);
   } else {

@@ -36,6 +36,7 @@ std::string json(const Value& v) {
     case Tag::boolean: return v.i ? "true" : "false";
     case Tag::integer: return format("{}", v.i);
     case Tag::real: return json(v.d);
+    case Tag::complex: return format("[{}, {}]", json(v.d), json(v.number().im));
     case Tag::text: return quoted({static_cast<const char*>(v.p), static_cast<size_t>(v.length)});
     case Tag::dtype: return quoted(name(static_cast<Dtype>(v.aux)));
     case Tag::integers: return list(SizesRef(static_cast<const int64_t*>(v.p), static_cast<size_t>(v.length)), [](int64_t i) { return format("{}", i); });

@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 #include <complex>
+#include <limits>
 
 #include "kernels/number.h"
 #include "tensor/dtype.h"
@@ -16,7 +17,7 @@ template <class T> struct Complex {
   constexpr Complex(T real, T imaginary) : re(real), im(imaginary) {}
   constexpr Complex(double v) : re(static_cast<T>(v)) {}      // the constants of a formula
   constexpr Complex(int v) : re(static_cast<T>(v)) {}
-  constexpr Complex(Number v) : re(static_cast<T>(v.f)) {}
+  constexpr Complex(Number v) : re(static_cast<T>(v.f)), im(static_cast<T>(v.im)) {}
   constexpr Complex(std::complex<T> v) : re(v.real()), im(v.imag()) {}
   constexpr std::complex<T> std() const { return {re, im}; }
 
@@ -34,6 +35,7 @@ template <class T> struct Complex {
     const T ratio = b.re / b.im, scale = 1 / (b.re * ratio + b.im);
     return {(a.re * ratio + a.im) * scale, (a.im * ratio - a.re) * scale};
   }
+  constexpr Complex& operator+=(Complex b) { return *this = *this + b; }
   friend constexpr bool operator==(Complex a, Complex b) { return a.re == b.re && a.im == b.im; }
   friend constexpr bool operator!=(Complex a, Complex b) { return !(a == b); }
 
@@ -67,6 +69,15 @@ template <class T> struct Complex {
     if (a.re >= 0) return Complex(1) / (Complex(1) + exp(-a));
     const Complex e = exp(a);
     return e / (Complex(1) + e);
+  }
+  friend Complex round(Complex a) { return std::nearbyint(a.re); }   // of the real part, as floor
+  friend Complex floor(Complex a) { return std::floor(a.re); }
+  // log(e^a + e^b) by the one of the larger real part. NaN in any part is NaN in both; two real parts of -inf are any of the two.
+  friend Complex log_add_exp(Complex a, Complex b) {
+    if (is_nan(a) || is_nan(b)) return {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::quiet_NaN()};
+    const Complex low = a.re < b.re ? a : b, high = a.re < b.re ? b : a;
+    if (std::isfinite(low.re) || low.re != high.re) return log1p(exp(low - high)) + high;
+    return low.re < 0 ? low : log(exp(low) + exp(high));
   }
   friend Complex pow(Complex a, Complex b) {
     if (b == Complex(0)) return 1;

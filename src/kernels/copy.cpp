@@ -166,7 +166,7 @@ void copy(const View& to, const View& from) {
 void fill(const View& to, Number value) {
   alignas(16) char place[16] = {};
   visit_all(to.dtype, [&]<class T>() {
-    const T v = value.is_real() ? convert_any<T>(value.f) : convert_any<T>(value.i);
+    const T v = value.is_complex() ? convert_any<T>(Complex<double>(value)) : value.is_real() ? convert_any<T>(value.f) : convert_any<T>(value.i);
     std::memcpy(place, &v, sizeof v);
   });
   if (to.contiguous && std::all_of(place, place + size_of(to.dtype), [](char c) { return c == 0; })) {

@@ -40,11 +40,11 @@ template <class T> void weigh_plane(const ImageMap& m, const T* x, T* y, WideOf<
       each_line(m, i, j, [&](int64_t line, double w) {
         for (int64_t k = 0; k < r.out; ++k) {
           W s = 0;
-          for (int64_t c = k * r.taps; c < (k + 1) * r.taps; ++c) s += static_cast<W>(weight_of(r, c)) * convert<W>(x[line + index_of(r, c)]);
+          for (int64_t c = k * r.taps; c < (k + 1) * r.taps; ++c) s += static_cast<W>(weight_of(r, c)) * convert_any<W>(x[line + index_of(r, c)]);
           sums[k] += static_cast<W>(w) * s;
         }
       });
-      for (int64_t k = 0; k < r.out; ++k) y[k] = convert<T>(sums[k]);
+      for (int64_t k = 0; k < r.out; ++k) y[k] = convert_any<T>(sums[k]);
     }
 }
 template <class T> void back_plane(const ImageMap& m, const T* y, WideOf<T>* x) {
@@ -54,7 +54,7 @@ template <class T> void back_plane(const ImageMap& m, const T* y, WideOf<T>* x) 
     for (int64_t j = 0; j < m.dim[1].out; ++j, y += r.out)
       each_line(m, i, j, [&](int64_t line, double w) {
         for (int64_t k = 0; k < r.out; ++k) {
-          const W v = static_cast<W>(w) * convert<W>(y[k]);
+          const W v = static_cast<W>(w) * convert_any<W>(y[k]);
           for (int64_t c = k * r.taps; c < (k + 1) * r.taps; ++c) x[line + index_of(r, c)] += static_cast<W>(weight_of(r, c)) * v;
         }
       });
@@ -78,7 +78,7 @@ int64_t column_elements(const Fold& f) { return f.channels * f.kernel[0] * f.ker
 
 void map_image(const ImageMap& m, Dtype t, const void* x, void* y) {
   const bool select = is_selection(m);
-  visit(t, [&]<class T>() {
+  visit_all(t, [&]<class T>() {
     each_plane(m.planes, m.out_plane(), [&](int64_t p) {
       const T* const from = static_cast<const T*>(x) + p * m.in_plane();
       T* const to = static_cast<T*>(y) + p * m.out_plane();
@@ -90,7 +90,7 @@ void map_image(const ImageMap& m, Dtype t, const void* x, void* y) {
 }
 
 void map_image_back(const ImageMap& m, Dtype t, const void* y, void* x) {
-  visit(t, [&]<class T>() {
+  visit_all(t, [&]<class T>() {
     each_plane(m.planes, m.out_plane(), [&](int64_t p) {
       const T* const from = static_cast<const T*>(y) + p * m.out_plane();
       T* const to = static_cast<T*>(x) + p * m.in_plane();
@@ -100,7 +100,7 @@ void map_image_back(const ImageMap& m, Dtype t, const void* y, void* x) {
 }
 
 void image_to_columns(const Fold& f, Dtype t, const void* image, void* columns) {
-  visit(t, [&]<class T>() {
+  visit_all(t, [&]<class T>() {
     each_plane(f.images, column_elements(f), [&](int64_t n) {
       const T* const from = static_cast<const T*>(image) + n * image_elements(f);
       T* const to = static_cast<T*>(columns) + n * column_elements(f);
@@ -115,7 +115,7 @@ void image_to_columns(const Fold& f, Dtype t, const void* image, void* columns) 
 }
 
 void columns_to_image(const Fold& f, Dtype t, const void* columns, void* image) {
-  visit(t, [&]<class T>() {
+  visit_all(t, [&]<class T>() {
     each_plane(f.images, column_elements(f), [&](int64_t n) {
       using W = WideOf<T>;
       const T* const from = static_cast<const T*>(columns) + n * column_elements(f);
@@ -124,7 +124,7 @@ void columns_to_image(const Fold& f, Dtype t, const void* columns, void* image) 
         each_column_line(f, [&](int64_t line, int64_t at, int64_t first) {
           for (int64_t j = 0; line >= 0 && j < f.count[1]; ++j) {
             const int64_t column = j * f.stride[1] + first;
-            if (column >= 0 && column < f.size[1]) sums[line + column] += convert<W>(from[at + j]);
+            if (column >= 0 && column < f.size[1]) sums[line + column] += convert_any<W>(from[at + j]);
           }
         });
       });

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "tensor/dtype.h"
+#include "kernels/complex.h"
 
 namespace gradus::kernels {
 
@@ -14,6 +14,7 @@ namespace gradus::kernels {
 template <class T> struct Wide { using Type = int64_t; };
 template <> struct Wide<float> { using Type = float; };
 template <> struct Wide<double> { using Type = double; };
+template <class T> struct Wide<Complex<T>> { using Type = Complex<T>; };
 template <> struct Wide<Half> { using Type = float; };
 template <> struct Wide<BFloat16> { using Type = float; };
 template <class T> using WideOf = typename Wide<T>::Type;

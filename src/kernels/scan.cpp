@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "kernels/complex.h"
 #include "kernels/convert.h"
 
 namespace gradus::kernels {
@@ -36,7 +37,7 @@ template <Scan kind, class Acc> Acc join(Acc a, Acc x) {
     const auto u = static_cast<uint64_t>(a), v = static_cast<uint64_t>(x);
     return static_cast<int64_t>(kind == Scan::prod ? u * v : u + v);
   } else {
-    return kind == Scan::sum ? a + x : kind == Scan::prod ? a * x : log_add_exp(a, x);
+    return kind == Scan::sum ? a + x : kind == Scan::prod ? a * x : log_add_exp(x, a);
   }
 }
 
@@ -48,14 +49,14 @@ template <Scan kind, int side, class T, class Acc> void lines(const T* x, T* y, 
     const int64_t at = reverse ? n - 1 - j : j;
 #pragma GCC unroll 8
     for (int k = 0; k < side; ++k) {
-      total[k] = join<kind>(total[k], convert<Acc>(x[k * n + at]));
-      y[k * n + at] = convert<T>(total[k]);
+      total[k] = join<kind>(total[k], convert_any<Acc>(x[k * n + at]));
+      y[k * n + at] = convert_any<T>(total[k]);
     }
   }
 }
 
 template <Scan kind, class T> void run(void* out, const void* in, Lines l, bool reverse) {
-  using Acc = std::conditional_t<std::is_integral_v<T>, int64_t, double>;
+  using Acc = std::conditional_t<is_complex_type<T>, Complex<double>, std::conditional_t<std::is_integral_v<T>, int64_t, double>>;
   constexpr Acc first = kind == Scan::prod ? Acc(1) : kind == Scan::sum ? Acc(0) : static_cast<Acc>(-HUGE_VAL);
   if (l.inner == 1) {                                         // lines side by side, so that their sums do not wait for each other
     constexpr int64_t kSide = 8;
@@ -75,16 +76,16 @@ template <Scan kind, class T> void run(void* out, const void* in, Lines l, bool 
     for (int64_t j = 0; j < l.n; ++j) {
       const int64_t row = at + (reverse ? l.n - 1 - j : j) * l.inner;
       for (int64_t i = 0; i < width; ++i) {
-        total[i] = join<kind>(total[i], convert<Acc>(static_cast<const T*>(in)[row + i]));
-        static_cast<T*>(out)[row + i] = convert<T>(total[i]);
+        total[i] = join<kind>(total[i], convert_any<Acc>(static_cast<const T*>(in)[row + i]));
+        static_cast<T*>(out)[row + i] = convert_any<T>(total[i]);
       }
     }
   });
 }
 
 template <Scan kind> void run_type(Dtype dtype, void* out, const void* in, Lines l, bool reverse) {
-  visit(dtype, [&]<class T>() {
-    if constexpr (kind != Scan::log_sum_exp || !std::is_integral_v<T>) run<kind, T>(out, in, l, reverse);
+  visit_all(dtype, [&]<class T>() {
+    if constexpr (kind == Scan::prod || !(kind == Scan::sum ? is_complex_type<T> : std::is_integral_v<T>)) run<kind, T>(out, in, l, reverse);
   });
 }
 

@@ -6,7 +6,8 @@ namespace gradus::kernels {
 
 enum class Scan : uint8_t { sum, prod, log_sum_exp };
 
-// out[j] = the total of in[0..j], or of in[j..] if reverse; floats in double, integers with wrap-around. `in` is converted to
+// out[j] = the total of in[0..j], or of in[j..] if reverse; floats in double, integers with wrap-around. Of complex numbers products and
+// logarithms; sums are those of the parts. `in` is converted to
 // out's type first.
 void scan(Scan kind, Dtype to, void* out, Dtype from, const void* in, Lines lines, bool reverse);
 

@@ -20,6 +20,7 @@ struct Add {
   Number alpha;
   template <class W> W operator()(W a, W b) const {
     if constexpr (std::is_integral_v<W>) return static_cast<W>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b) * static_cast<uint64_t>(alpha.i));
+    else if constexpr (is_complex_type<W>) return a + b * W(alpha);
     else return a + b * static_cast<W>(alpha.f);
   }
 };

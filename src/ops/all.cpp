@@ -47,6 +47,7 @@ std::vector<Family> families() {
       {"Losses", loss_ops},
       {"Losses", class_loss_ops},
       {"Dropout", dropout_ops},
+      {"Convolution", conv_face_ops},
       {"Convolution", conv_ops},
       {"Pooling", pool_ops},
       {"Pooling", average_pool_ops},

@@ -65,12 +65,14 @@ void pair_samples_with(Samples& s) {
 Op sigmoid_backward_op{
     .schema = "sigmoid_backward(Tensor grad_output, Tensor output) -> Tensor",
     .doc = "grad_output * y (1 - y), y the value of sigmoid.",
+    .complex = true,
     .compose = at_value<formulas::Sigmoid>,
     .samples = [](Samples& s) { s.add({s.rand({2, 3}), s.rand({2, 3}, 0.1, 0.9)}); },
 };
 Op tanh_backward_op{
     .schema = "tanh_backward(Tensor grad_output, Tensor output) -> Tensor",
     .doc = "grad_output * (1 - y^2), y the value of tanh.",
+    .complex = true,
     .compose = at_value<formulas::Tanh>,
     .samples = [](Samples& s) { s.add({s.rand({2, 3}), s.rand({2, 3}, -0.9, 0.9)}); },
 };
@@ -83,6 +85,7 @@ Op threshold_backward_op{
 Op silu_backward_op{
     .schema = "silu_backward(Tensor grad_output, Tensor self) -> Tensor",
     .doc = "grad_output * the slope of silu at self.",
+    .complex = true,
     .compose = at_input<formulas::Silu>,
     .samples = activation_samples,
 };
@@ -188,6 +191,7 @@ Op embedding_backward_op{
 Op gather_backward_op{
     .schema = "gather_backward(Tensor grad, Tensor self, int dim, Tensor index, bool sparse_grad) -> Tensor",
     .doc = "The gradient of gather's input: grad added to where it was read.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       GRADUS_CHECK(!a.flag(4), unsupported, "gather_backward: sparse gradients are not supported");
       out.push_back(scatter_add(zeros(a.tensor(1).sizes(), a.tensor(0).dtype()), a.integer(2), a.tensor(3), a.tensor(0)));
@@ -197,6 +201,7 @@ Op gather_backward_op{
 Op index_select_backward_op{
     .schema = "index_select_backward(Tensor grad, int[] self_sizes, int dim, Tensor index) -> Tensor",
     .doc = "The gradient of index_select's input: grad added to where it was read.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       out.push_back(index_add(zeros(a.integers(1), a.tensor(0).dtype()), a.integer(2), a.tensor(3), a.tensor(0)));
     },

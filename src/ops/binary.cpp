@@ -25,16 +25,21 @@ void float_power(const Args& a, Tensors& out) {
   const auto doubled = [](Dtype t) { return is_complex(t) ? Dtype::c128 : Dtype::f64; };
   for (int i = 0; i < 2; ++i) {
     if (!a[i].is_number()) wide[i] = to(a.tensor(i), doubled(a.tensor(i).dtype()));
-    v[i] = a[i].is_number() ? Value(a.real(i)) : Value(wide[i]);
+    v[i] = a[i].tag == Tag::complex ? a[i] : a[i].is_number() ? Value(a.real(i)) : Value(wide[i]);
   }
   out.push_back(call(pow_op, {v[0], v[1]}));
 }
 
 void scale_by_power(const Args& a, Tensors& out) {
   if (a[1].is_number()) return out.push_back(mul(a[0], std::exp2(a.real(1))));
-  if (a[0].is_number() || !is_floating(a.tensor(0).dtype()) || is_floating(a.tensor(1).dtype())) return out.push_back(mul(a[0], call(pow_op, {2.0, a[1]})));
+  const Tensor& exponent = a.tensor(1);
+  if (a[0].is_number()) return out.push_back(mul(a[0], call(pow_op, {2.0, exponent})));
   const Tensor& self = a.tensor(0);
-  const Tensor power = call(pow_op, {2.0, to(a.tensor(1), self.dtype() == Dtype::f64 ? Dtype::f64 : Dtype::f32)});
+  if (!is_floating(self.dtype()) || !is_integral(exponent.dtype())) {
+    const bool halves = is_complex(self.dtype()) && is_floating(exponent.dtype()) && size_of(exponent.dtype()) == 2;
+    return out.push_back(mul(self, call(pow_op, {2.0, halves ? to(exponent, Dtype::f32) : exponent})));
+  }
+  const Tensor power = call(pow_op, {2.0, to(exponent, self.dtype() == Dtype::f64 ? Dtype::f64 : Dtype::f32)});
   out.push_back(to(mul(self, power), self.dtype()));
 }
 
@@ -81,6 +86,7 @@ Op rsub_op{
     .serves = "rsub.Tensor rsub.Scalar",
     .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(sub_op, {a[1], a[0], a[2]})); },
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({3}), Value(0.5)});
@@ -167,6 +173,7 @@ Op float_power_op{
     .serves = "float_power.Tensor_Tensor float_power.Tensor_Scalar float_power.Scalar",
     .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .compose = float_power,
     .in_place = true,
     .samples = broadcasts_positive,
@@ -257,6 +264,7 @@ Op ldexp_op{
     .schema = "ldexp(Tensor self, Tensor other) -> Tensor",
     .doc = "self * 2^other, of self's dtype where other holds integers.",
     .serves = "ldexp.Tensor",
+    .complex = true,
     .takes_numbers = true,
     .compose = scale_by_power,
     .in_place = true,

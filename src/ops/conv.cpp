@@ -1,149 +1,11 @@
-// Convolution. Three faces of one form, the sum of x * w * y over the terms that meet, are a closed family: each is the
-// gradient of the form by one of its arguments, so every rule is a call of another face, to any order. What users call
-// (conv1d, conv_transpose2d, convolution_backward, …) composes them.
-#include "dispatch/evaluate.h"
-#include "kernels/conv.h"
-#include "kernels/copy.h"
+// Convolution as users call it (conv1d, conv_transpose2d, convolution_backward, …): compositions of the faces (conv_faces.cpp).
+#include "ops/conv_faces.h"
 #include "ops/lists.h"
-#include "ops/ops.h"
 #include "ops/samples.h"
 
 namespace gradus {
 namespace {
 
-SizesRef spatial(const Tensor& t) { return t.sizes().last(static_cast<size_t>(t.ndim() - 2)); }
-
-// ---- the faces
-// The geometry arguments of a face begin at `at`: stride, padding, dilation, groups, and the spatial size of the result.
-struct Geometry {
-  SizesRef stride, padding, dilation, size;
-  int64_t groups;
-  template <class A> Geometry(const A& a, int at)
-      : stride(a.integers(at)), padding(a.integers(at + 1)), dilation(a.integers(at + 2)), size(a.integers(at + 4)), groups(a.integer(at + 3)) {}
-};
-constexpr int kForwardGeometry = 3, kGradientGeometry = 2;
-
-int64_t checked(const Args& a, int64_t v, int64_t least, std::string_view what) {
-  GRADUS_CHECK(v >= least && v <= INT32_MAX, value, "{}: {} must be at least {} and fit 32 bits, not {}", name(a.op()), what, least, v);
-  return v;
-}
-
-kernels::Conv conv_of(const Args& a, const Geometry& g, SizesRef x, SizesRef w, SizesRef y) {
-  const size_t n = x.size() - 2;
-  GRADUS_CHECK(x.size() >= 3 && x.size() <= 5 && w.size() == n + 2 && y.size() == n + 2 && g.stride.size() == n && g.padding.size() == n && g.dilation.size() == n,
-               shape, "{}: {} dimensions with {} of the weight, {} of the result and {} strides", name(a.op()), x.size(), w.size(), y.size(), g.stride.size());
-  checked(a, g.groups, 1, "groups");
-  GRADUS_CHECK(x[0] == y[0] && x[1] == w[1] * g.groups && y[1] == w[0] && w[0] % g.groups == 0, shape, "{}: input {}, weight {} and result {} do not fit with {} groups",
-               name(a.op()), text(x), text(w), text(y), g.groups);
-  kernels::Conv c{x[0], g.groups, x[1], y[1], {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}};
-  for (size_t d = 0; d < n; ++d) {
-    const size_t to = d + 3 - n;
-    c.in[to] = x[d + 2], c.out[to] = y[d + 2], c.kernel[to] = w[d + 2];
-    c.stride[to] = checked(a, g.stride[d], 1, "stride");
-    c.padding[to] = checked(a, g.padding[d], 0, "padding");
-    c.dilation[to] = checked(a, g.dilation[d], 1, "dilation");
-  }
-  return c;
-}
-Sizes sizes_of(int64_t first, int64_t second, SizesRef rest) {
-  Sizes s{first, second};
-  for (int64_t r : rest) s.push_back(r);
-  return s;
-}
-void check_faces(const Args& a, const Tensor& p, const Tensor& q) {
-  GRADUS_CHECK(p.dtype() == q.dtype(), dtype, "{}: {} against {}", name(a.op()), name(p.dtype()), name(q.dtype()));
-  GRADUS_CHECK(!is_complex(p.dtype()), unsupported, "{}: complex tensors are not supported", name(a.op()));
-  GRADUS_CHECK(p.dtype() != Dtype::boolean, dtype, "{}: not defined for bool", name(a.op()));
-  GRADUS_CHECK(p.ndim() >= 3 && q.ndim() == p.ndim(), shape, "{}: {} against {}", name(a.op()), text(p.sizes()), text(q.sizes()));
-}
-
-// What the kernels take: contiguous, and halves as floats.
-Tensor operand(const Tensor& t) {
-  if (t.dtype() != Dtype::f16 && t.dtype() != Dtype::bf16) return t.contiguous() ? t : clone(t);
-  Tensor wide = empty(Dtype::f32, t.sizes());
-  kernels::copy(view_of(wide), view_of(t));
-  return wide;
-}
-template <class F> void with_result(const Tensor& out, const F& f) {
-  const bool half = out.dtype() == Dtype::f16 || out.dtype() == Dtype::bf16;
-  const Tensor to = half ? empty(Dtype::f32, out.sizes()) : out;
-  f(to.dtype(), to.impl()->data());
-  if (half) kernels::copy(view_of(out), view_of(to));
-}
-
-kernels::Conv forward_conv(const Args& a) {
-  const Geometry g(a, kForwardGeometry);
-  const Tensor &x = a.tensor(0), &w = a.tensor(1);
-  return conv_of(a, g, x.sizes(), w.sizes(), sizes_of(x.size(0), w.size(0), g.size));
-}
-kernels::Conv input_conv(const Args& a) {
-  const Geometry g(a, kGradientGeometry);
-  const Tensor &y = a.tensor(0), &w = a.tensor(1);
-  checked(a, g.groups, 1, "groups");
-  return conv_of(a, g, sizes_of(y.size(0), multiply(w.size(1), g.groups), g.size), w.sizes(), y.sizes());
-}
-kernels::Conv weight_conv(const Args& a) {
-  const Geometry g(a, kGradientGeometry);
-  const Tensor &x = a.tensor(0), &y = a.tensor(1);
-  checked(a, g.groups, 1, "groups");
-  return conv_of(a, g, x.sizes(), sizes_of(y.size(1), x.size(1) / g.groups, g.size), y.sizes());
-}
-
-void forward_shape(const Args& a, Metas& out) {
-  const Tensor &x = a.tensor(0), &w = a.tensor(1), &b = a.optional_tensor(2);
-  check_faces(a, x, w);
-  forward_conv(a);
-  if (b) {
-    GRADUS_CHECK(b.dtype() == x.dtype(), dtype, "{}: a bias of {} for an input of {}", name(a.op()), name(b.dtype()), name(x.dtype()));
-    GRADUS_CHECK(b.ndim() == 1 && b.size(0) == w.size(0), shape, "{}: a bias of shape {} for {} channels", name(a.op()), text(b.sizes()), w.size(0));
-  }
-  out.push_back({x.dtype(), sizes_of(x.size(0), w.size(0), a.integers(kForwardGeometry + 4))});
-}
-void forward_kernel(const Args& a, const Tensors& out) {
-  const Tensor x = operand(a.tensor(0)), w = operand(a.tensor(1)), b = a.has(2) ? operand(a.tensor(2)) : Tensor();
-  const kernels::Conv c = forward_conv(a);
-  with_result(out[0], [&](Dtype t, char* y) { kernels::conv_forward(c, t, x.impl()->data(), w.impl()->data(), b ? b.impl()->data() : nullptr, y); });
-}
-void input_shape(const Args& a, Metas& out) {
-  check_faces(a, a.tensor(0), a.tensor(1));
-  const kernels::Conv c = input_conv(a);
-  out.push_back({a.tensor(0).dtype(), sizes_of(c.batch, c.in_channels, a.integers(kGradientGeometry + 4))});
-}
-void input_kernel(const Args& a, const Tensors& out) {
-  const Tensor y = operand(a.tensor(0)), w = operand(a.tensor(1));
-  const kernels::Conv c = input_conv(a);
-  with_result(out[0], [&](Dtype t, char* x) { kernels::conv_input(c, t, y.impl()->data(), w.impl()->data(), x); });
-}
-void weight_shape(const Args& a, Metas& out) {
-  check_faces(a, a.tensor(0), a.tensor(1));
-  const kernels::Conv c = weight_conv(a);
-  out.push_back({a.tensor(0).dtype(), sizes_of(c.out_channels, c.group_in(), a.integers(kGradientGeometry + 4))});
-}
-void weight_kernel(const Args& a, const Tensors& out) {
-  const Tensor x = operand(a.tensor(0)), y = operand(a.tensor(1));
-  const kernels::Conv c = weight_conv(a);
-  with_result(out[0], [&](Dtype t, char* w) { kernels::conv_weight(c, t, x.impl()->data(), y.impl()->data(), w); });
-}
-
-// The faces by their arguments; sizes are spatial.
-Tensor face_forward(const Geometry& g, const Tensor& x, const Tensor& w, const Tensor& bias, SizesRef size) {
-  return call(conv_forward_op, {x, w, bias, g.stride, g.padding, g.dilation, g.groups, size});
-}
-Tensor face_input(const Geometry& g, const Tensor& y, const Tensor& w, SizesRef size) {
-  return call(conv_input_op, {y, w, g.stride, g.padding, g.dilation, g.groups, size});
-}
-Tensor face_weight(const Geometry& g, const Tensor& x, const Tensor& y, SizesRef size) {
-  return call(conv_weight_op, {x, y, g.stride, g.padding, g.dilation, g.groups, size});
-}
-SizesRef asked(const Call& c) { return c.sizes().subspan(2); }
-
-Tensor sum_but_channels(const Tensor& g) {
-  Sizes dims{0};
-  for (int64_t d = 2; d < g.ndim(); ++d) dims.push_back(d);
-  return sum(contiguous(g), dims);                            // the order of a sum follows the memory
-}
-
-// ---- what users call
 struct Spec {
   Sizes stride, padding, dilation, output_padding;
   bool transposed = false, same = false;
@@ -241,7 +103,7 @@ void convolution(const Args& a, Tensors& out) {
   out.push_back(convolve(a, {a.integers(3, n), a.integers(4, n), a.integers(5, n), a.integers(7, n), a.flag(6), false, a.integer(8)}, x, w, a.optional_tensor(2)));
 }
 void convolution_backward(const Args& a, Tensors& out) {
-  const Tensor &g = a.tensor(0), &x = a.tensor(1), &w = a.tensor(2);
+  const Tensor &g = a.tensor(0), x = conj(a.tensor(1)), w = conj(a.tensor(2));
   check_dims(a, x, w);
   const auto n = static_cast<size_t>(x.ndim() - 2);
   GRADUS_CHECK(a.integers(10).size() == 3, argument, "{}: output_mask has {} members, not 3", name(a.op()), a.integers(10).size());
@@ -258,38 +120,10 @@ void convolution_backward(const Args& a, Tensors& out) {
 
 }  // namespace
 
-Op conv_forward_op{
-    .schema = "_conv_forward(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups, int[] output_size) -> Tensor",
-    .doc = "The convolution of a batch; zeros stand beyond the input wherever output_size reaches.",
-    .shape = forward_shape,
-    .kernel = forward_kernel,
-    .vjp = {[](const Call& c, const Tensor& g) { return face_input(Geometry(c, kForwardGeometry), g, c.tensor(1), asked(c)); },
-            [](const Call& c, const Tensor& g) { return face_weight(Geometry(c, kForwardGeometry), c.tensor(0), g, asked(c)); },
-            [](const Call&, const Tensor& g) { return sum_but_channels(g); }},
-    .save = input(0) | input(1),
-};
-Op conv_input_op{
-    .schema = "_conv_input(Tensor grad_output, Tensor weight, int[] stride, int[] padding, int[] dilation, int groups, int[] input_size) -> Tensor",
-    .doc = "The gradient of a convolution by its input, and so the transposed convolution.",
-    .shape = input_shape,
-    .kernel = input_kernel,
-    .vjp = {[](const Call& c, const Tensor& g) { return face_forward(Geometry(c, kGradientGeometry), g, c.tensor(1), {}, asked(c)); },
-            [](const Call& c, const Tensor& g) { return face_weight(Geometry(c, kGradientGeometry), g, c.tensor(0), asked(c)); }},
-    .save = input(0) | input(1),
-};
-Op conv_weight_op{
-    .schema = "_conv_weight(Tensor input, Tensor grad_output, int[] stride, int[] padding, int[] dilation, int groups, int[] kernel_size) -> Tensor",
-    .doc = "The gradient of a convolution by its weight.",
-    .shape = weight_shape,
-    .kernel = weight_kernel,
-    .vjp = {[](const Call& c, const Tensor& g) { return face_input(Geometry(c, kGradientGeometry), c.tensor(1), g, asked(c)); },
-            [](const Call& c, const Tensor& g) { return face_forward(Geometry(c, kGradientGeometry), c.tensor(0), g, {}, asked(c)); }},
-    .save = input(0) | input(1),
-};
-
 Op convolution_op{
     .schema = "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups) -> Tensor",
     .doc = "Cross-correlation of a batch [n, channels, spatial…] with filters [out, channels / groups, kernel…], or, transposed, its gradient by the input.",
+    .complex = true,
     .compose = convolution,
     .samples = [](Samples& s) {
       const auto ints = [&](int64_t v) { return s.list({v, v}); };
@@ -304,6 +138,7 @@ Op convolution_backward_op{
     .schema = "convolution_backward(Tensor grad_output, Tensor input, Tensor weight, int[]? bias_sizes, int[] stride, int[] padding, int[] dilation, bool transposed, "
               "int[] output_padding, int groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
     .doc = "The gradients of a convolution by input, weight and bias; those not asked for are none.",
+    .complex = true,
     .compose = convolution_backward,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 6, 3, 2}), s.rand({2, 4, 5, 4}), s.rand({6, 2, 3, 2}), s.list({6}), s.list({2, 1}), s.list({1, 0}), s.list({1, 2}), Value(false), s.list({0, 0}),
@@ -337,6 +172,7 @@ static void conv3d_samples(Samples& s) {
       .schema = "conv" #n "d(Tensor input, Tensor weight, Tensor? bias=None, int[" #n "] stride=1, int[" #n "] padding=0, int[" #n          \
                 "] dilation=1, int groups=1) -> Tensor",                                                                                  \
       .doc = "Cross-correlation of [n, channels, " dims "] (or one image) with filters [out, channels / groups, kernel…], plus bias.",     \
+      .complex = true,                                                                                                                    \
       .compose = conv<n>,                                                                                                                 \
       .samples = conv##n##d_samples,                                                                                                      \
   };                                                                                                                                      \
@@ -345,6 +181,7 @@ static void conv3d_samples(Samples& s) {
                 "] dilation=1, int groups=1) -> Tensor",                                                                                  \
       .doc = "conv" #n "d with padding 'valid' (none) or 'same' (the result is as large as the input; an odd rest goes behind).",          \
       .serves = "conv" #n "d.padding",                                                                                                    \
+      .complex = true,                                                                                                                    \
       .compose = conv_with_text<n>,                                                                                                       \
       .samples = conv##n##d_text_samples,                                                                                                 \
   };
@@ -385,6 +222,7 @@ static void conv_transpose3d_samples(Samples& s) {
                 #n "] output_padding=0, int groups=1, int[" #n "] dilation=1) -> Tensor",                                                 \
       .doc = "The transposed convolution: the gradient of conv" #n "d by its input, applied to input; weight is [channels, out / groups, kernel…].", \
       .serves = input,                                                                                                                    \
+      .complex = true,                                                                                                                    \
       .compose = conv_transpose<n>,                                                                                                       \
       .samples = conv_transpose##n##d_samples,                                                                                            \
   };
@@ -393,8 +231,8 @@ GRADUS_CONV_TRANSPOSE(2, "conv_transpose2d.input")
 GRADUS_CONV_TRANSPOSE(3, "conv_transpose3d.input")
 #undef GRADUS_CONV_TRANSPOSE
 
-static Op* const all[] = {&conv_forward_op, &conv_input_op, &conv_weight_op, &convolution_op, &convolution_backward_op, &conv1d_op, &conv1d_padding_op, &conv2d_op,
-                          &conv2d_padding_op, &conv3d_op, &conv3d_padding_op, &conv_transpose1d_op, &conv_transpose2d_op, &conv_transpose3d_op};
+static Op* const all[] = {&convolution_op, &convolution_backward_op, &conv1d_op, &conv1d_padding_op, &conv2d_op, &conv2d_padding_op, &conv3d_op,
+                          &conv3d_padding_op, &conv_transpose1d_op, &conv_transpose2d_op, &conv_transpose3d_op};
 const OpList conv_ops = all;
 
 }  // namespace gradus

@@ -105,6 +105,7 @@ Op fill_op{
     .doc = "A tensor like self with every element the number.",
     .serves = "fill.Scalar",
     .complex = true,
+    .complex_numbers = true,
     .shape = like_self,
     .kernel = [](const Args& a, const Tensors& out) { kernels::fill(view_of(out[0]), a.number(1)); },
     .updates = true,

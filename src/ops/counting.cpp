@@ -195,6 +195,7 @@ Op isin_op{
 Op combinations_op{
     .schema = "combinations(Tensor self, int r=2, bool with_replacement=False) -> Tensor",
     .doc = "All choices of r elements of a vector in their order, one row each.",
+    .complex = true,
     .compose = combinations,
     .samples = [](Samples& s) {
       s.add({s.rand({4})});

@@ -12,15 +12,11 @@ namespace {
 
 constexpr Dtype kDefault = Dtype::f32;
 
-Dtype real_only(const Args& a, Dtype d) {
-  GRADUS_CHECK(!is_complex(d), unsupported, "{}: does not support {}", name(a.op()), name(d));
-  return d;
-}
 void put_meta(Metas& out, Dtype d, SizesRef sizes) {
   numel_of(sizes);
   out.push_back({d, Sizes(sizes)});
 }
-Dtype dtype_of(Number n) { return n.is_real() ? kDefault : n.is_boolean() ? Dtype::boolean : Dtype::i64; }
+Dtype dtype_of(Number n) { return n.is_complex() ? Dtype::c64 : n.is_real() ? kDefault : n.is_boolean() ? Dtype::boolean : Dtype::i64; }
 
 void from_size(const Args& a, Metas& out) { put_meta(out, a.dtype(1, kDefault), a.integers(0)); }
 void from_self(const Args& a, Metas& out) { put_meta(out, a.dtype(1, a.tensor(0).dtype()), a.tensor(0).sizes()); }
@@ -76,7 +72,8 @@ void linspace_shape(const Args& a, Metas& out) {
   const bool log = a.op().info->schema.arguments[3].name == "base";
   GRADUS_CHECK(a.integer(2) >= 0, value, "{}: negative number of steps {}", name(a.op()), a.integer(2));
   const int64_t n = a.integer(2);
-  put_meta(out, real_only(a, a.dtype(log ? 4 : 3, kDefault)), {&n, 1});
+  const bool complex = a.number(0).is_complex() || a.number(1).is_complex();
+  put_meta(out, a.dtype(log ? 4 : 3, complex ? Dtype::c64 : kDefault), {&n, 1});
 }
 
 }  // namespace
@@ -85,6 +82,7 @@ Op empty_op{
     .schema = "empty(int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor with whatever its memory holds; float32 unless a dtype is given.",
     .serves = "empty.memory_format",
+    .complex = true,
     .shape = from_size,
     .kernel = leave,
     .random = true,                                           // no two calls need agree
@@ -93,6 +91,7 @@ Op empty_op{
 Op zeros_op{
     .schema = "zeros(int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor of zeros; float32 unless a dtype is given.",
+    .complex = true,
     .shape = from_size,
     .kernel = fill_with<0>,
     .samples = size_samples,
@@ -100,6 +99,7 @@ Op zeros_op{
 Op ones_op{
     .schema = "ones(int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor of ones; float32 unless a dtype is given.",
+    .complex = true,
     .shape = from_size,
     .kernel = fill_with<1>,
     .samples = size_samples,
@@ -107,6 +107,8 @@ Op ones_op{
 Op full_op{
     .schema = "full(int[] size, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor of one number; its dtype is that of the number unless one is given.",
+    .complex = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) { put_meta(out, a.dtype(2, dtype_of(a.number(1))), a.integers(0)); },
     .kernel = fill_from<1>,
     .samples = [](Samples& s) {
@@ -120,6 +122,8 @@ Op full_op{
 Op scalar_tensor_op{
     .schema = "scalar_tensor(Scalar s, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A tensor without dimensions that holds the number; float32 unless a dtype is given.",
+    .complex = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) { put_meta(out, a.dtype(1, kDefault), {}); },
     .kernel = fill_from<0>,
     .samples = [](Samples& s) { s.add({Value(2.5)}); s.add({Value(3), Value(Dtype::i64)}); },
@@ -154,6 +158,7 @@ Op full_like_op{
     .schema = "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor",
     .doc = "One number in the shape and dtype of self.",
     .complex = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) { put_meta(out, a.dtype(2, a.tensor(0).dtype()), a.tensor(0).sizes()); },
     .kernel = fill_from<1>,
     .samples = [](Samples& s) { s.add({s.rand({2, 3}), Value(1)}); s.add({s.rand({2}), Value(2.5), Value(Dtype::f32)}); },
@@ -187,6 +192,7 @@ Op new_full_op{
     .schema = "new_full(Tensor self, int[] size, Scalar fill_value, *, ScalarType? dtype=None) -> Tensor",
     .doc = "One number in the dtype of self.",
     .complex = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) { put_meta(out, a.dtype(3, a.tensor(0).dtype()), a.integers(1)); },
     .kernel = fill_from<2>,
     .samples = [](Samples& s) {
@@ -203,7 +209,7 @@ Op arange_op{
     .serves = "arange arange.start arange.start_step",
     .shape = [](const Args& a, Metas& out) {
       const Arange r(a);
-      const Dtype d = real_only(a, a.dtype(3, r.integers() ? Dtype::i64 : kDefault));
+      const Dtype d = a.dtype(3, r.integers() ? Dtype::i64 : kDefault);
       const int64_t n = r.count(a, d);
       put_meta(out, d, {&n, 1});
     },
@@ -224,7 +230,7 @@ Op range_op{
     .shape = [](const Args& a, Metas& out) {
       check_bounds(a, a.number(0), a.number(1), a.number(2));
       const int64_t n = count_of(a, std::floor((a.number(1).f - a.number(0).f) / a.number(2).f) + 1);
-      put_meta(out, real_only(a, a.dtype(3, kDefault)), {&n, 1});
+      put_meta(out, a.dtype(3, kDefault), {&n, 1});
     },
     .kernel = [](const Args& a, const Tensors& out) { kernels::arithmetic_sequence(view_of(out[0]), a.number(0), a.number(2)); },
     .samples = [](Samples& s) {
@@ -236,8 +242,10 @@ Op range_op{
 Op linspace_op{
     .schema = "linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Numbers at equal distances from start to end, both included. The second half is counted from the end, so the ends are exact.",
+    .complex = true,
+    .complex_numbers = true,
     .shape = linspace_shape,
-    .kernel = [](const Args& a, const Tensors& out) { kernels::even_sequence(view_of(out[0]), a.number(0).f, a.number(1).f, 0); },
+    .kernel = [](const Args& a, const Tensors& out) { kernels::even_sequence(view_of(out[0]), a.number(0), a.number(1), 0); },
     .samples = [](Samples& s) {
       s.add({Value(0), Value(1), Value(7), Value(Dtype::f64)});
       s.add({Value(3), Value(-2.5), Value(4)});
@@ -249,8 +257,10 @@ Op linspace_op{
 Op logspace_op{
     .schema = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, ScalarType? dtype=None) -> Tensor",
     .doc = "base to the powers of linspace(start, end, steps).",
+    .complex = true,
+    .complex_numbers = true,
     .shape = linspace_shape,
-    .kernel = [](const Args& a, const Tensors& out) { kernels::even_sequence(view_of(out[0]), a.number(0).f, a.number(1).f, a.real(3)); },
+    .kernel = [](const Args& a, const Tensors& out) { kernels::even_sequence(view_of(out[0]), a.number(0), a.number(1), a.real(3)); },
     .samples = [](Samples& s) {
       s.add({Value(0), Value(2), Value(5), Value(2.0), Value(Dtype::f64)});
       s.add({Value(-1), Value(1), Value(3)});
@@ -261,6 +271,7 @@ Op eye_op{
     .schema = "eye(int n, int? m=None, *, ScalarType? dtype=None) -> Tensor",
     .doc = "A matrix of n rows and m columns (n unless given) with ones on the diagonal, else zeros.",
     .serves = "eye eye.m",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const int64_t sizes[] = {a.integer(0), a.has(1) ? a.integer(1) : a.integer(0)};
       put_meta(out, a.dtype(2, kDefault), sizes);

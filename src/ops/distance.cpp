@@ -8,7 +8,6 @@ namespace {
 
 Tensor length(const Tensor& t, double p, int64_t dim, bool keepdim = false) { return call(linalg_vector_norm_op, {t, p, SizesRef(&dim, 1), keepdim}); }
 void check_floating(const Args& a, const Tensor& t) {
-  GRADUS_CHECK(!is_complex(t.dtype()), unsupported, "{}: complex tensors are not supported", name(a.op()));
   GRADUS_CHECK(is_floating(t.dtype()), dtype, "{}: not defined for {}", name(a.op()), name(t.dtype()));
 }
 void check_p(const Args& a, double p) { GRADUS_CHECK(p >= 0, value, "{}: p {} is negative", name(a.op()), p); }
@@ -64,6 +63,7 @@ Op cosine_similarity_op{
 Op pairwise_distance_op{
     .schema = "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-06, bool keepdim=False) -> Tensor",
     .doc = "The p-norm of x1 - x2 + eps along the last dimension.",
+    .complex = true,
     .compose = pairwise_distance,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({2, 3})});

@@ -99,7 +99,7 @@ Op native_dropout_backward_op{
     .doc = "The elements that the mask keeps, times scale; 0 elsewhere.",
     .shape = [](const Args& a, Metas& out) {
       const Tensor &g = a.tensor(0), &mask = a.tensor(1);
-      GRADUS_CHECK(!is_complex(g.dtype()) && mask.dtype() == Dtype::boolean, dtype, "native_dropout_backward: {} with a mask of {}", name(g.dtype()), name(mask.dtype()));
+      GRADUS_CHECK(mask.dtype() == Dtype::boolean, dtype, "native_dropout_backward: {} with a mask of {}", name(g.dtype()), name(mask.dtype()));
       GRADUS_CHECK(same(g.sizes(), mask.sizes()), shape, "native_dropout_backward: shape {} with a mask of shape {}", text(g.sizes()), text(mask.sizes()));
       out.push_back({is_floating(g.dtype()) ? g.dtype() : Dtype::f32, Sizes(g.sizes())});
     },
@@ -118,6 +118,7 @@ Op native_dropout_backward_op{
 Op dropout_op{
     .schema = "dropout(Tensor input, float p, bool train) -> Tensor",
     .doc = "While training, each element is 0 with probability p, else divided by 1 - p; otherwise the input itself.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(drops(a) ? native_dropout(a.tensor(0), a.real(1), true)[0] : a.tensor(0)); },
     .in_place = true,
     .random = true,
@@ -126,6 +127,7 @@ Op dropout_op{
 Op feature_dropout_op{
     .schema = "feature_dropout(Tensor input, float p, bool train) -> Tensor",
     .doc = "dropout of whole channels: of all elements that share their first two indices.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       if (!drops(a)) return out.push_back(a.tensor(0));
       out.push_back(mul(a.tensor(0), native_dropout(channel_noise(a), a.real(1), true)[0]));
@@ -137,6 +139,7 @@ Op feature_dropout_op{
 Op alpha_dropout_op{
     .schema = "alpha_dropout(Tensor input, float p, bool train) -> Tensor",
     .doc = "Dropout that keeps the mean and the variance of selu's results.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       if (!drops(a)) return out.push_back(a.tensor(0));
       out.push_back(alpha_dropped(a.tensor(0), ones(a.tensor(0).sizes(), a.tensor(0).dtype()), a.real(1)));
@@ -148,6 +151,7 @@ Op alpha_dropout_op{
 Op feature_alpha_dropout_op{
     .schema = "feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor",
     .doc = "alpha_dropout of whole channels.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       if (!drops(a)) return out.push_back(a.tensor(0));
       out.push_back(alpha_dropped(a.tensor(0), channel_noise(a), a.real(1)));

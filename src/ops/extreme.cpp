@@ -11,7 +11,6 @@ namespace {
 
 using kernels::Reduction;
 
-void real_only(const Args& a) { GRADUS_CHECK(!is_complex(a.tensor(0).dtype()), unsupported, "{}: complex tensors are not supported", name(a.op())); }
 void not_empty(const Args& a, const ReducedDims& dims) {
   const Tensor& self = a.tensor(0);
   for (size_t d = 0; d < static_cast<size_t>(self.ndim()); ++d)
@@ -23,7 +22,6 @@ void run(Reduction kind, const Tensor& out, const Tensor& in, uint64_t dims) {
 
 // ---- amax, amin: (self, dim=[], keepdim)
 void extreme_shape(const Args& a, Metas& out) {
-  real_only(a);
   const ReducedDims dims(a, 1);
   not_empty(a, dims);
   out.push_back({a.tensor(0).dtype(), reduced_sizes(a.tensor(0).sizes(), dims, a.flag(2))});
@@ -44,7 +42,6 @@ void extreme_samples(Samples& s) {
 
 // ---- max, min of everything
 void whole_shape(const Args& a, Metas& out) {
-  real_only(a);
   GRADUS_CHECK(a.tensor(0).numel() > 0, value, "{}: no elements", name(a.op()));
   out.push_back({a.tensor(0).dtype(), {}});
 }
@@ -59,7 +56,6 @@ void whole_samples(Samples& s) {
 // ---- values and indices along one dim: (self, dim, keepdim)
 int64_t the_dim(const Args& a) { return wrap_dim(a.integer(1), a.tensor(0).ndim(), name(a.op())); }
 void indexed_shape(const Args& a, Metas& out) {
-  real_only(a);
   const Sizes dim{a.integer(1)};
   const ReducedDims dims(dim, a.tensor(0).sizes(), name(a.op()));
   not_empty(a, dims);
@@ -83,7 +79,6 @@ Tensor pull_selected(const Call& c, const Tensor& g) { return selected_pull(c, g
 
 // ---- indices alone: (self, dim=None, keepdim)
 void index_shape(const Args& a, Metas& out) {
-  real_only(a);
   const Tensor& self = a.tensor(0);
   GRADUS_CHECK(a.has(1) || self.numel() > 0, value, "{}: no elements", name(a.op()));
   const Sizes dim = a.has(1) ? Sizes{a.integer(1)} : Sizes{};

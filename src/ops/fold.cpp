@@ -25,11 +25,9 @@ Fold fold_of(const Args& a, int at, int64_t images, int64_t channels, SizesRef s
   }
   return f;
 }
-void check_real(const Args& a) { GRADUS_CHECK(!is_complex(a.tensor(0).dtype()), unsupported, "{}: complex tensors are not supported", name(a.op())); }
 void check_dtype(const Args& a) {
-  check_real(a);
   const Dtype t = a.tensor(0).dtype();
-  GRADUS_CHECK(is_floating(t), dtype, "{}: not defined for {}", name(a.op()), name(t));
+  GRADUS_CHECK(is_differentiable(t), dtype, "{}: not defined for {}", name(a.op()), name(t));
 }
 SizesRef without_batch(const Tensor& t, size_t n) { return t.sizes().last(n); }
 int64_t batch_of(const Tensor& t, size_t n) { return t.sizes().size() == n + 1 ? t.size(0) : 1; }
@@ -107,9 +105,9 @@ void shuffle_channels(const Args& a, Tensors& out) {
 Op im2col_op{
     .schema = "im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor",
     .doc = "The windows of an image [n, channels, height, width] as columns [n, channels * kernel elements, windows].",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Tensor& x = a.tensor(0);
-      check_real(a);
       GRADUS_CHECK((x.ndim() == 3 || x.ndim() == 4) && x.size(-3) > 0, shape, "im2col: the input must have 3 or 4 dimensions and channels, not shape {}", text(x.sizes()));
       const Fold f = columns_fold(a);
       out.push_back({x.dtype(), like_batch(x, 3, {multiply(f.channels, f.kernel[0] * f.kernel[1]), multiply(f.count[0], f.count[1])})});
@@ -127,6 +125,7 @@ Op im2col_op{
 Op col2im_op{
     .schema = "col2im(Tensor self, int[2] output_size, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride) -> Tensor",
     .doc = "Columns [n, channels * kernel elements, windows] added up into an image of output_size: the transposed map of im2col.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Tensor& x = a.tensor(0);
       check_dtype(a);
@@ -146,6 +145,7 @@ Op col2im_op{
 Op pixel_shuffle_op{
     .schema = "pixel_shuffle(Tensor self, int upscale_factor) -> Tensor",
     .doc = "[…, c * r * r, h, w] as [… , c, h * r, w * r]: channels become pixels.",
+    .complex = true,
     .compose = shuffle,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 8, 2, 3}), Value(2)});
@@ -155,6 +155,7 @@ Op pixel_shuffle_op{
 Op pixel_unshuffle_op{
     .schema = "pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor",
     .doc = "[…, c, h * r, w * r] as […, c * r * r, h, w]: pixels become channels.",
+    .complex = true,
     .compose = unshuffle,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 2, 4, 6}), Value(2)});
@@ -164,6 +165,7 @@ Op pixel_unshuffle_op{
 Op channel_shuffle_op{
     .schema = "channel_shuffle(Tensor self, int groups) -> Tensor",
     .doc = "The channels of groups in turn: channel (g, i) of [n, groups * k, …] goes to place (i, g).",
+    .complex = true,
     .compose = shuffle_channels,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 6, 2, 3}), Value(3)});

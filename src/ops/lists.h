@@ -47,6 +47,7 @@ extern const OpList einsum_ops;
 extern const OpList loss_ops;
 extern const OpList class_loss_ops;
 extern const OpList dropout_ops;
+extern const OpList conv_face_ops;
 extern const OpList conv_ops;
 extern const OpList pool_ops;
 extern const OpList average_pool_ops;

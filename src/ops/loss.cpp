@@ -21,7 +21,7 @@ void check_positive(const Args& a, int position, bool zero) {
 }
 
 Tensor difference(const Args& a) {
-  check_floating(a);
+  GRADUS_CHECK(is_differentiable(a.tensor(0).dtype()), dtype, "{}: not defined for {}", name(a.op()), name(a.tensor(0).dtype()));
   return sub(a.tensor(0), a.tensor(1));
 }
 
@@ -142,6 +142,7 @@ Op mse_loss_op{
 Op l1_loss_op{
     .schema = "l1_loss(Tensor self, Tensor target, int reduction=Mean) -> Tensor",
     .doc = "The absolute difference; the gradient at 0 is 0.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { finish(a, out, abs(difference(a)), 2); },
     .samples = pairs<-2, 2, false>,
 };
@@ -269,6 +270,7 @@ Op cosine_embedding_loss_op{
 Op triplet_margin_loss_op{
     .schema = "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2, float eps=1e-06, bool swap=False, int reduction=Mean) -> Tensor",
     .doc = "max(0, margin + distance to the positive - distance to the negative), distances of order p.",
+    .complex = true,
     .compose = triplet_margin,
     .samples = [](Samples& s) {
       s.add({s.rand({3, 4}), s.rand({3, 4}), s.rand({3, 4})});

@@ -13,8 +13,8 @@ inline void check_floating(const Args& a) {
 // An argument of a loss that takes integers too: they count as float32.
 inline Tensor as_floating(const Args& a, int position) {
   const Tensor& t = a.tensor(position);
-  GRADUS_CHECK(t.dtype() != Dtype::boolean && !is_complex(t.dtype()), dtype, "{}: not defined for {}", name(a.op()), name(t.dtype()));
-  return is_floating(t.dtype()) ? t : to(t, Dtype::f32);
+  GRADUS_CHECK(t.dtype() != Dtype::boolean, dtype, "{}: not defined for {}", name(a.op()), name(t.dtype()));
+  return is_differentiable(t.dtype()) ? t : to(t, Dtype::f32);
 }
 
 // reduction: 0 each element, 1 the mean, 2 the sum.

@@ -63,6 +63,7 @@ Op masked_fill_op{
     .serves = "masked_fill.Scalar masked_fill.Tensor",
     .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) {
       check_value(a, 2);
       masked_shape(a, out);
@@ -123,6 +124,7 @@ Op fill_diagonal_op{
     .schema = "fill_diagonal(Tensor self, Scalar fill_value, bool wrap=False) -> Tensor",
     .doc = "self with a number on its main diagonal; wrap begins it anew below in tall matrices.",
     .complex = true,
+    .complex_numbers = true,
     .shape = check_fill_diagonal,
     .kernel = fill_diagonal_kernel,
     .updates = true,

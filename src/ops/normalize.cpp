@@ -57,14 +57,24 @@ void native_layer_norm_backward(const Args& a, Tensors& out) {
   add_gradient(out, d[1], mask & 2, r.normalized, a.has(5) ? a.tensor(5).dtype() : x.dtype());
   add_gradient(out, d[2], mask & 4, r.normalized, a.has(6) ? a.tensor(6).dtype() : x.dtype());
 }
+// By the squares themselves, as PyTorch, not those of absolute values.
+Tensor complex_rms_norm(const Tensor& x, const Tensor& weight, size_t n, double eps) {
+  Sizes dims;
+  for (size_t d = 1; d <= n; ++d) dims.push_back(-static_cast<int64_t>(d));
+  const Tensor y = mul(x, rsqrt(add(mean(mul(x, x), dims, true), eps)));
+  return weight ? mul(y, weight) : y;
+}
 void rms_norm(const Args& a, Tensors& out) {                  // (input, normalized_shape, weight, eps)
-  const Tensor& x = a.tensor(0);
-  check_floating(a, x);
+  const Tensor &x = a.tensor(0), &weight = a.optional_tensor(2);
+  const bool complex = is_complex(x.dtype()) || (weight && is_complex(weight.dtype()));
+  if (!complex) check_floating(a, x);
   Rows r(a, x, 1);
   check_scales(a, 2, -1, r.normalized);
+  const Dtype d = real_of(x.dtype());
+  const double eps = a.has(3) ? a.real(3) : d == Dtype::f64 ? 0x1p-52 : d == Dtype::f32 ? 0x1p-23 : d == Dtype::f16 ? 0x1p-10 : 0x1p-7;
+  if (complex) return out.push_back(complex_rms_norm(x, weight, a.integers(1).size(), eps));
   r.layout.center = false;
-  const double eps = x.dtype() == Dtype::f64 ? 0x1p-52 : x.dtype() == Dtype::f32 ? 0x1p-23 : x.dtype() == Dtype::f16 ? 0x1p-10 : 0x1p-7;
-  out.push_back(normalize(x, a[2], std::nullopt, r.layout, a.has(3) ? a.real(3) : eps)[0]);
+  out.push_back(normalize(x, a[2], std::nullopt, r.layout, eps)[0]);
 }
 
 // ---- groups of channels
@@ -153,6 +163,7 @@ Op native_layer_norm_backward_op{
 Op rms_norm_op{
     .schema = "rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
     .doc = "x / sqrt(mean(x^2) + eps) * weight, with the mean over the last dimensions, whose sizes are normalized_shape. eps is the dtype's by default.",
+    .complex = true,
     .compose = rms_norm,
     .samples = [](Samples& s) {
       s.add({s.rand({3, 5}), s.list({5}), s.rand({5}), Value(1e-5)});

@@ -37,7 +37,6 @@ inline void check_scale(const Args& a, int position, std::string_view what, Size
   GRADUS_CHECK(!t || same(t.sizes(), want), shape, "{}: a {} of shape {}, expected {}", name(a.op()), what, text(t.sizes()), text(want));
 }
 inline void check_floating(const Args& a, const Tensor& x) {
-  GRADUS_CHECK(!is_complex(x.dtype()), unsupported, "{}: complex tensors are not supported", name(a.op()));
   GRADUS_CHECK(is_floating(x.dtype()), dtype, "{}: not defined for {}", name(a.op()), name(x.dtype()));
 }
 

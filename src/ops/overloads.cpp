@@ -14,6 +14,10 @@ Number number_of(const Args& a, int position) {
   GRADUS_CHECK(t.ndim() == 0, shape, "{}: '{}' must have no dimensions, not shape {}", name(a.op()), a.op().info->schema.arguments[static_cast<size_t>(position)].name,
                text(t.sizes()));
   const GradMode off(false);
+  if (is_complex(t.dtype())) {
+    const Tensor c = to(t, Dtype::c128);
+    return {real(c).data<double>()[0], call(imag_op, {c}).data<double>()[0]};
+  }
   return is_integral(t.dtype()) ? Number(to(t, Dtype::i64).data<int64_t>()[0]) : Number(to(t, Dtype::f64).data<double>()[0]);
 }
 void check_indices(const Args& a, const Tensor& t) {
@@ -96,7 +100,9 @@ Op linspace_tensor_op{
     .schema = "linspace_tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None) -> Tensor",
     .doc = "linspace between tensors of no dimensions, or between one and a number. No gradient flows to them.",
     .serves = "linspace.Tensor_Tensor linspace.Tensor_Scalar linspace.Scalar_Tensor",
+    .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(linspace_op, {Value(number_of(a, 0)), Value(number_of(a, 1)), a[2], a[3]})); },
     .samples = [](Samples& s) {
       s.add({s.rand({}), s.rand({}), Value(5), Value(Dtype::f64)});
@@ -108,7 +114,9 @@ Op logspace_tensor_op{
     .schema = "logspace_tensor(Tensor start, Tensor end, int steps, float base=10.0, *, ScalarType? dtype=None) -> Tensor",
     .doc = "logspace between tensors of no dimensions, or between one and a number. No gradient flows to them.",
     .serves = "logspace.Tensor_Tensor logspace.Tensor_Scalar logspace.Scalar_Tensor",
+    .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(call(logspace_op, {Value(number_of(a, 0)), Value(number_of(a, 1)), a[2], a[3], a[4]})); },
     .samples = [](Samples& s) {
       s.add({s.rand({}), s.rand({}), Value(5), Value(2.0), Value(Dtype::f64)});
@@ -121,6 +129,7 @@ Op normal_sized_op{
     .schema = "normal_sized(float mean, float std, int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Normal numbers of one mean and standard deviation.",
     .serves = "normal.float_float",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor t = call(empty_op, {a[2], a[3]});
       call_in_place(normal_op, {t, a[0], a[1]});

@@ -66,7 +66,6 @@ ImageMaps pad_map(const Args& a, SizesRef sizes, std::string_view mode, SizesRef
 void check_pad(const Args& a) {
   const size_t n = a.integers(2).size(), dims = a.tensor(0).sizes().size();
   GRADUS_CHECK(n >= 2 && n <= 6 && n % 2 == 0 && n / 2 <= dims, shape, "{}: {} padding numbers for shape {}", name(a.op()), n, text(a.tensor(0).sizes()));
-  GRADUS_CHECK(!is_complex(a.tensor(0).dtype()), unsupported, "{}: complex tensors are not supported", name(a.op()));
 }
 Sizes unpadded(const Args& a) {
   const SizesRef pad = a.integers(2);
@@ -112,8 +111,9 @@ void pad_by_mode(const Args& a, Tensors& out) {
 Op constant_pad_nd_op{
     .schema = "constant_pad_nd(Tensor self, int[] pad, Scalar value=0) -> Tensor",
     .doc = "The input with value around it: pad holds pairs (before, behind) from the last dimension on; a negative number cuts off.",
+    .complex = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) {
-      GRADUS_CHECK(!is_complex(a.tensor(0).dtype()), unsupported, "constant_pad_nd: complex tensors are not supported");
       out.push_back({a.tensor(0).dtype(), padded_sizes(a, a.tensor(0), a.integers(1))});
     },
     .kernel = constant_kernel,
@@ -134,6 +134,7 @@ Op constant_pad_nd_op{
 Op pad_image_op{
     .schema = "_pad_image(Tensor self, str mode, int[] pad) -> Tensor",
     .doc = "The last dims padded by reflection, by their first and last elements, or in a circle.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       check_pad(a);
       out.push_back({a.tensor(0).dtype(), pad_map(a, a.tensor(0).sizes(), a.text(1), a.integers(2)).out_sizes(a.tensor(0).sizes())});
@@ -144,6 +145,7 @@ Op pad_image_op{
 Op pad_image_back_op{
     .schema = "_pad_image_back(Tensor self, str mode, int[] pad) -> Tensor",
     .doc = "The gradient of _pad_image by its input.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       check_pad(a);
       const Sizes sizes = unpadded(a);
@@ -156,6 +158,7 @@ Op pad_image_back_op{
 Op pad_op{
     .schema = "pad(Tensor self, int[] pad, str mode='constant', float? value=None) -> Tensor",
     .doc = "The input padded with a constant, or over its last one to three dimensions by reflection, by its border or in a circle.",
+    .complex = true,
     .compose = pad_by_mode,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.list({1, 2}), s.text("constant"), Value(0.5)});
@@ -187,12 +190,14 @@ static const char* const kReplicateDoc = "The input padded by its first and last
   Op kind##_pad##n##d_op{                                                                                                                 \
       .schema = #kind "_pad" #n "d(Tensor self, int[" numbers "] padding) -> Tensor",                                                     \
       .doc = words,                                                                                                                       \
+      .complex = true,                                                                                                                    \
       .compose = pad_nd<n, mode>,                                                                                                         \
       .samples = pad_samples<n>,                                                                                                          \
   };                                                                                                                                      \
   Op kind##_pad##n##d_backward_op{                                                                                                        \
       .schema = #kind "_pad" #n "d_backward(Tensor grad_output, Tensor self, int[" numbers "] padding) -> Tensor",                        \
       .doc = "The gradient of " #kind "_pad" #n "d by its input.",                                                                        \
+      .complex = true,                                                                                                                    \
       .compose = pad_nd_backward<n, mode>,                                                                                                \
       .samples = pad_backward_samples<n>,                                                                                                 \
   };

@@ -30,7 +30,6 @@ int64_t product(SizesRef s) { return numel_of(s); }
 void check_places(const Args& a, size_t n) {
   const Tensor &x = a.tensor(0), &index = a.tensor(1);
   GRADUS_CHECK(index.dtype() == Dtype::i64, dtype, "{}: indices must be int64, not {}", name(a.op()), name(index.dtype()));
-  GRADUS_CHECK(!is_complex(x.dtype()), unsupported, "{}: complex tensors are not supported", name(a.op()));
   GRADUS_CHECK(n >= 1 && n <= x.sizes().size() && index.ndim() == x.ndim(), shape, "{}: {} spatial dimensions of {} and indices {}", name(a.op()), n, text(x.sizes()), text(index.sizes()));
   const size_t lead = x.sizes().size() - n;
   GRADUS_CHECK(same(x.sizes().first(lead), index.sizes().first(lead)), shape, "{}: {} with indices {}", name(a.op()), text(x.sizes()), text(index.sizes()));

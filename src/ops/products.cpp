@@ -305,6 +305,7 @@ static Tensor cross(const Args& a, int64_t dim) {
 Op linalg_cross_op{
     .schema = "linalg_cross(Tensor self, Tensor other, *, int dim=-1) -> Tensor",
     .doc = "The cross product of the vectors of three numbers along dim.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(cross(a, a.integer(2))); },
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({2, 3})});
@@ -316,6 +317,7 @@ Op linalg_cross_op{
 Op cross_op{
     .schema = "cross(Tensor self, Tensor other, int? dim=None) -> Tensor",
     .doc = "linalg_cross, along the first dimension of size 3 where none is given.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const SizesRef sizes = a.tensor(0).sizes();
       int64_t dim = 0;
@@ -328,6 +330,7 @@ Op cross_op{
 Op linalg_vander_op{
     .schema = "linalg_vander(Tensor x, *, int? N=None) -> Tensor",
     .doc = "The powers 0 to N - 1 of each element, N the size of the last dimension unless given.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       Tensor x = a.tensor(0).dtype() == Dtype::boolean ? to(a.tensor(0), Dtype::i64) : a.tensor(0);
       if (x.ndim() == 0) x = reshape(x, Sizes{1});
@@ -350,6 +353,7 @@ Op linalg_vander_op{
 Op bilinear_op{
     .schema = "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
     .doc = "x1' weight[o] x2 + bias[o] for each output o, over the last dimension of the inputs.",
+    .complex = true,
     .compose = bilinear,
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({2, 4}), s.rand({5, 3, 4}), s.rand({5})});

@@ -3,6 +3,7 @@
 #include "kernels/random.h"
 
 #include <cmath>
+#include <numbers>
 
 #include "base/context.h"
 #include "ops/lists.h"
@@ -19,10 +20,8 @@ kernels::Stream take(int64_t words) {
 kernels::Stream take_for(const Tensor& out) { return take(2 * out.numel()); }                // two words an element
 kernels::Stream take_digits(const Tensor& out) { return take(kernels::words_of(out.dtype()) * (out.numel() + 1)); }
 
-void check_real(const Args& a, Dtype d) { GRADUS_CHECK(!is_complex(d), unsupported, "{}: complex tensors are not supported", name(a.op())); }
 void check_floating(const Args& a, Dtype d) {
-  check_real(a, d);
-  GRADUS_CHECK(is_floating(d), dtype, "{}: not defined for {}", name(a.op()), name(d));
+  GRADUS_CHECK(is_differentiable(d), dtype, "{}: not defined for {}", name(a.op()), name(d));
 }
 void check_probability(const Args& a, double p) { GRADUS_CHECK(p >= 0 && p <= 1, value, "{}: p {} is outside [0, 1]", name(a.op()), p); }
 void check_spread(const Args& a, double std, std::string_view what) {
@@ -36,8 +35,20 @@ void sized(const Args& a, Metas& out, Dtype d, SizesRef sizes) {
 }
 void by_size(const Args& a, Metas& out) { sized(a, out, a.dtype(1, Dtype::f32), a.integers(0)); }
 void like(const Args& a, Metas& out) { sized(a, out, a.dtype(1, a.tensor(0).dtype()), a.tensor(0).sizes()); }
-void unit_uniform(const Args&, const Tensors& out) { kernels::uniform(view_of(out[0]), take_digits(out[0]), 0, 1); }
-void unit_normal(const Args&, const Tensors& out) { kernels::normal(view_of(out[0]), take_digits(out[0]), 0, 1); }
+// A complex number is two real ones, of which normal ones have half of the variance each; a mean is that of the real parts.
+void put_uniform(const Tensor& out, double from, double to) {
+  const Tensor t = is_complex(out.dtype()) ? parts_of(out) : out;
+  kernels::uniform(view_of(t), take_digits(t), from, to);
+}
+void put_normal(const Tensor& out, double mean, double std) {
+  if (!is_complex(out.dtype())) return kernels::normal(view_of(out), take_digits(out), mean, std);
+  const Tensor t = parts_of(out);
+  kernels::normal(view_of(t), take_digits(t), 0, std * std::numbers::sqrt2 / 2);
+  const GradMode off(false);
+  if (mean != 0) call_in_place(add_op, {out, mean});
+}
+void unit_uniform(const Args&, const Tensors& out) { put_uniform(out[0], 0, 1); }
+void unit_normal(const Args&, const Tensors& out) { put_normal(out[0], 0, 1); }
 
 void size_samples(Samples& s) {
   s.add({s.list({2, 3})});
@@ -109,6 +120,7 @@ void check_probabilities(const Args& a, const Tensor& p) {
 Op rand_op{
     .schema = "rand(int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Numbers spread evenly over [0, 1); float32 unless a dtype is given.",
+    .complex = true,
     .shape = by_size,
     .kernel = unit_uniform,
     .random = true,
@@ -117,6 +129,7 @@ Op rand_op{
 Op randn_op{
     .schema = "randn(int[] size, *, ScalarType? dtype=None) -> Tensor",
     .doc = "Normal numbers of mean 0 and standard deviation 1, by Box and Muller's transform: at most 6.6 in float32, 8.5 in float64.",
+    .complex = true,
     .shape = by_size,
     .kernel = unit_normal,
     .random = true,
@@ -125,6 +138,7 @@ Op randn_op{
 Op rand_like_op{
     .schema = "rand_like(Tensor self, *, ScalarType? dtype=None) -> Tensor",
     .doc = "rand in the shape and dtype of self.",
+    .complex = true,
     .shape = like,
     .kernel = unit_uniform,
     .random = true,
@@ -133,6 +147,7 @@ Op rand_like_op{
 Op randn_like_op{
     .schema = "randn_like(Tensor self, *, ScalarType? dtype=None) -> Tensor",
     .doc = "randn in the shape and dtype of self.",
+    .complex = true,
     .shape = like,
     .kernel = unit_normal,
     .random = true,
@@ -145,7 +160,6 @@ Op randint_op{
     .shape = [](const Args& a, Metas& out) {
       numel_of(a.integers(2));
       check_range(a, a.integer(0), a.integer(1));
-      check_real(a, a.dtype(3, Dtype::i64));
       out.push_back({a.dtype(3, Dtype::i64), Sizes(a.integers(2))});
     },
     .kernel = [](const Args& a, const Tensors& out) {
@@ -176,7 +190,6 @@ Op randint_like_op{
     .serves = "randint_like randint_like.low_dtype",
     .shape = [](const Args& a, Metas& out) {
       check_range(a, a.has(2) ? a.integer(1) : 0, a.has(2) ? a.integer(2) : a.integer(1));
-      check_real(a, a.dtype(3, a.tensor(0).dtype()));
       out.push_back({a.dtype(3, a.tensor(0).dtype()), Sizes(a.tensor(0).sizes())});
     },
     .kernel = [](const Args& a, const Tensors& out) {
@@ -197,7 +210,6 @@ Op randperm_op{
       const int64_t n = a.integer(0);
       GRADUS_CHECK(n >= 0, value, "randperm: negative n {}", n);
       const Dtype d = a.dtype(1, Dtype::i64);
-      check_real(a, d);
       GRADUS_CHECK(n <= whole_numbers(d), value, "randperm: {} numbers are not all values of {}", n, name(d));
       out.push_back({d, Sizes{n}});
     },
@@ -210,8 +222,9 @@ Op uniform_op{
     .schema = "uniform(Tensor self, float from=0, float to=1) -> Tensor",
     .doc = "Numbers spread evenly over [from, to) in place of the elements of self.",
     .serves = "uniform_",
+    .complex = true,
     .shape = update_shape<check_uniform>,
-    .kernel = [](const Args& a, const Tensors& out) { kernels::uniform(view_of(out[0]), take_digits(out[0]), a.real(1), a.real(2)); },
+    .kernel = [](const Args& a, const Tensors& out) { put_uniform(out[0], a.real(1), a.real(2)); },
     .updates = true,
     .random = true,
     .samples = [](Samples& s) {
@@ -224,8 +237,9 @@ Op normal_op{
     .schema = "normal(Tensor self, float mean=0, float std=1) -> Tensor",
     .doc = "Normal numbers in place of the elements of self.",
     .serves = "normal_ normal_functional",
+    .complex = true,
     .shape = update_shape<check_std>,
-    .kernel = [](const Args& a, const Tensors& out) { kernels::normal(view_of(out[0]), take_digits(out[0]), a.real(1), a.real(2)); },
+    .kernel = [](const Args& a, const Tensors& out) { put_normal(out[0], a.real(1), a.real(2)); },
     .updates = true,
     .random = true,
     .samples = [](Samples& s) {
@@ -269,7 +283,6 @@ Op geometric_op{
     .doc = "How many tries of probability p it takes to succeed, from 1 on, in place of the elements of self.",
     .serves = "geometric_",
     .shape = [](const Args& a, Metas& out) {
-      check_real(a, a.tensor(0).dtype());
       GRADUS_CHECK(a.real(1) > 0 && a.real(1) <= 1, value, "{}: p {} is outside (0, 1]", name(a.op()), a.real(1));
       out.push_back(a.tensor(0).meta());
     },
@@ -284,7 +297,6 @@ Op random_op{
            "the dtype holds without gaps.",
     .serves = "random_ random_.to random_.from",
     .shape = [](const Args& a, Metas& out) {
-      check_real(a, a.tensor(0).dtype());
       Bounds bounds(a);
       out.push_back(a.tensor(0).meta());
     },
@@ -307,7 +319,6 @@ Op bernoulli_op{
     .doc = "1 with probability p, else 0, in the shape and dtype of self. Without p the elements of self are the probabilities; bernoulli_ takes 0.5.",
     .serves = "bernoulli bernoulli.p bernoulli_.float",
     .shape = [](const Args& a, Metas& out) {
-      check_real(a, a.tensor(0).dtype());
       if (a.has(1)) check_probability(a, a.real(1));
       else if (!a.op().info->functional) { check_floating(a, a.tensor(0).dtype()); check_probabilities(a, a.tensor(0)); }
       out.push_back(a.tensor(0).meta());

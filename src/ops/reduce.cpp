@@ -15,7 +15,6 @@ using kernels::Finish;
 using kernels::Reduction;
 
 void reduced(const Args& a, Metas& out, Dtype d, const ReducedDims& dims, bool keepdim) {
-  GRADUS_CHECK(!is_complex(d) || a.op().complex, unsupported, "{}: does not support {}", name(a.op()), name(d));
   out.push_back({d, reduced_sizes(a.tensor(0).sizes(), dims, keepdim)});
 }
 void run(Reduction kind, const Tensor& out, const Tensor& in, uint64_t dims, kernels::Reduce r = {}) {
@@ -35,13 +34,13 @@ Dtype mean_dtype(const Args& a) {
 }
 void sum_shape(const Args& a, Metas& out) { reduced(a, out, sum_dtype(a), ReducedDims(a, 1), a.flag(2)); }
 void mean_shape(const Args& a, Metas& out) { reduced(a, out, mean_dtype(a), ReducedDims(a, 1), a.flag(2)); }
+uint64_t without_parts(uint64_t dims, const Tensor& t) { return dims & ((uint64_t{1} << t.ndim()) - 1); }
 // Sums of complex numbers are those of their parts.
 void sum_into(Reduction kind, const Tensor& out, const Tensor& in, uint64_t dims, double divisor = 1) {
   if (!is_complex(out.dtype()) && !is_complex(in.dtype())) return run(kind, out, in, dims, {.type = out.dtype(), .divisor = divisor});
   const GradMode off(false);
   const Tensor terms = is_complex(in.dtype()) == is_complex(out.dtype()) ? in : to(in, out.dtype());
-  const uint64_t without_parts = dims & ((uint64_t{1} << in.ndim()) - 1);
-  run(kind, parts_of(out), parts_of(terms), without_parts, {.type = real_of(out.dtype()), .divisor = divisor});
+  run(kind, parts_of(out), parts_of(terms), without_parts(dims, in), {.type = real_of(out.dtype()), .divisor = divisor});
 }
 template <Reduction kind> void sum_kernel(const Args& a, const Tensors& out) {
   sum_into(kind, out[0], a.tensor(0), ReducedDims(a, 1).mask);
@@ -121,16 +120,28 @@ struct Moments {                                              // the schema: sel
 template <int results> void moments_shape(const Args& a, Metas& out) {
   const Dtype d = a.tensor(0).dtype();
   GRADUS_CHECK(!is_integral(d), dtype, "{}: the input must be floating point, got {}", name(a.op()), name(d));
-  for (int i = 0; i < results; ++i) reduced(a, out, d, ReducedDims(a, 1), a.flag(3));
+  for (int i = 0; i < results; ++i) reduced(a, out, i == 0 ? real_of(d) : d, ReducedDims(a, 1), a.flag(3));
 }
-// Two passes: the mean in double, then squares of distances from it in double.
+// Two passes: the mean in double, then squares of distances from it in double. The variance of complex numbers is the sum of
+// those of their parts.
+void put_variance(const Tensor& out, const Tensor& x, const Moments& m, uint64_t dims, Finish finish) {
+  const Tensor means = empty(Dtype::f64, out.sizes());
+  run(Reduction::sum, means, x, dims, {.divisor = m.count});
+  run(Reduction::square_sum, out, x, dims, {.center = means.data<double>(), .finish = finish, .divisor = m.divisor});
+}
 template <Finish finish> void moments_kernel(const Args& a, const Tensors& out) {
   const Tensor& self = a.tensor(0);
   const Moments m(a, self.sizes());
-  const Tensor means = empty(Dtype::f64, out[0].sizes());
-  run(Reduction::sum, means, self, m.dims.mask, {.divisor = m.count});
-  run(Reduction::square_sum, out[0], self, m.dims.mask, {.center = means.data<double>(), .finish = finish, .divisor = m.divisor});
-  if (out.size() > 1) run(Reduction::sum, out[1], self, m.dims.mask, {.divisor = m.count});
+  if (is_complex(self.dtype())) {
+    Sizes sizes(out[0].sizes());
+    sizes.push_back(2);
+    const Tensor variances = empty(Dtype::f64, sizes);
+    put_variance(variances, parts_of(self), m, without_parts(m.dims.mask, self), Finish::none);
+    run(Reduction::sum, out[0], variances, uint64_t{1} << out[0].ndim(), {.type = Dtype::f64, .finish = finish});
+  } else {
+    put_variance(out[0], self, m, m.dims.mask, finish);
+  }
+  if (out.size() > 1) sum_into(Reduction::sum, out[1], self, m.dims.mask, m.count);
 }
 Tensor var_pull(const Call& c, const Tensor& g) {
   const Tensor& x = c.tensor(0);
@@ -260,6 +271,7 @@ Op var_op{
     .schema = "var(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
     .doc = "The variance over the dimensions in dim: the sum of squared distances from the mean, over the count less correction (1).",
     .serves = "var.correction var.dim",
+    .complex = true,
     .shape = moments_shape<1>,
     .kernel = moments_kernel<Finish::none>,
     .vjp = {var_pull},
@@ -270,6 +282,7 @@ Op std_op{
     .schema = "std(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
     .doc = "The square root of the variance over the dimensions in dim; the gradient is 0 where it is 0.",
     .serves = "std.correction std.dim",
+    .complex = true,
     .shape = moments_shape<1>,
     .kernel = moments_kernel<Finish::square_root>,
     .vjp = {[](const Call& c, const Tensor& g) { return var_pull(c, root_pull(c.output(), g)); }},
@@ -280,6 +293,7 @@ Op var_mean_op{
     .schema = "var_mean(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
     .doc = "Variance and mean over the dimensions in dim.",
     .serves = "var_mean.correction var_mean.dim",
+    .complex = true,
     .shape = moments_shape<2>,
     .kernel = moments_kernel<Finish::none>,
     .vjp = {[](const Call& c, const Tensor& g) { return add(var_pull(c, g), mean_part(c, c.grad(1))); }},
@@ -290,6 +304,7 @@ Op std_mean_op{
     .schema = "std_mean(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> (Tensor, Tensor)",
     .doc = "Standard deviation and mean over the dimensions in dim.",
     .serves = "std_mean.correction std_mean.dim",
+    .complex = true,
     .shape = moments_shape<2>,
     .kernel = moments_kernel<Finish::square_root>,
     .vjp = {[](const Call& c, const Tensor& g) { return add(var_pull(c, root_pull(c.output(), g)), mean_part(c, c.grad(1))); }},

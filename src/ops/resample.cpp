@@ -70,7 +70,6 @@ void check_call(const Args& a) {
   const size_t n = a.integers(2).size();
   GRADUS_CHECK(n >= 1 && n <= 3 && n < a.tensor(0).sizes().size(), shape, "{}: size {} for shape {}", name(a.op()), text(a.integers(2)), text(a.tensor(0).sizes()));
   const Dtype t = a.tensor(0).dtype();
-  GRADUS_CHECK(!is_complex(t), unsupported, "{}: complex tensors are not supported", name(a.op()));
   GRADUS_CHECK(is_floating(t) || t == Dtype::u8, dtype, "{}: not defined for {}", name(a.op()), name(t));
   GRADUS_CHECK(is_floating(t) || a.text(1) == kNearest || a.text(1) == kExact, dtype, "{}: not defined for {}", name(a.op()), name(t));
   const std::string_view mode = a.text(1);

@@ -20,7 +20,6 @@ Tensor row_major(const Tensor& t) {
   kernels::copy(view_of(c), view_of(t));
   return c;
 }
-void real_only(const Args& a, Dtype d) { GRADUS_CHECK(!is_complex(d), unsupported, "{}: does not support {}", name(a.op()), name(d)); }
 int64_t the_dim(const Args& a) { return wrap_dim(a.integer(1), a.tensor(0).ndim(), name(a.op())); }
 
 // (self, dim, dtype)
@@ -28,14 +27,12 @@ void scan_shape(const Args& a, Metas& out) {
   const Dtype d = a.tensor(0).dtype();
   the_dim(a);
   out.push_back({a.dtype(2, is_integral(d) ? Dtype::i64 : d), Sizes(a.tensor(0).sizes())});
-  if (!a.op().complex) real_only(a, out[0].dtype);
 }
 // (self, dim)
 void floating_shape(const Args& a, Metas& out) {
   const Dtype d = a.tensor(0).dtype();
   the_dim(a);
-  real_only(a, d);
-  GRADUS_CHECK(is_floating(d), dtype, "{}: not defined for {}", name(a.op()), name(d));
+  GRADUS_CHECK(is_differentiable(d), dtype, "{}: not defined for {}", name(a.op()), name(d));
   out.push_back({d, Sizes(a.tensor(0).sizes())});
 }
 template <Scan kind, bool reverse> void scan_kernel(const Args& a, const Tensors& out) {
@@ -43,7 +40,7 @@ template <Scan kind, bool reverse> void scan_kernel(const Args& a, const Tensors
   if (x.numel() == 0) return;
   auto lines = lines_of(x.sizes(), the_dim(a));
   const Dtype type = out[0].dtype();
-  if (!is_complex(x.dtype()) && !is_complex(type)) return kernels::scan(kind, type, out[0].data<char>(), x.dtype(), x.data<char>(), lines, reverse);
+  if (kind != Scan::sum || (!is_complex(x.dtype()) && !is_complex(type))) return kernels::scan(kind, type, out[0].data<char>(), x.dtype(), x.data<char>(), lines, reverse);
   const GradMode off(false);                                  // sums of complex numbers are those of their parts
   const Tensor same_type = to(x, type);
   if (is_complex(type)) lines.inner *= 2;
@@ -52,7 +49,6 @@ template <Scan kind, bool reverse> void scan_kernel(const Args& a, const Tensors
 
 void extreme_shape(const Args& a, Metas& out) {
   the_dim(a);
-  real_only(a, a.tensor(0).dtype());
   out.push_back(a.tensor(0).meta());
   out.push_back({Dtype::i64, Sizes(a.tensor(0).sizes())});
 }
@@ -82,7 +78,7 @@ Tensor cumprod_pull(const Call& c, const Tensor& gradient) {
   const Tensor& x = c.tensor(0);
   if (x.numel() == 0 || x.ndim() == 0) return gradient;
   const int64_t dim = wrap_dim(c.integer(1), x.ndim(), "cumprod"), n = x.size(dim);
-  std::vector<Tensor> levels{to(x, c.result().dtype)};
+  std::vector<Tensor> levels{conj(to(x, c.result().dtype))};
   for (int64_t s = 1; s < n; s *= 2) levels.push_back(mul(levels.back(), moved_up(levels.back(), dim, s, 1)));
   Tensor g = gradient;
   for (size_t level = levels.size() - 1; level-- > 0;) {
@@ -96,11 +92,12 @@ Tensor cumprod_pull(const Call& c, const Tensor& gradient) {
 // Sum over i of g_i e^(x - y_i), i from here on (or down to the first), by way of logarithms of the two signs of g.
 template <const Op* transposed> Tensor logcumsumexp_pull(const Call& c, const Tensor& g) {
   const Tensor &x = c.tensor(0), &y = c.output();
-  const Tensor finite = where(eq(y, -HUGE_VAL), 0.0, y);      // all of x is -inf there: it gets nothing
+  const Tensor finite = where(eq(real(y), -HUGE_VAL), 0.0, y);      // all of x is -inf there: it gets nothing
   const auto part = [&](const Tensor& mask, const Tensor& size) {
     const Tensor logs = where(mask, log(where(mask, size, 1.0)), -HUGE_VAL);
     return exp(add(call(*transposed, {sub(logs, finite), c.integer(1)}), x));
   };
+  if (is_complex(x.dtype())) return conj(part(ne(g, 0), conj(g)));    // its logarithm has the sign
   return sub(part(gt(g, 0), g), part(lt(g, 0), neg(g)));
 }
 
@@ -174,6 +171,7 @@ Op reverse_cumsum_op{
 Op cumprod_op{
     .schema = "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
     .doc = "The product of the elements so far along dim; gradients are exact where elements are 0. Integers multiply in int64.",
+    .complex = true,
     .shape = scan_shape,
     .kernel = scan_kernel<Scan::prod, false>,
     .in_place = true,
@@ -202,6 +200,7 @@ Op cummin_op{
 Op logcumsumexp_op{
     .schema = "logcumsumexp(Tensor self, int dim) -> Tensor",
     .doc = "The logarithm of the sum of e^x so far along dim.",
+    .complex = true,
     .shape = floating_shape,
     .kernel = scan_kernel<Scan::log_sum_exp, false>,
     .vjp = {logcumsumexp_pull<&reverse_logcumsumexp_op>},
@@ -211,6 +210,7 @@ Op logcumsumexp_op{
 Op reverse_logcumsumexp_op{
     .schema = "_reverse_logcumsumexp(Tensor self, int dim) -> Tensor",
     .doc = "The logarithm of the sum of e^x from here to the end of dim.",
+    .complex = true,
     .shape = floating_shape,
     .kernel = scan_kernel<Scan::log_sum_exp, true>,
     .vjp = {logcumsumexp_pull<&logcumsumexp_op>},

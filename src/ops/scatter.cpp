@@ -96,6 +96,7 @@ Op scatter_op{
     .serves = "scatter.src scatter.value scatter.reduce scatter.value_reduce",
     .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) {
       combine_of(a, 4);
       check_scatter(a, out);

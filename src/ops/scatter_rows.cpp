@@ -68,6 +68,7 @@ Op index_add_op{
     .schema = "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
     .doc = "self with alpha times the parts of source added at the indices of a dimension, in the order of the indices.",
     .complex = true,
+    .complex_numbers = true,
     .shape = check_rows,
     .kernel = [](const Args& a, const Tensors& out) {
       const Indexed at = places(a, out[0]);
@@ -78,7 +79,7 @@ Op index_add_op{
             nullptr,
             [](const Call& c, const Tensor& g) {
               const Tensor rows = rows_of_gradient(c, g);
-              return c.number(4) == Number(1) ? rows : mul(rows, c.number(4));
+              return c.number(4) == Number(1) ? rows : mul(rows, conj(c.number(4)));
             }},
     .save = input(1),
     .samples = [](Samples& s) {
@@ -113,6 +114,7 @@ Op index_fill_op{
     .serves = "index_fill.int_Scalar index_fill.int_Tensor",
     .complex = true,
     .takes_numbers = true,
+    .complex_numbers = true,
     .shape = [](const Args& a, Metas& out) {
       dim_of(a, a.tensor(0));
       check_index(a);

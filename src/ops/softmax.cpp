@@ -1,6 +1,7 @@
 // softmax, log_softmax, logsumexp. The pull-backs of softmax are ops of their own, whose pull-backs are made of them again.
 #include "kernels/softmax.h"
 
+#include "base/context.h"
 #include "kernels/copy.h"
 #include "kernels/reduce.h"
 #include "ops/dims.h"
@@ -38,7 +39,6 @@ void run(const Tensor& out, const Tensor& in, const Tensor& grad, int64_t dim, k
 }
 
 void floating_only(const Args& a, Dtype d) {
-  GRADUS_CHECK(!is_complex(d), unsupported, "{}: complex tensors are not supported", name(a.op()));
   GRADUS_CHECK(is_floating(d), dtype, "{}: not defined for {}: give a dtype", name(a.op()), name(d));
 }
 
@@ -68,7 +68,10 @@ template <const Op* backward> Tensor forward_pull(const Call& c, const Tensor& g
 // The composition by which a public form comes from its kernel op.
 template <const Op* data> void with_dtype(const Args& a, Tensors& out) {
   const Tensor& self = a.tensor(0);
-  out.push_back(call(*data, {to(self, a.dtype(2, self.dtype())), a.integer(1), false}));
+  const Dtype d = a.dtype(2, self.dtype());
+  if (is_complex(d)) refuse_complex(a.op(), d);               // of complex tensors the real part, where d asks for it
+  floating_only(a, d);
+  out.push_back(call(*data, {to(self, d), a.integer(1), false}));
 }
 
 void softmax_samples(Samples& s) {
@@ -97,10 +100,16 @@ void logsumexp_kernel(const Args& a, const Tensors& out) {
   const Tensor& self = a.tensor(0);
   const uint64_t dims = ReducedDims(a, 1).mask;
   const Tensor center = empty(Dtype::f64, out[0].sizes());    // the maxima; 0 where they are infinite
-  kernels::reduce({.kind = kernels::Reduction::max, .out = view_of(center), .in = view_of(self), .dims = dims});
+  kernels::reduce({.kind = kernels::Reduction::max, .out = view_of(center), .in = view_of(real(self)), .dims = dims});
   double* m = center.data<double>();
   for (int64_t i = 0; i < center.numel(); ++i)
     if (std::isinf(m[i])) m[i] = 0;
+  if (is_complex(self.dtype())) {
+    const GradMode off(false);
+    const ReducedDims reduced(a, 1);
+    const Tensor terms = exp(sub(self, restore_dims(center, self.sizes(), reduced, a.flag(2))));
+    return kernels::copy(view_of(out[0]), view_of(add(log(sum(terms, a.integers(1), a.flag(2))), center)));
+  }
   kernels::reduce({.kind = kernels::Reduction::exp_sum, .out = view_of(out[0]), .in = view_of(self), .dims = dims, .type = out[0].dtype(), .center = m,
                    .finish = kernels::Finish::log_plus});
 }
@@ -108,8 +117,8 @@ void logsumexp_kernel(const Args& a, const Tensors& out) {
 Tensor logsumexp_pull(const Call& c, const Tensor& g) {
   const Tensor& x = c.tensor(0);
   const ReducedDims dims(c.args(), 1, x.sizes());
-  const Tensor &y = c.output(), finite = where(eq(y, -HUGE_VAL), 0.0, y);
-  return mul(restore_dims(g, x.sizes(), dims, c.flag(2)), exp(sub(x, restore_dims(finite, x.sizes(), dims, c.flag(2)))));
+  const Tensor &y = c.output(), finite = where(eq(real(y), -HUGE_VAL), 0.0, y);
+  return mul(restore_dims(g, x.sizes(), dims, c.flag(2)), conj(exp(sub(x, restore_dims(finite, x.sizes(), dims, c.flag(2))))));
 }
 
 }  // namespace
@@ -118,6 +127,7 @@ Op softmax_op{
     .schema = "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
     .doc = "e^x over its sum along dim.",
     .serves = "softmax.int",
+    .complex = true,
     .compose = with_dtype<&softmax_data_op>,
     .samples = softmax_samples,
 };
@@ -125,6 +135,7 @@ Op log_softmax_op{
     .schema = "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
     .doc = "x less the logarithm of the sum of e^x along dim.",
     .serves = "log_softmax.int",
+    .complex = true,
     .compose = with_dtype<&log_softmax_data_op>,
     .samples = softmax_samples,
 };
@@ -190,9 +201,9 @@ Op log_softmax_backward_data_op{
 Op logsumexp_op{
     .schema = "logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor",
     .doc = "The logarithm of the sum of e^x over the dimensions in dim; -inf of nothing but -inf, with gradient 0 there.",
+    .complex = true,
     .shape = [](const Args& a, Metas& out) {
       const Dtype d = a.tensor(0).dtype();
-      GRADUS_CHECK(!is_complex(d), unsupported, "logsumexp: complex tensors are not supported");
       out.push_back({is_integral(d) ? Dtype::f32 : d, reduced_sizes(a.tensor(0).sizes(), ReducedDims(a, 1), a.flag(2))});
     },
     .kernel = logsumexp_kernel,

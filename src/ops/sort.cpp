@@ -18,7 +18,6 @@ Tensor row_major(const Tensor& t) {
   kernels::copy(view_of(c), view_of(t));
   return c;
 }
-void real_only(const Args& a) { GRADUS_CHECK(!is_complex(a.tensor(0).dtype()), unsupported, "{}: complex tensors are not supported", name(a.op())); }
 int64_t the_dim(const Args& a, int position) { return wrap_dim(a.integer(position), a.tensor(0).ndim(), name(a.op())); }
 size_t place(int64_t dim) { return static_cast<size_t>(dim); }
 
@@ -43,7 +42,6 @@ void check_range(const Tensor& index, int64_t n, std::string_view what) {
 
 // ---- sort: one line at a time
 void pair_of(const Args& a, Metas& out, const Sizes& sizes) {
-  real_only(a);
   out.push_back({a.tensor(0).dtype(), sizes});
   out.push_back({Dtype::i64, sizes});
 }
@@ -84,7 +82,6 @@ template <Pick pick> void whole_median(const Args& a, const Tensors& out) {
   kernels::select_rank(x.dtype(), out[0].data<char>(), &index, x.data<char>(), {1, x.numel(), 1}, rank_of(pick, 0));
 }
 void whole_shape(const Args& a, Metas& out) {
-  real_only(a);
   GRADUS_CHECK(a.tensor(0).numel() > 0, value, "{}: no elements", name(a.op()));
   out.push_back({a.tensor(0).dtype(), {}});
 }
@@ -119,7 +116,6 @@ Op value_selecting_reduction_backward_op{
     .schema = "value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor",
     .doc = "Zeros of the given sizes with each element of grad added at its index along dim.",
     .shape = [](const Args& a, Metas& out) {
-      real_only(a);
       const SizesRef sizes = a.integers(3);
       const int64_t dim = wrap_dim(a.integer(1), static_cast<int64_t>(sizes.size()), name(a.op()));
       GRADUS_CHECK(same(a.tensor(0).sizes(), a.tensor(2).sizes()), shape, "{}: a gradient of shape {} with indices of shape {}", name(a.op()), text(a.tensor(0).sizes()), text(a.tensor(2).sizes()));
@@ -151,7 +147,6 @@ Op select_along_op{
     .schema = "_select_along(Tensor self, int dim, Tensor indices, bool keepdim) -> Tensor",
     .doc = "The elements at the indices along dim; the transpose of value_selecting_reduction_backward.",
     .shape = [](const Args& a, Metas& out) {
-      real_only(a);
       const SizesRef sizes = a.tensor(0).sizes();
       const int64_t dim = the_dim(a, 1);
       check_index(a.tensor(2), a.flag(3) || sizes.empty() ? Sizes(a.tensor(2).sizes()) : with_dim(a.tensor(2).sizes(), dim), sizes, dim, name(a.op()));

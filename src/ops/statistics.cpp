@@ -133,7 +133,7 @@ void cov(const Args& a, Tensors& out) {
   Tensor freedom = a.has(3) && a.integer(1) != 0 ? sub(total, mul(div(sum(mul(w, a.tensor(3))), total), a[1])) : sub(total, a[1]);
   freedom = clamp_min(freedom, 0);
   const Tensor centred = sub(x, unsqueeze(average, 1));
-  const Tensor products = call(mm_op, {centred, t(w ? mul(centred, w) : centred)});
+  const Tensor products = call(mm_op, {centred, conj(t(w ? mul(centred, w) : centred))});
   out.push_back(squeeze(div(products, freedom)));
 }
 
@@ -143,6 +143,8 @@ Op trapezoid_op{
     .schema = "trapezoid(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor",
     .doc = "The integral of y along dim by trapezoids, at the places x or in steps of dx.",
     .serves = "trapezoid.x trapezoid.dx trapz.x trapz.dx",
+    .complex = true,
+    .complex_numbers = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& y = a.tensor(0);
       const int64_t dim = wrap_dim(a.integer(3), y.ndim(), "trapezoid");
@@ -156,6 +158,8 @@ Op cumulative_trapezoid_op{
     .schema = "cumulative_trapezoid(Tensor y, Tensor? x=None, *, Scalar dx=1, int dim=-1) -> Tensor",
     .doc = "The integrals of y along dim up to each place but the first, by trapezoids.",
     .serves = "cumulative_trapezoid.x cumulative_trapezoid.dx",
+    .complex = true,
+    .complex_numbers = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& y = a.tensor(0);
       const int64_t dim = wrap_dim(a.integer(3), y.ndim(), "cumulative_trapezoid");
@@ -183,6 +187,7 @@ Op nanquantile_op{
 Op cov_op{
     .schema = "cov(Tensor self, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None) -> Tensor",
     .doc = "The covariances of the rows of self, whose columns are observations with weights.",
+    .complex = true,
     .compose = cov,
     .samples = [](Samples& s) {
       s.add({s.rand({3, 5})});
@@ -195,17 +200,20 @@ Op cov_op{
 Op corrcoef_op{
     .schema = "corrcoef(Tensor self) -> Tensor",
     .doc = "The correlations of the rows of self.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor c = call(cov_op, {a[0]});
       if (c.ndim() == 0) return out.push_back(div(c, c));
-      const Tensor deviation = sqrt(diagonal(c));
-      out.push_back(clamp(div(div(c, unsqueeze(deviation, 1)), unsqueeze(deviation, 0)), -1.0, 1.0));
+      const Tensor deviation = sqrt(real(diagonal(c))), quotients = div(div(c, unsqueeze(deviation, 1)), unsqueeze(deviation, 0));
+      if (!is_complex(c.dtype())) return out.push_back(clamp(quotients, -1.0, 1.0));
+      out.push_back(call(complex_op, {clamp(real(quotients), -1.0, 1.0), clamp(call(imag_op, {quotients}), -1.0, 1.0)}));
     },
     .samples = [](Samples& s) { s.add({s.rand({3, 5})}); s.error({s.rand({2, 2, 2})}, "more than two dimensions"); },
 };
 Op dist_op{
     .schema = "dist(Tensor self, Tensor other, Scalar p=2) -> Tensor",
     .doc = "The norm of order p of self - other.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) { out.push_back(norm(sub(a[0], a[1]), a.number(2))); },
     .samples = [](Samples& s) {
       s.add({s.rand({2, 3}), s.rand({3})});
@@ -216,6 +224,7 @@ Op dist_op{
 Op renorm_op{
     .schema = "renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor",
     .doc = "self with each part along dim whose norm of order p is above maxnorm scaled down to it.",
+    .complex = true,
     .compose = [](const Args& a, Tensors& out) {
       const Tensor& x = a.tensor(0);
       GRADUS_CHECK(a.real(1) > 0 && a.real(3) >= 0, value, "renorm: p {} or maxnorm {} is negative, or p is 0", a.real(1), a.real(3));

@@ -14,7 +14,7 @@ struct Term {
   Term(Tensor t) : tensor(std::move(t)) { if (is_differentiable(tensor.dtype())) type = tensor.dtype(); }
   Term(double v) : number(v) {}
   Term(int v) : number(v) {}
-  Term(Number v) : number(v) {}
+  Term(Number v) : number(v) { if (v.is_complex()) *this = Term(full({}, v, Dtype::c128)); }
   Value value() const { return tensor ? Value(tensor) : Value(number); }
 };
 

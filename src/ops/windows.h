@@ -20,7 +20,6 @@ inline Sizes pooled_sizes(SizesRef sizes, const kernels::Pool& p, size_t n) {
 }
 
 inline void check_pool_dtype(const Args& a, const Tensor& t, bool integers) {
-  GRADUS_CHECK(!is_complex(t.dtype()), unsupported, "{}: complex tensors are not supported", name(a.op()));
   GRADUS_CHECK(t.dtype() != Dtype::boolean && (integers || is_floating(t.dtype())), dtype, "{}: not defined for {}", name(a.op()), name(t.dtype()));
 }
 // n spatial dims behind a channel dim and perhaps a batch dim; only the batch may be empty.

@@ -6,6 +6,7 @@
 #include "base/parallel.h"
 #include "graph/history.h"
 #include "kernels/optimize.h"
+#include "ops/ops.h"
 #include "optim/optimizer.h"
 
 namespace gradus {
@@ -28,11 +29,13 @@ std::vector<Tensor> gradients_of(std::span<const Tensor> tensors, std::string_vi
 void update_all(const std::vector<Tensor>& grads, kernels::Rule rule, double number) {
   const Whole whole;
   std::vector<kernels::Update> updates;
+  std::vector<Tensor> pairs;
   for (const Tensor& g : grads) {
     kernels::Update u;
     u.rule = rule;
     u.step.keep1 = number;
-    u.array[0] = view_of(g);
+    pairs.push_back(pairs_of(g));
+    u.array[0] = view_of(pairs.back());
     updates.push_back(u);
   }
   run_updates(updates, grads, {});
@@ -60,7 +63,7 @@ void run_updates(std::span<const kernels::Update> updates, std::span<const Tenso
 TensorImpl* grad_of(const Tensor& t, std::string_view by) {
   TensorImpl* g = t.impl()->autograd ? t.impl()->autograd->grad.impl() : nullptr;
   if (!g) return nullptr;
-  GRADUS_CHECK(is_floating(g->dtype), dtype, "{}: a gradient of {}", by, name(g->dtype));
+  GRADUS_CHECK(is_differentiable(g->dtype), dtype, "{}: a gradient of {}", by, name(g->dtype));
   GRADUS_CHECK(g->dtype == t.dtype() && same(g->sizes(), t.sizes()), shape, "{}: a gradient of {} and shape {} for a tensor of {} and shape {}", by,
                name(g->dtype), text(g->sizes()), name(t.dtype()), text(t.sizes()));
   GRADUS_CHECK(overlap(view_of(g), view_of(t)) == Overlap::none, state, "{}: a tensor of shape {} and its gradient share memory", by, text(t.sizes()));
@@ -78,10 +81,13 @@ double clip_grad_norm(std::span<const Tensor> tensors, double max_norm, double n
   GRADUS_CHECK(max_norm >= 0, value, "clip_grad_norm: 'max_norm' is {}, not at least 0", max_norm);
   GRADUS_CHECK(norm_type > 0, value, "clip_grad_norm: 'norm_type' is {}, not above 0", norm_type);
   const auto grads = gradients_of(tensors, "clip_grad_norm");
+  const GradMode off(false);
+  std::vector<Tensor> sizes;                                  // absolute values of what is complex
   std::vector<View> views;
   for (const Tensor& g : grads) {
     check_writable(g, "clip_grad_norm");
-    views.push_back(view_of(g));
+    sizes.push_back(is_complex(g.dtype()) ? abs(g) : g);
+    views.push_back(view_of(sizes.back()));
   }
   const double total = kernels::norm(views, norm_type);
   GRADUS_CHECK(!error_if_nonfinite || std::isfinite(total), value, "clip_grad_norm: the norm of order {} of the gradients is {}", norm_type, total);
@@ -94,7 +100,10 @@ double clip_grad_norm(std::span<const Tensor> tensors, double max_norm, double n
 void clip_grad_value(std::span<const Tensor> tensors, double value) {
   GRADUS_CHECK(value >= 0, value, "clip_grad_value: 'clip_value' is {}, not at least 0", value);
   const auto grads = gradients_of(tensors, "clip_grad_value");
-  for (const Tensor& g : grads) check_writable(g, "clip_grad_value");
+  for (const Tensor& g : grads) {
+    GRADUS_CHECK(is_floating(g.dtype()), unsupported, "clip_grad_value: does not support {}", name(g.dtype()));
+    check_writable(g, "clip_grad_value");
+  }
   check_not_cancelled("clip_grad_value");
   update_all(grads, kernels::Rule::clamp, value);
 }

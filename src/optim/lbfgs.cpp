@@ -53,8 +53,8 @@ class Lbfgs {
   Lbfgs(Optimizer& o, const Closure& closure) : o_(o), closure_(closure), s_(o.lbfgs), settings_(o.groups[0]) {
     check_complete(s_);
     for (const Parameter& p : o.parameters) check_writable(p.tensor, "LBFGS");
-    type_ = compute_dtype(o.parameters[0].tensor.dtype());
-    for (const Parameter& p : o.parameters) size_ += p.tensor.numel();
+    type_ = compute_dtype(real_of(o.parameters[0].tensor.dtype()));
+    for (const Parameter& p : o.parameters) size_ += pairs_of(p.tensor).numel();
     start_ = gather(false);
   }
   Tensor step();
@@ -93,12 +93,11 @@ Tensor Lbfgs::gather(bool gradients) const {
   Tensor flat = empty(type_, std::array{size_});
   int64_t offset = 0;
   for (const Parameter& p : o_.parameters) {
-    TensorImpl* g = gradients ? grad_of(p.tensor, "LBFGS") : p.tensor.impl();
-    const Tensor to = slice(flat, p.tensor, offset);
-    if (p.tensor.numel() > 0) {
-      if (g) kernels::copy(view_of(to), view_of(g)); else kernels::fill(view_of(to), Number(0));
+    const Tensor from = gradients ? Tensor::share(grad_of(p.tensor, "LBFGS")) : p.tensor, to = slice(flat, pairs_of(p.tensor), offset);
+    if (to.numel() > 0) {
+      if (from) kernels::copy(view_of(to), view_of(pairs_of(from))); else kernels::fill(view_of(to), Number(0));
     }
-    offset += p.tensor.numel();
+    offset += to.numel();
   }
   return flat;
 }
@@ -106,16 +105,18 @@ void Lbfgs::put(const Tensor& flat) const {
   const Whole whole;
   int64_t offset = 0;
   for (const Parameter& p : o_.parameters) {
-    if (p.tensor.numel() > 0) kernels::copy(view_of(p.tensor), view_of(slice(flat, p.tensor, offset)));
-    p.tensor.storage().bump();
-    offset += p.tensor.numel();
+    const Tensor to = pairs_of(p.tensor);
+    if (to.numel() > 0) kernels::copy(view_of(to), view_of(slice(flat, to, offset)));
+    to.storage().bump();
+    offset += to.numel();
   }
 }
 void Lbfgs::move(double t) const {
   int64_t offset = 0;
   for (const Parameter& p : o_.parameters) {
-    add_scaled(p.tensor, slice(s_.d, p.tensor, offset), t);
-    offset += p.tensor.numel();
+    const Tensor to = pairs_of(p.tensor);
+    add_scaled(to, slice(s_.d, to, offset), t);
+    offset += to.numel();
   }
 }
 double Lbfgs::evaluate() {

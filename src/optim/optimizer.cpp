@@ -94,7 +94,7 @@ kernels::Step numbers_of(Algorithm a, const Settings& s, ParameterState& state, 
 // Zeros in the layout of a parameter, or row-major where that has gaps.
 Tensor buffer_like(const Tensor& t, double value) {
   Tensor b = t.contiguous() || !is_dense(t.sizes(), t.strides()) ? empty(t.dtype(), t.sizes()) : empty_strided(t.dtype(), t.sizes(), t.strides());
-  if (b.numel() > 0) kernels::fill(view_of(b), value);
+  if (b.numel() > 0) kernels::fill(view_of(pairs_of(b)), value);
   return b;
 }
 
@@ -104,33 +104,39 @@ struct Pending {
   Tensor grad;
   ParameterState after;
   kernels::Update update;
+  std::vector<Tensor> pairs;                                  // of what is complex: the arrays show them
+  View view(const Tensor& t) {
+    if (!is_complex(t.dtype())) return view_of(t);
+    pairs.push_back(pairs_of(t));
+    return view_of(pairs.back());
+  }
 };
 
 Pending prepare(const Optimizer& o, Parameter& p, const Tensor& grad) {
   const Settings& s = o.groups[p.group];
   const Algorithm a = o.info.algorithm;
   const Choice choice = choose(a, s);
-  Pending next{&p, grad, p.state, {}};
+  Pending next{&p, grad, p.state, {}, {}};
   next.after.begun = true;
   next.after.step += 1;
   bool first = false;
   next.update.rule = choice.rule;
-  next.update.array[0] = view_of(p.tensor);
-  next.update.array[1] = view_of(grad);
+  next.update.array[0] = next.view(p.tensor);
+  next.update.array[1] = next.view(grad);
   for (size_t i = 0; i < choice.buffers.size(); ++i) {
     Tensor& b = next.after.buffer[choice.buffers[i]];
     if (!b) {
       first = true;
       b = buffer_like(p.tensor, a == Algorithm::adagrad ? s[S::initial_accumulator_value] : 0);
     }
-    next.update.array[2 + i] = view_of(b);
+    next.update.array[2 + i] = next.view(b);
   }
   next.update.step = numbers_of(a, s, next.after, first);
   return next;
 }
 
 void check_parameter(const Tensor& t, size_t i, const AlgorithmInfo& info) {
-  GRADUS_CHECK(is_floating(t.dtype()), dtype, "{}: parameter {} is of {}, not of floating point", info.name, i, name(t.dtype()));
+  GRADUS_CHECK(is_differentiable(t.dtype()), dtype, "{}: parameter {} is of {}, neither of floating point nor complex", info.name, i, name(t.dtype()));
   GRADUS_CHECK(!t.impl()->grad_fn || (t.impl()->autograd && t.impl()->autograd->retained_by), value,
                "{}: parameter {} of shape {} is no leaf: it was computed by {}", info.name, i, text(t.sizes()),
                t.impl()->grad_fn ? node_name(t.impl()->grad_fn) : "");

@@ -92,6 +92,8 @@ Tensor lbfgs_step(Optimizer& o, const Closure& closure);
 // ---- clip.cpp: of the gradients of these tensors
 double clip_grad_norm(std::span<const Tensor> tensors, double max_norm, double norm_type, bool error_if_nonfinite);   // the norm before
 void clip_grad_value(std::span<const Tensor> tensors, double value);
+// What the numbers of a tensor are to an optimizer: complex ones count as their pairs of real numbers, as in PyTorch.
+inline Tensor pairs_of(const Tensor& t) { return is_complex(t.dtype()) ? parts_of(t) : t; }
 // Runs the updates together, or one after the other where memory of one that is written is another's, too.
 // Tensors of `written` are all different where there are some in `read`.
 void run_updates(std::span<const kernels::Update> updates, std::span<const Tensor> written, std::span<const Tensor> read);

@@ -85,8 +85,8 @@ double lbfgs_number(std::string_view name, const Tensor& value) {
 bool load_lbfgs(Optimizer& o, std::string_view name, const Tensor& value) {
   LbfgsState& s = o.lbfgs;
   int64_t n = 0;
-  for (const Parameter& p : o.parameters) n += p.tensor.numel();
-  const Dtype type = compute_dtype(o.parameters[0].tensor.dtype());
+  for (const Parameter& p : o.parameters) n += pairs_of(p.tensor).numel();
+  const Dtype type = compute_dtype(real_of(o.parameters[0].tensor.dtype()));
   for (const auto& [known, place] : lbfgs_numbers)
     if (name == known) return s.*place = lbfgs_number(name, value), true;
   for (const auto& [known, place] : lbfgs_vectors) {
@@ -175,7 +175,8 @@ StateItem state_at_of(const Optimizer& o, uint64_t position, std::atomic<uint64_
 }
 
 void load_state_of(Optimizer& o, size_t parameter, std::string_view name, const Tensor& value) {
-  GRADUS_CHECK(!is_complex(value.dtype()), dtype, "{}: '{}' of {}", o.info.name, name, gradus::name(value.dtype()));
+  const bool takes = o.info.algorithm != Algorithm::lbfgs && is_complex(o.parameters[parameter].tensor.dtype());
+  GRADUS_CHECK(takes || !is_complex(value.dtype()), dtype, "{}: '{}' of {}", o.info.name, name, gradus::name(value.dtype()));
   const bool known = o.info.algorithm == Algorithm::lbfgs ? parameter == 0 && load_lbfgs(o, name, value)
                                                           : load_parameter(o.info, o.parameters[parameter], name, value);
   GRADUS_CHECK(known, unknown_name, "{}: parameter {} has no state '{}'", o.info.name, parameter, name);

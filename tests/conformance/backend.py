@@ -77,7 +77,7 @@ class Backend:
         plan = self.overloads.plan(overload)
         if plan is None:
             raise NotServed(overload)
-        keep, self.wide = [], any(isinstance(v, L.Tensor) and L.DTYPE_NAMES[v.describe().dtype] in ("float64", "complex128") for v in args)
+        keep = []
         values = [L.Value() for _ in plan.op["arguments"]]
         for place, value in zip(plan.places, args):
             if isinstance(place, int):
@@ -122,10 +122,7 @@ class Backend:
         if isinstance(v, list):
             return self._list(argument, v, keep)
         if isinstance(v, complex):
-            if kind != "tensor":
-                raise NotServed("a complex number for '%s'" % argument["name"])
-            name = "complex128" if self.wide else "complex64"
-            return self._value(argument, self.library.make(name, [], [], np.array([v], L.DTYPES[name][1]), wrap=False), keep)
+            return L.Value(kind=L.COMPLEX, u=L.Payload(f64=v.real), length=int(np.float64(v.imag).view(np.uint64)))
         if not number:
             raise Refused("argument %r" % (v,))
         if isinstance(v, float):

@@ -9,7 +9,7 @@ DTYPES = {"bool": (1, "|b1"), "uint8": (2, "|u1"), "int8": (3, "|i1"), "int16": 
           "float16": (7, "<f2"), "bfloat16": (8, "<u2"), "float32": (9, "<f4"), "float64": (10, "<f8"),
           "complex64": (11, "<c8"), "complex128": (12, "<c16")}
 DTYPE_NAMES = {number: name for name, (number, _) in DTYPES.items()}
-DEFAULT, NONE, BOOL, I64, F64, TEXT, DTYPE, TENSOR, I64_LIST, F64_LIST, TENSOR_LIST = range(11)
+DEFAULT, NONE, BOOL, I64, F64, TEXT, DTYPE, TENSOR, I64_LIST, F64_LIST, TENSOR_LIST, _, COMPLEX = range(13)
 REQUIRES_GRAD = 0x1
 RECORD, ALLOW_UNUSED = 0x2, 0x4
 

@@ -5,7 +5,7 @@ import struct
 from . import _dtype
 from ._library import Kind
 
-_INTEGER, _REAL = struct.Struct("=iIqQ"), struct.Struct("=iIdQ")              # a gradus_value
+_INTEGER, _REAL, _COMPLEX = (struct.Struct("=iI" + rest) for rest in ("qQ", "dQ", "dd"))    # a gradus_value
 _I64, _F64, _TENSOR, _RESULT_OF, _TEXT = Kind.I64, Kind.F64, Kind.TENSOR, Kind.RESULT_OF, Kind.TEXT
 _I64_LIST, _F64_LIST, _TENSOR_LIST = Kind.I64_LIST, Kind.F64_LIST, Kind.TENSOR_LIST
 DEFAULT, NONE = _INTEGER.pack(Kind.DEFAULT, 0, 0, 0), _INTEGER.pack(Kind.NONE, 0, 0, 0)
@@ -38,7 +38,9 @@ def _number(v, keep):
 
 
 def _scalar(v, keep):
-    return _number(v.item(), keep) if isinstance(v, Tensor) and v.dim() == 0 else _number(v, keep)
+    if (isinstance(v, Tensor) and v.dim() == 0) or _is_numpy_scalar(v):
+        v = v.item()
+    return _COMPLEX.pack(Kind.COMPLEX, 0, v.real, v.imag) if isinstance(v, complex) else _number(v, keep)
 
 
 class Result:

@@ -35,11 +35,9 @@ zeros, ones, empty, rand, randn = map(_sized, ("zeros", "ones", "empty", "rand",
 
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     fill_value = fill_value.item() if isinstance(fill_value, _ops.Tensor) else fill_value
-    if isinstance(fill_value, complex):
-        made = tensor(fill_value, dtype=dtype).expand([size] if isinstance(size, int) else list(size)).clone()
-        return _finish(made if out is None else _ops.put_out("full", out, made), requires_grad)
+    default = _dtype.default_dtype()
     kind = _convert._kind(dtype) or (_dtype.bool_ if isinstance(fill_value, bool) else _dtype.int64 if isinstance(fill_value, int)
-                                     else _dtype.default_dtype())
+                                     else default.to_complex() if isinstance(fill_value, complex) else default)
     made = _ops.registry_call("full", [size] if isinstance(size, int) else list(size), fill_value, dtype=kind)
     return _finish(made if out is None else _ops.put_out("full", out, made), requires_grad)
 

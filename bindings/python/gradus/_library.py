@@ -68,7 +68,7 @@ class Value(C.Structure):
 class Kind:
     """What a gradus_value is: GRADUS_VALUE_..."""
 
-    DEFAULT, NONE, BOOL, I64, F64, TEXT, DTYPE, TENSOR, I64_LIST, F64_LIST, TENSOR_LIST, RESULT_OF = range(12)
+    DEFAULT, NONE, BOOL, I64, F64, TEXT, DTYPE, TENSOR, I64_LIST, F64_LIST, TENSOR_LIST, RESULT_OF, COMPLEX = range(13)
 
 
 class Call(C.Structure):

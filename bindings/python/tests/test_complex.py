@@ -32,6 +32,20 @@ class Complex(unittest.TestCase):
         self.assertEqual((torch.ones(1, dtype=torch.complex128) * 0.1j).item(), 0.1j)
         self.assertEqual((2 ** torch.tensor([2j], dtype=torch.complex128)).item(), 2 ** 2j)
 
+    def test_numbers_as_arguments(self):
+        z = torch.tensor([1 + 1j, 2], dtype=torch.complex128)
+        self.assertEqual(torch.full_like(z, 1j).tolist(), [1j, 1j])
+        self.assertEqual(z.new_full((1,), 0.1j).tolist(), [0.1j])
+        self.assertEqual(torch.add(z, z, alpha=2j).tolist(), [-1 + 3j, 2 + 4j])
+        self.assertEqual(torch.addcmul(z, z, z, value=1j).tolist(), [-1 + 1j, 2 + 4j])
+        self.assertEqual(z.clone().fill_(3j).tolist(), [3j, 3j])
+        self.assertEqual(torch.constant_pad_nd(z, (1, 0), 5j).tolist(), [5j, 1 + 1j, 2])
+        self.assertEqual(torch.linspace(0, 2j, 3, dtype=torch.complex128).tolist(), [0, 1j, 2j])
+        self.assertEqual(torch.nn.functional.conv1d(z.reshape(1, 1, 2), z.reshape(1, 1, 2)).tolist(), [[[4 + 2j]]])
+        self.assertEqual(z.var().dtype, torch.float64)
+        with self.assertRaisesRegex(RuntimeError, "complex number, for float32"):
+            torch.full_like(torch.ones(2), 1j)
+
     def test_parts(self):
         t = torch.tensor([1 + 2j, 3 - 4j], dtype=torch.complex128)
         self.assertEqual((t.real.tolist(), t.imag.tolist()), ([1, 3], [2, -4]))

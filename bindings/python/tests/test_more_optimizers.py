@@ -45,6 +45,24 @@ class More(unittest.TestCase):
                     which.step()
                 self.assertEqual(p.tolist(), other.tolist(), name)
 
+    def test_complex_parameters_count_as_pairs(self):
+        for name in (*SETTINGS, "Adam", "SGD"):
+            settings = SETTINGS.get(name, (dict(lr=0.1),))[-1]
+            pairs = gradus.nn.Parameter(gradus.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=gradus.float64))
+            z = gradus.nn.Parameter(gradus.view_as_complex(pairs.detach().clone()))
+            first, second = getattr(optim, name)([pairs], **settings), getattr(optim, name)([z], **settings)
+            for _ in range(5):
+                pairs.grad = (pairs.detach() - 0.25) * 3
+                z.grad = gradus.view_as_complex(pairs.grad.clone())
+                first.step()
+                second.step()
+            self.assertEqual(gradus.view_as_real(z.detach()).tolist(), pairs.tolist(), name)
+            for key, v in second.state_dict()["state"].get(0, {}).items():
+                if isinstance(v, gradus.Tensor) and v.dim():
+                    self.assertIs(v.dtype, gradus.complex128, (name, key))
+            second.load_state_dict(second.state_dict())
+            self.assertEqual(gradus.nn.utils.clip_grad_norm_([z], 1.0).item(), gradus.nn.utils.clip_grad_norm_([pairs], 1.0).item())
+
     def test_what_is_refused(self):
         p = [gradus.nn.Parameter(gradus.ones(1))]
         for make in (lambda: optim.Adamax(p, lr=-1), lambda: optim.Adamax(p, betas=(1.0, 0.9)), lambda: optim.Rprop(p, etas=(1.5, 2)),

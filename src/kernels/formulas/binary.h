@@ -122,8 +122,12 @@ struct Xlog1py {
 };
 struct Logaddexp {
   GRADUS_VALUE2 {
-    const V m = maximum(a, b);
-    return select(is_inf(a) & (a == b), a, m + log1p(exp(-abs(a - b))));
+    if constexpr (requires { log_add_exp(a, b); }) {          // of complex numbers
+      return log_add_exp(a, b);
+    } else {
+      const V m = maximum(a, b);
+      return select(is_inf(a) & (a == b), a, m + log1p(exp(-abs(a - b))));
+    }
   }
   GRADUS_SLOPE2(0) { return sigmoid(select(is_inf(a) & (a == b), V(0), a - b)); }
   GRADUS_SLOPE2(1) { return sigmoid(select(is_inf(a) & (a == b), V(0), b - a)); }

@@ -2,11 +2,20 @@
 between PyTorch's implementations, are ignored."""
 from .. import _ops
 from .._context import enable_grad, no_grad
+from .._tensor import Tensor
 from ._optimizer import Optimizer
 
 
+def _pairs(v):
+    return v.view_as_real() if isinstance(v, Tensor) and v.is_complex() else v
+
+
+def _complex(v):
+    return v.view_as_complex() if isinstance(v, Tensor) else v
+
+
 class _Stepwise(Optimizer):
-    """update(p, gradient, state, group) for each parameter that has a gradient."""
+    """update(p, gradient, state, group) for each parameter that has a gradient. Complex ones are shown to it as pairs of real numbers."""
 
     def __init__(self, params, lr, weight_decay, maximize, **settings):
         for name, value in (("learning rate", lr), ("weight_decay", weight_decay)):
@@ -35,10 +44,13 @@ class _Stepwise(Optimizer):
                     if group["weight_decay"]:
                         gradient = gradient + p * group["weight_decay"]
                     state = self.state[p]
+                    like = _complex if p.is_complex() else lambda v: v
                     if not state:
-                        state.update(step=0, **self.begin(p, group))
+                        state.update(step=0, **{k: like(v) for k, v in self.begin(_pairs(p), group).items()})
                     state["step"] += 1
-                    self.update(p, gradient, state, group)
+                    shown = {k: _pairs(v) for k, v in state.items()}
+                    self.update(_pairs(p), _pairs(gradient), shown, group)
+                    state.update((k, like(v)) for k, v in shown.items())
         return loss
 
 
