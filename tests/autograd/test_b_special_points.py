@@ -27,6 +27,11 @@ class TestAutograd(Case):
         x.var().backward()
         self.close(x.grad, [-2.0, -1.0, 3.0])                              # 2 (x - mean) / (n - 1)
 
+    def test_sinc_at_zero(self):
+        x = leaf([0.0, -0.0])
+        g, = torch.autograd.grad(torch.sinc(x).sum(), x)
+        self.assertEqual([math.copysign(1, v) for v in g.tolist()], [1, 1])
+
     def test_pow_zero_tensor_gradient(self):
         for data in ([0.0, 0.0], [1.0, 0.0]):
             x = leaf(data)
