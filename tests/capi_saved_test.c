@@ -38,6 +38,10 @@ static gradus_status unpack_wrong(void *user, gradus_context *ctx, gradus_tensor
   (void)user, (void)token;
   return gradus_sum(ctx, replacement, NULL, 0, 0, 0, result);
 }
+static gradus_status unpack_nothing(void *user, gradus_context *ctx, gradus_tensor *replacement, void *token, gradus_tensor **result) {
+  (void)user, (void)ctx, (void)replacement, (void)token, (void)result;
+  return GRADUS_OK;
+}
 static gradus_status pack_writes(void *user, gradus_context *ctx, gradus_tensor *t, const gradus_op *op, gradus_tensor **replacement, void **token) {
   gradus_tensor *r = NULL;
   gradus_status s = gradus_zero_(ctx, t, &r);
@@ -107,6 +111,12 @@ static void saved_values(void) {
   c = make_chain(ctx);
   OK(gradus_context_pop_saved_hooks(ctx));
   FAILS(gradus_backward(ctx, &c.s, 1, NULL, NULL), GRADUS_E_STATE, "an unpack hook gave bfloat16 of shape []|saved float64 of shape [2]");
+  free_chain(&c);
+  h = hooks_of(pack_half, unpack_nothing, NULL, &inner);
+  OK(gradus_context_push_saved_hooks(ctx, &h));
+  c = make_chain(ctx);
+  OK(gradus_context_pop_saved_hooks(ctx));
+  FAILS(gradus_backward(ctx, &c.s, 1, NULL, NULL), GRADUS_E_STATE, "an unpack hook gave nothing for a saved float64 of shape [2]");
   free_chain(&c);
   h = hooks_of(pack_writes, unpack_wrong, NULL, NULL);
   OK(gradus_context_push_saved_hooks(ctx, &h));

@@ -91,8 +91,9 @@ template <class Owner> static Tensor unpacked(const Saved& s, Owner&& owner) {
   const HooksScope none(nullptr);
   Tensor t = s.packed->unpack();
   const Meta& m = s.packed->meta;
-  GRADUS_CHECK(t && t.dtype() == m.dtype && same(t.sizes(), m.sizes), state, "{}: an unpack hook gave {} of shape {} for a saved {} of shape {}", owner(),
-               t ? name(t.dtype()) : "nothing", t ? text(t.sizes()) : "[]", name(m.dtype), text(m.sizes));
+  GRADUS_CHECK(t, state, "{}: an unpack hook gave nothing for a saved {} of shape {}", owner(), name(m.dtype), text(m.sizes));
+  GRADUS_CHECK(t.dtype() == m.dtype && same(t.sizes(), m.sizes), state, "{}: an unpack hook gave {} of shape {} for a saved {} of shape {}", owner(),
+               name(t.dtype()), text(t.sizes()), name(m.dtype), text(m.sizes));
   return t;
 }
 

@@ -17,10 +17,12 @@ Op connected_op{
     .samples = [](Samples& s) { s.add({s.rand({2, 3}), s.rand({2})}); },
 };
 
-Tensor connect(Tensor gradient, const Term& slope, std::span<const Term> reads) {
-  if (!context().grad_mode || !slope.tensor || needs_grad(slope.tensor.impl())) return gradient;
-  for (const Term& t : reads) {
-    if (!t.tensor || !needs_grad(t.tensor.impl())) continue;
+Tensor connect(Tensor gradient, const Term& slope, std::span<const Term> reads, unsigned choosing) {
+  if (!context().grad_mode || !slope.tensor) return gradient;
+  const unsigned wanted = needs_grad(slope.tensor.impl()) ? choosing : ~0u;
+  for (size_t k = 0; k < reads.size(); ++k) {
+    const Term& t = reads[k];
+    if (!(wanted >> k & 1) || !t.tensor || !needs_grad(t.tensor.impl())) continue;
     const Value v[] = {Value(gradient), Value(t.tensor)};
     const Tensor result = alias(gradient);
     set_history(result.impl(), make_node(connected_op, Args(connected_op, v), {&result, 1}), 0);

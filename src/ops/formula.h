@@ -101,6 +101,9 @@ template <class F> Tensor times_slope(const Tensor& g, const Term& slope) {
   return is_mask<F>() ? where(eq(slope.tensor, 0), 0.0, product) : product;
 }
 
+// The arguments, as bits, that slope i reads only to choose, while another reaches it as a number.
+template <class F, int i> constexpr unsigned choosing = 0;
+
 // g * slope_i of a recorded call.
 template <class F, int arity, int i> Tensor pull(const Call& c, const Tensor& g) {
   constexpr unsigned reads = probe<arity, i>(F{}).reads;
@@ -112,7 +115,7 @@ template <class F, int arity, int i> Tensor pull(const Call& c, const Tensor& g)
     if (reads >> k & 1) v[k] = c.args()[k].is_number() ? Term(c.args().number(k)) : Term(c.tensor(k));
   if constexpr (reads >> arity & 1) v[arity] = Term(c.output());
   const Term slope = slope_of<arity, i>(with_attributes<F>(attributes), v);
-  return connect(times_slope<F>(g, slope), slope, v);
+  return connect(times_slope<F>(g, slope), slope, v, choosing<F, i>);
 }
 
 template <class F, int arity, int i> constexpr FormulaInfo::Slope make_slope() {

@@ -131,7 +131,7 @@ inline Term like(const Term& y, const Term& x) {
 inline Term trunc_divide(const Term& a, const Term& b) { return terms::apply(trunc_divide_op, a, b); }
 
 // The product of a gradient with a slope. Where the slope depends on what it reads only by choosing between constants, what it reads
-// gets a gradient of 0 from the product all the same.
-Tensor connect(Tensor gradient, const Term& slope, std::span<const Term> reads);
+// gets a gradient of 0 from the product all the same. Bits of choosing name reads that only choose also where others reach the slope.
+Tensor connect(Tensor gradient, const Term& slope, std::span<const Term> reads, unsigned choosing = 0);
 
 }  // namespace gradus

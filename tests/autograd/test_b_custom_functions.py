@@ -5,7 +5,7 @@ import weakref
 
 import gradus as torch
 from gradus.autograd import Function, graph
-from support import Case, double, leaf, nodes_alive
+from support import Case, double, leaf, nodes_alive, ramp
 
 
 class Square(Function):
@@ -249,6 +249,45 @@ class TestAutograd(Case):
         y.sum().backward()
         self.assertEqual(packed, unpacked)
         self.close(a.grad, a.detach().exp() * (1 + a.detach()))
+
+    def test_setup_context_saves_an_input_that_is_returned(self):
+        class Own(Function):
+            @staticmethod
+            def forward(x, y):
+                return (x.view_as(x) if views else x), x * y
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                ctx.save_for_backward(*(output if saves == "output" else inputs))
+
+            @staticmethod
+            def backward(ctx, g, h):
+                x, y = ctx.saved_tensors
+                return g + h, h
+        views = False
+        for saves in ("input", "output"):
+            with self.refused("input that has been returned as-is as output is being saved"):
+                Own.apply(ramp(2), ramp(2))
+            Own.apply(double([1.0]), double([2.0]))                        # nothing is recorded
+        views, x = True, ramp(2)
+        sum(Own.apply(x, ramp(2))).sum().backward()
+        self.same(x.grad, [2, 2])
+
+    def test_backward_and_vjp(self):
+        class Both(Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+            @staticmethod
+            def vjp(ctx, g):
+                return g * 2
+        with self.refused("both 'backward' and 'vjp'"):
+            Both.apply(ramp(2))
 
     def test_setup_context_when_forward_has_default_args(self):
         class Power(Function):

@@ -160,6 +160,89 @@ class TestAutograd(Case):
                 return rule
         self.finds("not reentrant|mismatch", Own.apply, leaf([1.0]))
 
+    def test_gradcheck_check_batched_grad(self):
+        self.assertTrue(gradcheck(lambda a, b: (a * b, (a * b).sum()), (ramp(2, 3), ramp(3)), check_batched_grad=True))
+        self.assertTrue(gradcheck(lambda z: (z.exp(), z.abs()), torch.view_as_complex(ramp(2, 2)).detach().requires_grad_(), check_batched_grad=True))
+        self.assertTrue(gradgradcheck(lambda a: a.sin(), ramp(2, 3), check_batched_grad=True))
+
+        class Batched(Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.passes = 0
+                return x * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                ctx.passes += 1
+                return g * (2 if ctx.passes <= rows[0] else 3)             # wrong from a certain pass on: the batch's rows come last
+        rows = [10 ** 9]
+        self.assertTrue(gradcheck(Batched.apply, leaf([1.0, 2.0]), check_batched_grad=True))
+        rows[0] = 2
+        self.assertIs(_batched_alone(Batched.apply, leaf([1.0, 2.0])), False)
+        rows[0] = 10 ** 9
+        self.assertIs(_batched_alone(Batched.apply, leaf([1.0, 2.0])), True)
+
+    def test_gradcheck_fast_mode(self):
+        calls = []
+
+        def counted(t):
+            calls.append(1)
+            return t.sin() * t.sum()
+        x = ramp(40)
+        self.assertIs(gradcheck(counted, x), True)
+        slow = len(calls)
+        calls.clear()
+        self.assertIs(gradcheck(counted, x, fast_mode=True), True)
+        self.assertGreater(slow, 80)
+        self.assertLess(len(calls), 10)
+        self.finds("Jacobian mismatch for output 0 with respect to input 0", with_backward(lambda g: 3 * g), x, fast_mode=True)
+        self.assertTrue(gradgradcheck(counted, ramp(5), fast_mode=True))
+
+    def test_gradcheck_report(self):
+        with self.assertRaisesRegex(GradcheckError, r"(?s)output 0 with respect to input 0.*1 by backward, 2 by differences.*analytical:.*numerical:"):
+            gradcheck(with_backward(lambda g: g), leaf([1.0]))
+        # PyTorch counts the inputs that require grad, and outputs that do
+        wrong = with_backward(lambda g: 3 * g)
+        self.finds("Jacobian mismatch for output 0 with respect to input 1", lambda a, n, b, c: (a.detach(), a * n * wrong(c) + b),
+                   (leaf([1.0]), 2, double([1.0]), leaf([1.0])))
+        self.finds("Jacobian mismatch for output 0 with respect to input 1,\nthe gradient of the gradient of input 0 with respect to the gradient of output 0",
+                   with_backward(wrong), leaf([1.0]), gradgradcheck)
+
+    def test_gradcheck_the_functions_own_objects(self):
+        x, seen = leaf([1.0, 2.0]), set()
+        product = leaf([1.0, 2.0]) * 2
+        self.assertTrue(gradcheck(lambda a, b: seen.update((a is x, b is product)) or a * b, (x, product)))
+        self.assertEqual(seen, {True})
+
+    def test_gradcheck_tolerances_of_zero(self):
+        self.finds("mismatch", lambda t: t.sin(), leaf([1.0]), atol=0, rtol=0)
+        with self.assertRaisesRegex(ValueError, "eps"):
+            gradcheck(lambda t: t, leaf([1.0]), eps=0)
+
+    def test_gradcheck_of_several_seeds(self):
+        self.assertTrue(gradgradcheck(lambda a, b: (a * b, b.sin()), (ramp(2), ramp(2)), grad_outputs=(leaf([1.0, 2.0]), double([3.0, 4.0]))))
+        self.assertTrue(gradgradcheck(lambda a: a.t().exp(), ramp(2, 3, start=-2), gen_non_contig_grad_outputs=True))
+        with self.refused("2 gradients for 1 output"):
+            gradgradcheck(lambda a: a * a, ramp(2), grad_outputs=(ramp(2), ramp(2)))
+
+    def test_gradcheck_what_is_not_there(self):
+        for check, names in ((gradcheck, ("check_forward_ad", "check_batched_forward_grad", "masked")), (gradgradcheck, ("check_fwd_over_rev", "masked"))):
+            for name in names:
+                with self.assertRaisesRegex(NotImplementedError, name):
+                    check(lambda t: t * t, leaf([1.0]), **{name: True})
+                self.assertTrue(check(lambda t: t * t, leaf([1.0]), **{name: False}))
+            with self.assertRaises(TypeError):
+                check(lambda t: t * t, leaf([1.0]), chek_undefined_grad=True)
+        for check, name in ((gradcheck, "check_backward_ad"), (gradgradcheck, "check_rev_over_rev")):
+            with self.assertRaisesRegex(ValueError, "at least one"):
+                check(lambda t: t * t, leaf([1.0]), **{name: False})
+
+
+def _batched_alone(function, x):
+    """What check_batched_grad finds, for a function whose other passes don't count."""
+    from gradus.autograd.gradcheck import _batched
+    return _batched(function, (x,), 1e-5, 1e-3) is None
+
 
 if __name__ == "__main__":
     unittest.main()

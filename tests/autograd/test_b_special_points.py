@@ -27,6 +27,11 @@ class TestAutograd(Case):
         x.var().backward()
         self.close(x.grad, [-2.0, -1.0, 3.0])                              # 2 (x - mean) / (n - 1)
 
+    def test_sinc_at_zero(self):
+        x = leaf([0.0, -0.0])
+        g, = torch.autograd.grad(torch.sinc(x).sum(), x)
+        self.assertEqual([math.copysign(1, v) for v in g.tolist()], [1, 1])
+
     def test_pow_zero_tensor_gradient(self):
         for data in ([0.0, 0.0], [1.0, 0.0]):
             x = leaf(data)
@@ -107,6 +112,27 @@ class TestAutogradDeviceType(Case):
         self.same(gs, [8, 0, 3])
         self.same(torch.autograd.grad(gs[0], x, retain_graph=True)[0], [4, 0])
         self.same(torch.autograd.grad(gs.sum(), src)[0], [2, 2, 0])
+
+    def test_slopes_that_choose_are_connected(self):
+        # differentiating a gradient again gives zeros, not none, whatever else the slope reads
+        functional = torch.nn.functional
+        for weight in (leaf([0.25]), double([0.25])):
+            for function in (lambda t: torch.prelu(t, weight), lambda t: functional.leaky_relu(t, 0.25), lambda t: functional.rrelu(t, 0.25, 0.25)):
+                x = leaf([-1.0, 0.0, 1.0])
+                g, = torch.autograd.grad(function(x).sum(), x, create_graph=True)
+                self.same(g, [0.25, 0.25, 1])
+                self.same(torch.autograd.grad(g.sum(), x)[0], [0, 0, 0])
+        weight, x = leaf([0.25]), leaf([-1.0, 1.0])
+        g, = torch.autograd.grad(torch.prelu(x, weight).sum(), x, create_graph=True)
+        self.same(torch.autograd.grad(g.sum(), weight)[0], [1])
+        weight, x = leaf([0.25, 2.0]), ramp(1, 2, 2, start=-2)             # one weight per channel
+        g, = torch.autograd.grad(torch.prelu(x, weight).sum(), x, create_graph=True)
+        again, by_weight = torch.autograd.grad(g.sum(), (x, weight))
+        self.same(again, [[[0, 0], [0, 0]]])
+        self.same(by_weight, [2, 1])
+        y = double([-1.0, 2.0])
+        self.assertIs(functional.rrelu(y, 0.5, 0.5, inplace=True), y)
+        self.same(y, [-0.5, 2])
 
     def test_where_functional(self):
         x, y = ramp(2, 2), ramp(2, 2, start=10)

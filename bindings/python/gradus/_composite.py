@@ -125,9 +125,9 @@ def _as_tensor(v, like=None):
 
 
 @composite()
-def where(condition, input=None, other=None, *, out=None, **named):
+def where(condition, input=None, other=None, *, out=None, self=None):
     """condition ? input : other, or the indices of what is not zero."""
-    input = named.pop("self", input)
+    input = self if input is None else input
     if input is None and other is None:
         return call("nonzero_numpy", condition)
     both = [input, other]
@@ -202,8 +202,10 @@ def vander(x, N=None, increasing=False):
 
 
 @composite()
-def flip(input, *dims, **named):
-    dims = named.get("dims", dims)
+def flip(input, *given, dims=None):
+    if given and dims is not None:
+        raise TypeError("flip(): got several values for argument 'dims'")
+    dims = given if dims is None else (dims,)
     return call("flip", input, list(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else list(dims))
 
 

@@ -59,9 +59,11 @@ zeros_like, ones_like, empty_like, full_like, rand_like, randn_like = map(
     _like, ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"))
 
 
-def randint_like(input, low, high=None, *, dtype=None, device=None, requires_grad=False, **ignored):
+def randint_like(input, low, high=None, *, generator=None, dtype=None, layout=None, device=None, pin_memory=False, memory_format=None,
+                 requires_grad=False):
     low, high = (0, low) if high is None else (low, high)
-    return _finish(_ops.registry_call("randint_like", input, low, high, dtype=_convert._kind(dtype)), requires_grad)
+    with drawing(generator):
+        return _finish(_ops.registry_call("randint_like", input, low, high, dtype=_convert._kind(dtype)), requires_grad)
 
 
 def _plain(v):
@@ -148,18 +150,22 @@ def set_default_tensor_type(kind):
     _dtype.set_default_dtype(kind.dtype)
 
 
-def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, **ignored):
+def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
     """Numbers around a mean: of two numbers and a size, or of tensors."""
     if size is not None:
-        return empty(size, dtype=dtype).normal_(mean, std, generator=generator)
+        made = empty(size, dtype=dtype if out is None or dtype is not None else out.dtype).normal_(mean, std, generator=generator)
+        return _finish(made if out is None else _ops.put_out("normal", out, made), requires_grad)
+    if dtype is not None or requires_grad:
+        raise TypeError("normal(): dtype and requires_grad go with size")
     if not isinstance(mean, _ops.Tensor) and not isinstance(std, _ops.Tensor):
         raise TypeError("normal(): one of mean and std has to be a tensor, or size given")
     mean = mean if isinstance(mean, _ops.Tensor) else full_like(std, mean)
     std = std if isinstance(std, _ops.Tensor) else full_like(mean, std)
     with drawing(generator):
-        return _ops.registry_call("normal_around", mean, std)
+        made = _ops.registry_call("normal_around", mean, std)
+    return made if out is None else _ops.put_out("normal", out, made)
 
 
-def empty_strided(size, stride, *, dtype=None, device=None, requires_grad=False, **ignored):
+def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     reach = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride))
     return _finish(empty(reach, dtype=dtype).as_strided(list(size), list(stride)).detach(), requires_grad)

@@ -88,6 +88,11 @@ class CheckpointOptions(C.Structure):
                 ("reserved0", C.c_void_p)]
 
 
+class GradcheckOptions(C.Structure):
+    _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("eps", C.c_double), ("atol", C.c_double), ("rtol", C.c_double),
+                ("nondet_tol", C.c_double), ("seed", C.c_uint64)]
+
+
 class ProfileOptions(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("max_events", C.c_uint64)]
 
@@ -185,6 +190,7 @@ _STATUS = {
     "function_needs_input_grad": (_P, _P, _Z, _P),
     "context_set_anomaly": (_P, _U, _P), "checkpoint": (_P, SEGMENT, _P, DESTROY, _P, _Z, _P, _P, _Z, _P),
     "checkpoint_loop": (_P, STEP, _P, DESTROY, _L, _P, _Z, _P, _P), "graph_export": (_P, _P, _Z, _P, _I, _P, _Z, _P),
+    "gradcheck": (_P, SEGMENT, _P, _P, _Z, _P, _P, _P, _Z, _P), "gradgradcheck": (_P, SEGMENT, _P, _P, _Z, _P, _Z, _P, _P, _P, _Z, _P),
     "profile_start": (_P, _P, _P), "profile_stop": (_P, _P), "profile_describe": (_P, _P, _P), "profile_event_at": (_P, _P, C.c_uint64, _P),
     "profile_table": (_P, _P, _P, _P, _Z, _P), "profile_trace": (_P, _P, _P, _Z, _P), "profile_range_begin": (_P, C.c_char_p, _Z),
     "profile_range_end": (_P,),

@@ -110,8 +110,10 @@ def new_tensor(self, data, dtype=None, device=None, requires_grad=False):
 
 
 def _new(name, values):
-    def new(self, *size, dtype=None, device=None, requires_grad=False, **more):
-        size = more["size"] if "size" in more else size
+    def new(self, *given, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
+        if size is not None and given:
+            raise TypeError(f"{values}(): got several values for argument 'size'")
+        size = given if size is None else (size,)
         made = _ops.function(name)(*([list(size[0])] if len(size) == 1 and not isinstance(size[0], int) else [list(size)]),
                                    dtype=self.dtype if dtype is None else dtype)
         return made.requires_grad_() if requires_grad else made

@@ -36,6 +36,45 @@ class Devices(unittest.TestCase):
         self.assertTrue(torch.are_deterministic_algorithms_enabled())
 
 
+class Names(unittest.TestCase):
+    """A keyword that a function doesn't know is an error, never silence."""
+
+    def test_unknown_names(self):
+        x = torch.ones(2, 3)
+        for call in (lambda **k: torch.randint_like(x, 3, **k), lambda **k: torch.normal(0.0, 1.0, (2,), **k), lambda **k: torch.empty_strided((2,), (1,), **k),
+                     lambda **k: x.new_zeros(2, **k), lambda **k: torch.flip(x, [0], **k), lambda **k: torch.where(x > 0, x, x, **k),
+                     lambda **k: torch.autograd.profiler.profile(**k), lambda **k: torch.autograd.gradcheck(torch.sin, x.double().requires_grad_(), **k),
+                     lambda **k: torch.utils.checkpoint.checkpoint_sequential([torch.sin], 1, x, **k)):
+            call()
+            with self.assertRaises(TypeError):
+                call(dvice=None)
+
+    def test_names_that_were_not_heard(self):
+        x = torch.ones(2, 3)
+        self.assertTrue(torch.normal(0.0, 1.0, (2,), requires_grad=True).requires_grad)
+        out = torch.zeros(2)
+        self.assertIs(torch.normal(torch.full((2,), 5.0), torch.full((2,), 0.1), out=out), out)
+        self.assertTrue(bool((out > 3).all()))
+        draws = [torch.randint_like(x, 1000, generator=torch.Generator().manual_seed(3)).tolist() for _ in range(2)]
+        self.assertEqual(*draws)
+        self.assertEqual(x.new_zeros(size=(2,)).tolist(), [0, 0])
+        self.assertEqual(torch.flip(torch.tensor([[1, 2]]), dims=(1,)).tolist(), [[2, 1]])
+        for call in (lambda: torch.flip(x, 0, dims=[1]), lambda: x.new_ones(2, size=(3,)), lambda: torch.normal(x, x, requires_grad=True)):
+            with self.assertRaises(TypeError):
+                call()
+
+    def test_names_of_what_is_not_there(self):
+        for name in ("use_cuda", "with_flops", "with_stack", "with_modules", "use_kineto", "acc_events", "experimental_config"):
+            with self.assertRaisesRegex(NotImplementedError, name):
+                torch.autograd.profiler.profile(**{name: True})
+            torch.autograd.profiler.profile(**{name: False})
+        with self.assertRaisesRegex(NotImplementedError, "use_cpu"):
+            torch.autograd.profiler.profile(use_cpu=False)
+        for call in (torch.utils.checkpoint.checkpoint, lambda f, x, debug: torch.utils.checkpoint.checkpoint_sequential([f], 1, x, debug=debug)):
+            with self.assertRaisesRegex(NotImplementedError, "debug"):
+                call(torch.sin, torch.ones(1), debug=True)
+
+
 class Streams(unittest.TestCase):
     def test_a_generator_leaves_the_threads_stream_alone(self):
         torch.manual_seed(5)

@@ -53,7 +53,7 @@ struct Sinc {                                                 // sin z / z, z = 
     V p = 16 / 355687428096000.0;
     constexpr double c[] = {14 / 1307674368000.0, 12 / 6227020800.0, 10 / 39916800.0, 8 / 362880.0, 6 / 5040.0, 4 / 120.0, 2 / 6.0};
     for (int k = 0; k < 7; ++k) p = c[k] - u * p;
-    return select(near, -3.141592653589793 * (z * p), (cos(3.141592653589793 * far) - y) / far);
+    return select(near, 0 - 3.141592653589793 * (z * p), (cos(3.141592653589793 * far) - y) / far);
   }
 };
 using UnaryTrig = List<Sin, Cos, Tan, Asin, Acos, Atan, Sinc>;

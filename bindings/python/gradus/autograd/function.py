@@ -166,6 +166,15 @@ class _Context(FunctionCtx):
             raise TypeError(f"{self._function.__name__}.forward: expected to return tensors, but got {type(outputs[0]).__name__}")
         return [o for o in outputs if isinstance(o, _ops.Tensor)]
 
+    def _check_saved_inputs(self, outputs):
+        """Outside forward, a saved input that is an output, too, is neither for certain: the output is another tensor, with a history."""
+        returned = {id(o) for o in (outputs if isinstance(outputs, tuple) else (outputs,)) if isinstance(o, _ops.Tensor)}
+        returned &= {id(a) for a in self._arguments} - {id(t) for t in (*self._dirty, *self._constant)}
+        if any(self._needs) and any(id(t) in returned for t in self._saved):
+            raise RuntimeError("A input that has been returned as-is as output is being saved for backward. This is not supported if you override "
+                               "setup_context. You should return and save a view of the input instead, e.g. with x.view_as(x) or setup ctx inside "
+                               "the forward function itself.")
+
     def _checked(self, found):
         """One gradient per tensor among the arguments, from what backward returned."""
         name = self._function.__name__ + "Backward"
@@ -269,11 +278,13 @@ class Function:
             return cls.forward(context, *args)
         outputs = cls.forward(*args)
         cls.setup_context(context, args, outputs)
+        context._check_saved_inputs(outputs)
         return outputs
 
     @classmethod
     def apply(cls, *args):
         _ops.unseen("autograd.Function.apply")
+        cls._rule()
         if cls.setup_context is not Function.setup_context:
             args = _with_defaults(cls.forward, args)
         context, token = _Context(cls, args), next(_tokens)

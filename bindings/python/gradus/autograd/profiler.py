@@ -119,10 +119,23 @@ class _Recording:
         return text.value.decode()
 
 
+def not_there(**asked):
+    """Refuses what PyTorch's profiler has and this has not."""
+    for name, value in asked.items():
+        if value:
+            raise NotImplementedError(f"profile: {name} is not there")
+
+
 class profile:
     """with profile() as prof: ...; then prof.function_events, prof.key_averages(), prof.table(), prof.export_chrome_trace(path)."""
 
-    def __init__(self, enabled=True, *, record_shapes=False, profile_memory=False, use_cpu=True, **ignored):
+    def __init__(self, enabled=True, *, use_cuda=False, use_device=None, record_shapes=False, with_flops=False, profile_memory=False, with_stack=False,
+                 with_modules=False, use_kineto=False, use_cpu=True, experimental_config=None, acc_events=False, custom_trace_id_callback=None):
+        not_there(use_cuda=use_cuda, use_device=use_device not in (None, "cpu"), with_flops=with_flops, with_stack=with_stack, with_modules=with_modules,
+                  use_kineto=use_kineto, experimental_config=experimental_config, acc_events=acc_events,
+                  custom_trace_id_callback=custom_trace_id_callback)
+        if not use_cpu:
+            raise NotImplementedError("profile: use_cpu=False: there is no other device to profile")
         self.enabled, self._flags = enabled, (SHAPES if record_shapes else 0) | (MEMORY if profile_memory else 0)
         self._recording, self.function_events = None, None
 

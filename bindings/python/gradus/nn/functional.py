@@ -62,8 +62,7 @@ def gelu(input, approximate="none"):
 
 
 def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False):
-    slope = call("rand_like", input) * (upper - lower) + lower if training else (lower + upper) / 2
-    return call("where", input >= 0, input, input * slope)
+    return call("rrelu_" if inplace else "rrelu", input, lower, upper, training)
 
 
 def _default_dim(input):

@@ -187,12 +187,18 @@ def _handed_over(thing, call):
         raise
 
 
+def _no_trace(debug):
+    if debug:
+        raise NotImplementedError("checkpoint: debug=True: no trace of the operations is kept")
+
+
 def checkpoint(function, *args, use_reentrant=None, preserve_rng_state=True, context_fn=None, determinism_check="default", debug=False, **kwargs):
     """function(*args, **kwargs), which runs a second time when backward needs what its operations saved.
 
     context_fn returns two context managers, for the first run and for the second, or what create_selective_checkpoint_contexts made.
     determinism_check="none": the second run may save other shapes. use_reentrant is PyTorch's choice between two ways; there is one here.
     """
+    _no_trace(debug)
     tensors = []
     form = _taken_apart((args, kwargs), tensors)
     contexts = context_fn() if context_fn else (contextlib.nullcontext(), contextlib.nullcontext())
@@ -219,8 +225,10 @@ def checkpoint_loop(step, steps, state, preserve_rng_state=True, determinism_che
     return found[0] if single else type(state)(found)
 
 
-def checkpoint_sequential(functions, segments, input, use_reentrant=None, preserve_rng_state=True, **kwargs):
+def checkpoint_sequential(functions, segments, input, use_reentrant=None, preserve_rng_state=True, context_fn=None, determinism_check="default",
+                          debug=False):
     """Functions one after the other, in so many segments; all but the last are checkpoints."""
+    _no_trace(debug)
     functions = list(functions)
     size = len(functions) // segments
 
@@ -231,7 +239,8 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, preser
             return x
         return through
     for k in range(segments - 1):
-        input = checkpoint(run(functions[k * size:(k + 1) * size]), input, preserve_rng_state=preserve_rng_state, **kwargs)
+        input = checkpoint(run(functions[k * size:(k + 1) * size]), input, preserve_rng_state=preserve_rng_state, context_fn=context_fn,
+                           determinism_check=determinism_check)
     return run(functions[(segments - 1) * size:])(input)
 
 
