@@ -6,6 +6,7 @@
 #include "base/context.h"
 #include "base/live.h"
 #include "graph/history.h"
+#include "graph/observer.h"
 #include "graph/second.h"
 #include "graph/shared_node.h"
 
@@ -44,6 +45,7 @@ class CustomRule : public HostRule {
   std::string name() const override { return call_->function_->node_name(); }
   void free_saved() override { call_->drop_all(); }
   void held(const SeeHeld& see) const override { call_->held(see); }
+  FunctionCall* call() const { return call_.get(); }
 
   void pull(Node* n, Tensors& gradients, const Tensors& incoming) override {
     FunctionCall& call = *call_;
@@ -78,6 +80,11 @@ class CustomRule : public HostRule {
 
   Ref<FunctionCall> call_;
 };
+
+FunctionCall* function_call_of(const Node* n) {
+  const auto* rule = dynamic_cast<const CustomRule*>(host_of(n));
+  return rule ? rule->call() : nullptr;
+}
 
 FunctionCall::FunctionCall(Ref<Function> function, std::span<const Tensor> inputs) : Object{Kind::call, {}}, function_(std::move(function)) {
   for (const Tensor& t : inputs) {
@@ -318,8 +325,22 @@ class Application {
   std::vector<Tensor> raw_, results_;                         // as forward gave them; as they are handed on
 };
 
+// In a context that has something to attend to.
+[[gnu::cold]] static void attend(const Ref<Function>& function, std::span<const Tensor> inputs, std::vector<Tensor>& results, uint32_t attention) {
+  const std::string name = function->name();
+  GRADUS_CHECK(!(attention & Context::kCancelled), cancelled, "{}: cancelled", name);
+  if (!(attention & Context::kObserved)) return Application(function, inputs).run(results);
+  std::vector<Value> values;
+  for (const Tensor& t : inputs) values.push_back(t ? Value(t.impl()) : Value(std::nullopt));
+  Tensors shown;
+  watch_call({nullptr, name, values}, shown, [&] {
+    Application(function, inputs).run(results);
+    for (const Tensor& t : results) shown.push_back(t);
+  });
+}
+
 void apply_function(const Ref<Function>& function, std::span<const Tensor> inputs, std::vector<Tensor>& results) {
-  GRADUS_CHECK(!(context().attention.load(std::memory_order_relaxed) & Context::kCancelled), cancelled, "{}: cancelled", function->name());
+  if (const uint32_t attention = context().attention.load(std::memory_order_relaxed)) return attend(function, inputs, results, attention);
   Application(function, inputs).run(results);
 }
 

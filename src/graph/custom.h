@@ -88,6 +88,8 @@ class FunctionCall : public Object {
 inline void retain(FunctionCall* c) { c->refs.up(); }
 inline void release(FunctionCall* c) { if (c->refs.down()) delete c; }
 
+FunctionCall* function_call_of(const Node* n);                // what it recorded; null for another node
+
 // Runs forward without recording, and records one node when recording is on and an input needs a gradient.
 void apply_function(const Ref<Function>& function, std::span<const Tensor> inputs, std::vector<Tensor>& results);
 
