@@ -190,6 +190,21 @@ void FunctionCall::keep_all(Node* n, std::span<const Tensor> inputs, std::span<c
   }
 }
 
+std::vector<FunctionCall::Note> FunctionCall::notes() const {
+  std::vector<Note> notes;
+  notes.reserve(saved_count_);
+  const NodeLock lock(node_);
+  for (size_t i = 0; i < saved_count_; ++i) {
+    if (i >= entries_.size()) {
+      notes.push_back({i, false, true, false, {}});
+    } else if (entries_[i].source != Entry::Source::none) {
+      const Saved& s = entries_[i].saved;
+      notes.push_back({i, s.is_output, false, s.is_packed, s.is_packed ? s.packed->meta : reinterpret_cast<const Tensor&>(s.tensor).meta()});
+    }
+  }
+  return notes;
+}
+
 void FunctionCall::held(const SeeHeld& see) const {
   const NodeLock lock(node_);
   for (const Entry& e : entries_)

@@ -47,6 +47,8 @@ class FunctionCall : public Object {
   bool needs_input_grad(size_t input) const;                  // from the rule: by the pass that runs it
   size_t saved_count() const { return saved_count_; }
   Tensor saved(size_t i) const;                               // with the history that it had; null where null was saved
+  struct Note { size_t index; bool is_output, freed, packed; Meta meta; };
+  std::vector<Note> notes() const;                            // what is saved, for reports: null ones apart; of freed ones the index only
   void set_state(void* state, void (*destroy)(void*));        // destroy may be null; the former state is destroyed
   void* state() const { return state_; }
   const Function& function() const { return *function_; }
