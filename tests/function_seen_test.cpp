@@ -116,4 +116,34 @@ TEST_F(FunctionSeen, TheLogHasItsCall) {
   context_.log_level = 0;
 }
 
+// PyTorch's message of a changed value, with who wrote it.
+TEST_F(FunctionSeen, AValueThatItWroteNamesItAndWhereTheValueCameFrom) {
+  const Tensor a = leaf({1, 2}, {2}), b = mul(a, 1.0), kept = sum_of(mul(b, b));
+  twice_->value = [](FunctionCall& call, const Tensor& x) {
+    call.mark_dirty({&x, 1});
+    return x;
+  };
+  const auto expect_changed = [](const Tensor& by, const std::string& message) {
+    expect_error(Status::in_place, message, [&] { backward({&by, 1}, {}, {.retain_graph = true}); });
+  };
+  twice(b);
+  const std::string fact = "MulBackward0: a saved tensor of shape [2], output 0 of MulBackward0, was changed in place by Twice: it is at version 1, expected 0";
+  expect_changed(kept, fact + "; anomaly mode with TRACE names the call that saved it");
+  set_anomaly(context_, anomaly::nan);
+  expect_changed(kept, fact);
+
+  const Tensor c = mul(a, 1.0), made = twice(c), late = sum_of(mul(made, made));   // the function made it, and an op wrote it
+  call_in_place(mul_op, {made, 2.0});
+  expect_changed(late, "output 0 of TwiceBackward, was changed in place by mul_");
+  made.storage().bump();
+  expect_changed(late, "was changed in place by its owner: it is at version 3");
+
+  const Tensor d = leaf({1, 2}, {2}), square = sum_of(mul(d, d));
+  {
+    const GradMode off(false);
+    twice(d);
+  }
+  expect_changed(square, "shape [2], a leaf, was changed in place by a function of the host");
+}
+
 }  // namespace gradus

@@ -101,7 +101,8 @@ GRADUS_API const gradus_op *gradus_node_op(const gradus_node *node);            
  * What a node keeps of one argument of its operation, by schema name ("self", "dim"), or of its results ("result", "result1"):
  * numbers, lists and texts [view:node], and tensors [own] as its rule reads them. GRADUS_V_NONE for a tensor that was not saved or
  * not given. A list of tensors is GRADUS_V_TENSOR_LIST with its length and no pointer: its members are asked for as "indices[0]" and so
- * on. What a function of the host saved is the list "saved". INDEX for a name that the operation does not have, GRAPH_FREED for a tensor after the node has run.
+ * on. What a function of the host saved is the list "saved". INDEX for a name that the operation does not have, GRAPH_FREED for a
+ * tensor after the node has run.
  */
 GRADUS_API gradus_status gradus_node_saved(gradus_context *ctx, const gradus_node *node, const char *name, size_t length,
                                            gradus_value *value);                             /* since:1 */

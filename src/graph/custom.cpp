@@ -13,6 +13,8 @@
 namespace gradus {
 namespace {
 
+constexpr int kNoSlot = UINT16_MAX;                           // of a saved value that is neither input nor result
+
 bool contains(std::span<const Tensor> list, const TensorImpl* t) {
   return std::any_of(list.begin(), list.end(), [t](const Tensor& x) { return x.impl() == t; });
 }
@@ -173,6 +175,7 @@ void FunctionCall::keep_all(Node* n, std::span<const Tensor> inputs, std::span<c
     if (!t) continue;
     GRADUS_CHECK(!t.impl()->inference, state, "{}: a tensor made in inference mode can't be saved for backward: clone it first", function_->name());
     const int in = position(inputs, t.impl()), out = position(raw, t.impl());
+    GRADUS_CHECK(in < kNoSlot, value, "{}: it saves input {}, and can save the first {} only", function_->name(), in, kNoSlot);
     const bool is_input = in >= 0 && !contains(dirty, t.impl()), is_output = !is_input && out >= 0;
     Entry& e = entries_[i];
     Tensor value = t;
@@ -185,7 +188,7 @@ void FunctionCall::keep_all(Node* n, std::span<const Tensor> inputs, std::span<c
       }
       value = alias(t);                                       // a view would hold its base, which may be a result
     }
-    keep(e.saved, *n->op, std::move(value), static_cast<uint32_t>(is_input ? in : is_output ? out : 0), is_output);
+    keep(e.saved, *n->op, std::move(value), static_cast<uint32_t>(is_input ? in : is_output ? out : kNoSlot), is_output);
     e.source = is_input ? Source::input : is_output ? Source::output : Source::other;
   }
 }
@@ -253,7 +256,7 @@ class Application {
     }
     GRADUS_CHECK(raw_.size() <= UINT16_MAX, value, "{}: {} results", name(), raw_.size());
     for (const Tensor& t : said_.dirty)
-      if (t) t.storage().bump();
+      if (t) t.storage().bump(kWrittenByFunction);
     check_written();
     for (const Tensor& t : raw_) call_->present_.push_back(static_cast<bool>(t));
     said_.records = said_.records && std::any_of(raw_.begin(), raw_.end(), [&](const Tensor& t) { return differentiable(t); });

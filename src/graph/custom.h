@@ -11,6 +11,8 @@ namespace gradus {
 class FunctionCall;
 class CustomRule;
 
+constexpr int kWrittenByFunction = UINT16_MAX - 1;            // as Storage::bump's `by`
+
 // What the host supplies.
 struct Function {
   Count refs;
