@@ -22,7 +22,10 @@ GRADUS_API gradus_status gradus_tensor_detach(gradus_context *ctx, const gradus_
 /* Takes the history and the flag away from the tensor itself. STATE for a view. */
 GRADUS_API gradus_status gradus_tensor_detach_in_place(gradus_context *ctx, gradus_tensor *tensor); /* since:1 */
 
-/* The gradient collected so far [own]; success and null when there is none. Not a copy: later passes add to it. */
+/*
+ * The gradient collected so far [own]; success and null when there is none. Not a copy: later passes add to it. Asking a computed
+ * tensor that keeps none is a line of log level 1.
+ */
 GRADUS_API gradus_status gradus_tensor_grad(gradus_context *ctx, const gradus_tensor *tensor,
                                             gradus_tensor **result);                         /* since:1 */
 /* Replaces it by another of the same shape and dtype, of which a reference is taken; null clears it. */

@@ -33,7 +33,7 @@ typedef struct gradus_context_options {
  * Log levels; each includes those below. The text is one line of UTF-8, without a line feed and valid during the call.
  * 1  failures ("add: ...", what the status says in words) and warnings
  * 2  each node of a backward pass with its number and the shapes of the gradients: "MulBackward0 #7: [2, 3] -> [2, 3], [2, 3]"
- * 3  each operation with the shapes of arguments and results, parts of compositions first
+ * 3  each operation or function of the host with the shapes of arguments and results, parts of compositions first
  * Levels 2 and 3 make every call slower.
  */
 enum {
