@@ -23,7 +23,7 @@ struct Fault {
 };
 int64_t count_true(const Tensor& mask) { return call(count_nonzero_op, {mask}).data<int64_t>()[0]; }
 Fault fault_of(const Tensor& t, uint32_t flags) {
-  if (!t || !is_floating(t.dtype())) return {};
+  if (!t || !is_differentiable(t.dtype())) return {};
   const Unobserved alone(context());
   const GradMode off(false);
   if (flags & anomaly::nan)
