@@ -1,5 +1,6 @@
 // Gradients.
 #include "autograd/grad.h"
+#include "base/log.h"
 
 #include <vector>
 
@@ -78,8 +79,10 @@ gradus_status gradus_tensor_detach_in_place(gradus_context* ctx, gradus_tensor* 
 }
 
 gradus_status gradus_tensor_grad(gradus_context* ctx, const gradus_tensor* t, gradus_tensor** result) {
-  return guard_result(ctx, "tensor_grad", result, [&](Context&) {
+  return guard_result(ctx, "tensor_grad", result, [&](Context& c) {
     const TensorImpl* p = tensor(t, "tensor");
+    if (p->grad_fn && logs(c, 1) && !(p->autograd && (p->autograd->grad || p->autograd->retained_by)))
+      log(c, 1, format("tensor_grad: a result of {} gets no gradient: retain_grad makes it keep one", node_name(p->grad_fn)));
     return p->autograd ? give(p->autograd->grad) : nullptr;
   });
 }

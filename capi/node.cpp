@@ -1,7 +1,11 @@
 // The recorded graph, node by node.
+#include <charconv>
+#include <optional>
+
 #include "capi/names.h"
 #include "capi/saved.h"
 #include "dispatch/registry.h"
+#include "graph/custom.h"
 #include "graph/history.h"
 #include "graph/shared_node.h"
 
@@ -12,13 +16,28 @@ namespace {
 
 gradus_node* give(Ref<Node> n) { return reinterpret_cast<gradus_node*>(n.detach()); }
 
-// "result" or "result2" of an op: which; -1 for another name.
-int result_position(std::string_view name) {
+// "indices[2]": the name of a list and a member of it. Without a member: the whole.
+struct Place {
+  std::string_view name;
+  std::optional<uint32_t> member;
+};
+Place place_of(std::string_view text) {
+  const size_t at = text.find('[');
+  if (at == text.npos || text.back() != ']') return {text, {}};
+  uint32_t member = 0;
+  const char *const begin = text.data() + at + 1, *const end = text.data() + text.size() - 1;
+  const auto [stop, failure] = std::from_chars(begin, end, member);
+  if (failure != std::errc() || stop != end) return {text, {}};
+  return {text.substr(0, at), member};
+}
+
+// "result", "result2" or "result[2]" of an op: which; -1 for another name.
+int64_t result_position(const Place& p) {
   constexpr std::string_view prefix = "result";
-  if (name.substr(0, prefix.size()) != prefix || name.size() > prefix.size() + 1) return -1;
-  if (name.size() == prefix.size()) return 0;
-  const char digit = name.back();
-  return digit >= '0' && digit <= '9' ? digit - '0' : -1;
+  if (p.name.substr(0, prefix.size()) != prefix || p.name.size() > prefix.size() + 1) return -1;
+  if (p.name.size() == prefix.size()) return p.member.value_or(0);
+  const char digit = p.name.back();
+  return !p.member && digit >= '0' && digit <= '9' ? digit - '0' : -1;
 }
 
 // A saved value with the history it had when it was saved, as a rule reads it under create_graph.
@@ -31,13 +50,16 @@ Tensor saved_with_history(Node* n, const Saved& s) {
   return has_it ? t : with_history(t, e);
 }
 
-// The flat input at which an argument begins: Tensor[] arguments are told by their first member.
+// How many tensors the list among the arguments has.
+uint32_t members_of(const Node* n) { return n->edge_count - static_cast<uint32_t>(n->op->info->schema.inputs - 1); }
+
+// The flat input at which an argument begins.
 uint32_t flat_of(const Node* n, size_t argument) {
   const Schema& schema = n->op->info->schema;
   uint32_t flat = 0;
   for (size_t i = 0; i < argument; ++i) {
     const Argument& before = schema.arguments[i];
-    if (before.type == Type::tensor) flat += before.list ? n->edge_count - static_cast<uint32_t>(schema.inputs - 1) : 1;
+    if (before.type == Type::tensor) flat += before.list ? members_of(n) : 1;
   }
   return flat;
 }
@@ -47,26 +69,49 @@ struct SavedOrGiven {
   std::unique_ptr<SavedValues> values;                        // null: the argument is no tensor
   const Saved* saved;
   Value given;
+  Tensor of_function = {};                                    // what a function of the host saved
 };
+[[noreturn]] void refuse_name(const Node* n, std::string_view name) {
+  fail(Status::index, "{}: there is no argument or result '{}'", node_name(n), name);
+}
+// A list is told by its length: it is read member by member.
+SavedOrGiven list_of(size_t length) {
+  Value v;
+  v.tag = Tag::tensors;
+  v.length = length;
+  return {nullptr, nullptr, v};
+}
 SavedOrGiven saved_at(Node* n, uint32_t slot, bool is_output) {
   auto values = std::make_unique<SavedValues>(n, SavedValues::Use::share);
   if (n->freed()) refuse_freed(n);                            // a host's function, which saves by itself
   const Saved* s = values->find(slot, is_output);
   return {std::move(values), s, Value(std::nullopt)};
 }
+SavedOrGiven look_up(const FunctionCall& call, const Node* n, std::string_view name) {
+  const Place at = place_of(name);
+  GRADUS_CHECK(at.name == "saved" && at.member.value_or(0) < std::max<size_t>(call.saved_count(), 1), index,
+               "{}: there is no '{}': it saved {} values, saved[0] and so on", node_name(n), name, call.saved_count());
+  return at.member ? SavedOrGiven{nullptr, nullptr, Value(std::nullopt), call.saved(*at.member)} : list_of(call.saved_count());
+}
 SavedOrGiven look_up(Node* n, std::string_view name) {
   GRADUS_CHECK(!n->is_sink(), index, "AccumulateGrad: it saves nothing");
+  if (const FunctionCall* call = function_call_of(n)) return look_up(*call, n, name);
   const OpInfo& info = *n->op->info;
-  const int at = info.schema.position(name);
+  const Place place = place_of(name);
+  const int at = info.schema.position(place.name);
   if (at < 0) {
-    const int result = result_position(name);
-    GRADUS_CHECK(result >= 0 && static_cast<uint32_t>(result) < n->output_count, index, "{}: there is no argument or result '{}'", node_name(n), name);
+    const int64_t result = result_position(place);
+    if (result < 0 || result >= n->output_count) refuse_name(n, name);
     return saved_at(n, static_cast<uint32_t>(result), true);
   }
-  const auto place = static_cast<size_t>(at);
-  const Value given = n->has_args() ? n->args[place] : info.defaults[place];
-  if (info.schema.arguments[place].type != Type::tensor || given.is_number()) return {nullptr, nullptr, given};
-  return saved_at(n, flat_of(n, place), false);
+  const auto position = static_cast<size_t>(at);
+  const Argument& argument = info.schema.arguments[position];
+  const Value given = n->has_args() ? n->args[position] : info.defaults[position];
+  const bool is_list = argument.type == Type::tensor && argument.list;
+  if (place.member && (!is_list || *place.member >= members_of(n))) refuse_name(n, name);
+  if (is_list && !place.member) return list_of(members_of(n));
+  if (argument.type != Type::tensor || given.is_number()) return {nullptr, nullptr, given};
+  return saved_at(n, flat_of(n, position) + place.member.value_or(0), false);
 }
 
 }  // namespace
@@ -123,8 +168,10 @@ gradus_status gradus_node_saved(gradus_context* ctx, const gradus_node* n, const
   return guard(ctx, "node_saved", [&](Context&) {
     Node* p = node(n);
     needed(value, "value");
-    const SavedOrGiven found = look_up(p, text_of(name, length, "name"));
-    const Value v = found.saved ? Value(saved_with_history(p, *found.saved).detach_handle()) : found.given;
+    SavedOrGiven found = look_up(p, text_of(name, length, "name"));
+    Value v = found.given;
+    if (found.saved) v = Value(saved_with_history(p, *found.saved).detach_handle());
+    else if (found.of_function) v = Value(found.of_function.detach_handle());
     std::memcpy(value, &v, sizeof v);
   });
 }

@@ -73,6 +73,25 @@ TEST_F(AnomalyMode, ForwardValuesAreLookedAtWhenAskedFor) {
   expect_words(message([&] { log(x); }), {"log: result 0", "infinity in 1 of 2"});
 }
 
+TEST_F(AnomalyMode, ComplexNumbersAreLookedAtToo) {
+  const Op& complex = *find_op("view_as_complex");
+  const Tensor x = detach(call(complex, {tensor({0, 0, 4, 0}, {2, 2})})), bad = call(complex, {tensor({0, NAN, 1, 0}, {2, 2})});
+  set_requires_grad(x.impl(), true);
+  set_anomaly(context_, anomaly::nan | anomaly::forward | anomaly::trace);
+  expect_words(message([&] { mul(bad, x); }), {"mul: result 0", "NaN in 1 of 2", "argument 0 holds it already"});
+  set_anomaly(context_, anomaly::nan | anomaly::trace);
+  const Tensor loss = sum_of(abs(mul(sqrt(x), 0.0)));
+  expect_words(message([&] { backward({&loss, 1}, {}); }), {"SqrtBackward0: output 0", "NaN in", "sqrt([2])"});
+}
+
+TEST_F(AnomalyMode, AWriteInPlaceTellsWhichOtherArgumentIsBad) {
+  const Tensor a = tensor({1, 2}, {2}), bad = tensor({1, NAN}, {2});
+  set_anomaly(context_, anomaly::nan | anomaly::forward);
+  const std::string said = message([&] { call_in_place(mul_op, {a, bad}); });
+  expect_words(said, {"result 0", "argument 1 holds it already"});
+  EXPECT_EQ(said.find("argument 0"), std::string::npos) << said;
+}
+
 TEST_F(AnomalyMode, TheCallInsideACompositionIsNamedWithTheComposition) {
   set_anomaly(context_, anomaly::nan | anomaly::forward);
   const Tensor x = tensor({-1, INFINITY}, {2});

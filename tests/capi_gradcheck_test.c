@@ -157,7 +157,62 @@ static void refusals(void) {
   gradus_release(ctx);
 }
 
+/* 2 x and 3 x, whose vjp asks for both gradients. */
+static gradus_status pair_forward(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *in, size_t n,
+                                  gradus_tensor **out, size_t capacity, size_t *count) {
+  CHECK(user == NULL && n == 1 && capacity == 2);
+  OK(gradus_function_set_materialize(ctx, call, 0));
+  OK(gradus_mul_scalar(ctx, in[0], 2.0, &out[0]));
+  *count = 2;
+  return gradus_mul_scalar(ctx, in[0], 3.0, &out[1]);
+}
+static gradus_status pair_vjp(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *g, size_t n,
+                              gradus_tensor **out, size_t capacity, size_t *count) {
+  gradus_tensor *a = NULL, *b = NULL;
+  CHECK(user == NULL && call != NULL && n == 2 && capacity == 1);
+  if (!g[0] || !g[1]) return gradus_context_fail(ctx, GRADUS_E_CALLBACK, 99, "two, please", 11);
+  OK(gradus_mul_scalar(ctx, g[0], 2.0, &a));
+  OK(gradus_mul_scalar(ctx, g[1], 3.0, &b));
+  OK(gradus_add(ctx, a, b, &out[0]));
+  gradus_release(b);
+  gradus_release(a);
+  *count = 1;
+  return GRADUS_OK;
+}
+static gradus_status pair(void *user, gradus_context *ctx, gradus_tensor *const *inputs, size_t input_count, gradus_tensor **results,
+                          size_t result_capacity, size_t *result_count) {
+  gradus_function f;
+  (void)user, (void)result_capacity;
+  SIZED(f);
+  f.name = "Pair";
+  f.forward = pair_forward;
+  f.vjp = pair_vjp;
+  return gradus_function_apply(ctx, &f, inputs, input_count, results, 2, result_count);
+}
+/* A rule that fails without a gradient is a finding, and leaves no error behind. */
+static void missing(void) {
+  gradus_context *ctx = new_context();
+  gradus_tensor *x = leaf(ctx, data, 3);
+  gradus_error before, after;
+  state s;
+  char report[512];
+  int32_t passed = 1;
+  memset(&s, 0, sizeof s);
+  SIZED(before);
+  SIZED(after);
+  OK(gradus_gradcheck(ctx, square, &s, &x, 1, NULL, &passed, NULL, 0, NULL));
+  CHECK(passed == 1);
+  gradus_context_error(ctx, &before);
+  OK(gradus_gradcheck(ctx, pair, NULL, &x, 1, NULL, &passed, report, sizeof report, NULL));
+  CHECK(passed == 0 && strcmp(report, "backward fails without a gradient of output 1 and not with zeros: two, please") == 0);
+  gradus_context_error(ctx, &after);
+  CHECK(after.status == before.status && after.user_code == before.user_code && strcmp(after.message, before.message) == 0);
+  gradus_release(x);
+  gradus_release(ctx);
+}
+
 int main(void) {
+  missing();
   results();
   failures();
   refusals();

@@ -190,6 +190,23 @@ static void on_line(void *user, int32_t level, const char *text, size_t length) 
   if (level > l->highest) l->highest = level;
   if (strlen(l->text) + length + 2 < sizeof l->text) strcat(strncat(l->text, text, length), "\n");
 }
+/* Only that of a computed tensor which keeps none is a mistake. */
+static void reads_of_grad(gradus_context *ctx, gradus_tensor *leaf, struct lines *l, int level) {
+  gradus_tensor *y = NULL, *g = NULL;
+  int before;
+  OK(gradus_mul(ctx, leaf, leaf, &y));
+  before = l->count;
+  OK(gradus_tensor_grad(ctx, leaf, &g));
+  CHECK(g == NULL && l->count == before);
+  OK(gradus_tensor_grad(ctx, y, &g));
+  CHECK(g == NULL && l->count == before + (level > 0));
+  CHECK((level > 0) == (strstr(l->text, "tensor_grad: a result of MulBackward0 gets no gradient: retain_grad") != NULL));
+  OK(gradus_tensor_retain_grad(ctx, y));
+  before = l->count;
+  OK(gradus_tensor_grad(ctx, y, &g));
+  CHECK(g == NULL && l->count == before);
+  gradus_release(y);
+}
 static void logs(void) {
   const double x[2] = {1, 2};
   int level;
@@ -215,6 +232,7 @@ static void logs(void) {
     record.flags = GRADUS_BACKWARD_RECORD;
     OK(gradus_backward(ctx, &y, 1, NULL, &record));
     OK(gradus_tensor_set_grad(ctx, w, NULL));
+    reads_of_grad(ctx, w, l, level);
     CHECK(l->highest == level && (level > 0) == (l->count > 0));
     CHECK((level > 0) == (strstr(l->text, "view: ") != NULL));
     CHECK((level > 0) == (strstr(l->text, "create_graph") != NULL));

@@ -100,7 +100,11 @@ TEST_F(Function, WrittenInputs) {
 
   const Tensor u = x * 1, too = u * u;                        // the mark counts, not what the library saw
   Doubled::apply(u, std::string("unwritten"));
-  expect_error(GRADUS_E_IN_PLACE, "its owner", [&] { too.sum().backward(); });
+  expect_error(GRADUS_E_IN_PLACE, "changed in place by Doubled: it is at version", [&] { too.sum().backward(); });
+
+  const Tensor t = x * 1, result = t.exp();                   // saved by its own node: that has the tensor's memory, not its history
+  Doubled::apply(result, std::string("once"));
+  expect_error(GRADUS_E_IN_PLACE, "output 0 of ExpBackward0, was changed in place by a function of the host", [&] { gradus::grad({(result * 1).sum()}, {x}); });
 
   const Tensor constant = Doubled::apply(x * 1, std::string("constant"))[0];
   EXPECT_FALSE(constant.requires_grad());

@@ -3,6 +3,7 @@
 
 #include "dispatch/registry.h"
 #include "fixture.h"
+#include "graph/custom.h"
 #include "kernels/copy.h"
 
 namespace gradus {
@@ -235,6 +236,32 @@ TEST_F(Gradcheck, AComputedInputKeepsItsGradient) {
   EXPECT_EQ(values(grad_of(a)), (std::vector<double>{18, 36}));
 }
 
+struct Pair : Function {                                      // 2 x and 3 x, whose rule asks for both gradients
+  Status status = Status::value;
+  std::string name() const override { return "Pair"; }
+  void forward(FunctionCall& call, std::span<const Tensor> in, std::vector<Tensor>& results) override {
+    call.set_materialize(false);
+    results = {mul(in[0], 2.0), mul(in[0], 3.0)};
+  }
+  void pull(FunctionCall&, std::span<const Tensor> g, std::vector<Tensor>& results) override {
+    if (!g[1]) throw Error(status, "Pair: where is the second gradient?");
+    results = {add(mul(g[1], 3.0), g[0] ? mul(g[0], 2.0) : mul(g[1], 0.0))};
+  }
+};
+
+TEST_F(Gradcheck, ARuleThatCanNotTakeAMissingGradientIsWrong) {
+  const Tensor x = leaf({0.5, 2}, {2});
+  const auto pair = Ref<Pair>::adopt(new Pair);
+  const GradcheckFunction f = [&](Inputs in) {
+    std::vector<Tensor> results;
+    apply_function(Ref<Function>::share(pair.get()), {&in[0], 1}, results);
+    return Tensors{results[0], results[1]};
+  };
+  expect_report(check(f, {x}), {"backward fails without a gradient of output 1 and not with zeros: Pair: where is the second gradient?"});
+  pair->status = Status::cancelled;
+  expect_error(Status::cancelled, "where is the second", [&] { check(f, {x}); });
+}
+
 TEST_F(Gradcheck, OtherDtypesAreRemarkedUpon) {
   const Tensor x = tensor({0.5, 2}, {2}, Dtype::f32);
   set_requires_grad(x.impl(), true);
@@ -242,6 +269,8 @@ TEST_F(Gradcheck, OtherDtypesAreRemarkedUpon) {
   const GradcheckResult r = check(f, {x}, {.eps = 1e-2, .atol = 1e-3});
   EXPECT_TRUE(r.passed) << r.report;
   EXPECT_NE(r.report.find("remark: input 0 is float32"), std::string::npos) << r.report;
+  const GradcheckFunction steep = [](Inputs in) { return Tensors{exp(mul(in[0], 8))}; };
+  expect_report(check(steep, {x}), {"is wrong", "remark: input 0 is float32: differences are reliable in float64 only: compare in float64, or with a larger eps"});
   const Tensor half = tensor({0.5, 2}, {2}, Dtype::f16);
   set_requires_grad(half.impl(), true);
   expect_error(Status::value, "eps 1e-06 is lost beside element [0] of input 0, which is float16", [&] { check(f, {half}); });

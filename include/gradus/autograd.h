@@ -22,7 +22,10 @@ GRADUS_API gradus_status gradus_tensor_detach(gradus_context *ctx, const gradus_
 /* Takes the history and the flag away from the tensor itself. STATE for a view. */
 GRADUS_API gradus_status gradus_tensor_detach_in_place(gradus_context *ctx, gradus_tensor *tensor); /* since:1 */
 
-/* The gradient collected so far [own]; success and null when there is none. Not a copy: later passes add to it. */
+/*
+ * The gradient collected so far [own]; success and null when there is none. Not a copy: later passes add to it. Asking a computed
+ * tensor that keeps none is a line of log level 1.
+ */
 GRADUS_API gradus_status gradus_tensor_grad(gradus_context *ctx, const gradus_tensor *tensor,
                                             gradus_tensor **result);                         /* since:1 */
 /* Replaces it by another of the same shape and dtype, of which a reference is taken; null clears it. */
@@ -100,7 +103,9 @@ GRADUS_API const gradus_op *gradus_node_op(const gradus_node *node);            
 /*
  * What a node keeps of one argument of its operation, by schema name ("self", "dim"), or of its results ("result", "result1"):
  * numbers, lists and texts [view:node], and tensors [own] as its rule reads them. GRADUS_V_NONE for a tensor that was not saved or
- * not given; of a list of tensors the first. INDEX for a name that the operation does not have, GRAPH_FREED for a tensor after the node has run.
+ * not given. A list of tensors is GRADUS_V_TENSOR_LIST with its length and no pointer: its members are asked for as "indices[0]" and so
+ * on. What a function of the host saved is the list "saved". INDEX for a name that the operation does not have, GRAPH_FREED for a
+ * tensor after the node has run.
  */
 GRADUS_API gradus_status gradus_node_saved(gradus_context *ctx, const gradus_node *node, const char *name, size_t length,
                                            gradus_value *value);                             /* since:1 */

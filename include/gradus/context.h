@@ -33,7 +33,7 @@ typedef struct gradus_context_options {
  * Log levels; each includes those below. The text is one line of UTF-8, without a line feed and valid during the call.
  * 1  failures ("add: ...", what the status says in words) and warnings
  * 2  each node of a backward pass with its number and the shapes of the gradients: "MulBackward0 #7: [2, 3] -> [2, 3], [2, 3]"
- * 3  each operation with the shapes of arguments and results, parts of compositions first
+ * 3  each operation or function of the host with the shapes of arguments and results, parts of compositions first
  * Levels 2 and 3 make every call slower.
  */
 enum {
@@ -104,7 +104,7 @@ GRADUS_API gradus_status gradus_context_set_inference(gradus_context *ctx, int32
  * the node, its argument shapes and its range (gradus_profile_range_begin), the operations from there to the root, and for a
  * gradient of a gradient the operation whose backward made it. TRACE remembers what is recorded while it is on, the last
  * 262144 operations. With FORWARD an operation fails whose result is bad; one in place has written it then. previous [null ok]
- * receives the flags to restore later; 0 is off. UNKNOWN_FIELD for other flags, VALUE for FORWARD without NAN or INF.
+ * receives the flags to restore later; 0 is off. A function of the host (gradus/function.h) counts as an operation here. UNKNOWN_FIELD for other flags, VALUE for FORWARD without NAN or INF.
  */
 enum {
   GRADUS_ANOMALY_NAN     = 0x1,  /* NaN is bad */

@@ -45,7 +45,8 @@ enum {
  * *passed becomes 1 if the gradients are right. They are wrong, and the status is still OK, where
  *   - an entry of a Jacobian differs, or an output depends on an input and does not require grad;
  *   - two calls of compute, or two passes over one graph, differ by more than nondet_tol;
- *   - the gradient is not linear in the gradients of the outputs, or a missing one does not count as zeros;
+ *   - the gradient is not linear in the gradients of the outputs, or a missing one does not count as zeros or ends
+ *     the pass with an error, of which the report tells;
  *   - the number, shapes or dtypes of the outputs depend on the values of the inputs.
  * report [null ok] receives at most capacity bytes, a 0 included: which output, input and entry, both values, small Jacobians
  * whole. length [null ok]: the bytes of all of it; less than 8192 for inputs of up to ten dimensions.

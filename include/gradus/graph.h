@@ -49,7 +49,7 @@ enum {
  *    "outputs": [{"name": null, "shape": [3], "dtype": "float32"}],
  *    "saved": [{"what": "self", "output": false, "freed": false, "packed": false, "shape": [3], "dtype": "float32", "bytes": 12}],
  *    "edges": [{"input": 0, "argument": "self", "node": 1, "output_nr": 0}]}
- *   "what" is an argument, or with "output": true a result; a freed one has nothing behind that. There is one edge for
+ *   "what" is an argument, or with "output": true a result, or "saved[0]" and so on of a function of the host; a freed one has nothing behind that. There is one edge for
  *   each tensor argument, in the order of the schema, each member of a list by itself ("tensors[1]"); its "node" is null where
  *   no gradient flows. A leaf:
  *   {"id": 1, "name": "AccumulateGrad", "sequence": 1,

@@ -104,8 +104,8 @@ GRADUS_API gradus_status gradus_context_pop_saved_hooks(gradus_context *ctx);   
 
 /*
  * Hooks on one value that a node has saved, by the name that gradus_node_saved takes: pack runs at once. VALUE if the name is
- * no saved tensor, INDEX if there is no such name, STATE if hooks keep it already or pack frees or packs it itself, GRAPH_FREED when
- * it is gone.
+ * no tensor that an operation saved, INDEX if there is no such name, STATE if hooks keep it already or pack frees or packs it
+ * itself, GRAPH_FREED when it is gone.
  */
 GRADUS_API gradus_status gradus_node_hook_saved(gradus_context *ctx, gradus_node *node, const char *name, size_t length,
                                                 const gradus_saved_hooks *hooks);            /* since:1 */

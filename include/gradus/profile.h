@@ -7,8 +7,8 @@
  *   gradus_profile_table(ctx, profile, NULL, text, sizeof text, NULL);
  *   gradus_release(profile);
  *
- * Recorded are operations (with those that a composition calls inside them), the nodes of a backward pass, passes, and the
- * caller's ranges. Times are those of CLOCK_MONOTONIC in nanoseconds; "self" is the time without what ran inside. While no
+ * Recorded are operations and functions of the host (with the operations that a composition or a forward calls inside them), the
+ * nodes of a backward pass, passes, and the caller's ranges. Times are those of CLOCK_MONOTONIC in nanoseconds; "self" is the time without what ran inside. While no
  * profile runs, an operation pays nothing for it.
  */
 #ifndef GRADUS_PROFILE_H

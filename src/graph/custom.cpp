@@ -6,11 +6,14 @@
 #include "base/context.h"
 #include "base/live.h"
 #include "graph/history.h"
+#include "graph/observer.h"
 #include "graph/second.h"
 #include "graph/shared_node.h"
 
 namespace gradus {
 namespace {
+
+constexpr int kNoSlot = UINT16_MAX;                           // of a saved value that is neither input nor result
 
 bool contains(std::span<const Tensor> list, const TensorImpl* t) {
   return std::any_of(list.begin(), list.end(), [t](const Tensor& x) { return x.impl() == t; });
@@ -44,6 +47,7 @@ class CustomRule : public HostRule {
   std::string name() const override { return call_->function_->node_name(); }
   void free_saved() override { call_->drop_all(); }
   void held(const SeeHeld& see) const override { call_->held(see); }
+  FunctionCall* call() const { return call_.get(); }
 
   void pull(Node* n, Tensors& gradients, const Tensors& incoming) override {
     FunctionCall& call = *call_;
@@ -78,6 +82,11 @@ class CustomRule : public HostRule {
 
   Ref<FunctionCall> call_;
 };
+
+FunctionCall* function_call_of(const Node* n) {
+  const auto* rule = dynamic_cast<const CustomRule*>(host_of(n));
+  return rule ? rule->call() : nullptr;
+}
 
 FunctionCall::FunctionCall(Ref<Function> function, std::span<const Tensor> inputs) : Object{Kind::call, {}}, function_(std::move(function)) {
   for (const Tensor& t : inputs) {
@@ -166,6 +175,7 @@ void FunctionCall::keep_all(Node* n, std::span<const Tensor> inputs, std::span<c
     if (!t) continue;
     GRADUS_CHECK(!t.impl()->inference, state, "{}: a tensor made in inference mode can't be saved for backward: clone it first", function_->name());
     const int in = position(inputs, t.impl()), out = position(raw, t.impl());
+    GRADUS_CHECK(in < kNoSlot, value, "{}: it saves input {}, and can save the first {} only", function_->name(), in, kNoSlot);
     const bool is_input = in >= 0 && !contains(dirty, t.impl()), is_output = !is_input && out >= 0;
     Entry& e = entries_[i];
     Tensor value = t;
@@ -178,9 +188,24 @@ void FunctionCall::keep_all(Node* n, std::span<const Tensor> inputs, std::span<c
       }
       value = alias(t);                                       // a view would hold its base, which may be a result
     }
-    keep(e.saved, *n->op, std::move(value), static_cast<uint32_t>(is_input ? in : is_output ? out : 0), is_output);
+    keep(e.saved, *n->op, std::move(value), static_cast<uint32_t>(is_input ? in : is_output ? out : kNoSlot), is_output);
     e.source = is_input ? Source::input : is_output ? Source::output : Source::other;
   }
+}
+
+std::vector<FunctionCall::Note> FunctionCall::notes() const {
+  std::vector<Note> notes;
+  notes.reserve(saved_count_);
+  const NodeLock lock(node_);
+  for (size_t i = 0; i < saved_count_; ++i) {
+    if (i >= entries_.size()) {
+      notes.push_back({i, false, true, false, {}});
+    } else if (entries_[i].source != Entry::Source::none) {
+      const Saved& s = entries_[i].saved;
+      notes.push_back({i, s.is_output, false, s.is_packed, s.is_packed ? s.packed->meta : reinterpret_cast<const Tensor&>(s.tensor).meta()});
+    }
+  }
+  return notes;
 }
 
 void FunctionCall::held(const SeeHeld& see) const {
@@ -231,7 +256,7 @@ class Application {
     }
     GRADUS_CHECK(raw_.size() <= UINT16_MAX, value, "{}: {} results", name(), raw_.size());
     for (const Tensor& t : said_.dirty)
-      if (t) t.storage().bump();
+      if (t) t.storage().bump(kWrittenByFunction);
     check_written();
     for (const Tensor& t : raw_) call_->present_.push_back(static_cast<bool>(t));
     said_.records = said_.records && std::any_of(raw_.begin(), raw_.end(), [&](const Tensor& t) { return differentiable(t); });
@@ -318,8 +343,22 @@ class Application {
   std::vector<Tensor> raw_, results_;                         // as forward gave them; as they are handed on
 };
 
+// In a context that has something to attend to.
+[[gnu::cold]] static void attend(const Ref<Function>& function, std::span<const Tensor> inputs, std::vector<Tensor>& results, uint32_t attention) {
+  const std::string name = function->name();
+  GRADUS_CHECK(!(attention & Context::kCancelled), cancelled, "{}: cancelled", name);
+  if (!(attention & Context::kObserved)) return Application(function, inputs).run(results);
+  std::vector<Value> values;
+  for (const Tensor& t : inputs) values.push_back(t ? Value(t.impl()) : Value(std::nullopt));
+  Tensors shown;
+  watch_call({nullptr, name, values}, shown, [&] {
+    Application(function, inputs).run(results);
+    for (const Tensor& t : results) shown.push_back(t);
+  });
+}
+
 void apply_function(const Ref<Function>& function, std::span<const Tensor> inputs, std::vector<Tensor>& results) {
-  GRADUS_CHECK(!(context().attention.load(std::memory_order_relaxed) & Context::kCancelled), cancelled, "{}: cancelled", function->name());
+  if (const uint32_t attention = context().attention.load(std::memory_order_relaxed)) return attend(function, inputs, results, attention);
   Application(function, inputs).run(results);
 }
 

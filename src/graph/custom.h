@@ -11,6 +11,8 @@ namespace gradus {
 class FunctionCall;
 class CustomRule;
 
+constexpr int kWrittenByFunction = UINT16_MAX - 1;            // as Storage::bump's `by`
+
 // What the host supplies.
 struct Function {
   Count refs;
@@ -47,6 +49,8 @@ class FunctionCall : public Object {
   bool needs_input_grad(size_t input) const;                  // from the rule: by the pass that runs it
   size_t saved_count() const { return saved_count_; }
   Tensor saved(size_t i) const;                               // with the history that it had; null where null was saved
+  struct Note { size_t index; bool is_output, freed, packed; Meta meta; };
+  std::vector<Note> notes() const;                            // what is saved, for reports: null ones apart; of freed ones the index only
   void set_state(void* state, void (*destroy)(void*));        // destroy may be null; the former state is destroyed
   void* state() const { return state_; }
   const Function& function() const { return *function_; }
@@ -87,6 +91,8 @@ class FunctionCall : public Object {
 };
 inline void retain(FunctionCall* c) { c->refs.up(); }
 inline void release(FunctionCall* c) { if (c->refs.down()) delete c; }
+
+FunctionCall* function_call_of(const Node* n);                // what it recorded; null for another node
 
 // Runs forward without recording, and records one node when recording is on and an input needs a gradient.
 void apply_function(const Ref<Function>& function, std::span<const Tensor> inputs, std::vector<Tensor>& results);

@@ -21,11 +21,14 @@ uint64_t newest(const Context& c, std::span<const Value> values) {
   return n;
 }
 
-void watched_call(Context& c, CallEvent& e, Tensors& out, PlainCall plain) {
+}  // namespace
+
+void watch_call(CallEvent e, Tensors& out, const std::function<void()>& run) {
+  const Context& c = context();
   e.before = newest(c, e.values);
   try {
     tell(e, &Observer::before_call);
-    plain(e.op, e.values.data(), static_cast<int>(e.values.size()), out);
+    run();
   } catch (...) {
     e.after = std::max(e.before, c.sequence);
     tell(e, &Observer::after_call, true);
@@ -35,8 +38,6 @@ void watched_call(Context& c, CallEvent& e, Tensors& out, PlainCall plain) {
   e.outputs = &out;
   tell(e, &Observer::after_call);
 }
-
-}  // namespace
 
 void observe(Context& c, Observer* o) {
   o->next_ = std::exchange(c.observers, o);
@@ -69,8 +70,7 @@ void attend(const Op& op, const Value* values, int n, Tensors& out, PlainCall pl
   const uint32_t attention = c.attention.load(std::memory_order_relaxed);
   GRADUS_CHECK(!(attention & Context::kCancelled), cancelled, "{}: cancelled", name(op));
   if (!(attention & Context::kObserved)) return plain(op, values, n, out);
-  CallEvent e{op, {values, static_cast<size_t>(n)}};
-  watched_call(c, e, out, plain);
+  watch_call({&op, name(op), {values, static_cast<size_t>(n)}}, out, [&] { plain(op, values, n, out); });
 }
 
 void begin_range(Context& c, std::string_view name) {

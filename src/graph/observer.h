@@ -1,7 +1,8 @@
-// Who watches a context: told of every op call, every node of a backward pass, and of named ranges. A context that nobody watches
+// Who watches a context: told of every call of an op or of a function of the host, every node of a backward pass, and named ranges. A context that nobody watches
 // pays for it with the one branch on Context::attention.
 #pragma once
 #include <exception>
+#include <functional>
 #include <string_view>
 
 #include "base/context.h"
@@ -10,7 +11,8 @@
 namespace gradus {
 
 struct CallEvent {
-  const Op& op;
+  const Op* op;                                               // null: a function of the host
+  std::string_view name;                                      // of the op or the function
   std::span<const Value> values;                              // as the caller gave them: defaults may be missing
   uint64_t before = 0, after = 0;                             // nodes that it recorded have the numbers from before + 1 to after
   const Tensors* outputs = nullptr;                           // null until it has succeeded
@@ -82,6 +84,9 @@ template <class F> void for_each_observer(Context& c, F&& f) {
 // The call of a context that has something to attend to: ends it, or tells the observers around plain().
 using PlainCall = void (*)(const Op&, const Value*, int n, Tensors& out);
 [[gnu::cold]] void attend(const Op& op, const Value* values, int n, Tensors& out, PlainCall plain);
+
+// Tells the observers around run(), which fills `out`.
+void watch_call(CallEvent e, Tensors& out, const std::function<void()>& run);
 
 void begin_range(Context&, std::string_view name);
 void end_range(Context&);                                     // throws when none is open

@@ -2,6 +2,7 @@
 
 #include "base/context.h"
 #include "dispatch/registry.h"
+#include "graph/custom.h"
 #include "graph/history.h"
 
 namespace gradus {
@@ -75,17 +76,40 @@ void held(const Saved& s, const SeeHeld& see) {
   else see(s.tensor, {});
 }
 
-[[noreturn, gnu::cold]] static void refuse_changed(const Saved& s, std::string_view owner) {
-  const Storage& storage = *s.tensor->storage;
-  fail(Status::in_place, "{}: a saved tensor of shape {} was changed in place by {}: it is at version {}, expected {}", owner, text(s.tensor->sizes()),
-       storage.changed_by ? name(*all_ops()[storage.changed_by - 1u]) : "its owner", storage.current(), s.version);
+// ---- a value that changed
+// ", output 0 of MulBackward0,"; nothing where the value had no history.
+static std::string producer_of(const Node* n, const Saved& s) {
+  if (s.is_output) return format(", output {} of {},", s.slot, node_name(n));
+  const Edge e = s.slot < n->edge_count ? n->edges()[s.slot] : Edge();
+  if (!e.node) return "";
+  return e.node->is_sink() ? ", a leaf," : format(", output {} of {},", e.nr, node_name(e.node));
 }
-void refuse_changed(const Node* n, const Saved& s) { refuse_changed(s, node_name(n)); }
+
+// Who wrote the tensor last. The name of a function is in the history of what it wrote, behind node n.
+static std::string writer_of(const TensorImpl* t, const Node* n) {
+  const uint16_t by = t->storage->changed_by;
+  if (!by) return "its owner";
+  if (by != kWrittenByFunction + 1) return std::string(name(*all_ops()[by - 1u]));
+  for (const TensorImpl* at : {t, t->view ? static_cast<const TensorImpl*>(t->autograd->base.impl()) : t}) {
+    const FunctionCall* call = n && at->grad_fn && at->grad_fn->sequence > n->sequence ? function_call_of(at->grad_fn) : nullptr;
+    if (call) return call->function().name();
+  }
+  return "a function of the host";
+}
+
+// `n` or else `owner` has it.
+[[noreturn, gnu::cold]] static void refuse_changed(const Saved& s, std::string_view owner, const Node* n) {
+  const bool observed = context().attention.load(std::memory_order_relaxed) & Context::kObserved;
+  fail(Status::in_place, "{}: a saved tensor of shape {}{} was changed in place by {}: it is at version {}, expected {}{}", owner, text(s.tensor->sizes()),
+       n ? producer_of(n, s) : "", writer_of(s.tensor, n), s.tensor->storage->current(), s.version,
+       n && !observed ? "; anomaly mode with TRACE names the call that saved it" : "");
+}
+void refuse_changed(const Node* n, const Saved& s) { refuse_changed(s, node_name(n), n); }
 
 // `owner` names it for a message.
-template <class Owner> static Tensor unpacked(const Saved& s, Owner&& owner) {
+template <class Owner> static Tensor unpacked(const Saved& s, Owner&& owner, const Node* n) {
   if (!s.is_packed) {
-    if (s.tensor->storage->current() != s.version) refuse_changed(s, owner());
+    if (s.tensor->storage->current() != s.version) refuse_changed(s, owner(), n);
     return reinterpret_cast<const Tensor&>(s.tensor);
   }
   const HooksScope none(nullptr);
@@ -97,7 +121,7 @@ template <class Owner> static Tensor unpacked(const Saved& s, Owner&& owner) {
   return t;
 }
 
-Tensor unpack(const Node* n, const Saved& s) { return unpacked(s, [n] { return node_name(n); }); }
-Tensor unpack(std::string_view owner, const Saved& s) { return unpacked(s, [owner] { return owner; }); }
+Tensor unpack(const Node* n, const Saved& s) { return unpacked(s, [n] { return node_name(n); }, n); }
+Tensor unpack(std::string_view owner, const Saved& s) { return unpacked(s, [owner] { return owner; }, nullptr); }
 
 }  // namespace gradus

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "graph/custom.h"
 #include "graph/history.h"
 #include "graph/shared_node.h"
 #include "io/bytes.h"
@@ -46,14 +47,12 @@ std::string json(const Value& v) {
 }
 
 // ---- what a node says of itself
-// A saved value that is still there: the tensor's, or that of what hooks made of it.
-struct SavedMeta {
-  explicit SavedMeta(const Saved& s)
-      : dtype(s.is_packed ? s.packed->meta.dtype : s.tensor->dtype), sizes(s.is_packed ? SizesRef(s.packed->meta.sizes) : s.tensor->sizes()),
-        bytes(numel_of(sizes) * size_of(dtype)) {}
-  Dtype dtype;
-  SizesRef sizes;
-  int64_t bytes;
+// A saved value: of what hooks made of it, if they did, the meta of the tensor.
+struct SavedNote {
+  std::string what;                                           // "self", "result", "saved[0]" of a function of the host
+  bool is_output, freed, packed;
+  Meta meta;                                                  // unless it is freed
+  int64_t bytes() const { return numel_of(meta.sizes) * size_of(meta.dtype); }
 };
 
 // The arguments by flat input: "self", "tensors[1]".
@@ -76,6 +75,18 @@ std::string result_of(const Node* n, size_t nr) {
 }
 std::string saved_label(const Node* n, const Saved& s, const std::vector<std::string>& inputs) {
   return s.is_output ? result_of(n, s.slot) : s.slot < inputs.size() ? inputs[s.slot] : format("input[{}]", s.slot);
+}
+std::vector<SavedNote> saved_of(Node* n, const std::vector<std::string>& inputs) {
+  std::vector<SavedNote> out;
+  const SavedValues values(n, SavedValues::Use::look);
+  for (const Saved& s : values.get()) {
+    const bool freed = !s.tensor;
+    const Meta meta = freed ? Meta{} : s.is_packed ? s.packed->meta : Tensor::share(s.tensor).meta();
+    out.push_back({saved_label(n, s, inputs), s.is_output, freed, s.is_packed, meta});
+  }
+  if (const FunctionCall* call = function_call_of(n))
+    for (const FunctionCall::Note& s : call->notes()) out.push_back({format("saved[{}]", s.index), s.is_output, s.freed, s.packed, s.meta});
+  return out;
 }
 // Arguments that are no tensors and not at their defaults: name and JSON.
 std::vector<std::pair<std::string, std::string>> attributes_of(const Node* n) {
@@ -163,11 +174,10 @@ std::string json_leaf(const Graph& g, const Node* n) {
   return format("\"leaf\": {{\"name\": {}, {}, \"requires_grad\": {}, \"has_grad\": {}}}", called.empty() ? "null" : quoted(called),
                 json_meta(t->dtype, t->sizes()), t->requires_grad, t->autograd && t->autograd->grad);
 }
-std::string json_saved(const Node* n, const Saved& s, const std::vector<std::string>& inputs) {
-  std::string out = format("{{\"what\": {}, \"output\": {}, ", quoted(saved_label(n, s, inputs)), s.is_output);
-  if (!s.tensor) return out += "\"freed\": true}";
-  const SavedMeta m(s);
-  return out += format("\"freed\": false, \"packed\": {}, {}, \"bytes\": {}}}", s.is_packed, json_meta(m.dtype, m.sizes), m.bytes);
+std::string json_saved(const SavedNote& s) {
+  std::string out = format("{{\"what\": {}, \"output\": {}, ", quoted(s.what), s.is_output);
+  if (s.freed) return out += "\"freed\": true}";
+  return out += format("\"freed\": false, \"packed\": {}, {}, \"bytes\": {}}}", s.packed, json_meta(s.meta.dtype, s.meta.sizes), s.bytes());
 }
 std::string json_op(const Graph& g, Node* n) {
   const std::vector<std::string> inputs = inputs_of(n);
@@ -181,7 +191,8 @@ std::string json_op(const Graph& g, Node* n) {
     s += format("{}{{\"name\": {}, {}}}", std::exchange(comma, ", "), called.empty() ? "null" : quoted(called), json_meta(m.dtype, m.sizes));
   }
   s += "], \"saved\": ";
-  s += list(SavedValues(n, SavedValues::Use::look).get(), [&](const Saved& v) { return json_saved(n, v, inputs); });
+  const std::vector<SavedNote> saved = saved_of(n, inputs);
+  s += list(std::span(saved), json_saved);
   s += ", \"edges\": [";
   comma.clear();
   for (uint32_t i = 0; i < n->edge_count; ++i) {
@@ -217,16 +228,13 @@ std::string dot_op(const Graph& g, Node* n, bool saved) {
     s += format("  n{} -> n{} [label=\"{}{}\"];\n", g.id(n), g.id(e.node), label(i < inputs.size() ? inputs[i] : ""),
                 e.node->output_count > 1 ? format(", output {}", e.nr) : "");
   }
-  const SavedValues values(n, SavedValues::Use::look);
-  for (uint32_t i = 0; saved && i < n->saved_count; ++i) {
-    const Saved& v = values.get()[i];
-    std::string what = "freed";
-    if (v.tensor) {
-      const SavedMeta m(v);
-      what = format("{}\\n{} bytes{}", dot_text(m.dtype, m.sizes), m.bytes, v.is_packed ? "\\npacked by a hook" : "");
-    }
-    s += format("  n{0}s{1} [shape=note, fontsize=9, color=\"#888888\", label=\"saved {2}\\n{3}\"];\n  n{0} -> n{0}s{1} [style=dotted, arrowhead=none];\n",
-                g.id(n), i, label(saved_label(n, v, inputs)), what);
+  if (!saved) return s;
+  size_t i = 0;
+  for (const SavedNote& v : saved_of(n, inputs)) {
+    const std::string meta = v.freed ? "freed" : format("{}\\n{} bytes{}", dot_text(v.meta.dtype, v.meta.sizes), v.bytes(), v.packed ? "\\npacked by a hook" : "");
+    s += format("  n{0}s{1} [shape=note, fontsize=9, color=\"#888888\", label=\"{2}{3}\\n{4}\"];\n  n{0} -> n{0}s{1} [style=dotted, arrowhead=none];\n",
+                g.id(n), i, host_of(n) ? "" : "saved ", label(v.what), meta);
+    ++i;
   }
   return s;
 }

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "graph/custom.h"
 #include "graph/observer.h"
 #include "ops/ops.h"
 #include "profile/text.h"
@@ -22,7 +23,7 @@ struct Fault {
 };
 int64_t count_true(const Tensor& mask) { return call(count_nonzero_op, {mask}).data<int64_t>()[0]; }
 Fault fault_of(const Tensor& t, uint32_t flags) {
-  if (!t || !is_floating(t.dtype())) return {};
+  if (!t || !is_differentiable(t.dtype())) return {};
   const Unobserved alone(context());
   const GradMode off(false);
   if (flags & anomaly::nan)
@@ -36,15 +37,14 @@ std::string told(const Fault& f, const Tensor& t) {
 }
 
 // Ops that hand out memory as it is.
-bool leaves_unset(const Op& op) {
-  const std::string& n = name(op);
+bool leaves_unset(std::string_view n) {
   return n.starts_with("empty") || n.starts_with("new_empty") || n.starts_with("resize");
 }
 
-// An op call that recorded nodes.
+// A call that recorded nodes.
 struct Recorded {
-  const Op* op;
-  const Op* within;                                           // the outermost composition around it, or itself
+  std::string name;
+  std::string within;                                         // the outermost composition or function around it; empty: none
   std::string shapes;
   std::shared_ptr<const std::string> range;
   uint64_t maker;                                             // the node whose backward made the call; 0: none
@@ -84,7 +84,7 @@ class Anomaly final : public Observer {
     if (!(f & anomaly::trace)) calls_.clear();
   }
 
-  void before_call(const CallEvent& e) override { frames_.push_back({&e, &e.op, 0}); }
+  void before_call(const CallEvent& e) override { frames_.push_back({&e, e.name, 0}); }
   void after_call(const CallEvent& e) override;
   void before_node(const NodeEvent& e) override;
   void after_node(const NodeEvent& e) override;
@@ -100,7 +100,7 @@ class Anomaly final : public Observer {
  private:
   struct Frame {                                              // a call, or a node's work, that is going on
     const void* key;
-    const Op* op;
+    std::string_view call;                                    // its name
     uint64_t sequence;                                        // of the node; 0 for a call
   };
   struct Step { uint64_t newer; std::string name; };          // by whom a node got its first gradient; what it is called
@@ -108,7 +108,7 @@ class Anomaly final : public Observer {
 
   void close(const void* key);
   uint64_t maker() const;
-  const Op* outermost(const Op* op) const;
+  std::string_view within() const;
   void check_results(const CallEvent& e);
   std::string where() const { return ranges_.empty() ? "" : ", in range '" + *ranges_.back() + "'"; }
   std::string origin(const Recorded& r, bool full) const;
@@ -132,17 +132,19 @@ uint64_t Anomaly::maker() const {
   return 0;
 }
 
-const Op* Anomaly::outermost(const Op* op) const {
-  for (size_t i = frames_.size(); i-- > 0 && !frames_[i].sequence;) op = frames_[i].op;
-  return op;
+// The outermost call that goes on, as far as the node whose rule makes it.
+std::string_view Anomaly::within() const {
+  std::string_view name;
+  for (size_t i = frames_.size(); i-- > 0 && !frames_[i].sequence;) name = frames_[i].call;
+  return name;
 }
 
 void Anomaly::after_call(const CallEvent& e) {
   close(&e);
   if (!e.outputs) return;
   if ((flags & anomaly::trace) && e.after > e.before)
-    calls_.add({&e.op, outermost(&e.op), shapes_of(e.values), ranges_.empty() ? nullptr : ranges_.back(), maker(), {}}, e.before, e.after);
-  if ((flags & anomaly::forward) && !e.op.view && !leaves_unset(e.op)) check_results(e);
+    calls_.add({std::string(e.name), std::string(within()), shapes_of(e.values), ranges_.empty() ? nullptr : ranges_.back(), maker(), {}}, e.before, e.after);
+  if ((flags & anomaly::forward) && !(e.op && (e.op->view || leaves_unset(e.name)))) check_results(e);
 }
 
 void Anomaly::check_results(const CallEvent& e) {
@@ -150,16 +152,19 @@ void Anomaly::check_results(const CallEvent& e) {
     const Tensor& t = (*e.outputs)[i];
     const Fault f = fault_of(t, flags);
     if (!f.what) continue;
-    std::string message = format("{}: result {}, {}; the call: {}({}){}", name(e.op), i, told(f, t), name(e.op), shapes_of(e.values), where());
-    for (size_t k = 0; k < e.values.size() && !e.op.info->functional; ++k)
-      if (e.values[k].tag == Tag::tensor && fault_of(Tensor::share(e.values[k].t), flags).what) message += format("; argument {} holds it already", k);
-    if (outermost(&e.op) != &e.op) message += format("; called by {}", name(*outermost(&e.op)));
+    std::string message = format("{}: result {}, {}; the call: {}({}){}", e.name, i, told(f, t), e.name, shapes_of(e.values), where());
+    for (size_t k = 0; k < e.values.size(); ++k) {
+      const Value& v = e.values[k];
+      if (v.tag != Tag::tensor || v.t->storage == t.impl()->storage) continue;               // it was written
+      if (fault_of(Tensor::share(v.t), flags).what) message += format("; argument {} holds it already", k);
+    }
+    if (!within().empty()) message += format("; called by {}", within());
     throw Error(Status::anomaly, std::move(message));
   }
 }
 
 void Anomaly::before_node(const NodeEvent& e) {
-  frames_.push_back({&e, e.node->op, e.node->sequence});
+  frames_.push_back({&e, {}, e.node->sequence});
   if (!passes_.empty()) {
     Step& s = passes_.back().try_emplace(e.node->sequence, Step{0, ""}).first->second;
     s.name = node_name(e.node);
@@ -183,8 +188,8 @@ void Anomaly::after_node(const NodeEvent& e) {
 
 // "sqrt([3]) within std, in range 'loss'"
 std::string Anomaly::origin(const Recorded& r, bool full) const {
-  std::string s = name(*r.op) + "(" + r.shapes + ")";
-  if (full && r.within != r.op) s += " within " + name(*r.within);
+  std::string s = r.name + "(" + r.shapes + ")";
+  if (full && !r.within.empty()) s += " within " + r.within;
   if (full && r.range) s += ", in range '" + *r.range + "'";
   return s;
 }
@@ -194,7 +199,7 @@ std::string Anomaly::story(const Node* n) const {
   std::string s;
   const Recorded* call = calls_.find(n->sequence);
   if (call) s += "; its forward call: " + origin(*call, true);
-  else if ((flags & anomaly::trace) && !host_of(n)) s += "; its forward call was not traced";
+  else if ((flags & anomaly::trace) && (!host_of(n) || function_call_of(n))) s += "; its forward call was not traced";
   if (!passes_.empty()) {
     const Pass& pass = passes_.back();
     size_t steps = 0;

@@ -16,7 +16,7 @@ class Logger final : public Observer {
   void after_call(const CallEvent& e) override {
     if (!logs(context_, 3)) return;
     const std::string results = e.outputs ? shapes_of(std::span<const Tensor>(e.outputs->data(), e.outputs->size())) : "failed";
-    log(context_, 3, format("{}({}) -> {}", name(e.op), shapes_of(e.values), results));
+    log(context_, 3, format("{}({}) -> {}", e.name, shapes_of(e.values), results));
   }
   void before_node(const NodeEvent& e) override {
     std::string shapes;

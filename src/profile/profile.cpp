@@ -153,7 +153,7 @@ void Recorder::close(const void* key, const Result& result) {
 void Recorder::before_call(const CallEvent& e) {
   keep_going([&] {
     const uint32_t shapes = options_.shapes ? text_number(shapes_of(e.values)) : 0;
-    open(&e, EventKind::call, op_name(call_names_, &e.op, nullptr), shapes);
+    open(&e, EventKind::call, e.op ? op_name(call_names_, e.op, nullptr) : text_number(e.name), shapes);
   });
 }
 void Recorder::after_call(const CallEvent& e) {

@@ -31,6 +31,10 @@ class TestAutograd(Case):
         index = torch.tensor([1, 0])
         picked = a.index_select(0, index)
         self.same(picked.grad_fn._saved_index, [1, 0])
+        rows, columns = a[[0, 1], [1, 0]].grad_fn._saved_indices            # a list is a tuple of its members
+        self.same(rows, [0, 1])
+        self.same(columns, [1, 0])
+        self.assertEqual(torch.cat([a, a, a]).grad_fn._saved_tensors, (None, None, None))
         with self.assertRaises(AttributeError):
             picked.grad_fn._saved_nothing
         self.assertIn("_saved_index", dir(picked.grad_fn))

@@ -250,6 +250,8 @@ def _saved(owner, name):
         check(lib.gradus_node_saved(local.ctx, owner._h, text, len(text), C.byref(value)))
     except IndexError:
         raise AttributeError(f"'{owner.name()}' object has no attribute '_saved_{name}'") from None
+    if value.kind == Kind.TENSOR_LIST:
+        return tuple(_saved(owner, f"{name}[{i}]") for i in range(value.length))
     return _from_value(value)
 
 
