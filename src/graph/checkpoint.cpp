@@ -284,6 +284,7 @@ void Frame::run_again() {
 
 void checkpoint(Segment f, std::span<const Tensor> inputs, const CheckpointOptions& options, Tensors& outputs) {
   Context& c = context();
+  check_hooks_permitted();
   if (!c.grad_mode || c.inference_mode) return f(Tensors(inputs), outputs);
   const auto frame = Ref<Frame>::adopt(new Frame);
   frame->f = std::move(f);

@@ -7,6 +7,7 @@
 #include "base/live.h"
 #include "dispatch/evaluate.h"
 #include "dispatch/registry.h"
+#include "graph/saved_copies.h"
 #include "graph/shared_node.h"
 
 namespace gradus {
@@ -372,6 +373,7 @@ void set_data(TensorImpl* t, const TensorImpl* other) {
   // The sink goes by what the leaf is now, so graphs of before cast their gradients: but not a complex one to its real part.
   GRADUS_CHECK(!t->requires_grad || (is_differentiable(other->dtype) && is_complex(other->dtype) == is_complex(t->dtype)), dtype,
                "data: {} for a tensor of {} that requires grad", name(other->dtype), name(t->dtype));
+  before_write(*other->storage);                              // whose version may rise
   set_layout(t, other->sizes(), other->strides(), other->offset);
   t->dtype = other->dtype;
   retain(other->storage);
