@@ -50,6 +50,7 @@ gradus_status run_backward(gradus_context* ctx, F outputs, gradus_tensor* const*
   return guard(ctx, "backward", [&](Context&) {
     const gradus_backward_options o = read_options(options);
     GRADUS_CHECK(!(o.flags & GRADUS_BACKWARD_BATCHED), argument, "backward: a batch of gradients has no place in .grad: use grad");
+    GRADUS_CHECK(!o.inputs || o.input_count > 0, value, "backward: an empty list of inputs");
     backward(outputs(), seeds_of(seeds, count), options_of(o), tensors(o.inputs, o.input_count, "inputs"));
   });
 }
@@ -58,7 +59,7 @@ gradus_status run_grad(gradus_context* ctx, F outputs, G inputs, gradus_tensor* 
                        gradus_tensor** results, size_t result_count) {
   clear(results, result_count);
   return guard(ctx, "grad", [&](Context&) {
-    needed(results, "results");
+    if (result_count > 0) needed(results, "results");         // none: there are no inputs, which is said below
     const gradus_backward_options o = read_options(options);
     GRADUS_CHECK(o.input_count == 0 && !o.inputs, argument, "grad: the inputs are an argument, not an option");
     Tensors g = grad(outputs(), inputs(), seeds_of(seeds, count), options_of(o));

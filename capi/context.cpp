@@ -8,6 +8,7 @@
 #include "base/host.h"
 #include "graph/observer.h"
 #include "graph/custom.h"
+#include "graph/saved_copies.h"
 #include "ops/lists.h"
 #include "optim/scheduler.h"
 #include "io/file.h"
@@ -64,6 +65,7 @@ Context* make_context(const gradus_context_options& o) {
 void gradus::capi::free_context(Context* c) {
   stop_observing(*c);
   c->kind = Kind::dead;
+  free_saved_copies(*c);
   if (c->saved_hooks) release(c->saved_hooks);
   if (c->allocator) release(c->allocator);
   if (c->destroys) close_destroy_queue(c->destroys);
@@ -180,6 +182,14 @@ gradus_status gradus_context_set_inference(gradus_context* ctx, int32_t on, int3
   return set_mode(ctx, "context_set_inference", &Context::inference_mode, on, previous);
 }
 
+gradus_status gradus_context_set_mutation_on_saved(gradus_context* ctx, int32_t on, int32_t* previous) {
+  if (previous) *previous = 0;
+  return guard(ctx, "context_set_mutation_on_saved", [&](Context& c) {
+    const bool before = set_saved_copies(c, on != 0);
+    if (previous) *previous = before;
+  });
+}
+
 gradus_status gradus_context_set_anomaly(gradus_context* ctx, uint32_t flags, uint32_t* previous) {
   if (previous) *previous = 0;
   return guard(ctx, "context_set_anomaly", [&](Context& c) {
@@ -199,11 +209,12 @@ gradus_status gradus_context_set_random_state(gradus_context* ctx, uint64_t seed
 gradus_status gradus_context_describe(gradus_context* ctx, gradus_context_info* info) {
   return guard(ctx, "context_describe", [&](Context& c) {
     gradus_context_info i{};
-    i.flags = bit(c.grad_mode, GRADUS_CONTEXT_RECORDING) | bit(c.inference_mode, GRADUS_CONTEXT_INFERENCE);
+    i.flags = bit(c.grad_mode, GRADUS_CONTEXT_RECORDING) | bit(c.inference_mode, GRADUS_CONTEXT_INFERENCE) | bit(c.copies, GRADUS_CONTEXT_MUTATION_ON_SAVED);
     i.threads = c.threads;
     i.log_level = c.log_level;
     i.seed = c.generator.seed;
     i.random_offset = c.generator.offset;
+    i.saved_copies = saved_copies(c);
     fill_info(info, i);
   });
 }

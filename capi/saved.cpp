@@ -96,3 +96,11 @@ gradus_status gradus_context_push_saved_hooks(gradus_context* ctx, const gradus_
 gradus_status gradus_context_pop_saved_hooks(gradus_context* ctx) {
   return guard(ctx, "context_pop_saved_hooks", [](Context&) { pop_saved_hooks(); });
 }
+
+gradus_status gradus_context_refuse_saved_hooks(gradus_context* ctx, const char* message, size_t length) {
+  return guard(ctx, "context_refuse_saved_hooks", [&](Context&) { refuse_saved_hooks(std::string(text_of(message, length, "message"))); });
+}
+
+gradus_status gradus_context_permit_saved_hooks(gradus_context* ctx) {
+  return guard(ctx, "context_permit_saved_hooks", [](Context&) { permit_saved_hooks(); });
+}

@@ -170,6 +170,34 @@ TEST_F(HooksHpp, OfSavedValuesThrowThroughOperationsAndPasses) {
 
 Tensor wave(const Tensor& x) { return (x * x).sin().exp(); }
 
+TEST_F(HooksHpp, MutationOfSavedTensorsForAWhile) {
+  const Tensor x = leaf({1, 2}), b = x.clone(), y = (b * b).sum();
+  Tensor late;
+  {
+    const gradus::AllowMutationOnSavedTensors allowed;
+    const Tensor c = x.clone(), z = (c * c).sum();
+    c.zero_();
+    z.backward();
+    EXPECT_EQ(x.grad().to_vector<double>(), (std::vector<double>{2, 4}));
+    late = (c * c).sum();
+  }
+  expect_error(GRADUS_E_STATE, "outside of", [&] { late.backward(); });
+  b.zero_();
+  expect_error(GRADUS_E_IN_PLACE, "zero_", [&] { y.backward(); });
+}
+
+TEST_F(HooksHpp, RefusedHooksOnSavedTensors) {
+  const gradus::DisableSavedTensorsHooks outer("outer");
+  {
+    const gradus::DisableSavedTensorsHooks inner("inner");
+    expect_error(GRADUS_E_STATE, "inner", [] { const gradus::AllowMutationOnSavedTensors a; });
+  }
+  expect_error(GRADUS_E_STATE, "outer", [] {
+    const gradus::SavedTensorHooks h([](const Tensor& t) { return t; }, [](const Tensor& t) { return t; });
+  });
+  expect_error(GRADUS_E_STATE, "outer", [] { gradus::checkpoint([](const Tensor& t) { return t.exp(); }, {leaf({1})}); });
+}
+
 TEST_F(CheckpointHpp, SameGradientsOfBothOrders) {
   const Tensor x = leaf({0.5, 1});
   int runs = 0;

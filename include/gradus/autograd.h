@@ -38,8 +38,8 @@ GRADUS_API gradus_status gradus_tensor_retain_grad(gradus_context *ctx, gradus_t
 typedef struct gradus_backward_options {
   uint32_t struct_size;
   uint32_t flags;                /* GRADUS_BACKWARD_* */
-  uint64_t input_count;          /* gradus_backward only: 0: all leaves */
-  gradus_tensor *const *inputs;  /* [null ok] the tensors whose .grad is added to */
+  uint64_t input_count;          /* gradus_backward only */
+  gradus_tensor *const *inputs;  /* [null ok] the tensors whose .grad is added to, at least one; null: all leaves */
   const void *reserved0;
 } gradus_backward_options;
 enum {
@@ -52,8 +52,9 @@ enum {
 
 /*
  * Adds the gradient of sum(seed * output) to the .grad of the leaves. seeds: one per output, an entry null for a real output of
- * one element. The graph's saved values are freed on the way unless kept. Errors: STATE for an output that does not require
- * grad, SHAPE or DTYPE for a seed that does not fit, GRAPH_FREED, IN_PLACE, CALLBACK of a hook, CANCELLED, ANOMALY in anomaly
+ * one element, and any dtype else that is complex where the output's is. The graph's saved values are freed on the way unless kept.
+ * Errors: STATE for an output that does not require grad, and in a callback of a pass for a pass that the thread's stack has no room
+ * for; SHAPE or DTYPE for a seed that does not fit, VALUE for an empty list, GRAPH_FREED, IN_PLACE, CALLBACK of a hook, CANCELLED, ANOMALY in anomaly
  * mode. After a failure some leaves may already have their sum.
  */
 GRADUS_API gradus_status gradus_backward(gradus_context *ctx, gradus_tensor *const *outputs, size_t output_count,
@@ -143,8 +144,9 @@ GRADUS_API gradus_status gradus_tensor_base(gradus_context *ctx, const gradus_te
 /* Counts a write that somebody else did in a tensor's memory, so that values saved from it are known to have changed. */
 GRADUS_API gradus_status gradus_tensor_increment_version(gradus_context *ctx, gradus_tensor *tensor); /* since:1 */
 /*
- * Gives a leaf, or any tensor without history, the storage, shape and layout of another of the same dtype ("tensor.data = other").
- * Values saved from it count as changed. STATE for a tensor with history, a view, or inference tensors.
+ * Gives a leaf, or any tensor without history, the storage, dtype, shape and layout of another ("tensor.data = other").
+ * Values saved from it count as changed. STATE for a tensor with history, a view, or inference tensors; DTYPE for integers, or complex
+ * for real ones and the reverse, in one that requires grad.
  */
 GRADUS_API gradus_status gradus_tensor_set_data(gradus_context *ctx, gradus_tensor *tensor,
                                                 const gradus_tensor *other);                 /* since:1 */

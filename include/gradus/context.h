@@ -99,6 +99,16 @@ GRADUS_API gradus_status gradus_context_set_inference(gradus_context *ctx, int32
                                                       int32_t *previous);                    /* since:1 */
 
 /*
+ * Lets operations write memory that a recorded operation has saved: while on (0 in a new context) such a value is copied before the
+ * write, once, and backward reads what was saved. Backward over what was recorded has to run before the mode ends: else it is STATE.
+ * Seen are the writes of this context's operations, optimizers and passes; what somebody else writes is IN_PLACE in backward, as
+ * ever. It counts as saved-value hooks: STATE where those are refused (gradus/hooks.h), and to end it while hooks pushed since are in
+ * force. Setting it again changes nothing. previous [null ok] receives whether it was on.
+ */
+GRADUS_API gradus_status gradus_context_set_mutation_on_saved(gradus_context *ctx, int32_t on,
+                                                              int32_t *previous);            /* since:1 */
+
+/*
  * Anomaly mode, for this context only: where did a NaN come from? It ends a pass with GRADUS_E_ANOMALY as soon as a node
  * produces a bad gradient. The message names the node and which of its outputs, and with TRACE the operation that recorded
  * the node, its argument shapes and its range (gradus_profile_range_begin), the operations from there to the root, and for a
@@ -131,8 +141,9 @@ typedef struct gradus_context_info {
   int32_t  log_level;
   uint64_t seed;
   uint64_t random_offset;
+  uint64_t saved_copies;         /* how many values were copied since gradus_context_set_mutation_on_saved was set */
 } gradus_context_info;
-enum { GRADUS_CONTEXT_RECORDING = 0x1, GRADUS_CONTEXT_INFERENCE = 0x2 };
+enum { GRADUS_CONTEXT_RECORDING = 0x1, GRADUS_CONTEXT_INFERENCE = 0x2, GRADUS_CONTEXT_MUTATION_ON_SAVED = 0x4 };
 /* What was set. ARGUMENT for a struct_size too small. */
 GRADUS_API gradus_status gradus_context_describe(gradus_context *ctx, gradus_context_info *info); /* since:1 */
 

@@ -101,6 +101,14 @@ typedef struct gradus_saved_hooks {
 GRADUS_API gradus_status gradus_context_push_saved_hooks(gradus_context *ctx, const gradus_saved_hooks *hooks); /* since:1 */
 /* STATE when there are none. Values packed before stay with their hooks. */
 GRADUS_API gradus_status gradus_context_pop_saved_hooks(gradus_context *ctx);                /* since:1 */
+/*
+ * From here on, until gradus_context_permit_saved_hooks, whatever pushes such hooks is STATE with this message (UTF-8, copied), and
+ * so are gradus_checkpoint and gradus_context_set_mutation_on_saved; so is this call itself while hooks are in force. Refusals nest: the
+ * innermost message counts. Graphs recorded before are not touched.
+ */
+GRADUS_API gradus_status gradus_context_refuse_saved_hooks(gradus_context *ctx, const char *message, size_t length); /* since:1 */
+/* Ends the innermost refusal. STATE when there is none. */
+GRADUS_API gradus_status gradus_context_permit_saved_hooks(gradus_context *ctx);             /* since:1 */
 
 /*
  * Hooks on one value that a node has saved, by the name that gradus_node_saved takes: pack runs at once. VALUE if the name is

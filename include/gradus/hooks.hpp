@@ -139,7 +139,24 @@ inline std::vector<Tensor> grad(const std::vector<GradientEdge>& outputs, const 
   return results.take(results.size());
 }
 
-// ---- saved values. While it lives, pack(tensor) sees each value that an operation saves; unpack gets what pack returned, each time the value
+// ---- saved values. While it lives, what was saved may be written: it is copied in time, and backward, which has to run meanwhile, reads the copy.
+struct AllowMutationOnSavedTensors : detail::ModeGuard { AllowMutationOnSavedTensors() : ModeGuard(gradus_context_set_mutation_on_saved, true) {} };
+
+// While it lives, SavedTensorHooks, checkpoints and the guard above throw this message, as it does itself while hooks are in force. Nests.
+class DisableSavedTensorsHooks {
+ public:
+  explicit DisableSavedTensorsHooks(std::string_view message) : context_(Context::current()) {
+    detail::check(context_, gradus_context_refuse_saved_hooks(context_, message.data(), message.size()));
+  }
+  ~DisableSavedTensorsHooks() { gradus_context_permit_saved_hooks(context_); }
+  DisableSavedTensorsHooks(const DisableSavedTensorsHooks&) = delete;
+  DisableSavedTensorsHooks& operator=(const DisableSavedTensorsHooks&) = delete;
+
+ private:
+  gradus_context* context_;
+};
+
+// While it lives, pack(tensor) sees each value that an operation saves; unpack gets what pack returned, each time the value
 // is read, and returns a tensor of the value's shape and dtype. pack returns a Tensor (which the hooks outside see as their value; an empty
 // one leaves the value alone), or anything else, which is kept for unpack.
 template <class Pack, class Unpack> class SavedTensorHooks {

@@ -6,6 +6,7 @@
 #include "dispatch/evaluate.h"
 #include "graph/call.h"
 #include "graph/history.h"
+#include "graph/saved_copies.h"
 #include "kernels/copy.h"
 #include "ops/ops.h"
 
@@ -53,15 +54,15 @@ void add_into(Tensor& buffer, Tensor g) {
   buffer = add(buffer, g);
 }
 
-// Adds g to the gradient, or makes it the gradient, if that takes no new tensor.
-static bool add_here(AutogradMeta& m, const TensorImpl* leaf, Tensor& g) {
+// Adds g to the gradient, or makes it the gradient, if that takes no new tensor. `announced`: whoever saved the gradient knows.
+static bool add_here(AutogradMeta& m, const TensorImpl* leaf, Tensor& g, bool announced) {
   if (context().grad_mode) return false;                      // create_graph: the gradient keeps its history
   if (!m.grad) {
     if (!sole(g) || !has_layout_of(g, leaf)) return false;
     m.grad = std::move(g);
     return true;
   }
-  if (!is_writable(m.grad)) return false;
+  if (!is_writable(m.grad) || (m.grad.storage().kept.load(std::memory_order_relaxed) && !announced)) return false;
   add_in_place(m.grad, g);
   m.grad.storage().bump();
   return true;
@@ -71,14 +72,18 @@ static bool add_here(AutogradMeta& m, const TensorImpl* leaf, Tensor& g) {
 // a gradient that has changed meanwhile is made again.
 void accumulate_grad(TensorImpl* leaf, Tensor g) {
   AutogradMeta& m = autograd_meta(leaf);
-  for (;;) {
+  for (bool announced = false;;) {
     Tensor before, made;
     uint32_t version = 0;
     {
       const FlagLock lock(m.busy);
-      if (add_here(m, leaf, g)) return;
+      if (add_here(m, leaf, g, announced)) return;
       before = m.grad;
       if (before) version = before.storage().current();
+    }
+    if (before && !std::exchange(announced, true) && before.storage().kept.load(std::memory_order_relaxed)) {
+      before_write(before.storage());
+      continue;
     }
     made = before ? add(before, g) : context().grad_mode ? recorded_copy_in_layout_of(g, leaf) : copy_in_layout_of(g, leaf);
     const FlagLock lock(m.busy);

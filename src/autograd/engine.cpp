@@ -7,6 +7,7 @@
 #include "autograd/pull.h"
 #include "base/context.h"
 #include "base/interrupt.h"
+#include "base/stack.h"
 #include "graph/call.h"
 #include "graph/history.h"
 #include "graph/observer.h"
@@ -93,8 +94,11 @@ namespace {
 class RunScope {
  public:
   explicit RunScope(Run* run)
-      : context_(context()), before_(std::exchange(context_.pass, run)), hooks_(Ref<SavedHooks>::share(context_.saved_hooks)) {}
+      : context_(context()), before_(std::exchange(context_.pass, run)), hooks_(Ref<SavedHooks>::share(context_.saved_hooks)) {
+    ++this_thread().passes;
+  }
   ~RunScope() {
+    --this_thread().passes;
     context_.pass = before_;
     const Ref<SavedHooks> inside = Ref<SavedHooks>::adopt(std::exchange(context_.saved_hooks, hooks_.detach()));
   }
@@ -106,9 +110,22 @@ class RunScope {
   Pass* before_;
   Ref<SavedHooks> hooks_;
 };
+// Callbacks of a pass may begin another one, on the same stack: they could run on no other thread, which their language may not
+// know. Where the stack's end is not known a count stands in.
+void check_nesting() {
+  constexpr uint32_t enough = 60;
+  Thread& t = this_thread();
+  if (t.passes == 0) [[likely]] return;
+  if (const size_t size = stack_size(t))
+    GRADUS_CHECK(!stack_is_short(t), state, "backward: {} passes are nested, one inside the other, and the thread's stack of {} KiB has no room for another",
+                 t.passes, size >> 10);
+  else
+    GRADUS_CHECK(t.passes < enough, state, "backward: {} passes are nested, one inside the other, on a stack of unknown size", t.passes);
+}
 }  // namespace
 
 void Run::run() {
+  check_nesting();
   if ((context().attention.load(std::memory_order_relaxed) & Context::kObserved) == 0) [[likely]] return loop();
   watch_pass({accumulates_, options_.create_graph}, [&] { loop(); });
 }

@@ -30,7 +30,7 @@ Tensor seed_of(const OutputMeta& of, const Tensor& given, size_t i, std::string_
     return ones(of.sizes, of.dtype);
   }
   GRADUS_CHECK(same(given.sizes(), of.sizes), shape, "{}: gradient {} has shape {}, its output {}", what, i, text(given.sizes()), text(of.sizes));
-  GRADUS_CHECK(is_differentiable(given.dtype()) && is_complex(given.dtype()) == is_complex(of.dtype), dtype, "{}: gradient {} has dtype {}, its output {}",
+  GRADUS_CHECK(is_complex(given.dtype()) == is_complex(of.dtype), dtype, "{}: gradient {} has dtype {}, its output {}",
                what, i, name(given.dtype()), name(of.dtype));
   return given.dtype() == of.dtype ? given : to(given, of.dtype);
 }

@@ -30,6 +30,7 @@ struct ErrorRecord {
 
 class KeptResults;                                            // graph/checkpoint.h
 class SavedHooks;                                             // graph/saved.h
+class SavedCopies;                                            // graph/saved_copies.h
 class Pass;                                                   // graph/node.h
 struct DestroyQueue;                                          // base/host.h
 
@@ -43,6 +44,7 @@ struct Context : Object {
   Generator generator;
   uint64_t sequence = 0;                                      // of graph nodes
   SavedHooks* saved_hooks = nullptr;                          // owned: the innermost in force
+  SavedCopies* copies = nullptr;                              // owned: saved values are copied before their memory is written
   KeptResults* results = nullptr;                             // asked for results before they are computed
   Pass* pass = nullptr;                                       // the backward pass that is running, the innermost
   int32_t (*interrupt)(void* user) = nullptr;

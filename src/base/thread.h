@@ -8,6 +8,7 @@ namespace gradus {
 struct Allocator;
 struct Context;
 struct Node;
+struct AutogradMeta;
 
 enum class Live : int { contexts, tensors, nodes, foreign_blocks, callbacks, profiles, optimizers, schedulers, files, function_calls, count };
 
@@ -57,6 +58,10 @@ struct Thread {
   Allocator* allocator = nullptr;                             // the context's, if it has one of its own
   Node* dying = nullptr;                                      // nodes to be freed, by a loop instead of recursion
   bool freeing = false;
+  AutogradMeta* dying_meta = nullptr;                         // the same of tensors, whose gradients may have gradients of their own
+  bool freeing_meta = false;
+  uint32_t passes = 0;                                        // backward passes that run on it, one inside the other
+  uintptr_t stack_low = 0, stack_high = 0;                    // stack.h; equal: not known
   bool in_part = false;                                       // inside a part of parallel_for
   bool whole = false;                                         // what runs must not be cancelled halfway
   bool orphan = false;                                        // in a forked child whose parent was inside a call on another thread

@@ -10,6 +10,7 @@
 #include "graph/history.h"
 #include "graph/observer.h"
 #include "graph/relayout.h"
+#include "graph/saved_copies.h"
 
 namespace gradus {
 namespace {
@@ -111,6 +112,7 @@ void write(const Op& op, Value* values, bool records) {
   const Args args(op, values);
   TensorImpl* self = values[0].t;
   if (!records) {
+    before_write(*self->storage);
     evaluate_in_place(op, args);
     return self->storage->bump(op.info->index);
   }
@@ -120,6 +122,7 @@ void write(const Op& op, Value* values, bool records) {
   const Tensor before = copy_if_read(op, args), shared = Tensor::share(self);
   const Ref<Node> n = make_node(op, args, {&shared, 1}, true, before);
   Rewrite rewrite(self, n);
+  before_write(*self->storage);
   evaluate_in_place(op, args);
   self->storage->bump(op.info->index);
   rewrite.commit();

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/context.h"
+#include "base/stack.h"
 #include "dispatch/registry.h"
 #include "graph/history.h"
 
@@ -253,6 +254,7 @@ Tensor Frame::value(size_t i) {
 
 void Frame::run_again() {
   GRADUS_CHECK(!again, state, "checkpoint: the second run needs a value of its own");
+  GRADUS_CHECK(!stack_is_short(this_thread()), state, "checkpoint: second runs are nested, one inside the other, and the thread's stack has no room for another");
   values.clear();
   values.resize(metas.size());
   next_result = 0;
@@ -282,6 +284,7 @@ void Frame::run_again() {
 
 void checkpoint(Segment f, std::span<const Tensor> inputs, const CheckpointOptions& options, Tensors& outputs) {
   Context& c = context();
+  check_hooks_permitted();
   if (!c.grad_mode || c.inference_mode) return f(Tensors(inputs), outputs);
   const auto frame = Ref<Frame>::adopt(new Frame);
   frame->f = std::move(f);

@@ -7,6 +7,7 @@
 #include "base/live.h"
 #include "dispatch/evaluate.h"
 #include "dispatch/registry.h"
+#include "graph/saved_copies.h"
 #include "graph/shared_node.h"
 
 namespace gradus {
@@ -64,13 +65,22 @@ static void drop_retained(const TensorImpl* t) {
     if (r.tensor == t) r.tensor = nullptr;
 }
 
+// A gradient may have a gradient, a base another one, and a hook may hold a tensor: a list, never recursion.
 void free_autograd(TensorImpl* t) {
-  AutogradMeta* m = t->autograd;
   drop_retained(t);
-  if (Node* n = m->sink.load(std::memory_order_acquire)) free_sink(n);
-  const uint8_t size_class = m->size_class;
-  m->~AutogradMeta();
-  give_block(m, size_class);
+  Thread& thread = this_thread();
+  t->autograd->next = thread.dying_meta;
+  thread.dying_meta = t->autograd;
+  if (thread.freeing_meta) return;
+  thread.freeing_meta = true;
+  while (AutogradMeta* m = thread.dying_meta) {
+    thread.dying_meta = m->next;
+    if (Node* n = m->sink.load(std::memory_order_acquire)) free_sink(n);
+    const uint8_t size_class = m->size_class;
+    m->~AutogradMeta();
+    give_block(m, size_class);
+  }
+  thread.freeing_meta = false;
 }
 
 // ---- views
@@ -360,8 +370,12 @@ void set_grad(TensorImpl* t, const Tensor& g) {
 void set_data(TensorImpl* t, const TensorImpl* other) {
   GRADUS_CHECK(!t->grad_fn && !t->view, state, "data: only a leaf that is no view can be given other data: detach it first");
   GRADUS_CHECK(!t->inference && !other->inference, state, "data: tensors made in inference mode have no data to exchange");
-  GRADUS_CHECK(other->dtype == t->dtype, dtype, "data: {} for a tensor of {}", name(other->dtype), name(t->dtype));
+  // The sink goes by what the leaf is now, so graphs of before cast their gradients: but not a complex one to its real part.
+  GRADUS_CHECK(!t->requires_grad || (is_differentiable(other->dtype) && is_complex(other->dtype) == is_complex(t->dtype)), dtype,
+               "data: {} for a tensor of {} that requires grad", name(other->dtype), name(t->dtype));
+  before_write(*other->storage);                              // whose version may rise
   set_layout(t, other->sizes(), other->strides(), other->offset);
+  t->dtype = other->dtype;
   retain(other->storage);
   Storage* before = std::exchange(t->storage, other->storage);
   if (t->storage->current() <= before->current())             // never the version of a value saved from it

@@ -20,6 +20,7 @@ struct AutogradMeta {
   ViewKind kind = ViewKind::ordinary;
   Node* retained_by = nullptr;                                // gives it its gradient though it is no leaf; clears this when it dies
   uint8_t size_class = 0;
+  AutogradMeta* next = nullptr;                               // of a dead tensor: the next one to be freed
   std::vector<Hooked> hooked;                                 // where its hooks are: histories it had when they were added
 };
 

@@ -5,6 +5,7 @@
 #include "dispatch/evaluate.h"
 #include "graph/history.h"
 #include "graph/observer.h"
+#include "graph/saved_copies.h"
 #include "kernels/copy.h"
 
 namespace gradus {
@@ -71,6 +72,7 @@ void check_fits(const Op& op, const Args& args, const Metas& results, std::span<
 
 // Counted before the first element changes: whoever saved the tensor has to notice, however the write ends.
 void begin_write(const Op& op, const Meta& result, const Tensor& out) {
+  before_write(out.storage());
   if (!same(result.sizes, out.sizes())) resize(out.impl(), result.sizes);
   out.storage().bump(op.info->index);
 }

@@ -3,6 +3,7 @@
 #include "base/context.h"
 #include "graph/call.h"
 #include "graph/history.h"
+#include "graph/saved_copies.h"
 
 namespace gradus {
 namespace {
@@ -12,6 +13,7 @@ void become(const Op& by, TensorImpl* self, const Tensor& now) {
   const bool stale = self->view && self->autograd->seen_version != self->storage->current();
   const Ref<Node> n = Ref<Node>::share(now.impl()->grad_fn);
   const Layout before = Tensor::share(self).layout();
+  before_write(*self->storage);
   set_layout(self, now.sizes(), now.strides(), now.offset());
   try {
     if (n) set_history(self, n, now.impl()->output_nr);

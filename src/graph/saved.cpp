@@ -4,6 +4,7 @@
 #include "dispatch/registry.h"
 #include "graph/custom.h"
 #include "graph/history.h"
+#include "graph/saved_copies.h"
 
 namespace gradus {
 HooksScope::HooksScope(SavedHooks* hooks) : before_(std::exchange(context().saved_hooks, hooks)) {
@@ -13,17 +14,60 @@ HooksScope::~HooksScope() {
   const Ref<SavedHooks> inside = Ref<SavedHooks>::adopt(std::exchange(context().saved_hooks, before_));
 }
 
+void check_hooks_permitted() {
+  const SavedHooks* h = context().saved_hooks;
+  if (const std::string* why = h ? h->refusal() : nullptr) fail(Status::state, "{}", *why);
+}
+
 void push_saved_hooks(Ref<SavedHooks> hooks) {
   Context& c = context();
+  check_hooks_permitted();
   hooks->outer = Ref<SavedHooks>::adopt(c.saved_hooks);
   c.saved_hooks = hooks.detach();
 }
 
-void pop_saved_hooks() {
-  Context& c = context();
-  GRADUS_CHECK(c.saved_hooks, state, "saved-tensor hooks: there are none to take away");
+static void pop_innermost(Context& c) {
   const Ref<SavedHooks> gone = Ref<SavedHooks>::adopt(c.saved_hooks);
   c.saved_hooks = Ref<SavedHooks>(gone->outer).detach();         // a pass that ends may put `gone` back
+}
+
+void pop_saved_hooks() {
+  Context& c = context();
+  drop_ended_hooks();
+  GRADUS_CHECK(c.saved_hooks && !c.saved_hooks->refusal(), state, "saved-tensor hooks: there are none to take away");
+  GRADUS_CHECK(c.saved_hooks != static_cast<SavedHooks*>(c.copies), state, "saved-tensor hooks: the innermost are those of mutation_on_saved, which ends otherwise");
+  pop_innermost(c);
+}
+
+void drop_ended_hooks() {
+  for (Context& c = context(); c.saved_hooks && c.saved_hooks->ended();) pop_innermost(c);
+}
+
+namespace {
+class Refusal : public SavedHooks {
+ public:
+  explicit Refusal(std::string why) : why_(std::move(why)) {}
+  Ref<Packed> pack(const Tensor&, const Op&) override { return {}; }
+  const std::string* refusal() const override { return &why_; }
+
+ private:
+  std::string why_;
+};
+}  // namespace
+
+void refuse_saved_hooks(std::string message) {
+  Context& c = context();
+  drop_ended_hooks();
+  if (c.saved_hooks && !c.saved_hooks->refusal()) fail(Status::state, "{}", message);
+  auto made = Ref<SavedHooks>::adopt(new Refusal(std::move(message)));
+  made->outer = Ref<SavedHooks>::adopt(c.saved_hooks);
+  c.saved_hooks = made.detach();
+}
+
+void permit_saved_hooks() {
+  Context& c = context();
+  GRADUS_CHECK(c.saved_hooks && c.saved_hooks->refusal(), state, "saved-tensor hooks: they are not refused");
+  pop_innermost(c);
 }
 
 Ref<Packed> pack_with(SavedHooks* hooks, const Tensor& value, const Op& by) {

@@ -1,6 +1,7 @@
 // Values kept for the rules of a node: the tensor itself with the version it had, or what the context's hooks made of it.
 #pragma once
 #include <functional>
+#include <string>
 
 #include "dispatch/op.h"
 
@@ -30,6 +31,8 @@ class SavedHooks {
   virtual ~SavedHooks() = default;
   // A detached value that `by` saves. Null: it is kept as it is.
   virtual Ref<Packed> pack(const Tensor& value, const Op& by) = 0;
+  virtual bool ended() const { return false; }                // they let everything pass, and go when they are the innermost
+  virtual const std::string* refusal() const { return nullptr; }   // why no others may be pushed
 };
 inline void retain(SavedHooks* h) { h->refs.up(); }
 inline void release(SavedHooks* h) { if (h->refs.down()) delete h; }
@@ -46,6 +49,11 @@ class HooksScope {
 };
 void push_saved_hooks(Ref<SavedHooks> hooks);
 void pop_saved_hooks();                                       // STATE when there are none
+void drop_ended_hooks();
+// From here on pushing hooks is STATE with this message, and so is this where some are in force. Nests.
+void refuse_saved_hooks(std::string message);
+void permit_saved_hooks();                                    // ends the innermost refusal; STATE when there is none
+void check_hooks_permitted();
 Ref<Packed> pack_with(SavedHooks* hooks, const Tensor& value, const Op& by);   // with those in force inside it: none
 
 struct Saved {

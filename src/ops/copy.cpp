@@ -4,6 +4,7 @@
 #include "base/context.h"
 #include "dispatch/evaluate.h"
 #include "graph/history.h"
+#include "graph/saved_copies.h"
 #include "kernels/copy.h"
 #include "ops/lists.h"
 #include "ops/ops.h"
@@ -25,7 +26,9 @@ void resize_self(const Args& a, SizesRef sizes) {
   TensorImpl* self = a.tensor(0).impl();
   GRADUS_CHECK(!self->inference || context().inference_mode, state, "{}: a tensor made in inference mode can't be changed outside of it", name(a.op()));
   check_resizable(self, sizes, name(a.op()));
-  if (!same(sizes, self->sizes())) resize(self, sizes);
+  if (same(sizes, self->sizes())) return;
+  before_write(*self->storage);
+  resize(self, sizes);
 }
 
 Tensor pass_on(const Call&, const Tensor& g) { return g; }

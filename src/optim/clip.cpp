@@ -5,6 +5,7 @@
 #include "base/context.h"
 #include "base/parallel.h"
 #include "graph/history.h"
+#include "graph/saved_copies.h"
 #include "kernels/optimize.h"
 #include "ops/ops.h"
 #include "optim/optimizer.h"
@@ -27,6 +28,7 @@ std::vector<Tensor> gradients_of(std::span<const Tensor> tensors, std::string_vi
 }
 // One rule with one number over all, in place.
 void update_all(const std::vector<Tensor>& grads, kernels::Rule rule, double number) {
+  for (const Tensor& g : grads) before_write(g.storage());
   const Whole whole;
   std::vector<kernels::Update> updates;
   std::vector<Tensor> pairs;

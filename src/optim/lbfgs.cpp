@@ -7,6 +7,7 @@
 #include "base/context.h"
 #include "base/parallel.h"
 #include "graph/history.h"
+#include "graph/saved_copies.h"
 #include "kernels/copy.h"
 #include "kernels/optimize.h"
 #include "ops/ops.h"
@@ -102,6 +103,7 @@ Tensor Lbfgs::gather(bool gradients) const {
   return flat;
 }
 void Lbfgs::put(const Tensor& flat) const {
+  for (const Parameter& p : o_.parameters) before_write(p.tensor.storage());
   const Whole whole;
   int64_t offset = 0;
   for (const Parameter& p : o_.parameters) {

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "graph/history.h"
 #include "graph/observer.h"
+#include "graph/saved_copies.h"
 #include "kernels/copy.h"
 #include "kernels/optimize.h"
 
@@ -242,6 +243,9 @@ void Optimizer::run() {
     updates.push_back(w.update);
     written.push_back(w.parameter->tensor);
     read.push_back(w.grad);
+    before_write(w.parameter->tensor.storage());
+    for (const Tensor& b : w.parameter->state.buffer)
+      if (b) before_write(b.storage());
   }
   const Whole whole;
   run_updates(updates, written, read);
@@ -266,6 +270,7 @@ void Optimizer::zero_grad(bool set_to_none) {
   for (const Parameter& p : parameters) {
     TensorImpl* g = grad_of(p.tensor, info.name);
     if (g) check_writable(Tensor::share(g), info.name);
+    if (g) before_write(*g->storage);
     fresh.push_back(g && g->grad_fn ? buffer_like(p.tensor, 0) : Tensor());
   }
   for (size_t i = 0; i < parameters.size(); ++i) {

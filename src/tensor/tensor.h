@@ -18,6 +18,7 @@ struct alignas(64) Storage {
   std::atomic<uint32_t> version{0};
   uint8_t size_class = 0, data_class = 0;                     // of this block, and of the data's where that is another
   bool separate = false, wrapped = false, read_only = false;  // wrapped: the data is somebody else's
+  std::atomic<bool> kept{false};                              // a saved value may have to be copied before a write: graph/saved_copies.h
   uint16_t changed_by = 0;                                    // by which op last: its place in the registry + 1; UINT16_MAX: a function of the host; 0: its owner
   int64_t bytes = 0;
   char* data = nullptr;

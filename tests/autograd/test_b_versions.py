@@ -78,11 +78,15 @@ class TestAutograd(Case):
             b.backward()
 
     def test_set_data_tensorimpl_type(self):
-        # other data of another kind of element is no data for this tensor
+        # data of another kind of tensor is no data for this one; other elements are
         x = torch.randn(1, 2)
-        with self.refused():
-            x.data = torch.ones(1, 2, dtype=torch.int64)
+        with torch.inference_mode():
+            unfit = torch.ones(1, 2, dtype=torch.int64)
+        with self.refused("inference"):
+            x.data = unfit
         self.assertIs(x.dtype, torch.float32)
+        x.data = torch.ones(1, 2, dtype=torch.int64)
+        self.assertIs(x.dtype, torch.int64)
 
     def test_set_data_preserve_pyobj(self):
         a, b = torch.randn(1, 2), torch.randn(1, 2)
@@ -103,8 +107,12 @@ class TestAutograd(Case):
         c = double(3.0)
         c.data = a                                                         # the flag does not come along
         self.assertFalse(c.requires_grad)
-        with self.refused():
-            torch.ones(1, dtype=torch.int64).data = leaf([1.0])
+        with self.refused("requires grad"):
+            a.data = torch.tensor(3)
+        a.data = torch.tensor(3.0, dtype=torch.float32)                    # another accumulator
+        (a * a).backward()
+        self.assertIs(a.grad.dtype, torch.float32)
+        self.same(a.grad, 6)
 
     def test_saved_tensors_hook_version_counter_not_shared(self):
         # what a pack hook keeps is the hook's own: a later write to the tensor is not the hook's affair

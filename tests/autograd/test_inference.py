@@ -289,6 +289,10 @@ class TestAutogradInferenceMode(Case):
         run(lambda x: x.add_(2))
         run(lambda x: x.mul_(2))
 
+    def test_the_version_is_not_tracked(self):
+        with self.refused("do not track version counter"):
+            inference_ones()._version
+
 
 if __name__ == "__main__":
     unittest.main()

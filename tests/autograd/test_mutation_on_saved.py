@@ -160,6 +160,30 @@ class TestAllowMutationOnSaved(Case):
         a.mul_(2)
         out.backward()
 
+    def test_a_step_of_an_optimizer_is_seen(self):
+        a = leaf([1.0, 2])
+        with graph.allow_mutation_on_saved_tensors() as session:
+            out = (a ** 2).sum()
+            a.grad = torch.tensor([1.0, 1], dtype=torch.float64)
+            torch.optim.SGD([a], lr=1.0).step()
+            self.same(a, [0, 1])
+            a.grad = None
+            out.backward()
+            self.same(a.grad, [2, 4])
+        self.assertEqual(session.copies, 1)                                # still told behind the block
+
+    def test_refused_hooks(self):
+        with graph.disable_saved_tensors_hooks("no hooks"):
+            with self.refused("no hooks"):
+                with graph.allow_mutation_on_saved_tensors():
+                    pass
+            with self.refused("no hooks"):
+                torch.utils.checkpoint.checkpoint(torch.exp, leaf([1.0]), use_reentrant=False)
+        with graph.allow_mutation_on_saved_tensors():
+            with self.refused("too late"):
+                with graph.disable_saved_tensors_hooks("too late"):
+                    pass
+
     def test_a_write_that_is_not_seen_is_an_error(self):
         with graph.allow_mutation_on_saved_tensors():
             a = leaf([1.0])

@@ -41,7 +41,6 @@ class Batch:
         self._calls = [tuple(call) for call in calls]                      # they hold the tensors
         self._bound = [_bound(*call) for call in self._calls]
         self._values = bytearray().join([data for _, data, _ in self._bound])
-        self._written = [call[1] for call, (op, *_) in zip(self._calls, self._bound) if op.in_place and isinstance(call[1], _ops.Tensor)]
         self._results = (C.c_uint64 * (3 * _ROOM))()
         self._records = (Call * len(self._bound))(*self._made())
 
@@ -56,9 +55,6 @@ class Batch:
         _ops.unseen("a batch")
         if not self._bound:
             return ()
-        if _ops.before_write:
-            for t in self._written:
-                _ops.before_write(t)
         check(lib.gradus_invoke_batch(local.ctx, self._records, len(self._bound), C.sizeof(Call), None))
         words, op = self._results, self._bound[-1][0]
         count = self._records[-1].result_count

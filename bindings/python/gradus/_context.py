@@ -26,7 +26,6 @@ class _Local(threading.local):
         self.ctx = _new_context(self.interrupt)
         self.owner = _Owner(self.ctx)
         self.pending, self.next_code = {}, 0
-        self.saved_hooks_refused = None                                    # the reason, inside disable_saved_tensors_hooks
 
 
 @releases

@@ -235,9 +235,6 @@ class saved_tensors_hooks:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
 
     def __enter__(self):
-        if local.saved_hooks_refused is not None:
-            raise RuntimeError(local.saved_hooks_refused)
-
         def push(token, drop):
             hooks = SavedHooks(C.sizeof(SavedHooks), 0, _run_pack, _run_unpack, _run_discard, token, drop)
             return lib.gradus_context_push_saved_hooks(local.ctx, C.byref(hooks))

@@ -27,7 +27,7 @@ DESTROY = C.CFUNCTYPE(None, C.c_void_p)
 
 class ContextInfo(C.Structure):
     _fields_ = [("struct_size", C.c_uint32), ("flags", C.c_uint32), ("threads", C.c_int32), ("log_level", C.c_int32), ("seed", C.c_uint64),
-                ("random_offset", C.c_uint64)]
+                ("random_offset", C.c_uint64), ("saved_copies", C.c_uint64)]
 
 
 class ContextOptions(C.Structure):
@@ -184,7 +184,8 @@ _STATUS = {
     "tensor_add_grad_hook": (_P, _P, LEAF_HOOK, _P, DESTROY, _P),
     "tensors_add_hook": (_P, _P, _Z, _I, MULTI_HOOK, _P, DESTROY, _P), "backward_defer": (_P, DEFERRED, _P, DESTROY),
     "backward_node": (_P, _P), "backward_reaches": (_P, _P, _P),
-    "context_push_saved_hooks": (_P, _P), "context_pop_saved_hooks": (_P,), "node_hook_saved": (_P, _P, C.c_char_p, _Z, _P),
+    "context_push_saved_hooks": (_P, _P), "context_pop_saved_hooks": (_P,), "context_refuse_saved_hooks": (_P, C.c_char_p, _Z),
+    "context_permit_saved_hooks": (_P,), "context_set_mutation_on_saved": (_P, _I, _P), "node_hook_saved": (_P, _P, C.c_char_p, _Z, _P),
     "function_apply": (_P, _P, _P, _Z, _P, _Z, _P), "function_save_for_backward": (_P, _P, _P, _Z), "function_mark_dirty": (_P, _P, _P, _Z),
     "function_mark_non_differentiable": (_P, _P, _P, _Z), "function_set_materialize": (_P, _P, _I), "function_saved": (_P, _P, _Z, _P),
     "function_needs_input_grad": (_P, _P, _Z, _P),

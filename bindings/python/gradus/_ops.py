@@ -123,8 +123,6 @@ class Operation:
     def _run(self, data, args):
         capacity = self.capacity
         if self.in_place:
-            if before_write:
-                before_write(args[0])
             check(lib.gradus_invoke(local.ctx, self.handle, data, self.count, None, 0, None))
             return args[0]
         words, count = _RESULTS[capacity](), C.c_size_t()
@@ -161,14 +159,13 @@ def wrap(handle):
 
 
 new_tensor = object.__new__
-before_write = None                                                        # called with a tensor that an operation is about to write
 usual = True                                                               # callers may be used: no other default type, nobody who watches
 _watching, _lock = 0, threading.Lock()
 
 
 def set_usual():
     global usual
-    usual = _dtype._default is _dtype.float32 and before_write is None and not _watching
+    usual = _dtype._default is _dtype.float32 and not _watching
 
 
 _dtype.default_changed = set_usual

@@ -92,13 +92,10 @@ def _rebuilt(structure, tensors):
 
 
 class _Program:
-    """The calls of a trace laid out for the library. A run writes into it, so one run at a time uses it.
+    """The calls of a trace laid out for the library. A run writes into it, so one run at a time uses it."""
 
-    alone: what writes in place begins a crossing of its own, so that _ops.before_write can see the tensor before.
-    """
-
-    def __init__(self, trace, outputs, alone=False):
-        self.steps, self.kept, self.alone = trace.steps, [], alone
+    def __init__(self, trace, outputs):
+        self.steps, self.kept = trace.steps, []
         self.parts = self._parts()
         self.values = [(Value * max(1, len(s.data) // _VALUE)).from_buffer_copy(s.data.ljust(_VALUE, b"\0")) for s in self.steps]
         self.fills = {start: [] for start, _ in self.parts}                # part: what is written before it: (word, source)
@@ -112,11 +109,10 @@ class _Program:
         self.calls = (Call * max(1, len(self.steps)))(*map(self._call, range(len(self.steps))))
 
     def _parts(self):
-        """A list of tensors takes no result of its own crossing: another one begins there, and where a write has to be announced."""
+        """A list of tensors takes no result of its own crossing: another one begins there."""
         starts = [0]
         for number, step in enumerate(self.steps):
-            if number and self.alone and step.op.in_place or any(
-                    s[0] == "result" and s[1] >= starts[-1] for _, sources in step.list_sources for s in sources):
+            if any(s[0] == "result" and s[1] >= starts[-1] for _, sources in step.list_sources for s in sources):
                 starts.append(number)
         return list(zip(starts, [*starts[1:], len(self.steps)]))
 
@@ -176,8 +172,6 @@ class _Program:
         return inputs[source[1]]._h.value if source[0] == "input" else self.results[source[1]][source[2]].word
 
     def _cross(self, start, end):
-        if self.alone and self.steps[start].op.in_place and _ops.before_write:
-            _ops.before_write(_owned(self.values[start][0].word))
         status = lib.gradus_invoke_batch(local.ctx, C.byref(self.calls, start * C.sizeof(Call)), end - start, C.sizeof(Call), None)
         for number in self.lists:
             step, count = self.steps[number], self.calls[number].result_count
@@ -210,10 +204,7 @@ class Replay:
         if len(inputs) != self._count or not all(isinstance(t, _ops.Tensor) for t in inputs):
             raise TypeError(f"replay: takes {self._count} tensors, as when it was made")
         _ops.unseen("a replay")
-        if _ops.before_write:
-            made = _Program(self._trace, self._outputs, True).run(inputs)
-        else:
-            made = self._run(inputs)
+        made = self._run(inputs)
         tensors = [inputs[s[1]] if s[0] == "input" else made[s[1]][s[2]] if s[0] == "result" else s[1] for s in self._outputs]
         return _rebuilt(self._structure, tensors)
 

@@ -152,10 +152,16 @@ class Tensor(Gradients, metaclass=_TensorType):
     dtype = property(lambda self: _dtype.BY_NUMBER[self._info().dtype])
     device = property(lambda self: _CPU)
     layout = property(lambda self: strided)
-    _version = property(lambda self: self._info().version)
     is_cpu = True
     is_cuda = is_sparse = is_quantized = is_meta = is_nested = False
     names = property(lambda self: (None,) * self.dim())
+
+    @property
+    def _version(self):
+        info = self._info()
+        if info.flags & INFERENCE:
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return info.version
 
     @property
     def T(self):

@@ -21,12 +21,13 @@ def increment_version(tensor):
 
 @contextlib.contextmanager
 def disable_saved_tensors_hooks(error_message):
-    """Inside, saved_tensors_hooks is refused."""
-    before, local.saved_hooks_refused = local.saved_hooks_refused, error_message
+    """Inside, saved_tensors_hooks and all that works through them are refused with this message, as is this block inside such hooks."""
+    text = str(error_message).encode()
+    check(lib.gradus_context_refuse_saved_hooks(local.ctx, text, len(text)))
     try:
         yield
     finally:
-        local.saved_hooks_refused = before
+        check(lib.gradus_context_permit_saved_hooks(local.ctx))
 
 
 def current_node():
