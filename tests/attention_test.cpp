@@ -14,8 +14,8 @@ struct Calls : Observer {
   explicit Calls(Context& c) : context(c) { observe(c, this); }
   ~Calls() override { stop_observing(context, this); }
   void after_call(const CallEvent& e) override {
-    names.insert(name(e.op));
-    if (&e.op != &attention_backward_op) return;
+    names.insert(name(*e.op));
+    if (e.op != &attention_backward_op) return;
     for (const Tensor& t : *e.outputs) made.push_back(t.numel());
   }
   bool fused() const { return names.contains("_attention") && !names.contains("_safe_softmax"); }

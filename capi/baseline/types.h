@@ -16,7 +16,7 @@ typedef gradus_status(*gradus_hook_fn)(void *user, gradus_context *ctx, gradus_t
 typedef struct gradus_counts{uint32_t struct_size; uint32_t reserved0; uint64_t contexts; uint64_t tensors; uint64_t graph_nodes; uint64_t foreign_blocks; uint64_t callbacks; uint64_t bytes_live; uint64_t bytes_peak; uint64_t bytes_kept; uint64_t profiles; uint64_t optimizers; uint64_t schedulers; uint64_t files; uint64_t function_calls;} gradus_counts;
 typedef struct gradus_context_options{uint32_t struct_size; uint32_t flags; int32_t threads; int32_t log_level; uint64_t seed; gradus_log_fn log; gradus_alloc_fn alloc; gradus_free_fn dealloc; gradus_interrupt_fn interrupt; void *user; gradus_destroy_fn destroy;} gradus_context_options;
 typedef struct gradus_error{uint32_t struct_size; gradus_status status; int32_t argument; int32_t reserved0; uint64_t message_length; int64_t user_code; const char *message; const char *origin;} gradus_error;
-typedef struct gradus_context_info{uint32_t struct_size; uint32_t flags; int32_t threads; int32_t log_level; uint64_t seed; uint64_t random_offset;} gradus_context_info;
+typedef struct gradus_context_info{uint32_t struct_size; uint32_t flags; int32_t threads; int32_t log_level; uint64_t seed; uint64_t random_offset; uint64_t saved_copies;} gradus_context_info;
 typedef struct gradus_tensor_info{uint32_t struct_size; int32_t dtype; int32_t rank; uint32_t flags; int64_t count; uint64_t identity; uint64_t storage; uint64_t version; const int64_t *shape; const int64_t *strides; const void *data; const char *dtype_name; uint64_t bytes;} gradus_tensor_info;
 struct DLManagedTensorVersioned;
 union gradus_payload{int64_t i64; double f64; const void *ptr; gradus_tensor *tensor;};
