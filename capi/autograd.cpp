@@ -57,7 +57,7 @@ gradus_status run_grad(gradus_context* ctx, F outputs, G inputs, gradus_tensor* 
                        gradus_tensor** results, size_t result_count) {
   clear(results, result_count);
   return guard(ctx, "grad", [&](Context&) {
-    needed(results, "results");
+    if (result_count > 0) needed(results, "results");
     const gradus_backward_options o = read_options(options);
     GRADUS_CHECK(o.input_count == 0 && !o.inputs, argument, "grad: the inputs are an argument, not an option");
     Tensors g = grad(outputs(), inputs(), seeds_of(seeds, count), options_of(o));
