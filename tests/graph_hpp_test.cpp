@@ -1,6 +1,4 @@
 // The recorded graph in C++: what nodes saved, callbacks of a pass, passes into chosen tensors, parts that are freed, and data behind the record.
-#include <thread>
-
 #include "gradus/checkpoint.hpp"
 #include "gradus/invoke.hpp"
 #include "gradus/optim.hpp"
@@ -91,7 +89,76 @@ TEST_F(GraphHpp, PackFunctionsSeeTheOperation) {
   expect_values(x.grad(), {2 * std::exp(1.0), 3 * std::exp(2.0)});
 }
 
+TEST_F(GraphHpp, ANodeIsCalled) {
+  const Tensor x = leaf({1, 2}), w = leaf({3, 4}), c = vec({5, 6}), y = x * w, s = (x * c).sum();
+  const Tensors g = y.grad_fn()({vec({10, 1})});
+  ASSERT_EQ(g.size(), 2u);
+  expect_values(g[0], {30, 4});
+  expect_values(g[1], {10, 2});
+  EXPECT_TRUE(g[0].requires_grad());                          // recorded: the gradient depends on w
+  expect_values(gradus::grad({g[0].sum()}, {w})[0], {10, 1});
+  {
+    const gradus::NoGradGuard off;
+    EXPECT_FALSE(y.grad_fn()({vec({10, 1})})[0].requires_grad());
+  }
+  const Node mul = s.grad_fn().next_functions()[0].first;
+  EXPECT_FALSE(mul({vec({1, 1})})[1]);                        // c wants none
+  EXPECT_FALSE(mul({Tensor()})[0]);
+  EXPECT_FALSE(x.grad());
+  EXPECT_TRUE(mul.next_functions()[0].first({vec({1, 2})}).empty());
+  expect_values(x.grad(), {1, 2});                            // a leaf's adds
+  expect_error(GRADUS_E_VALUE, "MulBackward0: 2 gradients for 1 outputs", [&] { mul({c, c}); });
+  expect_error(GRADUS_E_SHAPE, "gradient 0 has shape [3]", [&] { mul({vec({1, 2, 3})}); });
+  s.backward();
+  expect_error(GRADUS_E_GRAPH_FREED, "", [&] { mul({c}); });
+}
+
+TEST_F(GraphHpp, ANodeKeepsWhatTheProgramGivesIt) {
+  const auto alive = std::make_shared<int>(7);
+  {
+    const Tensor x = leaf({1, 2}), y = x.exp();
+    EXPECT_FALSE(y.grad_fn().metadata().has_value());
+    y.grad_fn().set_metadata(std::string("first"));
+    EXPECT_EQ(std::any_cast<std::string>(y.grad_fn().metadata()), "first");
+    y.grad_fn().set_metadata(alive);
+    y.grad_fn().set_metadata(alive);
+    EXPECT_EQ(alive.use_count(), 2);
+    y.sum().backward();
+    EXPECT_EQ(std::any_cast<std::shared_ptr<int>>(y.grad_fn().metadata()), alive);
+  }
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
 // ---- inside a pass
+
+TEST_F(GraphHpp, ThePlannedOrderOfAPass) {
+  const Tensor x = leaf({1, 2}), w = leaf({3, 4}), a = x * 2, b = a + w, y = b.sum();
+  std::vector<std::string> order, restricted;
+  std::vector<uint64_t> ids;
+  std::vector<std::string>* to = &order;
+  b.register_hook([&](const Tensor&) {
+    for (const Node& n : gradus::get_current_graph_task_execution_order()) to->push_back(n.name());
+    ids.push_back(gradus::get_current_graph_task_id());
+  });
+  b.register_hook([&](const Tensor&) { ids.push_back(gradus::get_current_graph_task_id()); });
+  std::vector<std::string> ran;
+  const auto watch = [&](const Node& n) { n.register_prehook([&ran, name = n.name()](const Tensors&) { ran.push_back(name); }); };
+  const Node add = b.grad_fn(), mul = a.grad_fn();
+  for (const Node& n : {y.grad_fn(), add, mul, mul.next_functions()[0].first, add.next_functions()[1].first}) watch(n);
+  y.backward({}, {true});
+  EXPECT_EQ(order, (std::vector<std::string>{"SumBackward0", "AddBackward0", "AccumulateGrad", "MulBackward0", "AccumulateGrad"}));
+  EXPECT_EQ(ran, order);
+  to = &restricted;
+  gradus::grad({y}, {w}, {}, {true});
+  EXPECT_EQ(restricted, (std::vector<std::string>{"SumBackward0", "AddBackward0", "AccumulateGrad"}));
+  ASSERT_EQ(ids.size(), 4u);
+  EXPECT_EQ(ids[0], ids[1]);
+  EXPECT_EQ(ids[2], ids[3]);
+  EXPECT_NE(ids[0], ids[2]);
+  EXPECT_NE(ids[0], 0u);
+  EXPECT_EQ(gradus::get_current_graph_task_id(), 0u);
+  expect_error(GRADUS_E_STATE, "no backward pass is running", [] { gradus::get_current_graph_task_execution_order(); });
+}
 
 TEST_F(GraphHpp, CallbacksOfAPass) {
   const Tensor x = leaf({1, 2}), z = leaf({3, 4}), y = x * 3, other = z.exp();
@@ -241,117 +308,6 @@ TEST_F(GraphHpp, AnOptimizerListsItsParameters) {
   ASSERT_EQ(params.size(), 2u);
   EXPECT_TRUE(params[0].is_same(a));
   EXPECT_TRUE(params[1].is_same(b));
-}
-
-// ---- checks of gradients, anomaly mode
-
-TEST_F(GraphHpp, GradcheckLeavesOutWhatItIsTold) {
-  const Tensor x = leaf({1, 2});
-  int undefined = 0, passes = 0;
-  const auto two = [&](const Tensor& t) {
-    const Tensor y = t * 2;
-    y.register_hook([&](const Tensor&) { ++passes; });
-    return Tensors{y, t * 3};
-  };
-  gradus::GradcheckOptions o;
-  o.check_undefined_grad = false, o.check_scaling = false;
-  EXPECT_TRUE(gradus::gradcheck(two, {x}, o));
-  const int without = std::exchange(passes, 0);
-  o.check_scaling = true;
-  EXPECT_TRUE(gradus::gradcheck(two, {x}, o));
-  EXPECT_GT(passes, without);
-  undefined = std::exchange(passes, 0);
-  o.check_undefined_grad = true;
-  EXPECT_TRUE(gradus::gradcheck(two, {x}, o));
-  EXPECT_GT(passes, undefined);
-
-  bool strided = false;
-  const auto watch = [&](const Tensor& t) {
-    const Tensor y = t * t;
-    y.register_hook([&](const Tensor& g) { strided |= !g.is_contiguous(); });
-    return y;
-  };
-  EXPECT_TRUE(gradus::gradgradcheck(watch, {x}));
-  EXPECT_FALSE(strided);
-  o.gen_non_contig_grad_outputs = true;
-  EXPECT_TRUE(gradus::gradgradcheck(watch, {x}, {}, o));
-  EXPECT_TRUE(strided);
-}
-
-TEST_F(GraphHpp, GradcheckTakesASeed) {
-  const Tensor x = leaf({1, 2, 3});
-  const auto first = [&](uint64_t seed) {
-    gradus::GradcheckOptions o;
-    o.fast = true, o.seed = seed;
-    std::vector<double> directions;
-    EXPECT_TRUE(gradus::gradcheck([&](const Tensor& t) {
-      const Tensor y = t * 2;
-      y.register_hook([&](const Tensor& g) { if (directions.empty()) directions = g.to_vector<double>(); });
-      return y;
-    }, {x}, o));
-    return directions;
-  };
-  EXPECT_EQ(first(1), first(1));
-  EXPECT_NE(first(1), first(2));
-}
-
-TEST_F(GraphHpp, AnomalyModeByNames) {
-  const Tensor x = leaf({0});
-  {
-    const gradus::AnomalyGuard guard;
-    EXPECT_NO_THROW(x.sqrt().sum().backward());               // an infinity
-    expect_error(GRADUS_E_ANOMALY, "", [&] { (x.sqrt() * 0).sum().backward(); });
-  }
-  gradus::AnomalyOptions o;
-  o.nan = false, o.inf = true, o.forward = true;
-  {
-    const gradus::AnomalyGuard guard(o);
-    expect_error(GRADUS_E_ANOMALY, "", [&] { x.reciprocal(); });
-    expect_error(GRADUS_E_ANOMALY, "", [&] { x.sqrt().sum().backward(); });
-  }
-  EXPECT_NO_THROW(x.reciprocal());
-  o.inf = false;
-  expect_error(GRADUS_E_VALUE, "FORWARD", [&] { const gradus::AnomalyGuard guard(o); });
-}
-
-// ---- contexts and the library
-
-TEST_F(GraphHpp, AContextIsCancelledFromOutside) {
-  const gradus::Context c;
-  const gradus::Context::Use use(c);
-  const Tensor x = leaf({1, 2});
-  std::thread([&] { c.cancel(); }).join();
-  expect_error(GRADUS_E_CANCELLED, "", [&] { x * 2; });
-  expect_values(x * 2, {2, 4});
-}
-
-TEST_F(GraphHpp, DestructorsWaitForAPoll) {
-  gradus_context_options o{};
-  o.flags = GRADUS_CTX_POLLED_DESTROY;
-  const gradus::Context c(o);
-  const gradus::Context::Use use(c);
-  const auto alive = std::make_shared<int>(0);
-  {
-    const Tensor x = leaf({1, 2});
-    x.register_hook([alive](const Tensor&) {});
-  }
-  EXPECT_EQ(alive.use_count(), 2);
-  EXPECT_EQ(c.poll(), 1u);
-  EXPECT_EQ(alive.use_count(), 1);
-  EXPECT_EQ(c.poll(), 0u);
-}
-
-TEST_F(GraphHpp, TheLibraryAboutItself) {
-  EXPECT_EQ(gradus::version(), gradus_version_string());
-  EXPECT_TRUE(gradus::has_feature("dlpack"));
-  EXPECT_FALSE(gradus::has_feature("telepathy"));
-  EXPECT_EQ(gradus::to_string(gradus::bfloat16), "bfloat16");
-  EXPECT_EQ(gradus::to_string(gradus::Dtype::none), "none");
-  EXPECT_EQ(gradus::element_size(gradus::complex128), 16);
-  const uint64_t before = gradus::live_counts().tensors;
-  const Tensor x = vec({1});
-  EXPECT_EQ(gradus::live_counts().tensors, before + 1);
-  gradus::memory_trim();
 }
 
 }  // namespace

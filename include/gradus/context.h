@@ -99,6 +99,12 @@ GRADUS_API gradus_status gradus_context_set_inference(gradus_context *ctx, int32
                                                       int32_t *previous);                    /* since:1 */
 
 /*
+ * What GRADUS_CTX_DETERMINISTIC sets, for programs that ask whether it is set: results are the same either way. previous [null ok].
+ */
+GRADUS_API gradus_status gradus_context_set_deterministic(gradus_context *ctx, int32_t on,
+                                                          int32_t *previous);                /* since:1 */
+
+/*
  * Anomaly mode, for this context only: where did a NaN come from? It ends a pass with GRADUS_E_ANOMALY as soon as a node
  * produces a bad gradient. The message names the node and which of its outputs, and with TRACE the operation that recorded
  * the node, its argument shapes and its range (gradus_profile_range_begin), the operations from there to the root, and for a
@@ -131,8 +137,10 @@ typedef struct gradus_context_info {
   int32_t  log_level;
   uint64_t seed;
   uint64_t random_offset;
+  uint32_t anomaly;              /* GRADUS_ANOMALY_*; 0: off */
+  uint32_t reserved0;
 } gradus_context_info;
-enum { GRADUS_CONTEXT_RECORDING = 0x1, GRADUS_CONTEXT_INFERENCE = 0x2 };
+enum { GRADUS_CONTEXT_RECORDING = 0x1, GRADUS_CONTEXT_INFERENCE = 0x2, GRADUS_CONTEXT_DETERMINISTIC = 0x4 };
 /* What was set. ARGUMENT for a struct_size too small. */
 GRADUS_API gradus_status gradus_context_describe(gradus_context *ctx, gradus_context_info *info); /* since:1 */
 

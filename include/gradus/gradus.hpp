@@ -11,6 +11,7 @@
 #define GRADUS_HPP
 
 #include <algorithm>
+#include <any>
 
 #include "gradus/operation.hpp"
 #include "gradus/ops.hpp"
@@ -41,12 +42,21 @@ struct EnableGradGuard : detail::ModeGuard { EnableGradGuard() : ModeGuard(gradu
 struct InferenceGuard : detail::ModeGuard {
   explicit InferenceGuard(bool on = true) : ModeGuard(gradus_context_set_inference, on) {}
 };
-inline bool is_grad_enabled() {
+// For programs that ask whether it is set: everything is deterministic, whatever the number of threads and the processor.
+struct DeterministicGuard : detail::ModeGuard {
+  explicit DeterministicGuard(bool on = true) : ModeGuard(gradus_context_set_deterministic, on) {}
+};
+// The modes and the random stream of the current context.
+inline gradus_context_info context_info() {
   gradus_context_info i{};
   i.struct_size = sizeof i;
   detail::call(gradus_context_describe, &i);
-  return (i.flags & GRADUS_CONTEXT_RECORDING) != 0;
+  return i;
 }
+inline bool is_grad_enabled() { return (context_info().flags & GRADUS_CONTEXT_RECORDING) != 0; }
+inline bool is_inference_mode_enabled() { return (context_info().flags & GRADUS_CONTEXT_INFERENCE) != 0; }
+inline bool is_deterministic() { return (context_info().flags & GRADUS_CONTEXT_DETERMINISTIC) != 0; }
+inline bool is_anomaly_enabled() { return context_info().anomaly != 0; }
 
 // ---- the graph
 class Node : public detail::Handle<gradus_node> {
@@ -87,6 +97,15 @@ class Node : public detail::Handle<gradus_node> {
     const gradus_status s = gradus_node_describe(handle(), &i);
     if (s != GRADUS_OK) throw Error(s, "the graph node is empty");
     return i;
+  }
+  // Its rule by itself, outside of a pass and without hooks: the gradients for its edges (next_functions), empty where none flows, from one
+  // (or an empty one) for each output. Recorded while gradients are enabled. A leaf's adds to .grad.
+  std::vector<Tensor> operator()(const TensorList& gradients) const;
+  // What the program keeps with the node, as long as the node lives; empty if it keeps nothing. No other language may have set it.
+  void set_metadata(std::any value) const;
+  std::any metadata() const {
+    const void* kept = gradus_node_user(handle());
+    return kept ? *static_cast<const std::any*>(kept) : std::any();
   }
   OperatorHandle op() const { return OperatorHandle(gradus_node_op(handle())); }   // empty for a leaf's and for a function of the program
   // What it keeps of an argument of its operation ("self", "dim") or of the results ("result", "result1"); tensors with their history.
@@ -157,6 +176,13 @@ template <class F> auto apply_to(F& f, const std::vector<Tensor>& x) {
   else return expect(3), f(x[0], x[1], x[2]);
 }
 }  // namespace detail
+
+inline std::vector<Tensor> Node::operator()(const TensorList& gradients) const {
+  detail::Results results(info().edge_count);
+  size_t made = 0;
+  detail::call(gradus_node_call, handle(), gradients.data(), gradients.size(), results.data(), results.size(), &made);
+  return results.take(made);
+}
 
 // ---- gradients
 enum class Unused { error, none, zeros };                     // an input that no output depends on

@@ -175,6 +175,26 @@ inline bool will_execute_node(const Node& node) {
   return yes != 0;
 }
 
+// The nodes of the pass in the order in which they run, those that have run before included.
+inline std::vector<Node> get_current_graph_task_execution_order() {
+  gradus_context* c = Context::current();
+  size_t count = 0;
+  const gradus_status s = gradus_backward_order(c, nullptr, 0, &count);
+  if (s != GRADUS_OK && count == 0) detail::fail(c, s);
+  std::vector<gradus_node*> given(count);
+  std::vector<Node> all;
+  all.reserve(count);
+  detail::check(c, gradus_backward_order(c, given.data(), given.size(), &count));
+  for (gradus_node* n : given) all.push_back(Node(n));
+  return all;
+}
+// A number that no other pass of this context has; 0 outside of one.
+inline uint64_t get_current_graph_task_id() {
+  uint64_t id = 0;
+  detail::call(gradus_backward_id, &id);
+  return id;
+}
+
 // ---- saved values
 namespace detail {
 // pack(tensor) or pack(tensor, operation), and unpack of what it returned.
@@ -242,6 +262,10 @@ template <class Pack, class Unpack> class SavedTensorHooks {
  private:
   gradus_context* context_;
 };
+
+inline void Node::set_metadata(std::any value) const {
+  detail::hand_over(std::move(value), [&](void* user, gradus_destroy_fn destroy) { detail::call(gradus_node_set_user, handle(), user, destroy); });
+}
 
 template <class Pack, class Unpack> void Node::register_saved_hooks(std::string_view name, Pack pack, Unpack unpack) const {
   detail::SavedFrame<Pack, Unpack>::hand_over(std::move(pack), std::move(unpack), [&](const gradus_saved_hooks* h) {
