@@ -40,6 +40,7 @@ Context* make_context(const gradus_context_options& o) {
   const uint64_t seed = o.seed ? o.seed : seed_of_the_system();
   auto* c = new Context;
   c->threads = o.threads;
+  c->deterministic = o.flags & GRADUS_CTX_DETERMINISTIC;
   c->log_level = o.log_level;
   c->log = o.log;
   c->interrupt = o.interrupt;
@@ -181,6 +182,9 @@ gradus_status gradus_context_set_recording(gradus_context* ctx, int32_t on, int3
 gradus_status gradus_context_set_inference(gradus_context* ctx, int32_t on, int32_t* previous) {
   return set_mode(ctx, "context_set_inference", &Context::inference_mode, on, previous);
 }
+gradus_status gradus_context_set_deterministic(gradus_context* ctx, int32_t on, int32_t* previous) {
+  return set_mode(ctx, "context_set_deterministic", &Context::deterministic, on, previous);
+}
 
 gradus_status gradus_context_set_mutation_on_saved(gradus_context* ctx, int32_t on, int32_t* previous) {
   if (previous) *previous = 0;
@@ -209,12 +213,14 @@ gradus_status gradus_context_set_random_state(gradus_context* ctx, uint64_t seed
 gradus_status gradus_context_describe(gradus_context* ctx, gradus_context_info* info) {
   return guard(ctx, "context_describe", [&](Context& c) {
     gradus_context_info i{};
-    i.flags = bit(c.grad_mode, GRADUS_CONTEXT_RECORDING) | bit(c.inference_mode, GRADUS_CONTEXT_INFERENCE) | bit(c.copies, GRADUS_CONTEXT_MUTATION_ON_SAVED);
+    i.flags = bit(c.grad_mode, GRADUS_CONTEXT_RECORDING) | bit(c.inference_mode, GRADUS_CONTEXT_INFERENCE) |
+              bit(c.copies, GRADUS_CONTEXT_MUTATION_ON_SAVED) | bit(c.deterministic, GRADUS_CONTEXT_DETERMINISTIC);
     i.threads = c.threads;
     i.log_level = c.log_level;
     i.seed = c.generator.seed;
     i.random_offset = c.generator.offset;
     i.saved_copies = saved_copies(c);
+    i.anomaly = anomaly_flags(c);
     fill_info(info, i);
   });
 }

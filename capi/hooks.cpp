@@ -95,6 +95,22 @@ gradus_status gradus_backward_reaches(gradus_context* ctx, const gradus_node* n,
   return guard_result(ctx, "backward_reaches", yes, [&](Context& c) { return static_cast<int32_t>(running(c).reaches(node(n))); }, "yes");
 }
 
+gradus_status gradus_backward_order(gradus_context* ctx, gradus_node** results, size_t capacity, size_t* count) {
+  clear(results, capacity);
+  return guard_result(ctx, "backward_order", count, [&](Context& c) {
+    check_room(results, capacity, "results");
+    const std::vector<Node*> order = running(c).order();
+    *count = order.size();
+    GRADUS_CHECK(order.size() <= capacity, value, "backward_order: the pass has {} nodes, and there is room for {}", order.size(), capacity);
+    for (size_t i = 0; i < order.size(); ++i) results[i] = reinterpret_cast<gradus_node*>(Ref<Node>::share(order[i]).detach());
+    return order.size();
+  }, "count");
+}
+
+gradus_status gradus_backward_id(gradus_context* ctx, uint64_t* id) {
+  return guard_result(ctx, "backward_id", id, [](Context& c) { return c.pass ? running(c).id() : 0; }, "id");
+}
+
 gradus_status gradus_backward_defer(gradus_context* ctx, gradus_deferred_fn f, void* user, gradus_destroy_fn destroy) {
   return guard(ctx, "backward_defer", [&](Context& c) {
     const Callback<gradus_deferred_fn> callback(needed(f, "f"), user, destroy);

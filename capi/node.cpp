@@ -2,6 +2,7 @@
 #include <charconv>
 #include <optional>
 
+#include "autograd/grad.h"
 #include "capi/names.h"
 #include "capi/saved.h"
 #include "dispatch/registry.h"
@@ -175,6 +176,29 @@ gradus_status gradus_node_saved(gradus_context* ctx, const gradus_node* n, const
     std::memcpy(value, &v, sizeof v);
   });
 }
+
+gradus_status gradus_node_call(gradus_context* ctx, gradus_node* n, gradus_tensor* const* gradients, size_t gradient_count,
+                               gradus_tensor** results, size_t capacity, size_t* count) {
+  clear(results, capacity);
+  if (count) *count = 0;
+  return guard(ctx, "node_call", [&](Context&) {
+    Node* p = node(n);
+    const size_t made = p->edge_count;
+    const std::span<const Tensor> given = tensors(gradients, gradient_count, "gradients", true);
+    check_room(results, capacity, "results");
+    if (capacity < made && count) *count = made;
+    GRADUS_CHECK(capacity >= made, value, "node_call: {} has {} results, and there is room for {}", node_name(p), made, capacity);
+    Tensors g = call_node(p, given);
+    if (count) *count = made;
+    for (size_t i = 0; i < made; ++i) results[i] = capi::give(std::move(g[i]));
+  });
+}
+
+gradus_status gradus_node_set_user(gradus_context* ctx, gradus_node* n, void* user, gradus_destroy_fn destroy) {
+  return guard(ctx, "node_set_user", [&](Context&) { set_user(node(n), user, destroy); });
+}
+
+void* gradus_node_user(const gradus_node* n) { return is(n, Kind::node) ? user_of(core<Node>(n)) : nullptr; }
 
 gradus_status gradus_node_hook_saved(gradus_context* ctx, gradus_node* n, const char* name, size_t length, const gradus_saved_hooks* hooks) {
   return guard(ctx, "node_hook_saved", [&](Context&) {

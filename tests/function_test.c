@@ -319,6 +319,55 @@ static void test_kept_call(gradus_context *ctx) {
   gradus_release(x);
 }
 
+/* Results x, a constant x * 2 and x * 3; what its vjp saw of three gradients, and whether zeros were asked for. */
+typedef struct marks { int materialize, seen[3]; } marks;
+static gradus_status three_forward(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *in, size_t n,
+                                   gradus_tensor **out, size_t capacity, size_t *count) {
+  const marks *m = (const marks *)user;
+  int i;
+  CHECK(n == 1 && capacity == 3);
+  for (i = 0; i < 3; ++i) OK(gradus_mul_scalar(ctx, in[0], i + 1.0, &out[i]));
+  *count = 3;
+  OK(gradus_function_set_materialize(ctx, call, m->materialize));
+  return gradus_function_mark_non_differentiable(ctx, call, &out[1], 1);
+}
+static gradus_status three_vjp(void *user, gradus_context *ctx, gradus_function_call *call, gradus_tensor *const *g, size_t n,
+                               gradus_tensor **out, size_t capacity, size_t *count) {
+  marks *m = (marks *)user;
+  size_t i;
+  CHECK(n == 3 && capacity == 1);
+  for (i = 0; i < 3; ++i) m->seen[i] = g[i] != NULL;
+  FAILS(gradus_function_set_materialize(ctx, call, 1), GRADUS_E_STATE, "Three|forward");
+  FAILS(gradus_function_mark_non_differentiable(ctx, call, NULL, 0), GRADUS_E_STATE, "Three|forward");
+  *count = 1;
+  return gradus_mul_scalar(ctx, g[2], 3.0, &out[0]);
+}
+static void test_marks(gradus_context *ctx) {
+  const double three[] = {3, 3, 3};
+  int materialize;
+  for (materialize = 0; materialize < 2; ++materialize) {
+    marks m;
+    gradus_function f;
+    gradus_tensor *x = leaf(ctx), *y[3], *s, *g;
+    gradus_tensor_info info;
+    SIZED(info);
+    memset(&m, 0, sizeof m);
+    m.materialize = materialize;
+    f = function_of("Three", three_forward, three_vjp, &m);
+    OK(gradus_function_apply(ctx, &f, &x, 1, y, 3, NULL));
+    CHECK(gradus_tensor_describe(y[0], &info) == GRADUS_OK && info.flags & GRADUS_TENSOR_REQUIRES_GRAD);
+    CHECK(gradus_tensor_describe(y[1], &info) == GRADUS_OK && !(info.flags & GRADUS_TENSOR_REQUIRES_GRAD));
+    FAILS(gradus_backward(ctx, &y[1], 1, NULL, NULL), GRADUS_E_STATE, "require grad");
+    s = total(ctx, y[2]);
+    OK(gradus_backward(ctx, &s, 1, NULL, NULL));
+    CHECK(m.seen[0] == materialize && m.seen[2] == 1);
+    CHECK(m.seen[1] == materialize);
+    OK(gradus_tensor_grad(ctx, x, &g));
+    VALUES(g, three, 3);
+    gradus_release(g); gradus_release(s); gradus_release(y[0]); gradus_release(y[1]); gradus_release(y[2]); gradus_release(x);
+  }
+}
+
 int main(void) {
   gradus_context *ctx = new_context();
   test_gradients(ctx);
@@ -327,6 +376,7 @@ int main(void) {
   test_saved(ctx);
   test_depth(ctx);
   test_kept_call(ctx);
+  test_marks(ctx);
   gradus_release(ctx);
   return finish("function_test");
 }

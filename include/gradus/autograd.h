@@ -112,6 +112,25 @@ GRADUS_API gradus_status gradus_node_saved(gradus_context *ctx, const gradus_nod
                                            gradus_value *value);                             /* since:1 */
 
 /*
+ * Applies a node's rule to gradients of its outputs (entries null where there is none) outside of a pass, as calling a grad_fn does in
+ * PyTorch: results [own] are the gradients for its edges, null where none flows, and count says how many. Hooks do not
+ * run, what the node saved is kept, and what is computed is recorded if the context records. A leaf's node adds to .grad and has no
+ * results. VALUE for another count than that of its outputs, or a capacity that does not suffice (count is what is needed); SHAPE or DTYPE
+ * for a gradient that does not fit; GRAPH_FREED.
+ */
+GRADUS_API gradus_status gradus_node_call(gradus_context *ctx, gradus_node *node, gradus_tensor *const *gradients,
+                                          size_t gradient_count, gradus_tensor **results, size_t capacity,
+                                          size_t *count /* [null ok] */);                         /* since:1 */
+/*
+ * What the program keeps with a node: a pointer that lives as long as the node does. The former one is destroyed. A node of a leaf lives
+ * as long as the leaf.
+ */
+GRADUS_API gradus_status gradus_node_set_user(gradus_context *ctx, gradus_node *node, void *user,
+                                              gradus_destroy_fn destroy /* [null ok] */);    /* since:1 */
+/* Null if none was set, or for another kind of handle. */
+GRADUS_API void *gradus_node_user(const gradus_node *node);                                  /* since:1 */
+
+/*
  * An edge: one output of a node. It stands for the tensor that was that output (for a leaf: its node's output 0) and needs no tensor
  * to be alive.
  */

@@ -175,7 +175,7 @@ typedef struct gradus_counts {
   uint64_t tensors;
   uint64_t graph_nodes;
   uint64_t foreign_blocks;       /* memory of the caller that tensors stand on */
-  uint64_t callbacks;            /* of hooks that are registered and functions that are recorded */
+  uint64_t callbacks;            /* of hooks, recorded functions, and what nodes and calls keep */
   uint64_t bytes_live;           /* of the library's own allocator */
   uint64_t bytes_peak;
   uint64_t bytes_kept;           /* freed, and kept for the next request */

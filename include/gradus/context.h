@@ -107,6 +107,11 @@ GRADUS_API gradus_status gradus_context_set_inference(gradus_context *ctx, int32
  */
 GRADUS_API gradus_status gradus_context_set_mutation_on_saved(gradus_context *ctx, int32_t on,
                                                               int32_t *previous);            /* since:1 */
+/*
+ * What GRADUS_CTX_DETERMINISTIC sets, for programs that ask whether it is set: results are the same either way. previous [null ok].
+ */
+GRADUS_API gradus_status gradus_context_set_deterministic(gradus_context *ctx, int32_t on,
+                                                          int32_t *previous);                /* since:1 */
 
 /*
  * Anomaly mode, for this context only: where did a NaN come from? It ends a pass with GRADUS_E_ANOMALY as soon as a node
@@ -142,8 +147,15 @@ typedef struct gradus_context_info {
   uint64_t seed;
   uint64_t random_offset;
   uint64_t saved_copies;         /* how many values were copied since gradus_context_set_mutation_on_saved was set */
+  uint32_t anomaly;              /* GRADUS_ANOMALY_*; 0: off */
+  uint32_t reserved0;
 } gradus_context_info;
-enum { GRADUS_CONTEXT_RECORDING = 0x1, GRADUS_CONTEXT_INFERENCE = 0x2, GRADUS_CONTEXT_MUTATION_ON_SAVED = 0x4 };
+enum {
+  GRADUS_CONTEXT_RECORDING         = 0x1,
+  GRADUS_CONTEXT_INFERENCE         = 0x2,
+  GRADUS_CONTEXT_MUTATION_ON_SAVED = 0x4,
+  GRADUS_CONTEXT_DETERMINISTIC     = 0x8
+};
 /* What was set. ARGUMENT for a struct_size too small. */
 GRADUS_API gradus_status gradus_context_describe(gradus_context *ctx, gradus_context_info *info); /* since:1 */
 

@@ -11,7 +11,9 @@
 #define GRADUS_HPP
 
 #include <algorithm>
+#include <any>
 
+#include "gradus/operation.hpp"
 #include "gradus/ops.hpp"
 #include "gradus/profile.hpp"
 #include "gradus/tensor.hpp"
@@ -40,12 +42,21 @@ struct EnableGradGuard : detail::ModeGuard { EnableGradGuard() : ModeGuard(gradu
 struct InferenceGuard : detail::ModeGuard {
   explicit InferenceGuard(bool on = true) : ModeGuard(gradus_context_set_inference, on) {}
 };
-inline bool is_grad_enabled() {
+// For programs that ask whether it is set: everything is deterministic, whatever the number of threads and the processor.
+struct DeterministicGuard : detail::ModeGuard {
+  explicit DeterministicGuard(bool on = true) : ModeGuard(gradus_context_set_deterministic, on) {}
+};
+// The modes and the random stream of the current context.
+inline gradus_context_info context_info() {
   gradus_context_info i{};
   i.struct_size = sizeof i;
   detail::call(gradus_context_describe, &i);
-  return (i.flags & GRADUS_CONTEXT_RECORDING) != 0;
+  return i;
 }
+inline bool is_grad_enabled() { return (context_info().flags & GRADUS_CONTEXT_RECORDING) != 0; }
+inline bool is_inference_mode_enabled() { return (context_info().flags & GRADUS_CONTEXT_INFERENCE) != 0; }
+inline bool is_deterministic() { return (context_info().flags & GRADUS_CONTEXT_DETERMINISTIC) != 0; }
+inline bool is_anomaly_enabled() { return context_info().anomaly != 0; }
 
 // ---- the graph
 class Node : public detail::Handle<gradus_node> {
@@ -73,6 +84,8 @@ class Node : public detail::Handle<gradus_node> {
     return all;
   }
   bool is_leaf() const { return (info().flags & GRADUS_NODE_LEAF) != 0; }
+  bool is_freed() const { return (info().flags & GRADUS_NODE_FREED) != 0; }   // what it saved is gone
+  bool is_same(const Node& o) const { return handle() == o.handle(); }
   Tensor variable() const {                                   // the leaf whose gradient it collects; empty for others
     gradus_tensor* t = nullptr;
     detail::call(gradus_node_variable, handle(), &t);
@@ -85,6 +98,25 @@ class Node : public detail::Handle<gradus_node> {
     if (s != GRADUS_OK) throw Error(s, "the graph node is empty");
     return i;
   }
+  // Its rule by itself, outside of a pass and without hooks: the gradients for its edges (next_functions), empty where none flows, from one
+  // (or an empty one) for each output. Recorded while gradients are enabled. A leaf's adds to .grad.
+  std::vector<Tensor> operator()(const TensorList& gradients) const;
+  // What the program keeps with the node, as long as the node lives; empty if it keeps nothing. No other language may have set it.
+  void set_metadata(std::any value) const;
+  std::any metadata() const {
+    const void* kept = gradus_node_user(handle());
+    return kept ? *static_cast<const std::any*>(kept) : std::any();
+  }
+  OperatorHandle op() const { return OperatorHandle(gradus_node_op(handle())); }   // empty for a leaf's and for a function of the program
+  // What it keeps of an argument of its operation ("self", "dim") or of the results ("result", "result1"); tensors with their history.
+  // INDEX for another name, GRAPH_FREED for a tensor after the node has run.
+  IValue saved(std::string_view name) const {
+    gradus_value v{};
+    detail::call(gradus_node_saved, handle(), name.data(), name.size(), &v);
+    return {v, *this};
+  }
+  // Hooks on one saved tensor, of that name: as SavedTensorHooks, but pack runs at once.
+  template <class Pack, class Unpack> void register_saved_hooks(std::string_view name, Pack pack, Unpack unpack) const;
 
   // Before the node's rule: f(grad_outputs); after it: f(grad_inputs, grad_outputs). f returns nothing, or a vector of gradients to go on
   // with, where an empty tensor leaves the gradient as it is. Ids are for remove_hook.
@@ -102,12 +134,6 @@ inline Node Tensor::grad_fn() const {
 namespace detail {
 inline std::vector<Tensor> listed(Tensor t) { return {std::move(t)}; }
 inline std::vector<Tensor> listed(std::vector<Tensor> t) { return t; }
-inline std::vector<Tensor> borrowed(gradus_tensor* const* given, size_t n) {
-  std::vector<Tensor> all;
-  all.reserve(n);
-  for (size_t i = 0; i < n; ++i) all.push_back(Tensor::share(given[i]));
-  return all;
-}
 // Room for what a C call gives. What was not taken is released: the vector that takes it may find no memory.
 class Results {
  public:
@@ -151,6 +177,13 @@ template <class F> auto apply_to(F& f, const std::vector<Tensor>& x) {
 }
 }  // namespace detail
 
+inline std::vector<Tensor> Node::operator()(const TensorList& gradients) const {
+  detail::Results results(info().edge_count);
+  size_t made = 0;
+  detail::call(gradus_node_call, handle(), gradients.data(), gradients.size(), results.data(), results.size(), &made);
+  return results.take(made);
+}
+
 // ---- gradients
 enum class Unused { error, none, zeros };                     // an input that no output depends on
 namespace detail {
@@ -164,20 +197,39 @@ inline gradus_backward_options options(BackwardOptions o, Unused unused = Unused
 }
 }  // namespace detail
 
-inline void backward(const TensorList& outputs, const TensorList& gradients = {}, BackwardOptions options = {}, const TensorList& inputs = {}) {
-  if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "backward: not one gradient for each output");
-  gradus_backward_options o = detail::options(options);
-  o.input_count = inputs.size();
-  o.inputs = inputs.data();
-  detail::call(gradus_backward, outputs.data(), outputs.size(), gradients.data(), &o);
+namespace detail {
+inline void check_gradients(const char* what, size_t gradients, size_t outputs) {
+  if (gradients && gradients != outputs)
+    throw Error(GRADUS_E_VALUE, std::string(what) + ": " + std::to_string(gradients) + " gradients for " + std::to_string(outputs) + " outputs", what);
 }
-inline void Tensor::backward(const Tensor& gradient, BackwardOptions options, const std::vector<Tensor>& inputs) const {
+inline gradus_backward_options options(BackwardOptions o, const TensorList& inputs) {
+  if (inputs.size() == 0) throw Error(GRADUS_E_VALUE, "backward: no inputs given", "backward");   // 0 means all leaves in C
+  gradus_backward_options c = options(o);
+  c.input_count = inputs.size();
+  c.inputs = inputs.data();
+  return c;
+}
+inline void backward(const TensorList& outputs, const TensorList& gradients, const gradus_backward_options& o) {
+  check_gradients("backward", gradients.size(), outputs.size());
+  call(gradus_backward, outputs.data(), outputs.size(), gradients.data(), &o);
+}
+}  // namespace detail
+
+// Into the .grad of all leaves, or of the inputs alone: VALUE if there are none.
+inline void backward(const TensorList& outputs, const TensorList& gradients = {}, BackwardOptions options = {}) {
+  detail::backward(outputs, gradients, detail::options(options));
+}
+inline void backward(const TensorList& outputs, const TensorList& gradients, BackwardOptions options, const TensorList& inputs) {
+  detail::backward(outputs, gradients, detail::options(options, inputs));
+}
+inline void Tensor::backward(const Tensor& gradient, BackwardOptions options) const { v1::backward({*this}, {gradient}, options); }
+inline void Tensor::backward(const Tensor& gradient, BackwardOptions options, const TensorList& inputs) const {
   v1::backward({*this}, {gradient}, options, inputs);
 }
 
 inline std::vector<Tensor> grad(const TensorList& outputs, const TensorList& inputs, const TensorList& gradients = {},
                                 BackwardOptions options = {}, Unused unused = Unused::error) {
-  if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "grad: not one gradient for each output");
+  detail::check_gradients("grad", gradients.size(), outputs.size());
   const gradus_backward_options o = detail::options(options, unused);
   detail::Results results(inputs.size());
   detail::call(gradus_grad, outputs.data(), outputs.size(), inputs.data(), inputs.size(), gradients.data(), &o, results.data());
@@ -188,6 +240,10 @@ inline std::vector<Tensor> grad(const TensorList& outputs, const TensorList& inp
 struct GradcheckOptions {
   double eps = 1e-6, atol = 1e-5, rtol = 1e-3, nondet_tol = 0;
   bool fast = false;                                          // one random projection of each Jacobian
+  bool check_undefined_grad = true;                           // try outputs whose gradient is missing
+  bool check_scaling = true;                                  // try zero and scaled gradients of the outputs
+  bool gen_non_contig_grad_outputs = false;                   // gradgradcheck: the gradients that it makes are not contiguous
+  uint64_t seed = 0;                                          // of the random directions and gradients
 };
 struct GradcheckResult {
   bool passed = false;
@@ -204,7 +260,9 @@ template <class F> gradus_status run_checked(void* user, gradus_context* c, grad
 template <class F> GradcheckResult gradcheck(F call, const GradcheckOptions& o) {
   gradus_gradcheck_options c{};
   c.struct_size = sizeof c;
-  c.flags = o.fast ? uint32_t{GRADUS_GRADCHECK_FAST} : 0;
+  c.flags = (o.fast ? uint32_t{GRADUS_GRADCHECK_FAST} : 0) | (o.check_undefined_grad ? 0 : uint32_t{GRADUS_GRADCHECK_NO_UNDEFINED}) |
+            (o.check_scaling ? 0 : uint32_t{GRADUS_GRADCHECK_NO_SCALING}) | (o.gen_non_contig_grad_outputs ? uint32_t{GRADUS_GRADCHECK_STRIDED} : 0);
+  c.seed = o.seed;
   c.eps = o.eps, c.atol = o.atol, c.rtol = o.rtol, c.nondet_tol = o.nondet_tol;
   char report[8192];
   size_t length = 0;

@@ -72,6 +72,14 @@ GRADUS_API gradus_status gradus_backward_node(gradus_context *ctx, gradus_node *
 GRADUS_API gradus_status gradus_backward_reaches(gradus_context *ctx, const gradus_node *node, int32_t *yes); /* since:1 */
 GRADUS_API gradus_status gradus_backward_defer(gradus_context *ctx, gradus_deferred_fn f, void *user,
                                                gradus_destroy_fn destroy /* [null ok] */);   /* since:1 */
+/*
+ * The nodes [own] of this pass in the order in which they run, those that have run before included; count says how many. A capacity that
+ * does not suffice is VALUE: nothing is returned, and count is what is needed.
+ */
+GRADUS_API gradus_status gradus_backward_order(gradus_context *ctx, gradus_node **results, size_t capacity,
+                                               size_t *count);                               /* since:1 */
+/* A number that no other pass of this context has; 0 outside of a pass, and no failure then. */
+GRADUS_API gradus_status gradus_backward_id(gradus_context *ctx, uint64_t *id);              /* since:1 */
 
 /*
  * Hooks on saved values, in force from push to pop, for everything that the context records meanwhile. pack sees each value

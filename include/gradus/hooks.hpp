@@ -122,16 +122,26 @@ inline std::vector<gradus_edge> edges(const std::vector<GradientEdge>& list) {
   for (const GradientEdge& e : list) all.push_back({e.output_nr, e.node.handle(), nullptr});
   return all;
 }
+inline std::vector<GradientEdge> edges_to(const TensorList& tensors) {
+  std::vector<GradientEdge> all;
+  for (const Tensor& t : borrowed(tensors.data(), tensors.size())) all.emplace_back(t);
+  return all;
+}
+inline void backward(const std::vector<GradientEdge>& outputs, const TensorList& gradients, const gradus_backward_options& o) {
+  check_gradients("backward", gradients.size(), outputs.size());
+  const std::vector<gradus_edge> from = edges(outputs);
+  call(gradus_backward_edges, from.data(), from.size(), sizeof(gradus_edge), gradients.data(), &o);
+}
 }  // namespace detail
 inline void backward(const std::vector<GradientEdge>& outputs, const TensorList& gradients = {}, BackwardOptions options = {}) {
-  if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "backward: not one gradient for each output");
-  const std::vector<gradus_edge> from = detail::edges(outputs);
-  const gradus_backward_options o = detail::options(options);
-  detail::call(gradus_backward_edges, from.data(), from.size(), sizeof(gradus_edge), gradients.data(), &o);
+  detail::backward(outputs, gradients, detail::options(options));
+}
+inline void backward(const std::vector<GradientEdge>& outputs, const TensorList& gradients, BackwardOptions options, const TensorList& inputs) {
+  detail::backward(outputs, gradients, detail::options(options, inputs));
 }
 inline std::vector<Tensor> grad(const std::vector<GradientEdge>& outputs, const std::vector<GradientEdge>& inputs, const TensorList& gradients = {},
                                 BackwardOptions options = {}, Unused unused = Unused::error) {
-  if (gradients.size() && gradients.size() != outputs.size()) throw Error(GRADUS_E_VALUE, "grad: not one gradient for each output");
+  detail::check_gradients("grad", gradients.size(), outputs.size());
   const std::vector<gradus_edge> from = detail::edges(outputs), to = detail::edges(inputs);
   const gradus_backward_options o = detail::options(options, unused);
   detail::Results results(to.size());
@@ -139,7 +149,54 @@ inline std::vector<Tensor> grad(const std::vector<GradientEdge>& outputs, const 
   return results.take(results.size());
 }
 
-// ---- saved values. While it lives, what was saved may be written: it is copied in time, and backward, which has to run meanwhile, reads the copy.
+// Frees what the nodes behind the outputs have saved, except where `kept` still lead.
+inline void free_graph(const std::vector<GradientEdge>& outputs, const std::vector<GradientEdge>& kept = {}) {
+  const std::vector<gradus_edge> from = detail::edges(outputs), but = detail::edges(kept);
+  detail::call(gradus_graph_free, from.data(), from.size(), but.data(), but.size(), sizeof(gradus_edge));
+}
+inline void free_graph(const TensorList& outputs, const TensorList& kept = {}) { free_graph(detail::edges_to(outputs), detail::edges_to(kept)); }
+
+// ---- inside a pass, for hooks and backward functions; STATE outside of one
+// f() runs once when the pass is complete, in order, and not after a failure. It may queue others.
+template <class F> void queue_callback(F f) {
+  constexpr gradus_deferred_fn run = [](void* user, gradus_context* c) { return detail::protect(c, [&] { (*static_cast<F*>(user))(); }); };
+  detail::hand_over(std::move(f), [&](void* user, gradus_destroy_fn destroy) { detail::call(gradus_backward_defer, run, user, destroy); });
+}
+// The node whose rule or hooks run; empty in queued callbacks.
+inline Node get_current_node() {
+  gradus_node* n = nullptr;
+  detail::call(gradus_backward_node, &n);
+  return Node(n);
+}
+// Whether a gradient of a node is on its way in this pass, was, or will be.
+inline bool will_execute_node(const Node& node) {
+  int32_t yes = 0;
+  detail::call(gradus_backward_reaches, node.handle(), &yes);
+  return yes != 0;
+}
+
+// The nodes of the pass in the order in which they run, those that have run before included.
+inline std::vector<Node> get_current_graph_task_execution_order() {
+  gradus_context* c = Context::current();
+  size_t count = 0;
+  const gradus_status s = gradus_backward_order(c, nullptr, 0, &count);
+  if (s != GRADUS_OK && count == 0) detail::fail(c, s);
+  std::vector<gradus_node*> given(count);
+  std::vector<Node> all;
+  all.reserve(count);
+  detail::check(c, gradus_backward_order(c, given.data(), given.size(), &count));
+  for (gradus_node* n : given) all.push_back(Node(n));
+  return all;
+}
+// A number that no other pass of this context has; 0 outside of one.
+inline uint64_t get_current_graph_task_id() {
+  uint64_t id = 0;
+  detail::call(gradus_backward_id, &id);
+  return id;
+}
+
+// ---- saved values
+// While it lives, what was saved may be written: it is copied in time, and backward, which has to run meanwhile, reads the copy.
 struct AllowMutationOnSavedTensors : detail::ModeGuard { AllowMutationOnSavedTensors() : ModeGuard(gradus_context_set_mutation_on_saved, true) {} };
 
 // While it lives, SavedTensorHooks, checkpoints and the guard above throw this message, as it does itself while hooks are in force. Nests.
@@ -156,13 +213,22 @@ class DisableSavedTensorsHooks {
   gradus_context* context_;
 };
 
-// While it lives, pack(tensor) sees each value that an operation saves; unpack gets what pack returned, each time the value
-// is read, and returns a tensor of the value's shape and dtype. pack returns a Tensor (which the hooks outside see as their value; an empty
-// one leaves the value alone), or anything else, which is kept for unpack.
-template <class Pack, class Unpack> class SavedTensorHooks {
- public:
-  SavedTensorHooks(Pack pack, Unpack unpack) : context_(Context::current()) {
-    detail::hand_over(Frame{std::move(pack), std::move(unpack)}, [&](void* user, gradus_destroy_fn destroy) {
+namespace detail {
+// pack(tensor) or pack(tensor, operation), and unpack of what it returned.
+template <class Pack, class Unpack> struct SavedFrame {
+  static constexpr bool kSeesOp = std::is_invocable_v<Pack&, const Tensor&, OperatorHandle>;
+  static auto packed(Pack& pack, const Tensor& t, const gradus_op* op) {
+    if constexpr (kSeesOp) return pack(t, OperatorHandle(op));
+    else return static_cast<void>(op), pack(t);
+  }
+  using Packed = std::decay_t<decltype(packed(std::declval<Pack&>(), std::declval<const Tensor&>(), nullptr))>;
+  static constexpr bool kTensor = std::is_same_v<Packed, Tensor>;
+  Pack pack;
+  Unpack unpack;
+
+  // registering(hooks) hands both to the library.
+  template <class R> static void hand_over(Pack pack, Unpack unpack, R registering) {
+    detail::hand_over(SavedFrame{std::move(pack), std::move(unpack)}, [&](void* user, gradus_destroy_fn destroy) {
       gradus_saved_hooks h{};
       h.struct_size = sizeof h;
       h.pack = pack_of;
@@ -170,7 +236,40 @@ template <class Pack, class Unpack> class SavedTensorHooks {
       h.discard = discard_of;
       h.user = user;
       h.destroy = destroy;
-      detail::check(context_, gradus_context_push_saved_hooks(context_, &h));
+      registering(&h);
+    });
+  }
+
+ private:
+  static gradus_status pack_of(void* user, gradus_context* c, gradus_tensor* value, const gradus_op* op, gradus_tensor** replacement, void** token) {
+    return protect(c, [&] {
+      Pack& pack = static_cast<SavedFrame*>(user)->pack;
+      if constexpr (kTensor) static_cast<void>(token), give(packed(pack, Tensor::share(value), op), replacement);
+      else static_cast<void>(replacement), *token = new Packed(packed(pack, Tensor::share(value), op));
+    });
+  }
+  static gradus_status unpack_of(void* user, gradus_context* c, gradus_tensor* replacement, void* token, gradus_tensor** result) {
+    return protect(c, [&] {
+      Unpack& unpack = static_cast<SavedFrame*>(user)->unpack;
+      if constexpr (kTensor) static_cast<void>(token), give(unpack(Tensor::share(replacement)), result);
+      else static_cast<void>(replacement), give(unpack(*static_cast<const Packed*>(token)), result);
+    });
+  }
+  static void discard_of(void*, void* token) {
+    if constexpr (!kTensor) delete static_cast<Packed*>(token);
+    else static_cast<void>(token);
+  }
+};
+}  // namespace detail
+
+// While it lives, pack(tensor) sees each value that an operation saves, and pack(tensor, OperatorHandle) the operation, too; unpack gets
+// what pack returned, each time the value is read, and returns a tensor of the value's shape and dtype. pack returns a Tensor (which the
+// hooks outside see as their value; an empty one leaves the value alone), or anything else, which is kept for unpack.
+template <class Pack, class Unpack> class SavedTensorHooks {
+ public:
+  SavedTensorHooks(Pack pack, Unpack unpack) : context_(Context::current()) {
+    detail::SavedFrame<Pack, Unpack>::hand_over(std::move(pack), std::move(unpack), [&](const gradus_saved_hooks* h) {
+      detail::check(context_, gradus_context_push_saved_hooks(context_, h));
     });
   }
   ~SavedTensorHooks() { gradus_context_pop_saved_hooks(context_); }
@@ -178,31 +277,18 @@ template <class Pack, class Unpack> class SavedTensorHooks {
   SavedTensorHooks& operator=(const SavedTensorHooks&) = delete;
 
  private:
-  using Packed = std::decay_t<std::invoke_result_t<Pack&, const Tensor&>>;
-  static constexpr bool kTensor = std::is_same_v<Packed, Tensor>;
-  struct Frame {
-    Pack pack;
-    Unpack unpack;
-  };
-  static gradus_status pack_of(void* user, gradus_context* c, gradus_tensor* value, const gradus_op*, gradus_tensor** replacement, void** token) {
-    return detail::protect(c, [&] {
-      Pack& pack = static_cast<Frame*>(user)->pack;
-      if constexpr (kTensor) detail::give(pack(Tensor::share(value)), replacement);
-      else *token = new Packed(pack(Tensor::share(value)));
-    });
-  }
-  static gradus_status unpack_of(void* user, gradus_context* c, gradus_tensor* replacement, void* token, gradus_tensor** result) {
-    return detail::protect(c, [&] {
-      Unpack& unpack = static_cast<Frame*>(user)->unpack;
-      if constexpr (kTensor) detail::give(unpack(Tensor::share(replacement)), result);
-      else detail::give(unpack(*static_cast<const Packed*>(token)), result);
-    });
-  }
-  static void discard_of(void*, void* token) {
-    if constexpr (!kTensor) delete static_cast<Packed*>(token);
-  }
   gradus_context* context_;
 };
+
+inline void Node::set_metadata(std::any value) const {
+  detail::hand_over(std::move(value), [&](void* user, gradus_destroy_fn destroy) { detail::call(gradus_node_set_user, handle(), user, destroy); });
+}
+
+template <class Pack, class Unpack> void Node::register_saved_hooks(std::string_view name, Pack pack, Unpack unpack) const {
+  detail::SavedFrame<Pack, Unpack>::hand_over(std::move(pack), std::move(unpack), [&](const gradus_saved_hooks* h) {
+    detail::call(gradus_node_hook_saved, handle(), name.data(), name.size(), h);
+  });
+}
 
 }  // namespace v1
 }  // namespace gradus

@@ -9,6 +9,7 @@
 //   };
 //   gradus::register_op<Distance>("demo.distance", "(Tensor x, Tensor y, float scale=1.0) -> Tensor");
 //   const Tensor r = gradus::invoke("demo.distance", {x, y})[0];
+//   gradus::invoke_out("add", {x, y}, {r});                   // the sum, in the memory of r
 //   const Tensor s = gradus::batch({{"demo.distance", {x, y, 2.0}}, {"sum", {gradus::ResultOf{0}}}})[0];
 //
 // gradus/invoke.h and gradus/function.h have the rules. Exceptions go through to the caller as themselves.
@@ -26,6 +27,11 @@ using Argument = detail::Arg;
 // An operation by name, with its arguments in the order of the schema.
 inline std::vector<Tensor> invoke(std::string_view name, std::initializer_list<Argument> arguments) {
   return detail::many<Tensor>(detail::Op(name), arguments);
+}
+
+// Writes what the operation returns into given tensors, PyTorch's out=: one for each result, in order. gradus/invoke.h says which are resized.
+inline void invoke_out(std::string_view name, std::initializer_list<Argument> arguments, const TensorList& outs) {
+  detail::call(gradus_invoke_out, detail::Op(name).get(), reinterpret_cast<const gradus_value*>(arguments.begin()), arguments.size(), outs.data(), outs.size());
 }
 
 // One call of a batch. What its arguments look at has to live until the batch is called.
@@ -52,29 +58,6 @@ inline std::vector<Tensor> batch(const std::vector<Call>& calls) {
 }
 
 namespace detail {
-template <class X> struct IsOptional : std::false_type {};
-template <class X> struct IsOptional<std::optional<X>> : std::true_type {};
-
-// A value that a callback gets, as the type that its function wants.
-template <class X> X decode(const gradus_value& v) {
-  if constexpr (IsOptional<X>::value) {
-    return v.kind == GRADUS_V_NONE ? X() : X(decode<typename X::value_type>(v));
-  } else if constexpr (std::is_same_v<X, Tensor>) {
-    return v.kind == GRADUS_V_TENSOR ? Tensor::share(v.u.tensor) : Tensor();
-  } else if constexpr (std::is_same_v<X, std::vector<Tensor>>) {
-    return v.kind == GRADUS_V_NONE ? X() : borrowed(static_cast<gradus_tensor* const*>(v.u.ptr), static_cast<size_t>(v.length));
-  } else if constexpr (std::is_same_v<X, Dtype>) {
-    return static_cast<Dtype>(v.aux);
-  } else if constexpr (std::is_same_v<X, std::string>) {
-    return {static_cast<const char*>(v.u.ptr), static_cast<size_t>(v.length)};
-  } else if constexpr (std::is_arithmetic_v<X>) {
-    return v.kind == GRADUS_V_F64 ? static_cast<X>(v.u.f64) : static_cast<X>(v.u.i64);
-  } else {
-    static_assert(std::is_same_v<X, std::vector<int64_t>> || std::is_same_v<X, std::vector<double>>, "no type of a schema");
-    const auto* list = static_cast<const typename X::value_type*>(v.u.ptr);
-    return {list, list + v.length};
-  }
-}
 template <class R, class... A, size_t... i>
 std::vector<Tensor> decoded_call(R (*f)(A...), const gradus_value* values, std::index_sequence<i...>) {
   return listed(f(decode<std::decay_t<A>>(values[i])...));

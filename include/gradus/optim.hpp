@@ -77,6 +77,17 @@ class Optimizer {
     detail::call(gradus_optimizer_add_group, handle(), params.data(), params.size(), list.data(), list.size(), sizeof(gradus_setting));
   }
 
+  // By number, group by group.
+  std::vector<Tensor> params() const {
+    std::vector<Tensor> all;
+    for (size_t i = 0, n = static_cast<size_t>(info().param_count); i < n; ++i) {
+      gradus_tensor* t = nullptr;
+      detail::call(gradus_optimizer_param, handle(), i, static_cast<int64_t*>(nullptr), &t);
+      all.push_back(Tensor(t));
+    }
+    return all;
+  }
+
   void step() const { detail::call(gradus_optimizer_step, handle()); }
   // closure() clears the gradients, computes them and returns the loss. What it throws comes out as itself.
   template <class F> Tensor step(F&& closure) const {

@@ -104,10 +104,20 @@ class ProfileRange {
   gradus_context* context_;
 };
 
+// What anomaly mode looks for.
+struct AnomalyOptions {
+  bool nan = true;                                            // NaN is bad
+  bool inf = false;                                           // infinities are
+  bool forward = false;                                       // look at the results of operations, too
+  bool trace = true;                                          // remember the operations, to name the one that recorded a node
+};
+
 // A pass ends with GRADUS_E_ANOMALY where a gradient becomes NaN, and the message says by which operation.
 class AnomalyGuard {
  public:
-  explicit AnomalyGuard(uint32_t flags = uint32_t{GRADUS_ANOMALY_NAN} | uint32_t{GRADUS_ANOMALY_TRACE}) : context_(Context::current()) {
+  explicit AnomalyGuard(AnomalyOptions o = {}) : context_(Context::current()) {
+    const uint32_t flags = (o.nan ? uint32_t{GRADUS_ANOMALY_NAN} : 0) | (o.inf ? uint32_t{GRADUS_ANOMALY_INF} : 0) |
+                           (o.forward ? uint32_t{GRADUS_ANOMALY_FORWARD} : 0) | (o.trace ? uint32_t{GRADUS_ANOMALY_TRACE} : 0);
     detail::check(context_, gradus_context_set_anomaly(context_, flags, &before_));
   }
   ~AnomalyGuard() { gradus_context_set_anomaly(context_, before_, nullptr); }

@@ -67,6 +67,9 @@ class Tensor : public detail::TensorHandle, public Methods<Tensor> {
   bool is_contiguous() const { return has(GRADUS_TENSOR_CONTIGUOUS); }
   bool requires_grad() const { return has(GRADUS_TENSOR_REQUIRES_GRAD); }
   bool is_leaf() const { return has(GRADUS_TENSOR_LEAF); }
+  bool is_inference() const { return has(GRADUS_TENSOR_INFERENCE); }
+  bool is_view() const { return has(GRADUS_TENSOR_VIEW); }
+  bool retains_grad() const { return has(GRADUS_TENSOR_RETAINS_GRAD); }
   bool defined() const { return handle() != nullptr; }
   bool is_same(const Tensor& o) const { return handle() == o.handle(); }
 
@@ -118,6 +121,15 @@ class Tensor : public detail::TensorHandle, public Methods<Tensor> {
     detail::call(gradus_tensor_detach, handle(), &r);
     return Tensor(r);
   }
+  Tensor _base() const {                                      // what it is a view of; empty when it is none
+    gradus_tensor* r = nullptr;
+    detail::call(gradus_tensor_base, handle(), &r);
+    return Tensor(r);
+  }
+  // Takes the storage, shape and layout of another of the same dtype, PyTorch's "x.data = other": STATE for a view or a tensor with history.
+  void set_data(const Tensor& other) const { detail::call(gradus_tensor_set_data, handle(), other.handle()); }
+  // Counts a write into the memory that the library did not see.
+  void increment_version() const { detail::call(gradus_tensor_increment_version, handle()); }
   const Tensor& detach_() const { detail::call(gradus_tensor_detach_in_place, handle()); return *this; }
   Tensor grad() const {                                       // empty when there is none
     gradus_tensor* r = nullptr;
@@ -127,7 +139,8 @@ class Tensor : public detail::TensorHandle, public Methods<Tensor> {
   void set_grad(const Tensor& g) const { detail::call(gradus_tensor_set_grad, handle(), g.handle()); }
   void zero_grad() const { set_grad(Tensor()); }
   const Tensor& retain_grad() const { detail::call(gradus_tensor_retain_grad, handle()); return *this; }
-  void backward(const Tensor& gradient = {}, BackwardOptions options = {}, const std::vector<Tensor>& inputs = {}) const;
+  void backward(const Tensor& gradient = {}, BackwardOptions options = {}) const;
+  void backward(const Tensor& gradient, BackwardOptions options, const TensorList& inputs) const;   // into the .grad of these alone
   Node grad_fn() const;                                       // empty for a leaf
 
   // f(gradient) runs in every pass that reaches the tensor; it returns nothing, or a gradient to go on with.

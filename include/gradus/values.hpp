@@ -49,6 +49,24 @@ inline constexpr Dtype boolean = Dtype::boolean, uint8 = Dtype::uint8, int8 = Dt
                        int64 = Dtype::int64, float16 = Dtype::float16, bfloat16 = Dtype::bfloat16, float32 = Dtype::float32,
                        float64 = Dtype::float64, complex64 = Dtype::complex64, complex128 = Dtype::complex128;
 
+// "float32", and the bytes of one element.
+inline std::string to_string(Dtype t) {
+  const char* name = gradus_dtype_name(static_cast<int32_t>(t));
+  return name ? name : "none";
+}
+inline int64_t element_size(Dtype t) { return gradus_dtype_size(static_cast<int32_t>(t)); }
+
+// The library that is loaded: "1.2.3", whether it has a feature ("lapack"), what of it is alive, and kept memory given back.
+inline std::string version() { return gradus_version_string(); }
+inline bool has_feature(std::string_view name) { return gradus_has_feature(name.data(), name.size()) != 0; }
+inline gradus_counts live_counts() {
+  gradus_counts c{};
+  c.struct_size = sizeof c;
+  gradus_live_counts(&c);
+  return c;
+}
+inline void memory_trim() { gradus_memory_trim(); }
+
 // The context of the calls below: one per thread, made at first need, or another for as long as a Context::Use lives.
 class Context {
  public:
@@ -63,6 +81,10 @@ class Context {
   Context& operator=(Context&& o) noexcept { std::swap(c_, o.c_); return *this; }
   ~Context() { gradus_release(c_); }
   gradus_context* get() const { return c_; }
+  // Ends the running call of this context, or its next one, with GRADUS_E_CANCELLED. Any thread, signal handlers included.
+  void cancel() const { gradus_context_cancel(c_); }
+  // Runs the destructors that wait in a context made with GRADUS_CTX_POLLED_DESTROY, and says how many.
+  uint64_t poll() const;
 
   static gradus_context* current() {
     Slot& s = slot();
@@ -143,6 +165,12 @@ template <class H> class Handle {
 };
 using TensorHandle = Handle<gradus_tensor>;
 }  // namespace detail
+
+inline uint64_t Context::poll() const {
+  uint64_t ran = 0;
+  detail::check(c_, gradus_context_poll(c_, &ran));
+  return ran;
+}
 
 // Starts the random stream of this thread.
 inline void manual_seed(uint64_t seed) { detail::call(gradus_context_set_seed, seed); }

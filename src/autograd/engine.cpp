@@ -16,6 +16,8 @@
 
 namespace gradus {
 
+Run::Run(const GradOptions& options, bool accumulates) : id_(++context().passes), options_(options), accumulates_(accumulates) {}
+
 Run::~Run() {                                                 // after a failure nodes may still be claimed
   for (Slot& s : slots_)
     if (s.node && s.node->owner.load(std::memory_order_relaxed) == this) s.node->owner.store(nullptr, std::memory_order_release);
@@ -151,6 +153,10 @@ void Run::loop() {
     current_ = n;
     process(n, s);
   }
+  finish();
+}
+
+void Run::finish() {
   current_ = nullptr;
   for (size_t i = 0; i < at_end_.size(); ++i) {               // one may add others
     const std::function<void()> f = std::move(at_end_[i]);
@@ -158,19 +164,49 @@ void Run::loop() {
   }
 }
 
+void Run::find_reachable() {
+  if (!reachable_.empty()) return;
+  std::vector<const Node*> stack;
+  const auto visit = [&](const Node* to) { if (to && reachable_.insert(to).second) stack.push_back(to); };
+  for (const Ref<Node>& r : roots_) visit(r.get());
+  while (!stack.empty()) {
+    const Node* at = stack.back();
+    stack.pop_back();
+    for (uint32_t i = 0; i < at->edge_count; ++i) visit(at->edges()[i].node);
+  }
+}
+
 bool Run::reaches(const Node* n) {
   if (restricted_) return needed_.count(n) > 0;
-  if (reachable_.empty()) {
-    std::vector<const Node*> stack;
-    const auto visit = [&](const Node* to) { if (to && reachable_.insert(to).second) stack.push_back(to); };
-    for (const Ref<Node>& r : roots_) visit(r.get());
-    while (!stack.empty()) {
-      const Node* at = stack.back();
-      stack.pop_back();
-      for (uint32_t i = 0; i < at->edge_count; ++i) visit(at->edges()[i].node);
-    }
-  }
+  find_reachable();
   return reachable_.count(n) > 0;
+}
+
+std::vector<Node*> Run::order() {
+  if (!restricted_) find_reachable();
+  std::vector<Node*> all;
+  for (const Node* n : restricted_ ? needed_ : reachable_) all.push_back(const_cast<Node*>(n));
+  std::sort(all.begin(), all.end(), [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
+  return all;
+}
+
+Tensors Run::call(Node* n, Tensors incoming) {
+  const RunScope scope(this);
+  roots_.push_back(Ref<Node>::share(n));                      // whatever its rule lets go of
+  current_ = n;
+  Tensors gradients(n->edge_count);
+  const bool any = std::any_of(incoming.begin(), incoming.end(), [](const Tensor& g) { return bool(g); });
+  if (n->is_sink()) {
+    if (any && n->leaf->requires_grad) accumulate_grad(n->leaf, std::move(incoming[0]));
+  } else if (any || host_of(n)) {
+    pull(n, incoming, gradients);
+  }
+  for (uint32_t i = 0; i < n->edge_count; ++i) {
+    const Edge& e = n->edges()[i];
+    gradients[i] = wants(e) && gradients[i] ? project(std::move(gradients[i]), output_meta(e.node, e.nr), n) : Tensor();
+  }
+  finish();
+  return gradients;
 }
 
 void Run::process(Node* n, Slot& s) {
@@ -283,14 +319,18 @@ void Run::pull_node(Node* n, Slot& s) {
       for (uint32_t nr = 0; nr < n->output_count; ++nr) check_hook(incoming[nr], n, nr);
     }
   }
-  if (HostRule* host = host_of(n)) host->pull(n, gradients, incoming);
-  else pull_rules(n, incoming, gradients);
+  pull(n, incoming, gradients);
   if (n->extra()) after = copy_of(n, n->extra()->after);                      // also those that a rule has added
   for (const NodeHook& h : after) h.run(gradients, incoming);
   for (uint32_t i = 0; i < n->edge_count; ++i) {
     const Edge& e = n->edges()[i];
     if (wants(e) && gradients[i]) deliver(e, project(std::move(gradients[i]), output_meta(e.node, e.nr), n));
   }
+}
+
+void Run::pull(Node* n, const Tensors& incoming, Tensors& gradients) {
+  if (HostRule* host = host_of(n)) host->pull(n, gradients, incoming);
+  else pull_rules(n, incoming, gradients);
 }
 
 // A gradient that nothing sent: zeros that take no memory but one element's.

@@ -12,7 +12,7 @@ namespace gradus {
 
 class Run final : public Pass {
  public:
-  Run(const GradOptions& options, bool accumulates) : options_(options), accumulates_(accumulates) {}
+  Run(const GradOptions& options, bool accumulates);
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -21,11 +21,14 @@ class Run final : public Pass {
   void only(std::span<const Edge> roots, std::span<const Edge> targets, Tensors* results);
   void seed(const Edge& to, Tensor g);
   void run();
+  Tensors call(Node* n, Tensors incoming);                    // the rule of one node, by itself: one gradient per edge, or null
 
   // For callbacks, while it runs.
   Node* node() const override { return current_; }
   bool wants(const Edge& e) const override { return e.node && (!restricted_ || needed_.count(e.node)); }
   bool reaches(const Node* n);                                // whether a gradient of it is on its way, was, or will be
+  std::vector<Node*> order();                                 // the nodes of this pass, as they run
+  uint64_t id() const { return id_; }
   void at_end(std::function<void()> f) { at_end_.push_back(std::move(f)); }
   std::shared_ptr<void>& scratch(const void* owner) { return scratch_[owner]; }   // of a hook, for this pass
 
@@ -41,6 +44,8 @@ class Run final : public Pass {
   uint32_t slot_of(Node* n);
   void deliver(const Edge& to, Tensor g);
   void loop();
+  void finish();
+  void find_reachable();
   void process(Node* n, Slot& s);
   void apply(Node* n, Slot& s);                               // the node's own work, after the hooks of its outputs
   void apply_watched(Node* n, Slot& s);
@@ -49,9 +54,11 @@ class Run final : public Pass {
   void accumulate(Node* sink, Tensor g);
   void pull_formula_node(Node* n, Tensor g, uint32_t edges);
   void pull_node(Node* n, Slot& s);
+  void pull(Node* n, const Tensors& incoming, Tensors& gradients);
   void pull_rules(Node* n, const Tensors& incoming, Tensors& gradients);
   Tensor* buffer_of(const Edge& e);
 
+  const uint64_t id_;
   GradOptions options_;
   bool accumulates_;
   bool restricted_ = false;

@@ -134,6 +134,17 @@ Tensors grad(std::span<const Edge> outputs, std::span<const Edge> inputs, std::s
   return results;
 }
 
+Tensors call_node(Node* n, std::span<const Tensor> gradients) {
+  GRADUS_CHECK(gradients.size() == n->output_count, value, "{}: {} gradients for {} outputs", node_name(n), gradients.size(), n->output_count);
+  Tensors incoming;
+  for (uint32_t i = 0; i < n->output_count; ++i)
+    incoming.push_back(gradients[i] ? seed_of(output_meta(n, i), gradients[i], i, node_name(n)) : Tensor());
+  GradOptions options;
+  options.retain_graph = true;
+  options.create_graph = context().grad_mode;
+  return Run(options, true).call(n, std::move(incoming));
+}
+
 void free_graph(std::span<const Edge> from, std::span<const Edge> kept) {
   std::unordered_set<Node*> seen;
   std::vector<Node*> stack;

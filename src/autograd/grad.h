@@ -25,6 +25,10 @@ Tensors grad(std::span<const Tensor> outputs, std::span<const Tensor> inputs, st
 void backward(std::span<const Edge> outputs, std::span<const Tensor> seeds, const GradOptions& options, std::span<const Tensor> inputs = {});
 Tensors grad(std::span<const Edge> outputs, std::span<const Edge> inputs, std::span<const Tensor> seeds, const GradOptions& options = {});
 
+// Applies the rule of one node outside of a pass, without hooks, and keeps what it saved: one gradient (or null) per edge, from one (or null)
+// per output. Recorded if the context records. A leaf's adds to its .grad and has none.
+Tensors call_node(Node* n, std::span<const Tensor> gradients);
+
 // Runs f once after every pass that reaches one of the tensors (any: at the first gradient) or all that it reaches: gradients in
 // the order of the tensors, null where none came. Its hooks are removed with remove_hook; ids has one per tensor.
 using MultiHook = std::function<void(const Tensors& gradients)>;

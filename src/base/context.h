@@ -39,10 +39,12 @@ struct Context : Object {
 
   bool grad_mode = true;                                      // record what is computed
   bool inference_mode = false;                                // results never take part in autograd
+  bool deterministic = false;                                 // what was asked for: everything is anyway
   int threads = 0;                                            // 0: as many as the machine allows
   Allocator* allocator = nullptr;
   Generator generator;
   uint64_t sequence = 0;                                      // of graph nodes
+  uint64_t passes = 0;                                        // backward passes that have begun
   SavedHooks* saved_hooks = nullptr;                          // owned: the innermost in force
   SavedCopies* copies = nullptr;                              // owned: saved values are copied before their memory is written
   KeptResults* results = nullptr;                             // asked for results before they are computed

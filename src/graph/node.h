@@ -51,6 +51,7 @@ struct NodeExtra {
   std::vector<LeafHook> accumulated;
   std::vector<Retained> retained;
   std::unique_ptr<HostRule> host;
+  std::shared_ptr<void> user;                                 // what the host put here: shared_node.h
 };
 NodeExtra& extra_of(Node* n);                                 // made when there is none
 

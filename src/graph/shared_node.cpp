@@ -1,5 +1,6 @@
 #include "graph/shared_node.h"
 
+#include "base/host.h"
 #include "graph/history.h"
 
 namespace gradus {
@@ -8,6 +9,35 @@ bool close_saved(Node* n) {
   if (n->flags.fetch_or(Node::kFreed, std::memory_order_acq_rel) & Node::kFreed) return false;
   while (n->flags.load(std::memory_order_acquire) & Node::kLocked) sched_yield();
   return true;
+}
+
+namespace {
+struct UserData {
+  HostData host;
+  bool counted = false;
+  ~UserData() { if (counted) host.end(Live::callbacks); }
+};
+}  // namespace
+
+void set_user(Node* n, void* user, void (*destroy)(void* user)) {
+  NodeExtra& extra = extra_of(n);
+  std::shared_ptr<UserData> owner;
+  if (destroy) {
+    owner = std::make_shared<UserData>();
+    owner->host.reserve(Live::callbacks, true);
+    owner->counted = true;
+    owner->host.arm(destroy, user);
+  }
+  std::shared_ptr<void> data(std::move(owner), user);
+  const NodeLock lock(n);
+  extra.user.swap(data);
+}
+
+void* user_of(const Node* n) {
+  const NodeExtra* extra = n->extra();
+  if (!extra) return nullptr;
+  const NodeLock lock(n);
+  return extra->user.get();
 }
 
 SavedValues::SavedValues(Node* n, Use use) : node_(n), use_(use) {

@@ -32,6 +32,10 @@ bool close_saved(Node* n);
 // Gives one saved value to hooks. STATE when it was freed or packed meanwhile.
 void pack_saved_of(Node* n, uint32_t index, SavedHooks* hooks);
 
+// What the host keeps with a node, for as long as the node lives or until it is replaced; destroy may be null.
+void set_user(Node* n, void* user, void (*destroy)(void* user));
+void* user_of(const Node* n);
+
 // The saved values of a node, for one use of them.
 class SavedValues {
  public:

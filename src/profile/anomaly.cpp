@@ -234,9 +234,14 @@ Anomaly* anomaly_of(Context& c) {
 
 }  // namespace
 
+uint32_t anomaly_flags(Context& c) {
+  const Anomaly* a = anomaly_of(c);
+  return a ? a->flags : 0;
+}
+
 uint32_t set_anomaly(Context& c, uint32_t flags) {
   Anomaly* a = anomaly_of(c);
-  const uint32_t before = a ? a->flags : 0;
+  const uint32_t before = anomaly_flags(c);
   if (!flags) {
     if (a) stop_observing(c, a);
     return before;

@@ -16,5 +16,6 @@ enum Flags : uint32_t {
 
 // Sets the flags, 0 for off, and returns those before.
 uint32_t set_anomaly(Context& c, uint32_t flags);
+uint32_t anomaly_flags(Context& c);
 
 }  // namespace gradus

@@ -132,6 +132,23 @@ class TestAutograd(Case):
         gc.collect()
         self.assertEqual(metadata, {"note": [1]})                          # and outlives it, if somebody holds it
 
+    def test_a_node_is_called(self):
+        x, w = ramp(2), leaf([3.0, 4.0])
+        y, g = x * w, torch.tensor([10.0, 1.0], dtype=torch.float64)
+        of_x, of_w = y.grad_fn(g)
+        self.same(of_x, [30, 4])
+        self.same(torch.autograd.grad(of_x.sum(), w)[0], [10, 1])          # it is recorded
+        with torch.no_grad():
+            self.assertFalse(y.grad_fn(g)[0].requires_grad)
+        self.same(x.exp().grad_fn(g), g * x.exp())                         # one input: no tuple
+        self.assertEqual(y.grad_fn.next_functions[1][0](g), ())            # a leaf's adds
+        self.same(w.grad, [10, 1])
+        for wrong in ((), (g, g), (1.0,)):
+            self.assertRaises(TypeError, y.grad_fn, *wrong)
+        self.assertRaises(RuntimeError, y.grad_fn, torch.ones(3))
+        y.sum().backward()
+        self.assertRaisesRegex(RuntimeError, "MulBackward0", y.grad_fn, g)
+
     def test_naughty_autograd_function_stashing_ctx(self):
         stashed = []
 

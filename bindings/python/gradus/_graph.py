@@ -157,6 +157,21 @@ class Node:
             found.append((node(h) if h else None, nr.value))
         return tuple(found)
 
+    def __call__(self, *gradients):
+        """The node's rule by itself, outside of a pass and without hooks: the gradient of its input, or a tuple of them where there are several."""
+        _ops.unseen("calling a node")
+        info = self._info()
+        if len(gradients) != info.output_count:
+            raise TypeError(f"{self.name()}: expected {info.output_count} arguments, got {len(gradients)} instead")
+        for i, g in enumerate(gradients):
+            if g is not None and not isinstance(g, _ops.Tensor):
+                raise TypeError(f"{self.name()}: argument {i} is not a Tensor")
+        given = (C.c_void_p * len(gradients))(*[None if g is None else g._h.value for g in gradients])
+        results = (C.c_void_p * max(1, info.edge_count))()
+        check(lib.gradus_node_call(local.ctx, self._h, given, len(gradients), results, info.edge_count, None))
+        found = tuple([_ops.wrap(Handle(results[i])) if results[i] else None for i in range(info.edge_count)])
+        return found[0] if len(found) == 1 else found
+
     @property
     def metadata(self):
         """A dict for anything, which lives as long as the node does."""

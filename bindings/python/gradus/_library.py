@@ -177,7 +177,7 @@ _STATUS = {
     "tensor_add_hook": (_P, _P, HOOK, _P, DESTROY, _P), "tensor_remove_hook": (_P, _P, C.c_uint64),
     "backward": (_P, _P, _Z, _P, _P), "grad": (_P, _P, _Z, _P, _Z, _P, _P, _P),
     "tensor_grad_fn": (_P, _P, _P), "node_name": (_P, _P, _P, _Z, _P), "node_next": (_P, _P, _U, _P, _P), "node_variable": (_P, _P, _P),
-    "node_saved": (_P, _P, C.c_char_p, _Z, _P), "tensor_edge": (_P, _P, _P), "tensor_base": (_P, _P, _P),
+    "node_call": (_P, _P, _P, _Z, _P, _Z, _P), "node_saved": (_P, _P, C.c_char_p, _Z, _P), "tensor_edge": (_P, _P, _P), "tensor_base": (_P, _P, _P),
     "backward_edges": (_P, _P, _Z, _Z, _P, _P), "grad_edges": (_P, _P, _Z, _P, _Z, _Z, _P, _P, _P),
     "tensor_increment_version": (_P, _P), "tensor_set_data": (_P, _P, _P),
     "node_add_hook": (_P, _P, _I, NODE_HOOK, _P, DESTROY, _P), "node_remove_hook": (_P, _P, C.c_uint64),
