@@ -105,7 +105,7 @@ class Formulas(unittest.TestCase):
             steps.step()
             for metric in (1.0, 2.0):
                 plateau.step(metric)
-            self.assertEqual((o.param_groups[0]["lr"], steps.get_last_lr(), s.ExponentialLR(o, 0.5).base_lrs), (0.25, [0.25], [1.0]), kind)
+            self.assertEqual((o.param_groups[0]["lr"], steps.get_last_lr(), s.ExponentialLR(o, 0.5).base_lrs), (0.25, [0.5], [1.0]), kind)
         o = optim.Adamax([p], betas=(0.9, 0.99))
         cycle, seen = s.OneCycleLR(o, 1.0, 4), []
         for _ in range(4):

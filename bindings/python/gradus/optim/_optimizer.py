@@ -119,6 +119,19 @@ class NativeOptimizer(Optimizer):
     def __del__(self, release=release):
         release(self._h)
 
+    def __getstate__(self):
+        own = {name: value for name, value in self.__dict__.items() if name not in ("_h", "_known", "_addresses", "_schedulers")}
+        return {**own, "state": self.state}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        entries = state.pop("state")
+        self._begin()
+        self.__dict__.update(state)
+        for group in self.param_groups:
+            self._added(group)
+        self._load(list(self._parameters()), {i: entries[p] for i, p in enumerate(self._parameters()) if p in entries})
+
     def _settings(self, group):
         for name in self.defaults:
             value = group[name]
