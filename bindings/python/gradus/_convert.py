@@ -6,6 +6,7 @@ import struct
 
 from . import _dtype, _ops
 from ._context import check, local
+from ._device import check_device
 from ._library import DESTROY, Handle, lasting, lib
 
 READ_ONLY_WRAP, READ_ONLY = 0x1, 0x4
@@ -120,6 +121,8 @@ def _common_array_dtype(data):
 def tensor(data, dtype=None, device=None, requires_grad=False, pin_memory=False, share=False):
     """A new tensor with a copy of the data; share: on the data's own memory where that is possible."""
     kind = None if dtype is None else _kind(dtype)
+    if device is not None:
+        check_device(device)
     if data.__class__ in _NUMBERS_OR_LISTS:
         made = _from_numbers(data, kind)
     elif isinstance(data, _ops.Tensor):
@@ -181,7 +184,7 @@ def _packed(numbers, kind):
 
 
 def as_tensor(data, dtype=None, device=None):
-    return tensor(data, dtype, share=True)
+    return tensor(data, dtype, device, share=True)
 
 
 # ---- NumPy and buffers

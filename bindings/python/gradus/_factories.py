@@ -1,5 +1,6 @@
 """New tensors: sizes, limits, random numbers."""
 from . import _convert, _dtype, _ops
+from ._device import check_device
 from ._random import drawing
 from ._convert import as_tensor, from_numpy, frombuffer, tensor  # noqa: F401
 
@@ -11,6 +12,7 @@ def _finish(made, requires_grad):
 def _sized(name):
     def factory(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, generator=None, memory_format=None,
                 **named):
+        check_device(device)
         if named:
             size = named.pop("size", None) or size
             if named:
@@ -34,6 +36,7 @@ zeros, ones, empty, rand, randn = map(_sized, ("zeros", "ones", "empty", "rand",
 
 
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    check_device(device)
     fill_value = fill_value.item() if isinstance(fill_value, _ops.Tensor) else fill_value
     default = _dtype.default_dtype()
     kind = _convert._kind(dtype) or (_dtype.bool_ if isinstance(fill_value, bool) else _dtype.int64 if isinstance(fill_value, int)
@@ -45,6 +48,7 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, re
 def _like(name):
     def factory(input, *values, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, generator=None, pin_memory=False,
                 **named):
+        check_device(device)
         if generator is not None:
             named["generator"] = generator
         made = make(input, *values, dtype=None if dtype is None else _convert._kind(dtype), **named)
@@ -61,6 +65,7 @@ zeros_like, ones_like, empty_like, full_like, rand_like, randn_like = map(
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, layout=None, device=None, pin_memory=False, memory_format=None,
                  requires_grad=False):
+    check_device(device)
     low, high = (0, low) if high is None else (low, high)
     with drawing(generator):
         return _finish(_ops.registry_call("randint_like", input, low, high, dtype=_convert._kind(dtype)), requires_grad)
@@ -71,6 +76,7 @@ def _plain(v):
 
 
 def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+    check_device(device)
     if not start.__class__ is end.__class__ is step.__class__ is int:
         start, end, step = map(_plain, (start, end, step))
         start, end = (0, start) if end is None else (0 if start is None else start, end)
@@ -86,6 +92,7 @@ def arange(start=None, end=None, step=1, *, out=None, dtype=None, layout=None, d
 
 def _spaced(name):
     def factory(start, end, steps=None, *base, out=None, dtype=None, layout=None, device=None, requires_grad=False, **named):
+        check_device(device)
         if steps is None:
             raise TypeError(f"{name}() missing 1 required positional argument: 'steps'")
         kind = _convert._kind(dtype) or _dtype.default_dtype()
@@ -99,12 +106,14 @@ linspace, logspace = _spaced("linspace"), _spaced("logspace")
 
 
 def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+    check_device(device)
     made = _ops.registry_call("eye", n, m, dtype=_convert._kind(dtype) or _dtype.default_dtype())
     return _finish(made if out is None else _ops.put_out("eye", out, made), requires_grad)
 
 
 def randint(low, high=None, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False):
     """randint(high, size) or randint(low, high, size)"""
+    check_device(device)
     if size is None and isinstance(high, (list, tuple)):
         low, high, size = 0, low, high
     elif high is None:
@@ -115,12 +124,14 @@ def randint(low, high=None, size=None, *, generator=None, out=None, dtype=None, 
 
 
 def randperm(n, *, generator=None, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    check_device(device)
     with drawing(generator):
         made = _ops.registry_call("randperm", n, dtype=_convert._kind(dtype) or _dtype.int64)
     return _finish(made if out is None else _ops.put_out("randperm", out, made), requires_grad)
 
 
 def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False):
+    check_device(device)
     return _finish(_ops.registry_call("scalar_tensor", _plain(s), dtype=_convert._kind(dtype) or _dtype.default_dtype()), requires_grad)
 
 
@@ -152,6 +163,7 @@ def set_default_tensor_type(kind):
 
 def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
     """Numbers around a mean: of two numbers and a size, or of tensors."""
+    check_device(device)
     if size is not None:
         made = empty(size, dtype=dtype if out is None or dtype is not None else out.dtype).normal_(mean, std, generator=generator)
         return _finish(made if out is None else _ops.put_out("normal", out, made), requires_grad)
@@ -167,5 +179,6 @@ def normal(mean, std=1.0, size=None, *, generator=None, out=None, dtype=None, la
 
 
 def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    check_device(device)
     reach = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride))
     return _finish(empty(reach, dtype=dtype).as_strided(list(size), list(stride)).detach(), requires_grad)

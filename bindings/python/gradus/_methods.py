@@ -1,6 +1,7 @@
 """Methods of Tensor that are not operations of the registry, or take other arguments than those."""
 from . import _composite, _convert, _dtype, _ops
 from ._context import is_grad_enabled
+from ._device import check_device, is_cpu
 
 _NOT_METHODS = {"zeros", "ones", "empty", "full", "rand", "randn", "randint", "arange", "range", "linspace", "logspace", "eye", "cat", "stack",
                 "tensor", "where_", "scalar_tensor", "randperm", "einsum", "concat", "concatenate", "hstack", "vstack", "dstack", "column_stack",
@@ -37,12 +38,13 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     """Of another element type: a dtype, or another tensor's. The device is always the cpu."""
     if len(args) == 1 and args[0].__class__ is _dtype.dtype and dtype is None and not copy:
         return _to(self, args[0])
+    check_device(device)
     for a in args:
         if isinstance(a, _ops.Tensor):
             dtype = a.dtype
         elif isinstance(a, bool):
             pass
-        elif a is not None and not (isinstance(a, str) and a.startswith("cpu") or type(a).__name__ == "device"):
+        elif a is not None and not is_cpu(a):
             found = _dtype.find(a)
             if found is None:
                 raise RuntimeError(f"to(): {a!r} is neither a dtype nor the cpu")
@@ -106,7 +108,7 @@ def is_pinned(self, device=None):
 
 @method
 def new_tensor(self, data, dtype=None, device=None, requires_grad=False):
-    return _convert.tensor(data, self.dtype if dtype is None else dtype, requires_grad=requires_grad)
+    return _convert.tensor(data, self.dtype if dtype is None else dtype, device, requires_grad=requires_grad)
 
 
 def _new(name, values):
@@ -114,6 +116,7 @@ def _new(name, values):
         if size is not None and given:
             raise TypeError(f"{values}(): got several values for argument 'size'")
         size = given if size is None else (size,)
+        check_device(device)
         made = _ops.function(name)(*([list(size[0])] if len(size) == 1 and not isinstance(size[0], int) else [list(size)]),
                                    dtype=self.dtype if dtype is None else dtype)
         return made.requires_grad_() if requires_grad else made
@@ -127,6 +130,7 @@ for _name in ("zeros", "ones", "empty"):
 
 @method
 def new_full(self, size, fill_value, dtype=None, device=None, requires_grad=False):
+    check_device(device)
     made = _ops.function("full")(size, fill_value, dtype=self.dtype if dtype is None else dtype)
     return made.requires_grad_() if requires_grad else made
 

@@ -12,6 +12,7 @@ import weakref
 
 from . import _calls, _dtype, _encode
 from ._context import check, local
+from ._device import check_device
 from ._errors import NumberTooLarge
 from ._encode import DEFAULT, ENCODERS, NONE, is_number  # noqa: F401
 from ._library import Handle, lib, registry_text, release
@@ -90,6 +91,8 @@ class Operation:
             i = self.places.get(name)
             if i is None:
                 if name in _DROPPED:
+                    if name == "device":
+                        check_device(v)
                     continue
                 return None
             if pieces[i] is not DEFAULT:
@@ -288,7 +291,7 @@ def call(name, operations, args, kwargs, plans=None):
     result = op.run(bound, args or op.first_of(kwargs))
     if given is not kwargs and given["out"] is not None:
         return put_out(name, given["out"], result)
-    if plans is not None and usual and given is kwargs:
+    if plans is not None and usual and given is kwargs and kwargs.get("device") is None:
         kinds = [type(v) for v in (*args, *kwargs.values())]
         if _calls.is_simple(kinds):
             def general(*args, **kwargs):

@@ -2,6 +2,7 @@
 import contextlib
 
 from . import _context, _ops
+from ._device import check_device
 
 
 class Generator:
@@ -16,8 +17,7 @@ class Generator:
     device = "cpu"
 
     def __init__(self, device="cpu"):
-        if str(device).split(":")[0] != "cpu":
-            raise RuntimeError(f"Generator: device {device}: there is only the cpu")
+        check_device(device)
         self._place = (67280421310721, 0)                                  # PyTorch's first seed; how far the stream was used
 
     def manual_seed(self, seed):

@@ -4,6 +4,7 @@ import ctypes as C
 
 from . import _calls, _convert, _dtype, _encode, _indexing, _ops, _printing
 from ._context import check, local
+from ._device import CPU, device  # noqa: F401
 from ._gradients import Gradients
 from ._library import Handle, TensorInfo, describe_tensor, lib, release, releases
 
@@ -29,30 +30,6 @@ class Size(tuple):
 
     def __add__(self, other):
         return Size(super().__add__(tuple(other)))
-
-
-class device:
-    """There is one: the processor."""
-
-    type, index = "cpu", None
-
-    def __init__(self, name="cpu", index=None):
-        if str(name).split(":")[0] != "cpu":
-            raise RuntimeError(f"device {name}: there is only the cpu")
-
-    def __repr__(self):
-        return "device(type='cpu')"
-
-    __str__ = lambda self: "cpu"
-
-    def __eq__(self, other):
-        return isinstance(other, device) or other == "cpu"
-
-    def __hash__(self):
-        return hash("cpu")
-
-
-_CPU = device()
 
 
 class _TensorType(type):
@@ -150,7 +127,7 @@ class Tensor(Gradients, metaclass=_TensorType):
     itemsize = property(element_size)
     nbytes = property(lambda self: self.numel() * self.element_size())
     dtype = property(lambda self: _dtype.BY_NUMBER[self._info().dtype])
-    device = property(lambda self: _CPU)
+    device = property(lambda self: CPU)
     layout = property(lambda self: strided)
     is_cpu = True
     is_cuda = is_sparse = is_quantized = is_meta = is_nested = False

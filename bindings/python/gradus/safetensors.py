@@ -1,9 +1,11 @@
 """safetensors files with the functions of the package of that name: load_file, save_file, load, save, safe_open."""
 from . import _file
+from ._device import check_device
 
 
 def load_file(filename, device="cpu"):
     """All tensors of a file by name."""
+    check_device(device)
     return dict(_file.File(filename, "safetensors").items())
 
 
@@ -26,6 +28,7 @@ class safe_open:
     """A file from which single tensors are loaded."""
 
     def __init__(self, filename, framework="pt", device="cpu"):
+        check_device(device)
         self._file = _file.File(filename, "safetensors")
 
     def __enter__(self):

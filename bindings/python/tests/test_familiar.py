@@ -35,6 +35,29 @@ class Devices(unittest.TestCase):
         torch.use_deterministic_algorithms(True)
         self.assertTrue(torch.are_deterministic_algorithms_enabled())
 
+    def test_another_device_is_refused_wherever_one_is_named(self):
+        x = torch.ones(2)
+        makes = {"zeros": (1,), "ones": (1,), "empty": (1,), "rand": (1,), "randn": (1,), "full": ((1,), 2), "zeros_like": (x,), "randn_like": (x,),
+                 "full_like": (x, 1), "randint_like": (x, 3), "arange": (3,), "linspace": (0, 1, 3), "eye": (2,), "randint": (3, (2,)), "randperm": (3,),
+                 "scalar_tensor": (1,), "tensor": ([1],), "as_tensor": ([1],), "empty_strided": ((1,), (1,)), "normal": (0.0, 1.0, (2,)), "tril_indices": (2, 2)}
+        calls = {name: lambda d, name=name, args=args: getattr(torch, name)(*args, device=d) for name, args in makes.items()}
+        calls.update({name: lambda d, name=name: getattr(x, name)(*(((1,), 1) if name == "new_full" else ([1],)), device=d)
+                      for name in ("new_tensor", "new_zeros", "new_full", "new_empty")})
+        calls.update({"Linear": lambda d: nn.Linear(1, 1, device=d), "Conv2d": lambda d: nn.Conv2d(1, 1, 1, device=d), "LSTM": lambda d: nn.LSTM(1, 1, device=d),
+                      "ConvTranspose1d": lambda d: nn.ConvTranspose1d(1, 1, 1, device=d), "GRUCell": lambda d: nn.GRUCell(1, 1, device=d),
+                      "RNN": lambda d: nn.RNN(1, 1, device=d), "BatchNorm1d": lambda d: nn.BatchNorm1d(1, device=d), "PReLU": lambda d: nn.PReLU(device=d),
+                      "LayerNorm": lambda d: nn.LayerNorm(1, device=d), "GroupNorm": lambda d: nn.GroupNorm(1, 1, device=d),
+                      "Embedding": lambda d: nn.Embedding(1, 1, device=d), "Bilinear": lambda d: nn.Bilinear(1, 1, 1, device=d),
+                      "Attention": lambda d: nn.MultiheadAttention(1, 1, device=d), "to": lambda d: x.to(device=d), "module": lambda d: nn.ReLU().to(d),
+                      "Decoder": lambda d: nn.TransformerDecoderLayer(1, 1, 1, device=d), "Encoder": lambda d: nn.TransformerEncoderLayer(1, 1, 1, device=d)})
+        for name, call in calls.items():
+            for device in ("cpu", "cpu:0", torch.device("cpu"), None):
+                for _ in range(2):                                         # the second call takes the short way
+                    call(device)
+            for device in ("cuda", "banana", "cuda:0", 0, "cpux"):
+                with self.assertRaisesRegex(RuntimeError, "only the cpu", msg=(name, device)):
+                    call(device)
+
 
 class Names(unittest.TestCase):
     """A keyword that a function doesn't know is an error, never silence."""

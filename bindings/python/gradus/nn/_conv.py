@@ -20,7 +20,7 @@ class _Conv(Module):
                  device=None, dtype=None):
         super().__init__()
         self._settings(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode)
-        self._parameters_made(bias, dtype)
+        self._parameters_made(bias, dtype, device)
 
     def _settings(self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode):
         if groups <= 0:
@@ -40,10 +40,10 @@ class _Conv(Module):
             raise ValueError("padding='same' is not supported for strided convolutions")
         self.padding = padding if isinstance(padding, str) else sizes(padding, self.dims, "padding")
 
-    def _parameters_made(self, bias, dtype):
+    def _parameters_made(self, bias, dtype, device):
         first, second = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)
-        self.weight = _initial.made((first, second // self.groups, *self.kernel_size), dtype)
-        self.register_parameter("bias", _initial.made((self.out_channels,), dtype) if bias else None)
+        self.weight = _initial.made((first, second // self.groups, *self.kernel_size), dtype, device)
+        self.register_parameter("bias", _initial.made((self.out_channels,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -96,7 +96,7 @@ class _ConvTranspose(_Conv):
             raise TypeError(f"{type(self).__name__}: padding is a number or one for each dimension")
         self._settings(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, padding_mode)
         self.output_padding = sizes(output_padding, self.dims, "output_padding")
-        self._parameters_made(bias, dtype)
+        self._parameters_made(bias, dtype, device)
 
     def forward(self, input, output_size=None):
         return getattr(F, f"conv_transpose{self.dims}d")(input, self.weight, self.bias, list(self.stride), list(self.padding),

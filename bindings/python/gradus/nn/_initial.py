@@ -5,10 +5,10 @@ from .. import _factories
 from .._context import no_grad
 
 
-def made(shape, dtype):
+def made(shape, dtype, device=None):
     """A parameter of that shape; its values come with reset_parameters."""
     from .parameter import Parameter
-    return Parameter(_factories.zeros(shape, dtype=dtype))
+    return Parameter(_factories.zeros(shape, dtype=dtype, device=device))
 
 
 def uniform(t, bound):

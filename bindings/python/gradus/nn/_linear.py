@@ -20,8 +20,8 @@ class Linear(Module):
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = _initial.made((out_features, in_features), dtype)
-        self.register_parameter("bias", _initial.made((out_features,), dtype) if bias else None)
+        self.weight = _initial.made((out_features, in_features), dtype, device)
+        self.register_parameter("bias", _initial.made((out_features,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -40,8 +40,8 @@ class Bilinear(Module):
     def __init__(self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
-        self.weight = _initial.made((out_features, in1_features, in2_features), dtype)
-        self.register_parameter("bias", _initial.made((out_features,), dtype) if bias else None)
+        self.weight = _initial.made((out_features, in1_features, in2_features), dtype, device)
+        self.register_parameter("bias", _initial.made((out_features,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -69,7 +69,7 @@ class Embedding(Module):
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
         self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse = max_norm, norm_type, scale_grad_by_freq, sparse
         if _weight is None:
-            self.weight = _initial.made((num_embeddings, embedding_dim), dtype)
+            self.weight = _initial.made((num_embeddings, embedding_dim), dtype, device)
             self.reset_parameters()
         else:
             self.weight = Parameter(_weight)
@@ -103,7 +103,7 @@ class EmbeddingBag(Module):
         self.num_embeddings, self.embedding_dim, self.max_norm, self.norm_type = num_embeddings, embedding_dim, max_norm, norm_type
         self.scale_grad_by_freq, self.mode, self.sparse, self.include_last_offset = scale_grad_by_freq, mode, sparse, include_last_offset
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
-        self.weight = _initial.made((num_embeddings, embedding_dim), dtype) if _weight is None else Parameter(_weight)
+        self.weight = _initial.made((num_embeddings, embedding_dim), dtype, device) if _weight is None else Parameter(_weight)
         if _weight is None:
             self.reset_parameters()
 

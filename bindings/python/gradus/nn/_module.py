@@ -3,6 +3,7 @@ from collections import OrderedDict, namedtuple
 
 from .. import _ops
 from .._context import no_grad
+from .._device import check_device
 from ._backward_hooks import Pass
 from .parameter import Buffer, Parameter
 
@@ -287,8 +288,9 @@ class Module:
                 dtype = a.dtype
             elif hasattr(a, "is_floating_point"):
                 dtype = a
-            elif isinstance(a, str) and a.split(":")[0] != "cpu":
-                raise RuntimeError(f"device {a}: there is only the cpu")
+            else:
+                check_device(None if isinstance(a, bool) else a)
+        check_device(device)
         if dtype is None:
             return self
         if not dtype.is_floating_point:

@@ -11,11 +11,11 @@ class _Channels(Module):
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None):
         super().__init__()
         self.num_features, self.eps, self.momentum, self.affine, self.track_running_stats = num_features, eps, momentum, affine, track_running_stats
-        self.register_parameter("weight", _initial.made((num_features,), dtype) if affine else None)
-        self.register_parameter("bias", _initial.made((num_features,), dtype) if affine else None)
+        self.register_parameter("weight", _initial.made((num_features,), dtype, device) if affine else None)
+        self.register_parameter("bias", _initial.made((num_features,), dtype, device) if affine else None)
         tracked = track_running_stats
-        self.register_buffer("running_mean", gradus.zeros(num_features, dtype=dtype) if tracked else None)
-        self.register_buffer("running_var", gradus.ones(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("running_mean", gradus.zeros(num_features, dtype=dtype, device=device) if tracked else None)
+        self.register_buffer("running_var", gradus.ones(num_features, dtype=dtype, device=device) if tracked else None)
         self.register_buffer("num_batches_tracked", gradus.tensor(0) if tracked else None)
         _initial.fill(self.weight, 1)
 
@@ -90,13 +90,13 @@ class InstanceNorm3d(_InstanceNorm):
 
 
 class _Features(Module):
-    def __init__(self, normalized_shape, eps, elementwise_affine, bias, dtype):
+    def __init__(self, normalized_shape, eps, elementwise_affine, bias, dtype, device):
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        self.register_parameter("weight", _initial.made(self.normalized_shape, dtype) if elementwise_affine else None)
+        self.register_parameter("weight", _initial.made(self.normalized_shape, dtype, device) if elementwise_affine else None)
         if bias is not None:
-            self.register_parameter("bias", _initial.made(self.normalized_shape, dtype) if elementwise_affine and bias else None)
+            self.register_parameter("bias", _initial.made(self.normalized_shape, dtype, device) if elementwise_affine and bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -111,7 +111,7 @@ class LayerNorm(_Features):
     """Mean 0 and variance 1 over the last dimensions, then scale and shift."""
 
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
-        super().__init__(normalized_shape, eps, elementwise_affine, bias, dtype)
+        super().__init__(normalized_shape, eps, elementwise_affine, bias, dtype, device)
 
     def forward(self, input):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -121,7 +121,7 @@ class RMSNorm(_Features):
     """Divided by the root of the mean square over the last dimensions, then scaled."""
 
     def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None):
-        super().__init__(normalized_shape, eps, elementwise_affine, None, dtype)
+        super().__init__(normalized_shape, eps, elementwise_affine, None, dtype, device)
 
     def forward(self, input):
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -135,8 +135,8 @@ class GroupNorm(Module):
         if num_channels % num_groups:
             raise ValueError("num_channels must be divisible by num_groups")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        self.register_parameter("weight", _initial.made((num_channels,), dtype) if affine else None)
-        self.register_parameter("bias", _initial.made((num_channels,), dtype) if affine else None)
+        self.register_parameter("weight", _initial.made((num_channels,), dtype, device) if affine else None)
+        self.register_parameter("bias", _initial.made((num_channels,), dtype, device) if affine else None)
         self.reset_parameters()
 
     def reset_parameters(self):

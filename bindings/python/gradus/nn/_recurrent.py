@@ -34,7 +34,7 @@ class RNNBase(Module):
                     shapes.update(bias_ih=(rows,), bias_hh=(rows,))
                 for name, shape in shapes.items():
                     self._flat_names.append(f"{name}_l{layer}{ending}")
-                    setattr(self, self._flat_names[-1], _initial.made(shape, dtype))
+                    setattr(self, self._flat_names[-1], _initial.made(shape, dtype, device))
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -116,13 +116,13 @@ class RNN(RNNBase):
 class _Cell(Module):
     """One step of one layer."""
 
-    def __init__(self, function, gates, input_size, hidden_size, bias, dtype):
+    def __init__(self, function, gates, input_size, hidden_size, bias, dtype, device):
         super().__init__()
         self.input_size, self.hidden_size, self.bias, self._function = input_size, hidden_size, bias, function
-        self.weight_ih = _initial.made((gates * hidden_size, input_size), dtype)
-        self.weight_hh = _initial.made((gates * hidden_size, hidden_size), dtype)
-        self.register_parameter("bias_ih", _initial.made((gates * hidden_size,), dtype) if bias else None)
-        self.register_parameter("bias_hh", _initial.made((gates * hidden_size,), dtype) if bias else None)
+        self.weight_ih = _initial.made((gates * hidden_size, input_size), dtype, device)
+        self.weight_hh = _initial.made((gates * hidden_size, hidden_size), dtype, device)
+        self.register_parameter("bias_ih", _initial.made((gates * hidden_size,), dtype, device) if bias else None)
+        self.register_parameter("bias_hh", _initial.made((gates * hidden_size,), dtype, device) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -148,16 +148,16 @@ class _Cell(Module):
 
 class LSTMCell(_Cell):
     def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
-        super().__init__("lstm_cell", 4, input_size, hidden_size, bias, dtype)
+        super().__init__("lstm_cell", 4, input_size, hidden_size, bias, dtype, device)
 
 
 class GRUCell(_Cell):
     def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
-        super().__init__("gru_cell", 3, input_size, hidden_size, bias, dtype)
+        super().__init__("gru_cell", 3, input_size, hidden_size, bias, dtype, device)
 
 
 class RNNCell(_Cell):
     def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None, dtype=None):
         if nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {nonlinearity}")
-        super().__init__(f"rnn_{nonlinearity}_cell", 1, input_size, hidden_size, bias, dtype)
+        super().__init__(f"rnn_{nonlinearity}_cell", 1, input_size, hidden_size, bias, dtype, device)

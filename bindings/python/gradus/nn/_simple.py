@@ -64,7 +64,7 @@ class PReLU(Module):
     def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
-        self.weight = _initial.made((num_parameters,), dtype)
+        self.weight = _initial.made((num_parameters,), dtype, device)
         _initial.fill(self.weight, init)
 
     def forward(self, input):

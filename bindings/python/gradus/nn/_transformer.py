@@ -32,13 +32,13 @@ class MultiheadAttention(Module):
         self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
         self.head_dim, self.add_zero_attn = embed_dim // num_heads, add_zero_attn
         self._same = self.kdim == embed_dim == self.vdim
-        self.register_parameter("in_proj_weight", _initial.made((3 * embed_dim, embed_dim), dtype) if self._same else None)
+        self.register_parameter("in_proj_weight", _initial.made((3 * embed_dim, embed_dim), dtype, device) if self._same else None)
         for name, columns in (("q", embed_dim), ("k", self.kdim), ("v", self.vdim)):
-            self.register_parameter(name + "_proj_weight", None if self._same else _initial.made((embed_dim, columns), dtype))
-        self.register_parameter("in_proj_bias", _initial.made((3 * embed_dim,), dtype) if bias else None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=dtype)
+            self.register_parameter(name + "_proj_weight", None if self._same else _initial.made((embed_dim, columns), dtype, device))
+        self.register_parameter("in_proj_bias", _initial.made((3 * embed_dim,), dtype, device) if bias else None)
+        self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=dtype, device=device)
         for name in ("bias_k", "bias_v"):
-            self.register_parameter(name, _initial.made((1, 1, embed_dim), dtype) if add_bias_kv else None)
+            self.register_parameter(name, _initial.made((1, 1, embed_dim), dtype, device) if add_bias_kv else None)
         self._reset_parameters()
 
     def _reset_parameters(self):
@@ -126,11 +126,12 @@ def _activation(activation):
 class _Layer(Module):
     """Blocks that are added to their input: normalized before with norm_first, after it otherwise."""
 
-    def _common(self, d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, dtype, norms):
-        self.linear1, self.dropout = Linear(d_model, dim_feedforward, dtype=dtype), Dropout(dropout)
-        self.linear2, self.norm_first, self.activation = Linear(dim_feedforward, d_model, dtype=dtype), norm_first, _activation(activation)
+    def _common(self, d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, dtype, device, norms):
+        self.linear1, self.dropout = Linear(d_model, dim_feedforward, dtype=dtype, device=device), Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, dtype=dtype, device=device)
+        self.norm_first, self.activation = norm_first, _activation(activation)
         for i in range(1, norms + 1):
-            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, dtype=dtype))
+            setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, dtype=dtype, device=device))
             setattr(self, f"dropout{i}", Dropout(dropout))
 
     def _add(self, x, number, block):
@@ -147,8 +148,8 @@ class TransformerEncoderLayer(_Layer):
     def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu, layer_norm_eps=1e-5, batch_first=False,
                  norm_first=False, device=None, dtype=None):
         super().__init__()
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, dtype=dtype)
-        self._common(d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, dtype, 2)
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, dtype=dtype, device=device)
+        self._common(d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, dtype, device, 2)
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
         def attend(x):
@@ -162,9 +163,9 @@ class TransformerDecoderLayer(_Layer):
     def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu, layer_norm_eps=1e-5, batch_first=False,
                  norm_first=False, device=None, dtype=None):
         super().__init__()
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, dtype=dtype)
-        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, dtype=dtype)
-        self._common(d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, dtype, 3)
+        self.self_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, dtype=dtype, device=device)
+        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, dtype=dtype, device=device)
+        self._common(d_model, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, dtype, device, 3)
 
     def forward(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None, memory_key_padding_mask=None):
         def attend(x):

@@ -259,7 +259,8 @@ class _Several:
         return {**own, "_schedulers": [s.state_dict() for s in self._schedulers]}
 
     def load_state_dict(self, state_dict):
-        self.__dict__.update({name: value for name, value in state_dict.items() if name in self.__dict__ and name not in ("optimizer", "_schedulers")})
+        own = self.__dict__.keys() - {"optimizer", "_schedulers"}
+        self.__dict__.update({name: value for name, value in state_dict.items() if name in own})
         for scheduler, entries in zip(self._schedulers, state_dict["_schedulers"]):
             scheduler.load_state_dict(entries)
 
