@@ -64,7 +64,33 @@ def _shape_of(data):
 
 
 def _is_array(v):
-    return isinstance(v, _ops.Tensor) or type(v).__module__ == "numpy" and hasattr(v, "tolist")
+    return isinstance(v, _ops.Tensor) or type(v).__module__ == "numpy" and hasattr(v, "tolist") or is_foreign(v) and hasattr(v, "tolist")
+
+
+def is_foreign(v):
+    """Whether that is another library's array or tensor."""
+    return hasattr(v, "__dlpack__") or hasattr(v, "__array__") and not isinstance(v, type)
+
+
+def _from_foreign(data, share):
+    """Of an array of another library, on its memory if share; by DLPack, or where that does not do by NumPy."""
+    if getattr(data, "requires_grad", False) and hasattr(data, "detach"):
+        data = data.detach()
+    said = []
+    if hasattr(data, "__dlpack__"):
+        from . import _dlpack
+        try:
+            made = _dlpack.take(data)
+            return made if share else made.clone()
+        except (BufferError, RuntimeError, TypeError, ValueError) as error:
+            said.append(str(error))
+    if hasattr(data, "__array__"):
+        try:
+            array = data.__array__()
+            return from_numpy(array) if share and array.shape != () and array.flags.writeable else _copy_array(array)
+        except (RuntimeError, TypeError, ValueError) as error:
+            said.append(str(error))
+    raise TypeError(f"can't make a tensor of a {type(data).__module__}.{type(data).__qualname__}: {'; '.join(said)}")
 
 
 def _flatten(data, shape, out):
@@ -133,6 +159,9 @@ def tensor(data, dtype=None, device=None, requires_grad=False, pin_memory=False,
         made = made if kind is None else made.to(kind)
     elif isinstance(data, (array.array, memoryview, bytearray, bytes)):
         made = _from_buffer(data, share)
+        made = made if kind is None else made.to(kind)
+    elif is_foreign(data) and type(data).__module__ != "numpy":
+        made = _from_foreign(data, share)
         made = made if kind is None else made.to(kind)
     else:
         made = _from_numbers(data, kind)

@@ -12,6 +12,10 @@ try:
     import numpy
 except ImportError:
     numpy = None
+try:
+    import torch as pytorch
+except ImportError:
+    pytorch = None
 
 with_numpy = unittest.skipIf(numpy is None, "NumPy is not there")
 ADDRESS = 12345
@@ -183,6 +187,63 @@ class Copies(unittest.TestCase):
     def test_dtypes_are_single_objects(self):
         self.assertIs(pickle.loads(pickle.dumps(torch.float32)), torch.float32)
         self.assertIs(copy.deepcopy(torch.int64), torch.long)
+
+
+class OtherLibraries(unittest.TestCase):
+    """Tensors and arrays of other libraries wherever data is wanted."""
+
+    @unittest.skipIf(pytorch is None, "PyTorch is not installed")
+    def test_tensors_of_pytorch(self):
+        for kind in ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool", "complex64"):
+            theirs = pytorch.arange(6).reshape(2, 3).t().to(getattr(pytorch, kind))
+            for make in (torch.tensor, torch.as_tensor):
+                made = make(theirs)
+                self.assertEqual((str(made.dtype), made.tolist()), (str(theirs.dtype), theirs.tolist()), kind)
+        theirs = pytorch.zeros(2, requires_grad=True)
+        copied, shared = torch.tensor(theirs), torch.as_tensor(theirs)
+        with pytorch.no_grad():
+            theirs.add_(1)
+        self.assertEqual((copied.tolist(), shared.tolist()), ([0, 0], [1, 1]))
+        self.assertEqual(torch.tensor([pytorch.tensor(1.5), pytorch.tensor(2)]).tolist(), [1.5, 2])
+        self.assertEqual(torch.tensor([pytorch.ones(2), [3.0, 4.0]]).tolist(), [[1, 1], [3, 4]])
+        self.assertIs(torch.tensor(pytorch.ones(1), dtype=torch.int32).dtype, torch.int32)
+        with self.assertRaisesRegex(TypeError, "can.t make a tensor of a torch.Tensor"):
+            torch.tensor(pytorch.eye(2).to_sparse())
+
+    @unittest.skipIf(pytorch is None, "PyTorch is not installed")
+    def test_state_dicts_of_pytorch(self):
+        theirs, mine = pytorch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+        self.assertEqual(repr(mine.load_state_dict(theirs.state_dict())), "<All keys matched successfully>")
+        self.assertEqual(mine.weight.tolist(), theirs.weight.tolist())
+        x, o = pytorch.randn(4, 3), pytorch.optim.Adam(theirs.parameters(), lr=0.1)
+
+        def step(model, optimizer, data):
+            optimizer.zero_grad()
+            (model(data) ** 2).sum().backward()
+            optimizer.step()
+        step(theirs, o, x)
+        other = torch.optim.Adam(mine.parameters())
+        mine.load_state_dict(theirs.state_dict())
+        other.load_state_dict(o.state_dict())
+        for _ in range(3):
+            step(theirs, o, x)
+            step(mine, other, torch.tensor(x))
+        self.assertLess((mine.weight - torch.tensor(theirs.weight)).abs().max().item(), 1e-5)
+
+    @unittest.skipIf(numpy is None, "NumPy is not there")
+    def test_arrays_of_numpy(self):
+        class Wrapped:
+            def __array__(self):
+                return numpy.arange(3.0)
+        self.assertEqual(torch.tensor(Wrapped()).tolist(), [0, 1, 2])
+        self.assertEqual(torch.tensor(numpy.ma.array([1, 2])).tolist(), [1, 2])
+        self.assertEqual(torch.tensor([numpy.array(1.0), numpy.float32(2)]).tolist(), [1, 2])
+        model = torch.nn.Linear(2, 1)
+        model.load_state_dict({"weight": numpy.ones((1, 2), "f4"), "bias": numpy.zeros(1, "f4")})
+        self.assertEqual(model.weight.tolist(), [[1, 1]])
+        for bad in ("text", None, object(), [object()], {"a": 1}):
+            with self.assertRaises((TypeError, RuntimeError), msg=repr(bad)):
+                torch.tensor(bad)
 
 
 if __name__ == "__main__":

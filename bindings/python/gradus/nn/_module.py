@@ -1,7 +1,7 @@
 """Module: parameters, buffers and modules by name, and what is done to all of them."""
 from collections import OrderedDict, namedtuple
 
-from .. import _ops
+from .. import _convert, _ops
 from .._context import no_grad
 from .._device import check_device
 from ._backward_hooks import Pass
@@ -330,6 +330,7 @@ class Module:
     def load_state_dict(self, state_dict, strict=True, assign=False):
         """Copies values into the parameters and buffers of those names. Nothing is written unless everything fits."""
         mine = self.state_dict(keep_vars=True)
+        state_dict = {k: _convert.as_tensor(t) if not isinstance(t, Tensor) and _convert.is_foreign(t) else t for k, t in state_dict.items()}
         missing, unexpected = [k for k in mine if k not in state_dict], [k for k in state_dict if k not in mine]
         wrong = []
         if strict and unexpected:

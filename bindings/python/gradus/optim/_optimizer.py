@@ -4,7 +4,7 @@ import ctypes as C
 import itertools
 import weakref
 
-from .. import _ops
+from .. import _convert, _ops
 from .._context import check, local
 from .._hooks import _callback, _functions, _give, _tokens
 from .._library import CLOSURE, Handle, Setting, StateInfo, handles, lib, release, releases
@@ -248,6 +248,7 @@ class NativeOptimizer(Optimizer):
             for name, value in entries.items():
                 if value is None:
                     continue
+                value = _convert.as_tensor(value) if _convert.is_foreign(value) and not isinstance(value, Tensor) else value
                 tensor = value if isinstance(value, Tensor) else _ops.function("scalar_tensor")(float(value), dtype=_float64())
                 text = name.encode()
                 check(lib.gradus_optimizer_load_state(local.ctx, self._h, i, text, len(text), tensor._h))
