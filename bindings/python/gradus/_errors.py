@@ -1,4 +1,6 @@
 """Statuses of the library as exceptions. Each is also a RuntimeError, which is what PyTorch raises."""
+import errno
+import os
 
 
 class GradusError(RuntimeError):
@@ -67,6 +69,26 @@ class IoError(GradusError, OSError):
     pass
 
 
+class MissingFile(IoError, FileNotFoundError):
+    pass
+
+
+class IsFolder(IoError, IsADirectoryError):
+    pass
+
+
+class NotFolder(IoError, NotADirectoryError):
+    pass
+
+
+class NotAllowed(IoError, PermissionError):
+    pass
+
+
+class LinAlgError(ArgumentError):
+    """A matrix that is singular, or not positive-definite, or for which a method did not converge."""
+
+
 class InternalError(GradusError):
     pass
 
@@ -78,9 +100,29 @@ BY_CATEGORY = {0x0100: ArgumentError, 0x0200: OutOfMemory, 0x0300: StateError, 0
                CANCELLED: Cancelled, 0x0700: IoError, 0x0F00: InternalError}
 
 
+_FILES = {errno.ENOENT: MissingFile, errno.EISDIR: IsFolder, errno.ENOTDIR: NotFolder, errno.EACCES: NotAllowed, errno.EPERM: NotAllowed}
+_OF_MATRICES = ("is singular", "is not positive-definite", "has not full rank", "did not converge")
+
+
+def of_file(error, path):
+    """An IoError with errno and filename, as the system's own have them."""
+    number = next((n for n in sorted(errno.errorcode) if str(error).endswith(os.strerror(n))), 0)
+    if not number:
+        error.filename = path
+        return error
+    made = _FILES.get(number, IoError)(number, os.strerror(number), path)
+    made.errno, made.strerror, made.filename = number, os.strerror(number), path          # RuntimeError's __new__ leaves them empty
+    made.status, made.origin = error.status, error.origin
+    return made
+
+
 def make(status, message, origin):
     if status == 0x0302:
         message += " (Specify retain_graph=True when calling .backward() or autograd.grad() the first time.)"
+    if status == 0x0106 and message.endswith(_OF_MATRICES):
+        error = LinAlgError(message)
+        error.status, error.origin = status, origin
+        return error
     error = (BY_STATUS.get(status) or BY_CATEGORY.get(status & ~0xFF, GradusError))(message)
     error.status, error.origin = status, origin
     return error

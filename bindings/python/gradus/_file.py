@@ -2,7 +2,7 @@
 import ctypes as C
 import os
 
-from . import _dtype, _graph, _ops
+from . import _dtype, _errors, _graph, _ops
 from ._context import check, local
 from ._library import Handle, declare, lib, release, releases
 
@@ -60,6 +60,26 @@ def _content(source):
     return os.fsencode(source), None
 
 
+def malformed(message):
+    return _errors.make(0x0106, message, "file_open")
+
+
+def _of_pytorch(path, data):
+    """Whether that is what torch.save writes: a zip with data.pkl, or pickles one after the other."""
+    import io
+    import zipfile
+    with (io.BytesIO(data) if path is None else open(path, "rb")) as file:
+        start = file.read(4)
+        if start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+            return True
+        if start != b"PK\3\4":
+            return False
+        try:
+            return any(name.rsplit("/", 1)[-1] == "data.pkl" for name in zipfile.ZipFile(file).namelist())
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            return False
+
+
 @releases
 class File:
     """A file that is open for reading: a mapping of names to tensors, each loaded when it is asked for."""
@@ -70,7 +90,16 @@ class File:
         path, data = _content(source)
         call = lib.gradus_file_open_memory if path is None else lib.gradus_file_open
         given = data if path is None else path
-        check(call(local.ctx, given, len(given), C.byref(options), C.byref(self._h)))
+        self.name = "the bytes" if path is None else repr(os.fsdecode(path))
+        try:
+            check(call(local.ctx, given, len(given), C.byref(options), C.byref(self._h)))
+        except _errors.IoError as error:
+            raise (error if path is None else _errors.of_file(error, source)) from None
+        except (_errors.ArgumentError, _errors.Unsupported):
+            if _of_pytorch(path, data):
+                raise malformed(f"load: {self.name}: this is a file of PyTorch's own format, which holds a program (a pickle) and is not run; in PyTorch "
+                                "save the tensors with safetensors.torch.save_file, and load that file here") from None
+            raise
         self._info = Info(C.sizeof(Info))
         check(lib.gradus_file_describe(local.ctx, self._h, C.byref(self._info)))
 
@@ -162,7 +191,10 @@ def save(tensors, target=None, format=None, metadata=None, deflate=False, sync=T
     handles = _graph.handles(tensors)
     if target is not None and not hasattr(target, "write"):
         path = os.fsencode(target)
-        check(lib.gradus_file_save(local.ctx, path, len(path), handles, pointers, len(tensors), C.byref(options)))
+        try:
+            check(lib.gradus_file_save(local.ctx, path, len(path), handles, pointers, len(tensors), C.byref(options)))
+        except _errors.IoError as error:
+            raise _errors.of_file(error, target) from None
         return None
     h = Handle()
     check(lib.gradus_file_save_memory(local.ctx, handles, pointers, len(tensors), C.byref(options), C.byref(h)))

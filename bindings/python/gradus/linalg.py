@@ -1,8 +1,8 @@
 """gradus.linalg.NAME is the operation linalg_NAME."""
 from . import _composite, _ops
+from ._errors import LinAlgError  # noqa: F401
 
 _ALSO = {"matmul": "matmul", "diagonal": "linalg_diagonal"}
-LinAlgError = RuntimeError                                                 # every error of the library is one
 
 
 def __getattr__(name):

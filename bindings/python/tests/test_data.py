@@ -1,10 +1,12 @@
 """gradus.utils.data: orders that a seed decides, mini-batches made ahead, files of numbers."""
 import gzip
 import pathlib
+import resource
 import struct
 import tempfile
 import threading
 import unittest
+import zlib
 
 import gradus as torch
 from gradus.utils.data import (ConcatDataset, DataLoader, Dataset, IterableDataset, RandomSampler, Subset, TensorDataset, default_collate,
@@ -151,7 +153,17 @@ class Files(unittest.TestCase):
         self.assertEqual(read_idx(self.write(floats)).tolist(), [1.5, -2])
         with self.assertRaisesRegex(ValueError, "has 21 bytes; 22 are wanted"):
             read_idx(self.write(images[:-1]))
-        for wrong in (b"", b"\x89PNG", images[:6]):
+        with self.assertRaisesRegex(ValueError, "more than 22 bytes"):
+            read_idx(self.write(gzip.compress(images + bytes(1 << 20))))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with self.assertRaises(ValueError):                                # 128 MB of zeros: not unpacked
+            packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+            zeros = bytes(1 << 24)
+            read_idx(self.write(packer.compress(images) + b"".join(packer.compress(zeros) for _ in range(8)) + packer.flush()))
+        self.assertLess(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, 60_000)
+        with self.assertRaisesRegex(ValueError, "file: "):
+            read_idx(self.write(gzip.compress(images)[:-9]))
+        for wrong in (b"", b"\x89PNG", images[:6], b"\0\0\x08\xff", gzip.compress(b"\0\0")):
             self.assertRaises(ValueError, read_idx, self.write(wrong))
 
     def test_csv(self):

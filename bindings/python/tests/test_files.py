@@ -1,11 +1,15 @@
 """Files: checkpoints of any structure, safetensors, and npy and npz with NumPy as the other side."""
+import errno
 import gc
 import io
 import json
 import os
+import pickle
 import struct
 import tempfile
 import unittest
+import zipfile
+from collections import OrderedDict
 
 import gradus as torch
 from gradus import safetensors
@@ -70,14 +74,77 @@ class Checkpoints(Folder):
             self.same(again["a.b"], t)
             self.same(again["a"]["b"], torch.ones(1))
         self.same(torch.load(torch_bytes(t)), t)
-        for bad in (object(), {"x": {1, 2}}, {(1, 2): 3}, [lambda: 0]):
+        for bad in (object(), {"x": b"1"}, {(1, 2): 3}, [lambda: 0]):
             self.assertRaises(TypeError, torch.save, bad, io.BytesIO())
+
+    def test_more_structures(self):
+        ordered = OrderedDict(b=1, a=OrderedDict(z=2, y=3))
+        value = {"set": {1, "a", (2, 3)}, "frozen": frozenset([1.5]), "ordered": ordered, "complex": [1 + 2j, complex(float("inf"), -1)]}
+        again = torch.load(torch_bytes(value))
+        self.assertEqual(again, value)
+        self.assertEqual((list(again["ordered"]), type(again["ordered"]["a"]), type(again["frozen"])), (["b", "a"], OrderedDict, frozenset))
+        self.assertEqual(torch_bytes({"x": {"b", "c", "a"}}), torch_bytes({"x": {"c", "a", "b"}}))
+        twice = [1]
+        self.assertEqual(torch.load(torch_bytes([twice, twice])), [[1], [1]])
+        cycle = {"list": []}
+        cycle["list"].append(cycle)
+        with self.assertRaisesRegex(ValueError, "list.0 contains itself"):
+            torch.save(cycle, io.BytesIO())
+        deep = []
+        for _ in range(100_000):
+            deep = [deep]
+        with self.assertRaisesRegex(ValueError, "too deeply"):
+            torch.save(deep, io.BytesIO())
+
+    def test_the_arguments_of_pytorchs_load(self):
+        content = torch_bytes({"x": [torch.ones(2)]})
+        for given in ("cpu", None, torch.device("cpu"), {"cuda:0": "cpu"}, lambda storage, place: storage):
+            self.assertEqual(torch.load(content, map_location=given, weights_only=False)["x"][0].tolist(), [1, 1])
+        self.assertEqual(torch.load(io.BytesIO(content), "cpu", weights_only=True, mmap=None)["x"][0].tolist(), [1, 1])
+        for wrong in ("cuda", {"cpu": "cuda:1"}):
+            with self.assertRaisesRegex(RuntimeError, "only the cpu"):
+                torch.load(content, map_location=wrong)
+
+    def test_files_of_pytorch_are_named_as_such(self):
+        zipped = io.BytesIO()
+        with zipfile.ZipFile(zipped, "w") as z:
+            z.writestr("archive/data.pkl", b"\x80\2}q\0.")
+            z.writestr("archive/data/0", b"\0" * 4)
+        for content in (zipped.getvalue(), pickle.dumps(0x1950a86a20f9469cfc6c, protocol=2) + pickle.dumps(1001, protocol=2), pickle.dumps({"a": 1})):
+            with open(self.path("model.pt"), "wb") as file:
+                file.write(content)
+            for source in (content, self.path("model.pt")):
+                with self.assertRaisesRegex(ValueError, "PyTorch.*safetensors"):
+                    torch.load(source)
+
+    def test_errors_of_the_system_are_its_own(self):
+        for call, kind, number, path in ((lambda p: torch.load(p), FileNotFoundError, errno.ENOENT, self.path("none")),
+                                         (lambda p: torch.load(p), IsADirectoryError, errno.EISDIR, self.path("")),
+                                         (lambda p: torch.save({"a": torch.ones(1)}, p), FileNotFoundError, errno.ENOENT, self.path("none/x")),
+                                         (lambda p: torch.save([], p), IsADirectoryError, errno.EISDIR, self._folder.name),
+                                         (lambda p: safetensors.load_file(p), FileNotFoundError, errno.ENOENT, self.path("none"))):
+            with self.assertRaises(kind) as caught:
+                call(path)
+            e = caught.exception
+            self.assertIsInstance(e, torch.GradusError)
+            self.assertEqual((e.errno, e.filename, e.strerror), (number, path, os.strerror(number)))
+            self.assertIn(path, str(e))
+        if os.geteuid():
+            os.chmod(self.path(""), 0)
+            self.assertRaises(PermissionError, torch.load, self.path("x"))
+            os.chmod(self.path(""), 0o700)
 
     def test_structures_are_not_believed(self):
         for structure in ("[]", '{"tensor": "none"}', '{"tensor": 1}', '{"dict": [[1]]}', '{"float": "1"}', '{"x": 1}', "{}", "no JSON", "[" * 100_000,
                           '{"list": ' * 100_000, '{"dict": [[{"list": []}, 1]]}'):
             content = safetensors.save({"a": torch.ones(1)}, {"gradus.structure": structure})
-            self.assertRaises((ValueError, KeyError, TypeError, RecursionError), torch.load, content)
+            with self.assertRaisesRegex(ValueError, "gradus.structure' is malformed", msg=structure[:30]) as caught:
+                torch.load(content)
+            self.assertIsInstance(caught.exception, torch.GradusError)
+            with open(self.path("bad"), "wb") as file:
+                file.write(content)
+            with self.assertRaisesRegex(ValueError, "load: '.*bad': "):
+                torch.load(self.path("bad"))
         self.assertRaises(ValueError, torch.save, {"a": torch.ones(1)}, io.BytesIO(), metadata={"gradus.structure": ""})
 
     def test_flat_dicts_are_plain_files(self):
@@ -171,6 +238,14 @@ class WithNumPy(Folder):
             with numpy.load(self.path("x.npz"), allow_pickle=False) as found:
                 self.assertEqual(set(found.files), set(tensors))
                 self.assertTrue(all((found[name] == t.numpy()).all() for name, t in tensors.items()))
+
+    def test_arrays_in_a_structure(self):
+        value = {"a": [numpy.arange(6.0).reshape(2, 3).T, numpy.float64(1.5), numpy.int32(7)], "b": numpy.arange(6.0), "scalar": numpy.array(2.0)}
+        again = torch.load(torch_bytes(value))
+        self.assertIsInstance(again["b"], numpy.ndarray)
+        self.assertTrue((again["a"][0] == value["a"][0]).all() and (again["b"] == value["b"]).all())
+        self.assertEqual((again["a"][1:], float(again["scalar"])), ([1.5, 7], 2))
+        self.assertRaises(TypeError, torch.save, [numpy.array(["a"])], io.BytesIO())
 
     def test_what_is_refused_or_only_listed(self):
         for array in (numpy.array([{}], dtype=object), numpy.array(["a"]), numpy.array([b"a"]), numpy.zeros(1, [("a", "i4")]), numpy.zeros(1, "M8[s]")):

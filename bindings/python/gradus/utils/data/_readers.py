@@ -2,8 +2,10 @@
 import array
 import csv
 import gzip
+import math
 import os
 import sys
+import zlib
 
 _IDX = {0x08: ("B", "uint8"), 0x09: ("b", "int8"), 0x0B: ("h", "int16"), 0x0C: ("i", "int32"), 0x0D: ("f", "float32"), 0x0E: ("d", "float64")}
 
@@ -12,28 +14,37 @@ def read_idx(path):
     """The tensor of an IDX file, which may be packed by gzip: two zero bytes, a byte for the type, one for the number of dimensions, their
     sizes as 32-bit integers, then the numbers; the high byte comes first."""
     import gradus
-    with open(path, "rb") as file:
-        data = file.read()
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
     name = os.fspath(path)
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX:
-        raise ValueError(f"read_idx: {name} is no IDX file: it starts with {data[:4].hex(' ') or 'nothing'}")
-    code, kind = _IDX[data[2]]
-    rank, start = data[3], 4 + 4 * data[3]
-    shape = [int.from_bytes(data[4 + 4 * i:8 + 4 * i], "big") for i in range(rank)]
-    count = 1
-    for n in shape:
-        count *= n
-    numbers = array.array(code)
-    if len(data) != start + count * numbers.itemsize:
-        raise ValueError(f"read_idx: {name} has {len(data)} bytes; {start + count * numbers.itemsize} are wanted for {kind} of shape {shape}")
-    numbers.frombytes(data[start:])
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        try:
+            numbers, kind, shape = _read_idx(gzip.GzipFile(fileobj=file) if packed else file, name)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"read_idx: {name}: {error}") from None
     if sys.byteorder == "little":
         numbers.byteswap()
-    if not count:
+    if not len(numbers):
         return gradus.zeros(shape, dtype=getattr(gradus, kind))
     return gradus.frombuffer(bytearray(numbers.tobytes()), dtype=getattr(gradus, kind)).reshape(shape)
+
+
+def _read_idx(file, name):
+    """The numbers as they stand there: the header says how many bytes there are, and more than one beyond them is not unpacked."""
+    start = file.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX:
+        raise ValueError(f"read_idx: {name} is no IDX file: it starts with {start.hex(' ') or 'nothing'}")
+    code, kind = _IDX[start[2]]
+    sizes = file.read(4 * start[3])
+    shape = [int.from_bytes(sizes[4 * i:4 * i + 4], "big") for i in range(start[3])]
+    numbers, header = array.array(code), 4 + 4 * start[3]
+    wanted = math.prod(shape) * numbers.itemsize
+    data = file.read(min(wanted + 1, sys.maxsize)) if len(sizes) == 4 * start[3] else b""
+    if len(data) != wanted or 4 + len(sizes) != header:
+        had = f"more than {header + wanted}" if len(data) > wanted else 4 + len(sizes) + len(data)
+        raise ValueError(f"read_idx: {name} has {had} bytes; {header + wanted} are wanted for {kind} of shape {shape}")
+    numbers.frombytes(data)
+    return numbers, kind, shape
 
 
 def read_csv(path, header=False, columns=None, delimiter=",", missing=None, dtype=None):
