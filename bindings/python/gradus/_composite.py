@@ -58,6 +58,9 @@ _is("is_neg", lambda input: False)
 def _spread(name):
     def function(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None, **synonyms):
         dim, keepdim = synonyms.pop("axis", dim), synonyms.pop("keepdims", keepdim)
+        correction = synonyms.pop("ddof", correction)                      # of np.std(x), which says dtype=None too
+        if synonyms.get("dtype", 0) is None:
+            del synonyms["dtype"]
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         if correction is None:
@@ -106,7 +109,8 @@ def _chosen(found, inverse, counts):
 def _quantile(name):
     def function(input, q, dim=None, keepdim=False, *, interpolation="linear", out=None):
         q = q if isinstance(q, _ops.Tensor) else _convert.tensor(q, dtype=input.dtype)
-        return call(name, input, q, dim, keepdim, interpolation=interpolation)
+        result = call(name, input, q, dim, keepdim, interpolation=interpolation)
+        return result if out is None else _ops.put_out(name, out, result)
     function.__name__ = name
     _table[name] = function
 
@@ -138,7 +142,9 @@ def where(condition, input=None, other=None, *, out=None, self=None):
 
 @composite()
 def nonzero(input, *, as_tuple=False, out=None):
-    return call("nonzero_numpy", input) if as_tuple else call("nonzero", input)
+    if as_tuple:
+        return call("nonzero_numpy", input)
+    return call("nonzero", input) if out is None else _ops.put_out("nonzero", out, call("nonzero", input))
 
 
 def _valued(name, place, last, alias):
@@ -253,7 +259,8 @@ def tensordot(a, b, dims=2, out=None):
         left, right = list(range(a.dim() - dims, a.dim())), list(range(dims))
     else:
         left, right = [[d] if isinstance(d, int) else list(d) for d in dims]
-    return call("tensordot", a, b, left, right)
+    result = call("tensordot", a, b, left, right)
+    return result if out is None else _ops.put_out("tensordot", out, result)
 
 
 @composite()

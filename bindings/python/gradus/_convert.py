@@ -309,6 +309,23 @@ def to_bytes(t):
     return data.raw[:size]
 
 
+def to_memoryview(t):
+    """The memory of a row-major tensor, which the view keeps alive."""
+    info = t._info()
+    kind = _dtype.BY_NUMBER[info.dtype]
+    if info.flags & 1:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if not t.is_contiguous() or kind.code is None:
+        raise BufferError(f"a buffer of {kind.name}: the tensor is not row-major" if kind.code else f"a buffer of {kind.name} has no format")
+    shape = tuple(info.shape[:info.rank]) if info.rank else ()
+    if not info.count:
+        return memoryview(b"").cast(kind.code)
+    block = (C.c_char * (info.count * kind.itemsize)).from_address(info.data)
+    block.tensor = t
+    view = memoryview(block).cast("B").cast(kind.code, shape) if shape else memoryview(block).cast("B").cast(kind.code, ())
+    return view.toreadonly() if info.flags & READ_ONLY else view
+
+
 def to_list(t):
     info = t._info()
     kind = _dtype.BY_NUMBER[info.dtype]

@@ -66,6 +66,9 @@ def find(kind, default=None):
         return _BY_NAME.get(kind.rsplit(".", 1)[-1])
     if isinstance(kind, type) and kind in _BY_PYTHON:
         return _BY_PYTHON[kind]
+    if isinstance(kind, type) and kind.__module__ == "numpy":              # numpy.float64
+        import numpy
+        kind = numpy.dtype(kind)
     return BY_TYPESTR.get(getattr(kind, "str", None))
 
 

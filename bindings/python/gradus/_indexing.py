@@ -44,6 +44,8 @@ def _keys(x, key):
     if taken > rank:
         raise IndexError(f"too many indices for tensor of dimension {rank}")
     places = [i for i, k in enumerate(keys) if k is Ellipsis]
+    while len(places) > 1 and places[-1] == len(keys) - 1:                 # nothing is left for one at the end
+        del keys[places.pop()]
     if len(places) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     if places:

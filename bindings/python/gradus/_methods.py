@@ -30,6 +30,12 @@ def find(name):
     return _composite.find(name) or _ops.function(name)
 
 
+def names():
+    """All names that find knows, but those that are of the library's own making: they begin with an underscore."""
+    known = {*_OF_TENSORS_ONLY, *_composite._table, *_ops.registry.names}
+    return {name for name in known if not name.startswith("_") and "linalg_" not in name and find(name) is not None}
+
+
 _to = _ops.exact("to")
 
 

@@ -8,6 +8,7 @@ import ctypes as C
 import json
 import struct
 import threading
+import warnings
 import weakref
 
 from . import _calls, _dtype, _encode
@@ -20,6 +21,7 @@ from ._library import Handle, lib, registry_text, release
 _RESULTS = {n: C.c_uint64 * (3 * n) for n in (1, 2, 3, 4, 64)}               # of gradus_value, as words
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x2": "other", "a": "self", "A": "self"}
 _NO_NUMBERS = {"maximum", "minimum", "fmax", "fmin"}                          # PyTorch's take two tensors
+_OF_SEQUENCES = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "column_stack", "row_stack", "linalg_multi_dot"}   # cat([a, b])
 _DROPPED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
 Tensor = None                                                              # the class, which _tensor sets
 leaves = weakref.WeakValueDictionary()                                     # address: the Tensor that requires_grad_ was called on
@@ -56,7 +58,7 @@ class Operation:
         first = arguments[0] if arguments else {"type": "", "list": False}
         rest = self.positional[1:] if first["type"] == "tensor" and not first["list"] else self.positional
         self.gathers = len(rest) == 1 and arguments[rest[0]]["list"] and arguments[rest[0]]["type"] == "int"
-        self.gathers_tensors = first["type"] == "tensor" and first["list"]
+        self.gathers_tensors = first["type"] == "tensor" and first["list"] and self.name not in _OF_SEQUENCES
         self.in_place, self.view = record["in_place"], record["view"]
         results = record["results"]
         self.list_result = any(r["list"] for r in results)
@@ -284,6 +286,8 @@ def call(name, operations, args, kwargs, plans=None):
         op, bound = _resolve(operations, args, kwargs)
     except (OverflowError, struct.error) as error:
         raise NumberTooLarge(f"{name}(): {error}") from None
+    if bound is None and any(name in kwargs and kwargs[name] is None for name in ("axis", "dtype")):   # np.max(x) names all that it has
+        return call(name, operations, args, {k: v for k, v in given.items() if v is not None or k not in ("axis", "dtype")})
     if bound is None:
         refuse(name, operations, args, kwargs)
     if _dtype._default is not _dtype.float32 and "dtype" not in kwargs:
@@ -319,7 +323,7 @@ def with_default_dtype(op, args, kwargs, bound):
 
 
 def put_out(name, out, result):
-    """out= after the fact: the values go into the given tensors, which take the result's shape if they are empty."""
+    """out= after the fact: the values go into the given tensors, which take the result's shape, with a warning where they were not empty."""
     if isinstance(result, tuple):
         return type(result)(*[put_out(name, o, r) for o, r in zip(out, result)]) if hasattr(result, "_fields") else tuple(
             put_out(name, o, r) for o, r in zip(out, result))
@@ -328,8 +332,11 @@ def put_out(name, out, result):
                            "but one of the arguments requires grad.")
     if not result.dtype.fits(out.dtype):
         raise RuntimeError(f"{name}(): result type {result.dtype} can't be cast to the desired output type {out.dtype}")
-    if out.shape != result.shape and out.numel() == 0:
-        unseen("out= with an empty tensor")
+    if out.shape != result.shape:
+        unseen("out= with a tensor of another shape")
+        if out.numel():
+            warnings.warn(f"{name}(): an output of shape {list(out.shape)} was resized to {list(result.shape)}, since it had other elements; resize it "
+                          "to zero elements before", stacklevel=3)
         out._h, result._h = (result.to(out.dtype) if result.dtype is not out.dtype else result)._h, out._h
         return out
     return out.copy_(result)

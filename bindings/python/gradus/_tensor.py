@@ -41,6 +41,10 @@ class _TensorType(type):
             raise AttributeError(f"type object '{cls.__name__}' has no attribute '{name}'")
         return method
 
+    def __dir__(cls):
+        from . import _methods
+        return sorted({*type.__dir__(cls), *_methods.names()})
+
 
 @releases
 class Tensor(Gradients, metaclass=_TensorType):
@@ -217,6 +221,14 @@ class Tensor(Gradients, metaclass=_TensorType):
     def __dlpack_device__(self):
         return (1, 0)
 
+    def __bytes__(self):
+        """The elements, row-major, in the tensor's own type: what bytes(array) of NumPy gives."""
+        return _convert.to_bytes(self)
+
+    def __buffer__(self, flags):
+        """memoryview(t), from Python 3.12 on: the tensor's own memory if it is row-major, with its shape."""
+        return _convert.to_memoryview(self)
+
     def __bool__(self):
         count = self._info().count
         if count != 1:
@@ -305,7 +317,7 @@ class Tensor(Gradients, metaclass=_TensorType):
 
     def __dir__(self):
         from . import _methods
-        return sorted({*object.__dir__(self), *(n for n in _ops.registry.names if _methods.find(n) is not None)})
+        return sorted({*object.__dir__(self), *_methods.names()})
 
 
 def _method(name):

@@ -22,6 +22,15 @@ class Squares(Dataset):
 
 
 class Orders(unittest.TestCase):
+    def test_shuffle_needs_a_length(self):
+        class Endless(Dataset):
+            def __getitem__(self, i):
+                return i
+        with self.assertRaisesRegex(TypeError, "__len__"):
+            DataLoader(Endless(), shuffle=True)
+        with self.assertRaisesRegex(TypeError, "__len__"):
+            RandomSampler(Endless())
+
     data = TensorDataset(torch.arange(10), torch.arange(10).float() * 2)
 
     def order(self, loader):

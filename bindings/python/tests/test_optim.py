@@ -80,6 +80,31 @@ class Optimizers(unittest.TestCase):
         with self.assertRaisesRegex(ZeroDivisionError, "mine"):
             o.step(lambda: (_ for _ in ()).throw(ZeroDivisionError("mine")))
 
+    def test_hooks_of_a_step(self):
+        (w, b), loss = problem()
+        for o in (optim.SGD([w], lr=0.1), optim.Adamax([b], lr=0.1)):
+            seen = []
+            handles = [o.register_step_pre_hook(lambda o, args, kwargs: seen.append("before")),
+                       o.register_step_post_hook(lambda o, args, kwargs: seen.append("after"))]
+            loss().backward()
+            o.step()
+            self.assertEqual(seen, ["before", "after"])
+            for handle in handles:
+                handle.remove()
+            o.step()
+            self.assertEqual(len(seen), 2)
+
+    def test_keywords_that_choose_an_implementation_are_kept(self):
+        (w, b), loss = problem()
+        for cls, given in ((optim.SGD, {"foreach": True}), (optim.Adam, {"fused": False, "capturable": False}), (optim.Rprop, {"differentiable": False})):
+            o = cls([w, b], lr=0.01, **given)
+            self.assertEqual({k: o.param_groups[0][k] for k in given}, given)
+            loss().backward()
+            o.step()
+            other = cls([w, b], lr=0.01)
+            other.load_state_dict(o.state_dict())
+            other.step()
+
     def test_an_optimizer_of_the_caller(self):
         class Sign(optim.Optimizer):
             def __init__(self, params, lr=0.1):

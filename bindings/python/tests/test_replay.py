@@ -147,7 +147,7 @@ class Refusals(unittest.TestCase):
                 "manual_seed": lambda x: (torch.manual_seed(0), x + torch.rand(2))[1],
                 "backward": lambda x: (x.sum().backward(), x)[1], "grad": lambda x: torch.autograd.grad((x * x).sum(), x)[0],
                 "checkpoint": lambda x: checkpoint(torch.exp, x, use_reentrant=False),
-                "reading .grad": lambda x: x * weight.grad, "_base": lambda x: (x * 1)[0:1]._base, "out= with an empty tensor":
+                "reading .grad": lambda x: x * weight.grad, "_base": lambda x: (x * 1)[0:1]._base, "out= with a tensor of another shape":
                 lambda x: torch.exp(x.detach(), out=torch.empty(0)),
                 "another recording mode": in_no_grad, "retain_grad": lambda x: ((x * 1).retain_grad(), x)[1],
                 "writing .data": lambda x: (setattr(weight, "data", torch.zeros(2)), x * weight)[1],

@@ -21,11 +21,17 @@ class Variable(metaclass=_Variables):
 _PLACES = {"Function": "function", "gradcheck": "gradcheck", "gradgradcheck": "gradcheck", "detect_anomaly": "anomaly_mode",
            "set_detect_anomaly": "anomaly_mode"}
 
+_MODULES = ("functional", "graph", "function", "anomaly_mode", "profiler")
+
 
 def __getattr__(name):
-    if name in ("functional", "graph", "function", "anomaly_mode", "profiler"):
+    if name in _MODULES:
         return importlib.import_module("." + name, __name__)
     if name in _PLACES:
         found = globals()[name] = getattr(importlib.import_module("." + _PLACES[name], __name__), name)
         return found
     raise AttributeError(f"module 'gradus.autograd' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted({*globals(), *_PLACES, *_MODULES})

@@ -159,6 +159,8 @@ class _Context(FunctionCtx):
 
     def _tensors_of(self, outputs):
         """The tensors among what forward returned."""
+        if isinstance(outputs, list):
+            outputs = self._outputs = tuple(outputs)
         self._single = not isinstance(outputs, tuple)
         outputs = (outputs,) if self._single else outputs
         self._is_result = [isinstance(o, _ops.Tensor) for o in outputs]

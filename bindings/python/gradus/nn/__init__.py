@@ -9,10 +9,14 @@ from ._norm import (BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, InstanceNo
 from .parameter import Buffer, Parameter
 from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell
 from ._simple import *                                                     # noqa: F403
-from ._transformer import MultiheadAttention, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer
+from ._transformer import MultiheadAttention, Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer
 
 
 def __getattr__(name):
     if name in ("functional", "utils", "init"):
         return importlib.import_module("." + name, __name__)
     raise AttributeError(f"module 'gradus.nn' has no attribute '{name}'")
+
+
+def __dir__():
+    return sorted({*globals(), "functional", "init", "utils"})

@@ -87,6 +87,12 @@ class ModuleList(_Numbered):
         return self.extend(modules)
 
 
+def _described(items):
+    """Parameters by name, as text: their types and sizes."""
+    sized = [(name, p, "x".join(map(str, p.shape))) for name, p in items]
+    return "\n".join(f"  ({name}): Parameter containing: [{p.dtype} of size {size}]" for name, p, size in sized)
+
+
 class _Named:
     """The methods of a dict over one of the tables of a Module."""
 
@@ -130,6 +136,12 @@ class ParameterDict(_Named, Module):
     def __setitem__(self, key, value):
         self.register_parameter(key, value if isinstance(value, Parameter) else Parameter(value))
 
+    def update(self, items):
+        super().update(sorted(items.items()) if type(items) is dict else items)
+
+    def extra_repr(self):
+        return _described(self._parameters.items())
+
 
 class ParameterList(Module):
     def __init__(self, values=None):
@@ -155,3 +167,6 @@ class ParameterList(Module):
         for value in values:
             self.append(value)
         return self
+
+    def extra_repr(self):
+        return _described(self._parameters.items())

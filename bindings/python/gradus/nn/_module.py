@@ -365,7 +365,7 @@ class Module:
     def __repr__(self):
         lines = [line for line in self.extra_repr().split("\n") if line]
         inner = [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]
-        if not inner and len(lines) < 2:
+        if not inner and len(lines) < 2 and not "".join(lines).startswith(" "):
             return f"{self._get_name()}({''.join(lines)})"
         return "{}(\n  {}\n)".format(self._get_name(), "\n  ".join(lines + inner))
 

@@ -161,3 +161,7 @@ class RNNCell(_Cell):
         if nonlinearity not in ("tanh", "relu"):
             raise RuntimeError(f"Unknown nonlinearity: {nonlinearity}")
         super().__init__(f"rnn_{nonlinearity}_cell", 1, input_size, hidden_size, bias, dtype, device)
+        self.nonlinearity = nonlinearity
+
+    def extra_repr(self):
+        return super().extra_repr() + ("" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}")

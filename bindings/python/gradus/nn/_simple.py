@@ -22,14 +22,19 @@ def _bind(name, settings, args, kwargs):
 
 class _Remembering(Module):
     settings, shown = {}, ()
+    _shows_place = False
 
     def __init__(self, *args, **kwargs):
         super().__init__()
         for key, value in _bind(type(self).__name__, self.settings, args, kwargs).items():
             setattr(self, key, self.kernel_size if key == "stride" and value is None else value)
+        if type(self).__name__ == "AvgPool1d":                             # PyTorch's keeps these as tuples, the other poolings don't
+            for key in _WINDOW:
+                setattr(self, key, (getattr(self, key),) if isinstance(getattr(self, key), int) else tuple(getattr(self, key)))
 
     def extra_repr(self):
-        return ", ".join(f"{k}={getattr(self, k)}" for k in self.shown)
+        parts = [repr(getattr(self, k)) if k == "lambd" else f"{k}={getattr(self, k)!r}" for k in self.shown]
+        return ", ".join(parts + (["inplace=True"] if self._shows_place and self.inplace else []))
 
 
 def _module(name, function, settings, shown=None):
@@ -55,7 +60,8 @@ for _name, _function, _settings in (
         ("LogSigmoid", "logsigmoid", {}), ("Softplus", "softplus", {"beta": 1, "threshold": 20}),
         ("Softshrink", "softshrink", {"lambd": 0.5}), ("Hardshrink", "hardshrink", {"lambd": 0.5}), ("GLU", "glu", {"dim": -1}),
         ("Softmax", "softmax", {"dim": None}), ("LogSoftmax", "log_softmax", {"dim": None}), ("Softmin", "softmin", {"dim": None})):
-    _module(_name, _function, _settings, shown=tuple(k for k in _settings if k != "inplace"))
+    _module(_name, _function, _settings, shown=tuple(k for k in _settings if k != "inplace"))._shows_place = (
+        "inplace" in _settings and _name not in ("Hardswish", "Hardsigmoid"))
 
 
 class PReLU(Module):
@@ -119,7 +125,34 @@ for _d in (1, 2, 3):
     _module(f"AdaptiveMaxPool{_d}d", f"adaptive_max_pool{_d}d", {"output_size": REQUIRED, "return_indices": False}, shown=("output_size",))
 
 # ---- images and distances
-_module("Upsample", "interpolate", {"size": None, "scale_factor": None, "mode": "nearest", "align_corners": None, "recompute_scale_factor": None})
+class Upsample(_Remembering):
+    """nn.functional.interpolate as a module."""
+
+    settings = {"size": None, "scale_factor": None, "mode": "nearest", "align_corners": None, "recompute_scale_factor": None}
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.scale_factor is not None:
+            self.scale_factor = tuple(map(float, self.scale_factor)) if isinstance(self.scale_factor, tuple) else float(self.scale_factor)
+
+    def forward(self, input):
+        return F.interpolate(input, **{k: getattr(self, k) for k in self.settings})
+
+    def extra_repr(self):
+        first = f"scale_factor={self.scale_factor}" if self.scale_factor is not None else f"size={self.size}"
+        return f"{first}, mode={self.mode!r}"
+
+
+class UpsamplingNearest2d(Upsample):
+    def __init__(self, size=None, scale_factor=None):
+        super().__init__(size, scale_factor, "nearest")
+
+
+class UpsamplingBilinear2d(Upsample):
+    def __init__(self, size=None, scale_factor=None):
+        super().__init__(size, scale_factor, "bilinear", True)
+
+
 _module("PixelShuffle", "pixel_shuffle", {"upscale_factor": REQUIRED})
 _module("PixelUnshuffle", "pixel_unshuffle", {"downscale_factor": REQUIRED})
 _module("ChannelShuffle", "channel_shuffle", {"groups": REQUIRED})
@@ -167,8 +200,8 @@ class Softmax2d(Module):
 
 _module("Fold", "fold", {"output_size": REQUIRED, "kernel_size": REQUIRED, "dilation": 1, "padding": 0, "stride": 1})
 _module("Unfold", "unfold", {"kernel_size": REQUIRED, "dilation": 1, "padding": 0, "stride": 1})
-_module("CosineSimilarity", "cosine_similarity", {"dim": 1, "eps": 1e-8})
-_module("PairwiseDistance", "pairwise_distance", {"p": 2.0, "eps": 1e-6, "keepdim": False})
+_module("CosineSimilarity", "cosine_similarity", {"dim": 1, "eps": 1e-8}, shown=())
+_module("PairwiseDistance", "pairwise_distance", {"p": 2.0, "eps": 1e-6, "keepdim": False}, shown=())
 
 
 # ---- losses

@@ -132,6 +132,7 @@ class _Layer(Module):
         self.norm_first, self.activation = norm_first, _activation(activation)
         for i in range(1, norms + 1):
             setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, dtype=dtype, device=device))
+        for i in range(1, norms + 1):
             setattr(self, f"dropout{i}", Dropout(dropout))
 
     def _add(self, x, number, block):
@@ -199,6 +200,35 @@ class TransformerDecoder(_Stack):
         return self._run(tgt, lambda layer, x: layer(x, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask))
 
 
-def generate_square_subsequent_mask(size):
+def generate_square_subsequent_mask(sz, device=None, dtype=None):
     """0 on and below the diagonal, -inf above: each place looks at itself and at what came before."""
-    return gradus.full([size, size], -math.inf).triu(1)
+    return gradus.full([sz, sz], -math.inf, device=device, dtype=dtype or gradus.get_default_dtype()).triu(1)
+
+
+class Transformer(Module):
+    """An encoder of src, and a decoder of tgt that looks at what it gives. The result is what a last linear layer would take."""
+
+    generate_square_subsequent_mask = staticmethod(generate_square_subsequent_mask)
+
+    def __init__(self, d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6, dim_feedforward=2048, dropout=0.1, activation=F.relu,
+                 custom_encoder=None, custom_decoder=None, layer_norm_eps=1e-5, batch_first=False, norm_first=False, device=None, dtype=None):
+        super().__init__()
+        common = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, device, dtype)
+
+        def stack(kind, layer, count):
+            return kind(layer(*common), count, LayerNorm(d_model, layer_norm_eps, device=device, dtype=dtype))
+        self.encoder = custom_encoder or stack(TransformerEncoder, TransformerEncoderLayer, num_encoder_layers)
+        self.decoder = custom_decoder or stack(TransformerDecoder, TransformerDecoderLayer, num_decoder_layers)
+        for p in self.parameters():
+            if p.dim() > 1:
+                _initial.xavier_uniform(p)
+        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
+
+    def forward(self, src, tgt, src_mask=None, tgt_mask=None, memory_mask=None, src_key_padding_mask=None, tgt_key_padding_mask=None,
+                memory_key_padding_mask=None, src_is_causal=None, tgt_is_causal=None, memory_is_causal=False):
+        if src.dim() == 3 and src.shape[0 if self.batch_first else 1] != tgt.shape[0 if self.batch_first else 1]:
+            raise RuntimeError("the batch number of src and tgt must be equal")
+        if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
+            raise RuntimeError("the feature number of src and tgt must be equal to d_model")
+        memory = self.encoder(src, src_mask, src_key_padding_mask)
+        return self.decoder(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)

@@ -94,7 +94,8 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """input divided by its norm, or by eps where that is larger."""
     norm = _composite.find("norm")(input, p, dim, keepdim=True).clamp_min(eps)
-    return input / norm.expand_as(input)
+    result = input / norm.expand_as(input)
+    return result if out is None else _ops.put_out("normalize", out, result)
 
 
 # ---- losses

@@ -1,8 +1,6 @@
 """The algorithms: PyTorch's arguments and defaults. What only chooses between PyTorch's implementations (foreach, fused, capturable,
-differentiable) is accepted and ignored."""
-from ._optimizer import NativeOptimizer
-
-_IGNORED = {"foreach", "fused", "capturable", "differentiable"}
+differentiable) stands in param_groups if it is given, and changes nothing."""
+from ._optimizer import IGNORED, NativeOptimizer
 
 
 def _algorithm(class_name, doc, **defaults):
@@ -12,9 +10,8 @@ def _algorithm(class_name, doc, **defaults):
     def __init__(self, params, *args, **kwargs):
         if len(args) > len(names):
             raise TypeError(f"{class_name} takes at most {len(names)} settings, {len(args)} were given")
-        given = {name: value for name, value in kwargs.items() if name not in _IGNORED}
-        given.update(zip(names, args))
-        unknown = [name for name in given if name not in defaults]
+        given = {**dict(zip(names, args)), **kwargs}
+        unknown = [name for name in given if name not in defaults and name not in IGNORED]
         if unknown:
             raise TypeError(f"{class_name} got an unexpected keyword argument '{unknown[0]}'")
         NativeOptimizer.__init__(self, params, {**defaults, **given})

@@ -1,5 +1,5 @@
 """Optimizers written with tensors: seldom used ones, and examples of how one is written. foreach, capturable and differentiable, which choose
-between PyTorch's implementations, are ignored."""
+between PyTorch's implementations, stand in param_groups and change nothing."""
 from .. import _ops
 from .._context import enable_grad, no_grad
 from .._tensor import Tensor
@@ -70,7 +70,8 @@ class Adamax(_Stepwise):
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, foreach=None, *, maximize=False,
                  differentiable=False, capturable=False):
         _check_betas(betas)
-        super().__init__(params, lr, weight_decay, maximize, betas=betas, eps=eps)
+        super().__init__(params, lr, weight_decay, maximize, betas=betas, eps=eps,
+                         foreach=foreach, differentiable=differentiable, capturable=capturable)
 
     def begin(self, p, group):
         return {"exp_avg": _zeros(p), "exp_inf": _zeros(p)}
@@ -89,7 +90,8 @@ class Rprop(_Stepwise):
                  differentiable=False):
         if not 0 < etas[0] < 1 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        super().__init__(params, lr, 0, maximize, etas=etas, step_sizes=step_sizes)
+        super().__init__(params, lr, 0, maximize, etas=etas, step_sizes=step_sizes,
+                         foreach=foreach, differentiable=differentiable, capturable=capturable)
 
     def begin(self, p, group):
         return {"prev": _zeros(p), "step_size": _zeros(p).fill_(group["lr"])}
@@ -108,7 +110,8 @@ class ASGD(_Stepwise):
 
     def __init__(self, params, lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0, foreach=None, maximize=False, differentiable=False,
                  capturable=False):
-        super().__init__(params, lr, weight_decay, maximize, lambd=lambd, alpha=alpha, t0=t0)
+        super().__init__(params, lr, weight_decay, maximize, lambd=lambd, alpha=alpha, t0=t0,
+                         foreach=foreach, differentiable=differentiable, capturable=capturable)
 
     def begin(self, p, group):
         return {"eta": group["lr"], "mu": 1.0, "ax": _zeros(p)}

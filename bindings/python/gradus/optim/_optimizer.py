@@ -1,6 +1,7 @@
 """Parameter groups as PyTorch has them, for optimizers of the library and for those that callers write."""
 import collections
 import ctypes as C
+import functools
 import itertools
 import weakref
 
@@ -12,10 +13,34 @@ from .._library import CLOSURE, Handle, Setting, StateInfo, handles, lib, releas
 Tensor = _ops.Tensor
 
 
+IGNORED = {"foreach", "fused", "capturable", "differentiable"}
+
+
 def settings_array(settings):
     """Pairs of a name and a number as the library takes them: the array, its length, and the size of an entry."""
     pairs = [(name.encode(), float(value)) for name, value in settings]
     return (Setting * max(1, len(pairs)))(*[(value, name) for name, value in pairs]), len(pairs), C.sizeof(Setting)
+
+
+def _removable(hooks, hook):
+    from ..nn._module import RemovableHandle
+    return RemovableHandle(hooks, hook)
+
+
+def _with_hooks(step):
+    """A class's step with the hooks around it, not those of a base that it calls."""
+    @functools.wraps(step)
+    def stepped(self, *args, **kwargs):
+        if type(self).step is not stepped or not (self.__dict__.get("_step_pre_hooks") or self.__dict__.get("_step_post_hooks")):
+            return step(self, *args, **kwargs)
+        for hook in list(self.__dict__.get("_step_pre_hooks", {}).values()):
+            changed = hook(self, args, kwargs)
+            args, kwargs = (args, kwargs) if changed is None else changed
+        result = step(self, *args, **kwargs)
+        for hook in list(self.__dict__.get("_step_post_hooks", {}).values()):
+            hook(self, args, kwargs)
+        return result
+    return stepped
 
 
 class Optimizer:
@@ -31,6 +56,22 @@ class Optimizer:
             raise ValueError("optimizer got an empty parameter list")
         for group in params if isinstance(params[0], dict) else [{"params": params}]:
             self.add_param_group(group)
+
+    def __init_subclass__(cls, **named):
+        super().__init_subclass__(**named)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.__dict__["step"])
+
+    def register_step_pre_hook(self, hook):
+        """hook(optimizer, args, kwargs), before each step; what it returns, if anything, is what the step gets."""
+        return _removable(self.__dict__.setdefault("_step_pre_hooks", {}), hook)
+
+    def register_step_post_hook(self, hook):
+        """hook(optimizer, args, kwargs), after each step."""
+        return _removable(self.__dict__.setdefault("_step_post_hooks", {}), hook)
+
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name not in ("_step_pre_hooks", "_step_post_hooks")}
 
     def _begin(self):
         self.state = collections.defaultdict(dict)
@@ -120,7 +161,7 @@ class NativeOptimizer(Optimizer):
         release(self._h)
 
     def __getstate__(self):
-        own = {name: value for name, value in self.__dict__.items() if name not in ("_h", "_known", "_addresses", "_schedulers")}
+        own = {name: value for name, value in super().__getstate__().items() if name not in ("_h", "_known", "_addresses", "_schedulers")}
         return {**own, "state": self.state}
 
     def __setstate__(self, state):
@@ -134,6 +175,8 @@ class NativeOptimizer(Optimizer):
 
     def _settings(self, group):
         for name in self.defaults:
+            if name in IGNORED:
+                continue
             value = group[name]
             if name == "betas":
                 yield from zip(("beta1", "beta2"), value)

@@ -155,6 +155,8 @@ class RandomSampler(Sampler):
             raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
         if num_samples is not None and (isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples <= 0):
             raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
+        if not hasattr(data_source, "__len__"):
+            raise TypeError(f"RandomSampler: {type(data_source).__name__} has no __len__")
         self.data_source, self.replacement, self._num_samples, self.epoch = data_source, replacement, num_samples, 0
         self.seed = drawn_seed(generator) if seed is None and generator is not None else seed
 

@@ -59,6 +59,8 @@ class DataLoader:
         self._iterable = isinstance(dataset, IterableDataset)
         if self._iterable and (shuffle or sampler is not None or batch_sampler is not None):
             raise ValueError("DataLoader with IterableDataset: expected no shuffle, sampler or batch_sampler")
+        if shuffle and not hasattr(dataset, "__len__"):
+            raise TypeError(f"DataLoader: shuffle needs the length of the data set, and {type(dataset).__name__} has no __len__")
         if not self._iterable and sampler is None:
             sampler = RandomSampler(dataset, seed=seed) if shuffle else SequentialSampler(dataset)
         self.dataset, self.batch_size, self.drop_last, self.sampler = dataset, batch_size, drop_last, sampler
