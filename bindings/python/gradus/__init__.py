@@ -16,7 +16,7 @@ from ._dtype import bfloat16, complex64, complex128, dtype, finfo
 from ._dtype import float16, float32, float64, get_default_dtype, iinfo, int8, int16, int32, int64, set_default_dtype, uint8
 from ._dtype import bool_ as bool                                          # noqa: A004
 from ._errors import GradusError
-from ._factories import (arange, as_tensor, empty, empty_like, empty_strided, eye, frombuffer, from_numpy, full, full_like, linspace, logspace,
+from ._factories import (arange, as_tensor, asarray, empty, empty_like, empty_strided, eye, frombuffer, from_numpy, full, full_like, linspace, logspace,
                          normal, ones, ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm, scalar_tensor,
                          set_default_tensor_type, tensor, zeros, zeros_like)
 from ._library import live_counts

@@ -216,6 +216,19 @@ def as_tensor(data, dtype=None, device=None):
     return tensor(data, dtype, device, share=True)
 
 
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """A tensor on the object's memory where that is possible; copy: True always copies, False refuses what would have to be."""
+    if copy is False and isinstance(obj, (int, float, complex, list, tuple)):
+        raise ValueError("asarray: numbers and sequences can't be had without a copy")
+    kind = None if dtype is None else _kind(dtype)
+    made = tensor(obj, None if copy is False else kind, device, share=copy is not True)
+    if copy is False and kind is not None and made.dtype is not kind:
+        raise ValueError(f"asarray: {made.dtype} can't be had as {kind} without a copy")
+    if requires_grad is False:
+        return made.detach() if made.requires_grad else made
+    return (made.detach() if made is obj else made).requires_grad_()
+
+
 # ---- NumPy and buffers
 
 def _array_dtype(a):

@@ -2,7 +2,7 @@
 from . import _convert, _dtype, _ops
 from ._device import check_device
 from ._random import drawing
-from ._convert import as_tensor, from_numpy, frombuffer, tensor  # noqa: F401
+from ._convert import as_tensor, asarray, from_numpy, frombuffer, tensor  # noqa: F401
 
 
 def _finish(made, requires_grad):

@@ -206,7 +206,7 @@ _STATUS = {
     "init_xavier": (_P, _P, _I, C.c_double), "init_kaiming": (_P, _P, _I, C.c_double, _I, C.c_char_p, _Z),
     "init_orthogonal": (_P, _P, C.c_double), "init_trunc_normal": (_P, _P, C.c_double, C.c_double, C.c_double, C.c_double),
     "init_gain": (_P, C.c_char_p, _Z, C.c_double, _P),
-    "invoke": (_P, _P, _P, _Z, _P, _Z, _P), "invoke_batch": (_P, _P, _Z, _Z, _P), "registry_json": (_P, _Z, _P),
+    "invoke": (_P, _P, _P, _Z, _P, _Z, _P), "invoke_out": (_P, _P, _P, _Z, _P, _Z), "invoke_batch": (_P, _P, _Z, _Z, _P), "registry_json": (_P, _Z, _P),
 }
 
 

@@ -8,7 +8,6 @@ import ctypes as C
 import json
 import struct
 import threading
-import warnings
 import weakref
 
 from . import _calls, _dtype, _encode
@@ -21,7 +20,7 @@ from ._library import Handle, lib, registry_text, release
 _RESULTS = {n: C.c_uint64 * (3 * n) for n in (1, 2, 3, 4, 64)}               # of gradus_value, as words
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim", "x": "self", "input": "self", "x2": "other", "a": "self", "A": "self"}
 _NO_NUMBERS = {"maximum", "minimum", "fmax", "fmin"}                          # PyTorch's take two tensors
-_OF_SEQUENCES = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "column_stack", "row_stack", "linalg_multi_dot"}   # cat([a, b])
+_OF_SEQUENCES = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "dstack", "column_stack", "row_stack"}   # cat([a, b])
 _DROPPED = {"device", "layout", "pin_memory", "memory_format", "generator", "non_blocking"}
 Tensor = None                                                              # the class, which _tensor sets
 leaves = weakref.WeakValueDictionary()                                     # address: the Tensor that requires_grad_ was called on
@@ -323,7 +322,7 @@ def with_default_dtype(op, args, kwargs, bound):
 
 
 def put_out(name, out, result):
-    """out= after the fact: the values go into the given tensors, which take the result's shape, with a warning where they were not empty."""
+    """out= after the fact: the values go into the given tensors, which take the result's shape: the library resizes those that no other tensor sees."""
     if isinstance(result, tuple):
         return type(result)(*[put_out(name, o, r) for o, r in zip(out, result)]) if hasattr(result, "_fields") else tuple(
             put_out(name, o, r) for o, r in zip(out, result))
@@ -334,10 +333,9 @@ def put_out(name, out, result):
         raise RuntimeError(f"{name}(): result type {result.dtype} can't be cast to the desired output type {out.dtype}")
     if out.shape != result.shape:
         unseen("out= with a tensor of another shape")
-        if out.numel():
-            warnings.warn(f"{name}(): an output of shape {list(out.shape)} was resized to {list(result.shape)}, since it had other elements; resize it "
-                          "to zero elements before", stacklevel=3)
-        out._h, result._h = (result.to(out.dtype) if result.dtype is not out.dtype else result)._h, out._h
+        op, outs = registry.operation("clone"), Handle(out._h.value)
+        data, _ = op.bind((result,), {})
+        check(lib.gradus_invoke_out(local.ctx, op.handle, data, op.count, C.byref(outs), 1))
         return out
     return out.copy_(result)
 

@@ -313,6 +313,14 @@ class Module:
     def cpu(self):
         return self
 
+    def cuda(self, device=None):
+        raise RuntimeError("Module.cuda(): there is only the cpu")
+
+    def to_empty(self, *, device, recurse=True):
+        """The values are anything from here on: those that were."""
+        check_device(device)
+        return self
+
     # ---- state
 
     def state_dict(self, *, destination=None, prefix="", keep_vars=False):

@@ -2,6 +2,7 @@
 import math
 
 from .. import _composite, _ops
+from ._grid import affine_grid, grid_sample  # noqa: F401
 
 _REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 call = _composite.call

@@ -86,3 +86,19 @@ def orthogonal_(tensor, gain=1):
     _ops.unseen("nn.init")
     check(lib.gradus_init_orthogonal(local.ctx, tensor._h, gain))
     return tensor
+
+
+def dirac_(tensor, groups=1):
+    """Convolutions of that weight keep their input, group by group: 1 in the middle of each channel's own kernel, else 0."""
+    shape = tuple(tensor.shape)
+    if len(shape) not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    if shape[0] % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    rows, middle = shape[0] // groups, [n // 2 for n in shape[2:]]
+    with no_grad():
+        tensor.zero_()
+        for g in range(groups):
+            for i in range(min(rows, shape[1])):
+                tensor[(g * rows + i, i, *middle)] = 1
+    return tensor

@@ -84,4 +84,4 @@ def remove_weight_norm(module, name="weight"):
     return module
 
 
-from . import rnn                                                          # noqa: E402,F401
+from . import parametrizations, parametrize, rnn                           # noqa: E402,F401
