@@ -64,7 +64,7 @@ class Filter:
                 self.at += 1
                 continue
             else:
-                if bare.startswith("#define") and self.group:
+                if re.match(r"#\s*define\b", bare) and self.group:
                     self.out.append(marked(self.group))
                 self.out.append(line)
                 while line.endswith("\\"):

@@ -20,6 +20,7 @@ struct Number {
   constexpr bool is_real() const { return kind >= Kind::real; }         // no integer
   constexpr bool is_complex() const { return kind == Kind::complex; }
   constexpr bool is_boolean() const { return kind == Kind::boolean; }
+  friend constexpr bool is_zero(Number n) { return n.f == 0 && n.im == 0; }
   friend constexpr Number conj(Number n) { n.im = -n.im; return n; }
   constexpr bool operator==(const Number& o) const { return f == o.f && im == o.im && i == o.i; }
 

@@ -99,7 +99,7 @@ Tensor flat_rows(const Tensor& t) {                           // all leading dim
   for (int64_t s : t.sizes().first(static_cast<size_t>(t.ndim() - 1))) rows *= s;
   return reshape(t, Sizes{rows, t.size(-1)});
 }
-Tensor scaled(const Tensor& t, Number by) { return by.f == 1 ? t : call(mul_op, {Value(t), Value(by)}); }
+Tensor scaled(const Tensor& t, Number by) { return by.f == 1 && by.im == 0 ? t : call(mul_op, {Value(t), Value(by)}); }
 
 // g with the row or column of size 1 that a vector stood for.
 Tensor with_matrix_dims(const Tensor& g, bool left_vector, bool right_vector) {
@@ -163,9 +163,14 @@ void add_product_kernel(const Args& a, const Tensors& out) {
   const Number beta = factor(a, 3), alpha = factor(a, 4);
   const Tensor& self = a.tensor(0);
   if (is_complex(out[0].dtype())) {
-    const Tensor kept = beta.f != 0 && self.storage().data == out[0].storage().data ? clone(self) : self;
-    complex_product(out[0], x, y, batch, alpha);
-    if (beta.f != 0) add_to(out[0], kept, beta);
+    const bool reads = !is_zero(beta);
+    const Tensor kept = reads && self.storage().data == out[0].storage().data ? clone(self) : self;
+    complex_product(out[0], x, y, batch, alpha.is_complex() ? Number(1) : alpha);
+    if (alpha.is_complex()) {
+      const GradMode off(false);
+      kernels::copy(view_of(out[0]), view_of(scaled(out[0], alpha)));
+    }
+    if (reads) add_to(out[0], kept, beta);
     return;
   }
   const bool bias = beta.f == 1 && a.tensor(2).ndim() > 1 && is_row(self, y.cols);
@@ -175,9 +180,9 @@ void add_product_kernel(const Args& a, const Tensors& out) {
   }
   kernels::matmul(view_of(out[0]), x, y, batch, alpha, beta.f != 0 && !bias, bias ? self.impl()->data() : nullptr);
 }
-Tensor add_product_self(const Call& c, const Tensor& g) { return scaled(g, c.number(3)); }
-Tensor add_product_left(const Call& c, const Tensor& g) { return left_gradient(c.tensor(1), c.tensor(2), scaled(g, c.number(4))); }
-Tensor add_product_right(const Call& c, const Tensor& g) { return right_gradient(c.tensor(1), c.tensor(2), scaled(g, c.number(4))); }
+Tensor add_product_self(const Call& c, const Tensor& g) { return scaled(g, conj(c.number(3))); }
+Tensor add_product_left(const Call& c, const Tensor& g) { return left_gradient(c.tensor(1), c.tensor(2), scaled(g, conj(c.number(4)))); }
+Tensor add_product_right(const Call& c, const Tensor& g) { return right_gradient(c.tensor(1), c.tensor(2), scaled(g, conj(c.number(4)))); }
 
 // ---- linear
 void linear_shape(const Args& a, Metas& out) {
@@ -325,6 +330,7 @@ Op addmm_op{
     .schema = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * mat1 @ mat2; with beta 0 self is not read.",
     .complex = true,
+    .complex_numbers = true,
     .shape = add_product_shape<2, 2>,
     .kernel = add_product_kernel,
     .in_place = true,
@@ -342,6 +348,7 @@ Op baddbmm_op{
     .schema = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * batch1 @ batch2 for stacks of matrices; with beta 0 self is not read.",
     .complex = true,
+    .complex_numbers = true,
     .shape = add_product_shape<3, 3>,
     .kernel = add_product_kernel,
     .in_place = true,
@@ -357,6 +364,7 @@ Op addmv_op{
     .schema = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * mat @ vec; with beta 0 self is not read.",
     .complex = true,
+    .complex_numbers = true,
     .shape = add_product_shape<2, 1>,
     .kernel = add_product_kernel,
     .in_place = true,

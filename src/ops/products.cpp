@@ -150,9 +150,11 @@ void addr(const Args& a, Tensors& out) {
   GRADUS_CHECK(same(broadcast_sizes(self.sizes(), sizes, "addr"), sizes), shape, "addr: shape {} does not broadcast to {}", text(self.sizes()), text(sizes));
   const bool logical = self.dtype() == Dtype::boolean;        // products of booleans are "and", whatever the factors' kind
   Tensor product = outer(x, y);
-  if (alpha.f != 1) product = call(mul_op, {Value(product), logical ? Value(alpha.f != 0) : Value(alpha)});
-  if (beta.f == 0) return out.push_back(product);
-  out.push_back(add(beta.f == 1 || logical ? Value(self) : Value(call(mul_op, {Value(self), Value(beta)})), product));
+  GRADUS_CHECK(is_complex(product.dtype()) || is_complex(self.dtype()) || !(alpha.is_complex() || beta.is_complex()), dtype,
+               "addr: a complex factor for tensors of {}", name(product.dtype()));
+  if (!(alpha == Number(1))) product = call(mul_op, {Value(product), logical ? Value(alpha.f != 0) : Value(alpha)});
+  if (is_zero(beta)) return out.push_back(product);
+  out.push_back(add(beta == Number(1) || logical ? Value(self) : Value(call(mul_op, {Value(self), Value(beta)})), product));
 }
 
 // One product with the weight as a matrix, then one sum of products per row.
@@ -244,6 +246,7 @@ Op addr_op{
     .schema = "addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * outer(vec1, vec2); with beta 0 self is not read.",
     .complex = true,
+    .complex_numbers = true,
     .compose = addr,
     .in_place = true,
     .samples = [](Samples& s) {
@@ -256,6 +259,7 @@ Op addbmm_op{
     .schema = "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
     .doc = "beta * self + alpha * the sum of the products of two stacks of matrices; with beta 0 self is not read.",
     .complex = true,
+    .complex_numbers = true,
     .compose = addbmm,
     .in_place = true,
     .samples = [](Samples& s) {
