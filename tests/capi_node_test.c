@@ -11,7 +11,7 @@ static void calls(void) {
   chain c = make_chain(ctx);
   const double seed[2] = {10, 1}, long_seed[3] = {1, 2, 3};
   double wanted[2];
-  gradus_tensor *g = vector(ctx, seed, 2), *wide = vector(ctx, long_seed, 3), *none = NULL, *got[2], *pair[2], *integers, *grad;
+  gradus_tensor *g = vector(ctx, seed, 2), *wide = vector(ctx, long_seed, 3), *none = NULL, *got[2], *pair[2], *parts, *grad;
   gradus_node *mul, *leaf;
   const int64_t two = 2;
   size_t n = 9;
@@ -45,8 +45,8 @@ static void calls(void) {
   FAILS(gradus_node_call(ctx, mul, &wide, 1, got, 2, &n), GRADUS_E_SHAPE, "MulBackward0|gradient 0|[3]|[2]");
   FAILS(gradus_node_call(ctx, NULL, &g, 1, got, 2, &n), GRADUS_E_NULL, "node");
   FAILS(gradus_node_call(ctx, (gradus_node *)g, &g, 1, got, 2, &n), GRADUS_E_HANDLE, "node|tensor");
-  OK(gradus_ones(ctx, &two, 1, GRADUS_I64, &integers));
-  FAILS(gradus_node_call(ctx, mul, &integers, 1, got, 2, &n), GRADUS_E_DTYPE, "MulBackward0|gradient 0|int64");
+  OK(gradus_ones(ctx, &two, 1, GRADUS_C128, &parts));
+  FAILS(gradus_node_call(ctx, mul, &parts, 1, got, 2, &n), GRADUS_E_DTYPE, "MulBackward0|gradient 0|complex128");
 
   OK(gradus_tensor_grad(ctx, c.x, &grad));
   CHECK(grad == NULL);
@@ -58,7 +58,7 @@ static void calls(void) {
   gradus_release(grad);
   OK(gradus_backward(ctx, &c.s, 1, NULL, NULL));
   FAILS(gradus_node_call(ctx, mul, &g, 1, got, 2, &n), GRADUS_E_GRAPH_FREED, "MulBackward0");
-  gradus_release(leaf); gradus_release(mul); gradus_release(g); gradus_release(wide); gradus_release(integers);
+  gradus_release(leaf); gradus_release(mul); gradus_release(g); gradus_release(wide); gradus_release(parts);
   free_chain(&c);
   gradus_release(ctx);
 }

@@ -244,7 +244,7 @@ TEST_F(GraphHpp, DataIsExchangedAndWritesOfOthersAreCounted) {
   EXPECT_TRUE(x.requires_grad());
   expect_values(x, {7, 8, 9});
   expect_error(GRADUS_E_STATE, "", [&] { y.set_data(vec({1})); });
-  expect_error(GRADUS_E_DTYPE, "", [&] { x.set_data(gradus::tensor({1.0f})); });
+  expect_error(GRADUS_E_DTYPE, "", [&] { x.set_data(gradus::tensor({1}, gradus::int64)); });
   const Tensor kept = x * 2;
   EXPECT_FALSE(kept.retains_grad());
   EXPECT_TRUE(kept.retain_grad().retains_grad());

@@ -166,10 +166,8 @@ void add_product_kernel(const Args& a, const Tensors& out) {
     const bool reads = !is_zero(beta);
     const Tensor kept = reads && self.storage().data == out[0].storage().data ? clone(self) : self;
     complex_product(out[0], x, y, batch, alpha.is_complex() ? Number(1) : alpha);
-    if (alpha.is_complex()) {
-      const GradMode off(false);
-      kernels::copy(view_of(out[0]), view_of(scaled(out[0], alpha)));
-    }
+    const GradMode off(false);
+    if (alpha.is_complex()) kernels::copy(view_of(out[0]), view_of(scaled(out[0], alpha)));
     if (reads) add_to(out[0], kept, beta);
     return;
   }
