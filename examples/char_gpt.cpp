@@ -71,7 +71,7 @@ std::string write(GPT& model, const examples::Text& text, long count, int64_t co
 }
 
 void program(const examples::Arguments& args) {
-  const long epochs = args.quick ? 2 : args.epochs, sample = examples::whole_number("--sample", args.more.at("sample"), 0);
+  const long epochs = args.quick ? 2 : args.epochs, sample = static_cast<long>(examples::whole_number("--sample", args.more.at("sample"), 0));
   const examples::Lesson lesson = args.quick ? examples::Lesson{10, 8, 32} : examples::Lesson{100, 32, 128};
   const examples::Text text(args);
   GPT model(static_cast<int64_t>(text.characters.size()), args.quick ? Size{lesson.length, 32, 2, 4} : Size{});

@@ -48,8 +48,7 @@ class GPT(nn.Module):
 
 
 def main():
-    args = learning.arguments(__doc__, 20, with_data=True,
-                              more=lambda p: p.add_argument("--sample", type=int, default=300, help="characters to write in the end"))
+    args = learning.arguments(__doc__, 20, with_data=True, more=language.sample_option)
     args.epochs = 2 if args.quick else args.epochs
     steps, batch, context = (10, 8, 32) if args.quick else (100, 32, 128)
     text = language.Text(args)

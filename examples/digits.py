@@ -24,8 +24,16 @@ def cnn(channels=32):
 
 
 def read(args, name):
-    """Images [n, 1, 8, 8] with ink between 0 and 1, and what they show."""
-    table = read_csv(learning.data_file(args, name))
+    """Images [n, 1, 8, 8] with ink between 0 and 1, and what they show. What is wrong with the file ends the program with file and line."""
+    path = learning.data_file(args, name)
+    with learning.refusing("--data"):
+        table, most = read_csv(path), torch.tensor([16.0] * 64 + [9.0])
+        if table.shape[1] != 65:
+            raise ValueError(f"{path}, line 1 and all others: {table.shape[1]} numbers; 65 are wanted")
+        wrong = (~((table >= 0) & (table <= most) & (table == table.floor()))).nonzero().tolist()
+        if wrong:
+            row, column = wrong[0]
+            raise ValueError(f"{path}, row {row + 1}, field {column + 1}: {table[row, column].item():g} is not in 0..{most[column].item():.0f}")
     table = table[:600] if args.quick else table
     return TensorDataset((table[:, :64] / 16).reshape([-1, 1, 8, 8]), table[:, 64].long())
 
@@ -48,11 +56,8 @@ def main():
     loader = DataLoader(training, 64, shuffle=True, num_workers=1, seed=args.seed)
     optimizer = optim.AdamW(model.parameters(), lr=4e-3, weight_decay=1e-2)
     rates = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=args.epochs * len(loader))
-    kept = learning.resume(args.resume, model, optimizer)
-    curves = kept.get("curves", {"training": [], "test": []})
-    if kept:
-        loader.load_state_dict(kept["loader"])
-        rates.load_state_dict(kept["rates"])
+    curves = {"training": [], "test": []}
+    loader.load_state_dict({"seed": args.seed, "epoch": learning.resume(args.resume, model, curves, optimizer, rates)})
     print(f"{args.model}: {sum(p.numel() for p in model.parameters())} parameters, {len(training)} digits to learn from, {len(test)} to be tested on")
     end = learning.end_of(args)
     progress = learning.Progress("epochs", end - loader.epoch)
@@ -68,7 +73,7 @@ def main():
         test_loss, correct = judge(model, test)
         curves["training"].append((loader.epoch, total / len(loader)))
         curves["test"].append((loader.epoch, test_loss))
-        learning.save(args.save, model, optimizer, loader=loader.state_dict(), rates=rates.state_dict(), curves=curves)
+        learning.save(args.save, model, loader.epoch, curves, optimizer, rates)
         progress.step(f"loss {total / len(loader):.4f}  test {test_loss:.4f}, {correct:.2f} % read right")
     test_loss, correct = judge(model, test)
     print(f"test: {correct:.2f} % read right, loss {test_loss:.4f}")

@@ -12,10 +12,11 @@ class Text:
 
     def __init__(self, args, name="tinyshakespeare.txt"):
         path = pathlib.Path(args.data) if pathlib.Path(args.data).is_file() else learning.data_file(args, name)
-        text = path.read_bytes().decode("utf-8")
+        with learning.refusing(path):
+            text = path.read_bytes().decode("utf-8")
         text = text[:60000] if args.quick else text
         if len(text) < 10000:
-            raise SystemExit(f"{args.data}: 10,000 characters are the least to learn from")
+            learning.fail(f"{args.data}: 10,000 characters are the least to learn from")
         self.characters = sorted(set(text))
         self.number = {c: i for i, c in enumerate(self.characters)}
         numbers = torch.tensor([self.number[c] for c in text])
@@ -24,6 +25,10 @@ class Text:
 
     def read(self, numbers):
         return "".join(self.characters[n] for n in numbers)
+
+
+def sample_option(parser):
+    parser.add_argument("--sample", type=learning.whole_number(0), default=300, help="characters to write in the end (default: %(default)s)")
 
 
 def cut(numbers, starts, length):
@@ -62,10 +67,8 @@ def write(model, text, start, count, context, temperature=0.8):
 
 def learn(args, model, optimizer, rates, text, batch, length, steps):
     """`steps` steps an epoch on pieces that are drawn at random; the random stream is saved, so a resumed run draws the same ones."""
-    kept = learning.resume(args.resume, model, optimizer)
-    curves, step, total = kept.get("curves", {"training": [], "held out": []}), kept.get("step", 0), learning.end_of(args) * steps
-    if kept:
-        rates.load_state_dict(kept["rates"])
+    curves, total = {"training": [], "held out": []}, learning.end_of(args) * steps
+    step = learning.resume(args.resume, model, curves, optimizer, rates)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(text.training)} characters to learn from, "
           f"{len(text.characters)} different ones; guessing costs {math.log(len(text.characters)):.3f}")
     progress, recent = learning.Progress("steps", total - step), []
@@ -83,7 +86,7 @@ def learn(args, model, optimizer, rates, text, batch, length, steps):
             curves["training"].append((step, sum(recent) / len(recent)))
             curves["held out"].append((step, judge(model, text.held_out, length, 16 if args.quick else 64)))
             recent = []
-            learning.save(args.save, model, optimizer, rates=rates.state_dict(), curves=curves, step=step)
+            learning.save(args.save, model, step, curves, optimizer, rates)
         held_out = f"  held out {curves['held out'][-1][1]:.3f}" if curves["held out"] else ""
         progress.step(f"loss {loss.item():.3f}{held_out}")
     return curves

@@ -1,5 +1,8 @@
 // What the C++ examples share: the command line, progress, learning curves, and checkpoints from which a run goes on as if it had not stopped.
 #pragma once
+#include <unistd.h>
+
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -25,7 +28,7 @@ struct Stop {
 
 // ---- the command line
 struct Arguments {
-  std::string data, save, resume, svg;                        // data: empty in programs without
+  std::string program, data, save, resume, svg;               // data: empty in programs without
   long epochs = 0, stop = 0, threads = 0;
   uint64_t seed = 1;
   bool quick = false;
@@ -40,47 +43,66 @@ inline std::string near_data() {
   }
 }
 
+constexpr uint64_t kMostEpochs = 1000000000, kMostThreads = 1024;
+
 inline std::string usage(const Arguments& defaults) {
   std::string more;
   for (const auto& [name, value] : defaults.more) more += "  --" + name + " ...  default: " + value + "\n";
-  std::string data;
+  std::string data = "  --data PATH  not read: no data is needed\n";
   if (!defaults.data.empty())
     data = "  --data PATH  folder of the data set, or a text file for those that read text; default: " + defaults.data + "\n";
   return "options:\n" + data +
          "  --epochs N   default: " + std::to_string(defaults.epochs) + "\n"
          "  --stop N     end after epoch N; --resume goes on\n"
-         "  --seed N     of first values and the order of samples; default: " + std::to_string(defaults.seed) + "\n"
-         "  --threads N  0: as many as there are processors\n"
+         "  --seed N     of first values and the order of samples, a number of 64 bits; default: " + std::to_string(defaults.seed) + "\n"
+         "  --threads N  at most " + std::to_string(kMostThreads) + "; default: 0, as many as there are processors\n"
          "  --save FILE  write model, optimizer and progress there after each epoch\n"
          "  --resume FILE  go on from such a file\n"
          "  --svg FILE   draw the learning curves\n"
          "  --quick      a few seconds only: less data, a smaller network\n" + more;
 }
 
-inline long whole_number(const std::string& option, const std::string& text, long least) {
-  char* end = nullptr;
-  const long n = std::strtol(text.c_str(), &end, 10);
-  if (text.empty() || *end || n < least) throw Stop{2, option + " " + text + ": a number of at least " + std::to_string(least) + " is wanted"};
+// Digits and nothing else, as learning.py reads them.
+inline uint64_t whole_number(const std::string& option, const std::string& text, uint64_t least, uint64_t most = kMostEpochs) {
+  uint64_t n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc() || end != text.data() + text.size() || n < least || n > most)
+    throw Stop{2, option + " " + text + ": a whole number from " + std::to_string(least) + " to " + std::to_string(most) + " is wanted"};
   return n;
+}
+
+// Before hours of learning, not after them: the folder of the file to write is there.
+inline void check_output(const std::string& option, const std::string& path) {
+  if (path.empty()) return;
+  const fs::path parent = fs::path(path).parent_path(), folder = parent.empty() ? fs::path(".") : parent;
+  std::error_code none;
+  if (!fs::is_directory(folder, none)) throw Stop{1, option + " " + path + ": there is no folder " + folder.string()};
+  if (access(folder.c_str(), W_OK)) throw Stop{1, option + " " + path + ": the folder " + folder.string() + " can't be written to"};
+  if (fs::is_directory(path, none)) throw Stop{1, option + " " + path + ": that is a folder"};
 }
 
 inline Arguments arguments(char** argv, Arguments a) {
   const Arguments defaults = a;
+  std::string unread;
   std::map<std::string, std::string*> texts = {{"--save", &a.save}, {"--resume", &a.resume}, {"--svg", &a.svg}};
-  if (!a.data.empty()) texts["--data"] = &a.data;
+  texts["--data"] = a.data.empty() ? &unread : &a.data;
   std::map<std::string, long*> numbers = {{"--epochs", &a.epochs}, {"--stop", &a.stop}, {"--threads", &a.threads}};
   for (auto& [name, value] : a.more) texts["--" + name] = &value;
   while (*++argv) {
     const std::string option = *argv;
     if (option == "--quick") a.quick = true;
-    else if (option == "--help") throw Stop{0, usage(defaults)};
+    else if (option == "--help" || option == "-h") throw Stop{0, usage(defaults)};
     else if (!texts.count(option) && !numbers.count(option) && option != "--seed")
       throw Stop{2, "there is no option " + option + "\n" + usage(defaults)};
     else if (!*++argv) throw Stop{2, option + " needs a value"};
     else if (texts.count(option)) *texts[option] = *argv;
-    else if (option == "--seed") a.seed = static_cast<uint64_t>(whole_number(option, *argv, 0));
-    else *numbers[option] = whole_number(option, *argv, option == "--threads" ? 0 : 1);
+    else if (option == "--seed") a.seed = whole_number(option, *argv, 0, UINT64_MAX);
+    else if (option == "--threads") a.threads = static_cast<long>(whole_number(option, *argv, 0, kMostThreads));
+    else *numbers[option] = static_cast<long>(whole_number(option, *argv, 1));
   }
+  if (!unread.empty()) std::fprintf(stderr, "%s: --data %s is not read: no data is needed\n", a.program.c_str(), unread.c_str());
+  check_output("--save", a.save);
+  check_output("--svg", a.svg);
   if (!a.resume.empty() && !fs::is_regular_file(a.resume)) throw Stop{1, "--resume " + a.resume + ": there is no such file"};
   return a;
 }
@@ -90,6 +112,7 @@ inline int run(char** argv, long epochs, const std::map<std::string, std::string
   const std::string name = fs::path(*argv).filename().string();
   try {
     Arguments defaults;
+    defaults.program = name;
     if (with_data) defaults.data = near_data();
     defaults.epochs = epochs, defaults.more = more;
     const Arguments a = arguments(argv, defaults);
@@ -151,7 +174,7 @@ class Training {
   bool started(size_t curve) const { return !curves_.at(curve).y.empty(); }
   double last(size_t curve) const { return curves_.at(curve).y.back(); }
 
-  // One file of everything that a run needs to go on with the same bits: the random stream is in it.
+  // One file of everything that a run needs to go on with the same bits: the random stream is in it. learning.py writes the same file.
   void save() const {
     if (arguments_.save.empty()) return;
     gradus::TensorMap all = {{"random", gradus::get_rng_state()}, {"done", gradus::tensor(int64_t{done})}};
@@ -162,7 +185,7 @@ class Training {
     if (optimizer) add("optimizer.", optimizer->state_dict());
     if (rates) add("rates.", rates->state_dict());
     for (const Curve& c : curves_) all.emplace("curves." + c.name, gradus::stack({gradus::tensor(c.x), gradus::tensor(c.y)}));
-    gradus::save(arguments_.save, all, {}, {.format = gradus::Format::safetensors});
+    gradus::save(arguments_.save, all, {{"program", arguments_.program}}, {.format = gradus::Format::safetensors});
   }
 
   void draw(const std::string& title, const char* x_label, const char* y_label, bool logarithmic = false) const {
@@ -179,8 +202,12 @@ class Training {
     std::vector<double> x, y;
   };
 
-  void resume() {
+  void resume() try {
     const gradus::File file(arguments_.resume);
+    const gradus::TextMap metadata = file.metadata();
+    const auto writer = metadata.find("program");
+    if (writer == metadata.end()) throw Stop{1, "none of the examples that train wrote it"};
+    if (writer->second != arguments_.program) throw Stop{1, writer->second + " wrote it, for a model of its own"};
     const gradus::TensorMap all = file.tensors();
     const auto under = [&all](const std::string& prefix) {
       gradus::NamedTensors some;
@@ -196,7 +223,12 @@ class Training {
       c.x = points[0].to_vector<double>(), c.y = points[1].to_vector<double>();
     }
     done = static_cast<long>(file["done"].item<int64_t>());
+    if (done < 0 || done > static_cast<long>(kMostEpochs) * 100) throw Stop{1, "'done' is " + std::to_string(done)};
     gradus::set_rng_state(file["random"]);
+  } catch (const Stop& s) {
+    throw Stop{1, "--resume " + arguments_.resume + ": " + s.message};
+  } catch (const std::exception& e) {
+    throw Stop{1, "--resume " + arguments_.resume + ": " + e.what()};
   }
 
   const Arguments& arguments_;

@@ -1,5 +1,6 @@
 """What the Python examples share: the command line, progress with speed and time left, learning curves as SVG, checkpoints, data."""
 import argparse
+import contextlib
 import math
 import os
 import pathlib
@@ -8,25 +9,68 @@ import time
 
 import data
 import gradus as torch
+from gradus import safetensors
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+MOST_EPOCHS, MOST_THREADS = 1000000000, 1024
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4b5563")      # apart for colour-blind eyes, as in svg.h
 
 
 # ---- the command line and the data
 
+def fail(message, status=1):
+    print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+@contextlib.contextmanager
+def refusing(what):
+    """What is wrong with a file ends the program in one line."""
+    try:
+        yield
+    except Exception as error:                                             # a file from elsewhere can be wrong in any way
+        fail(f"{what}: {' '.join(str(error).split())}")
+
+
+def whole_number(least, most=MOST_EPOCHS):
+    """The type of an option: digits and nothing else, as learning.h reads them."""
+    def read(text):
+        if not (text.isascii() and text.isdigit() and least <= int(text[:40]) <= most):
+            raise argparse.ArgumentTypeError(f"{text}: a whole number from {least} to {most} is wanted")
+        return int(text)
+    return read
+
+
+def check_output(option, path):
+    """Before hours of learning, not after them: the folder of the file to write is there."""
+    if not path:
+        return
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        fail(f"{option} {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        fail(f"{option} {path}: the folder {folder} can't be written to")
+    if os.path.isdir(path):
+        fail(f"{option} {path}: that is a folder")
+
+
 def arguments(description, epochs, with_data=False, more=None):
     """The options that all examples know; more(parser) adds others. Sets the seed and the number of threads."""
-    parser = argparse.ArgumentParser(description=description.strip().split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=description.strip().split("\n\n")[0], allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     if with_data:
         near = [folder / "shared" / "data" for folder in (ROOT.parent, ROOT.parent.parent)]
         found = str(next(filter(pathlib.Path.is_dir, near), "data"))
         parser.add_argument("--data", default=found, help="folder of the data set, or a text file for those that read text (default: %(default)s)")
         parser.add_argument("--download", action="store_true", help="fetch the data set into that folder where it is missing")
-    parser.add_argument("--epochs", type=int, default=epochs, help="default: %(default)s")
-    parser.add_argument("--stop", type=int, metavar="N", help="end after epoch N; --resume goes on")
-    parser.add_argument("--seed", type=int, default=1, help="of the first values and the order of samples (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as there are processors")
+    else:
+        parser.add_argument("--data", help="not read: no data is needed")
+    parser.add_argument("--epochs", type=whole_number(1), default=epochs, help="default: %(default)s")
+    parser.add_argument("--stop", type=whole_number(1), metavar="N", help="end after epoch N; --resume goes on")
+    parser.add_argument("--seed", type=whole_number(0, (1 << 64) - 1), default=1,
+                        help="of the first values and the order of samples, a number of 64 bits (default: %(default)s)")
+    parser.add_argument("--threads", type=whole_number(0, MOST_THREADS), default=0,
+                        help=f"at most {MOST_THREADS}; default: 0, as many as there are processors")
     parser.add_argument("--save", metavar="FILE", help="write model, optimizer and progress there after each epoch")
     parser.add_argument("--resume", metavar="FILE", help="go on from such a file")
     parser.add_argument("--svg", metavar="FILE", help="draw the learning curves")
@@ -34,8 +78,12 @@ def arguments(description, epochs, with_data=False, more=None):
     if more:
         more(parser)
     found = parser.parse_args()
-    if found.epochs < 1 or found.threads < 0 or found.stop is not None and found.stop < 1:
-        parser.error("--epochs and --stop of at least 1 and --threads of at least 0 are wanted")
+    if found.data and not with_data:
+        print(f"{parser.prog}: --data {found.data} is not read: no data is needed", file=sys.stderr)
+    check_output("--save", found.save)
+    check_output("--svg", found.svg)
+    if found.resume and not os.path.isfile(found.resume):
+        fail(f"--resume {found.resume}: there is no such file")
     torch.set_num_threads(found.threads)
     torch.manual_seed(found.seed)
     return found
@@ -53,11 +101,10 @@ def data_file(args, name):
         try:
             data.fetch(name, args.data)
         except data.Refused as error:
-            sys.exit(f"{os.path.basename(sys.argv[0])}: {error}")
+            fail(error)
     if not path.is_file():
-        print(f"{os.path.basename(sys.argv[0])}: {path} is not there. --download fetches it from where it is published, "
-              "examples/data.py does so for all; or name its folder with --data.", file=sys.stderr)
-        sys.exit(77)
+        fail(f"{path} is not there. --download fetches it from where it is published, examples/data.py does so for all; "
+             "or name its folder with --data.", 77)
     return path
 
 
@@ -100,30 +147,75 @@ class Progress:
 def expect(args, good, what):
     """With --quick, which tests use: the program fails unless it has learned."""
     if args.quick and not good:
-        sys.exit(f"{os.path.basename(sys.argv[0])}: {what} was expected")
+        fail(f"{what} was expected")
 
 
-# ---- checkpoints
+# ---- checkpoints, the same files as those of learning.h: a program and its twin can go on from each other's
 
-def save(path, model, optimizer, **more):
+def _settings(group):
+    """The numbers of an optimizer's group under the library's names."""
+    plain = {name: value for name, value in group.items() if name not in ("params", "initial_lr", "betas")}
+    return {**plain, **dict(zip(("beta1", "beta2"), group.get("betas", ())))}
+
+
+def save(path, model, done, curves, optimizer=None, rates=None):
     """One file of everything that a run needs to go on as if it had not stopped: the random stream is in it."""
-    if path:
-        torch.save({"model": dict(model.state_dict()), "optimizer": optimizer.state_dict(), "random": torch.get_rng_state(), **more}, path)
-
-
-def resume(path, model, optimizer):
-    """What was saved beside model and optimizer; an empty dict without a path."""
     if not path:
-        return {}
-    if not os.path.isfile(path):
-        sys.exit(f"{os.path.basename(sys.argv[0])}: --resume {path}: there is no such file")
-    found = torch.load(path)
-    if not {"model", "optimizer", "random"} <= set(found):
-        sys.exit(f"{os.path.basename(sys.argv[0])}: --resume {path}: it holds no model, optimizer and random state")
-    model.load_state_dict(found.pop("model"))
-    optimizer.load_state_dict(found.pop("optimizer"))
-    torch.set_rng_state(found.pop("random"))
-    return found
+        return
+    number = lambda value: torch.tensor(float(value), dtype=torch.float64)                      # noqa: E731
+    found = {"random": torch.get_rng_state(), "done": torch.tensor(done)}
+    found.update({f"model.{name}": t for name, t in model.state_dict().items()})
+    if optimizer:
+        state = optimizer.state_dict()
+        found.update({f"optimizer.param_groups.{g}.{name}": number(value) for g, group in enumerate(state["param_groups"])
+                      for name, value in _settings(group).items()})
+        found.update({f"optimizer.state.{i}.{name}": t for i, entries in state["state"].items() for name, t in entries.items()})
+    if rates:
+        found.update({f"rates.{name}": number(value) for name, value in rates.state_dict().items()})
+    found.update({f"curves.{name}": torch.tensor([[float(p[k]) for p in points] for k in (0, 1)], dtype=torch.float64)
+                  for name, points in curves.items()})
+    with refusing(f"--save {path}"):
+        safetensors.save_file(found, path, {"program": pathlib.Path(sys.argv[0]).stem})
+
+
+def resume(path, model, curves, optimizer=None, rates=None):
+    """How far the run came that wrote the file: 0 without a path. The curves go into `curves`."""
+    if not path:
+        return 0
+    with refusing(f"--resume {path}"):
+        with safetensors.safe_open(path) as file:
+            program, found = (file.metadata() or {}).get("program"), {name: file.get_tensor(name) for name in file.keys()}
+        if program is None:
+            raise ValueError("none of the examples that train wrote it")
+        if program != pathlib.Path(sys.argv[0]).stem:
+            raise ValueError(f"{program} wrote it, for a model of its own")
+        under = lambda start: {name[len(start):]: t for name, t in found.items() if name.startswith(start)}       # noqa: E731
+        missing = [name for name in ("random", "done", *(f"curves.{c}" for c in curves)) if name not in found]
+        if missing:
+            raise ValueError(f"there is no {missing[0]}")
+        model.load_state_dict(under("model."))
+        if optimizer:
+            _load_optimizer(optimizer, under("optimizer."))
+        if rates:
+            rates.load_state_dict({name: t.item() for name, t in under("rates.").items()})
+        for name in curves:
+            curves[name] = list(zip(*found[f"curves.{name}"].tolist()))
+        torch.set_rng_state(found["random"])
+        return found["done"].item()
+
+
+def _load_optimizer(optimizer, found):
+    state = optimizer.state_dict()
+    for g, group in enumerate(state["param_groups"]):
+        given = {name: found.pop(f"param_groups.{g}.{name}").item() for name in _settings(group)}
+        if "betas" in group:
+            given["betas"] = (given.pop("beta1"), given.pop("beta2"))
+        group.update({name: bool(value) if isinstance(group[name], bool) else value for name, value in given.items()})
+    state["state"] = {}
+    for name, t in found.items():
+        _, number, entry = name.split(".", 2)
+        state["state"].setdefault(int(number), {})[entry] = t
+    optimizer.load_state_dict(state)
 
 
 # ---- curves
@@ -166,4 +258,5 @@ def write_svg(path, title, x_label, y_label, series, logarithmic=False):
         out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2.2" stroke-linejoin="round" points="{path_points}"/><line x1="{place}" '
                    f'y1="49.5" x2="{place + 22}" y2="49.5" stroke="{colour}" stroke-width="3"/><text x="{place + 30}" y="54">{_escaped(name)}</text>')
         place += 52 + 7.3 * len(name)
-    pathlib.Path(path).write_text("\n".join(out) + "\n</svg>\n", encoding="utf-8")
+    with refusing(path):
+        pathlib.Path(path).write_text("\n".join(out) + "\n</svg>\n", encoding="utf-8")

@@ -1,8 +1,9 @@
 /*
  * Logistic regression in C99: which of ten digits a picture of 8x8 pixels shows, by one linear function of the pixels for each.
- *   logistic_regression [--data FOLDER] [--epochs 300] [--seed 1] [--threads 0] [--save FILE] [--resume FILE]
- * FOLDER holds optdigits.tra and optdigits.tes; without it pictures are made up. An epoch is one step on all of them.
- * Expected of the defaults: made up 97 % read right, optdigits 94.16 % in 0.3 s.
+ *   logistic_regression [--data FOLDER] [--epochs 300] [--seed 1] [--threads 0] [--save FILE] [--resume FILE] [--expect PERCENT] [--help]
+ * FOLDER holds optdigits.tra and optdigits.tes; without it pictures are made up. An epoch is one step on all of them. A resumed run goes on after the
+ * epoch that its file was saved after, and ends with the bits of one that ran through.
+ * Expected of the defaults: made up 98.30 % read right, optdigits 94.16 % in 0.3 s.
  */
 #include "learning_c.h"
 
@@ -22,46 +23,48 @@ static gradus_tensor *loss_of(gradus_tensor *const *p, const gradus_tensor *x, c
 }
 
 int main(int argc, char **argv) {
-  const char *data = option(argv, "--data", NULL), *save = option(argv, "--save", NULL), *resume = option(argv, "--resume", NULL);
-  const char *const names[] = {"weight", "bias"};
-  const int64_t sizes[] = {DIGITS, PIXELS}, epochs = strtol(option(argv, "--epochs", "300"), NULL, 10);
+  const arguments a = read_arguments(argv);
+  const char *const names[PARAMETERS] = {"weight", "bias"};
+  const int64_t sizes[] = {DIGITS, PIXELS}, epochs = (int64_t)a.epochs;
   const gradus_setting rate = {2.0, "lr", NULL};
   gradus_context_options options = {0};
-  gradus_tensor *p[2], *x, *y, *test_x, *test_y, *loss;
+  gradus_tensor *p[PARAMETERS], *x, *y, *test_x, *test_y, *loss;
   gradus_optimizer *descent;
-  int64_t n, epoch;
+  progress shown;
+  int64_t n, epoch = 0;
   double value, right;
 
   (void)argc;
   options.struct_size = sizeof options;
-  options.threads = (int32_t)strtol(option(argv, "--threads", "0"), NULL, 10);
+  options.threads = (int32_t)a.threads;
   TRY(gradus_context_create(&options, &ctx));
-  srand((unsigned)strtoul(option(argv, "--seed", "1"), NULL, 10));
-  n = read_digits(data, "optdigits.tra", &x, &y);
-  printf("%ld digits to learn from, %ld to be tested on\n", (long)n, (long)read_digits(data, "optdigits.tes", &test_x, &test_y));
+  random_state = a.seed;
+  n = read_digits(a.data, "optdigits.tra", &x, &y);
+  printf("%ld digits to learn from, %ld to be tested on\n", (long)n, (long)read_digits(a.data, "optdigits.tes", &test_x, &test_y));
   fflush(stdout);
 
-  for (n = 0; n < 2; ++n) {
-    if (resume) p[n] = load(resume, names[n]);
-    else TRY(gradus_tensor_zeros(ctx, GRADUS_F32, n ? 1 : 2, sizes, &p[n]));
-    TRY(gradus_tensor_set_requires_grad(ctx, p[n], 1));
-  }
-  TRY(gradus_optimizer_create(ctx, "SGD", 3, p, 2, &rate, 1, sizeof rate, &descent));
-  for (epoch = 1; epoch <= epochs; ++epoch) {
+  for (n = 0; n < PARAMETERS; ++n) TRY(gradus_tensor_zeros(ctx, GRADUS_F32, n ? 1 : 2, sizes, &p[n]));
+  if (a.resume) epoch = resume(a.resume, p, names);
+  for (n = 0; n < PARAMETERS; ++n) TRY(gradus_tensor_set_requires_grad(ctx, p[n], 1));
+  TRY(gradus_optimizer_create(ctx, "SGD", 3, p, PARAMETERS, &rate, 1, sizeof rate, &descent));
+  shown = progress_of("epochs", epochs - epoch);
+  while (epoch < epochs) {
     loss = loss_of(p, x, y, &right);
     TRY(gradus_optimizer_zero_grad(ctx, descent, 1));
     TRY(gradus_backward(ctx, &loss, 1, NULL, NULL));
     TRY(gradus_optimizer_step(ctx, descent));
     TRY(gradus_tensor_item_f64(ctx, loss, &value));
-    if (epoch * 10 / epochs != (epoch - 1) * 10 / epochs) fprintf(stderr, "epoch %ld: loss %.4f, %.2f %% read right\n", (long)epoch, value, right);
     gradus_release(loss);
+    ++epoch;
+    progress_step(&shown, value, right);
   }
-  if (save) TRY(gradus_file_save(ctx, save, strlen(save), p, names, 2, NULL));
+  if (a.save) save(a.save, p, names, epoch);
   loss = loss_of(p, test_x, test_y, &right);
   TRY(gradus_tensor_item_f64(ctx, loss, &value));
-  printf("test: %.2f %% read right, loss %.4f\n", right, value);
+  printf("test after epoch %ld: %.2f %% read right, loss %.4f\n", (long)epoch, right, value);
 
   gradus_release(loss); gradus_release(descent); gradus_release(p[0]); gradus_release(p[1]);
   gradus_release(x); gradus_release(y); gradus_release(test_x); gradus_release(test_y); gradus_release(ctx);
-  return right > 90 ? 0 : 1;
+  if (right < (double)a.expect) stop(1, "%d %% read right were expected", (int)a.expect);
+  return 0;
 }

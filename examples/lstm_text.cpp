@@ -39,7 +39,7 @@ struct Writer : nn::Module {
 };
 
 void program(const examples::Arguments& args) {
-  const long epochs = args.quick ? 2 : args.epochs, sample = examples::whole_number("--sample", args.more.at("sample"), 0);
+  const long epochs = args.quick ? 2 : args.epochs, sample = static_cast<long>(examples::whole_number("--sample", args.more.at("sample"), 0));
   const examples::Lesson lesson = args.quick ? examples::Lesson{10, 8, 24} : examples::Lesson{100, 32, 64};
   const examples::Text text(args);
   Writer model(static_cast<int64_t>(text.characters.size()), args.quick ? 32 : 128);

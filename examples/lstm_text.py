@@ -36,8 +36,7 @@ class Writer(nn.Module):
 
 
 def main():
-    args = learning.arguments(__doc__, 20, with_data=True,
-                              more=lambda p: p.add_argument("--sample", type=int, default=300, help="characters to write in the end"))
+    args = learning.arguments(__doc__, 20, with_data=True, more=language.sample_option)
     args.epochs = 2 if args.quick else args.epochs
     steps, batch, length = (10, 8, 24) if args.quick else (100, 32, 64)
     text = language.Text(args)

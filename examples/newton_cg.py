@@ -19,6 +19,7 @@ class Point(nn.Module):
     def __init__(self, dimensions):
         super().__init__()
         self.x = nn.Parameter(torch.randn(dimensions, dtype=torch.float64))
+        self.register_buffer("products", torch.tensor(0))                  # of the Hessian with a vector, so far
 
     def forward(self):
         x = self.x
@@ -90,22 +91,23 @@ def main():
     args = learning.arguments(__doc__, 300)
     model = Point(10 if args.quick else 100)
     optimizer = NewtonCG(model.parameters())
-    kept = learning.resume(args.resume, model, optimizer)
-    epoch, curve = kept.get("epoch", 0), kept.get("curve", [])
-    optimizer.products, end = kept.get("products", 0), learning.end_of(args)
+    curves = {"value": []}
+    epoch, end = learning.resume(args.resume, model, curves), learning.end_of(args)
+    curve, optimizer.products = curves["value"], model.products.item()
     progress = learning.Progress("steps", end - epoch)
     while epoch < end and not (curve and curve[-1][1] < 1e-20):
         value = optimizer.step(model).item()
         curve.append((epoch, value))
         epoch += 1
-        learning.save(args.save, model, optimizer, epoch=epoch, curve=curve, products=optimizer.products)
+        model.products.fill_(optimizer.products)
+        learning.save(args.save, model, epoch, curves)
         progress.step(f"value {value:.3e}")
     progress.close()
     print(f"value {model().item():.2e} after {epoch} steps and {optimizer.products} products of the Hessian with a vector; "
           f"furthest from the minimum: {(model.x.detach() - 1).abs().max().item():.1e}")
     learning.expect(args, curve[-1][1] < 1e-10, "a value below 1e-10")
     if args.svg:
-        learning.write_svg(args.svg, "Newton's method with conjugate gradients", "step", "Rosenbrock's function", {"value": curve}, logarithmic=True)
+        learning.write_svg(args.svg, "Newton's method with conjugate gradients", "step", "Rosenbrock's function", curves, logarithmic=True)
 
 
 if __name__ == "__main__":

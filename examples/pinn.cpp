@@ -27,8 +27,9 @@ struct Solution : nn::Module {
     add("net", net);
   }
   Tensor forward(const Tensor& points) override {
-    const auto xy = points.unbind(1);
-    return net(points).squeeze(1) * xy[0] * (1 - xy[0]) * xy[1] * (1 - xy[1]);
+    const auto xy = points.unbind(1);                         // each part in a statement: C++ leaves the order of operands open, and the order
+    const Tensor right = 1 - xy[0], top = 1 - xy[1];          // in which gradients are added decides the last bits
+    return net(points).squeeze(1) * xy[0] * right * xy[1] * top;
   }
   nn::Sequential net;
 };
@@ -39,7 +40,8 @@ Tensor laplacian(const Tensor& u, const Tensor& points) {
   const auto second = [&](int64_t k) {
     return gradus::grad({first.select(1, k).sum()}, {points}, {}, {.create_graph = true})[0].select(1, k);
   };
-  return second(0) + second(1);
+  const Tensor xx = second(0);
+  return xx + second(1);
 }
 
 Tensor exact(const Tensor& points) {
@@ -49,7 +51,7 @@ Tensor exact(const Tensor& points) {
 
 Tensor residual(nn::Module& model, const Tensor& drawn) {
   const Tensor points = drawn.detach().requires_grad_();
-  return (laplacian(model(points), points) + 2 * kPi * kPi * exact(points.detach())).pow(2).mean();
+  return (laplacian(model(points), points) + 2 * (kPi * kPi) * exact(points.detach())).pow(2).mean();
 }
 
 // The relative error over a grid: the root of the sum of squares, divided by the solution's.

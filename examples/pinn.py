@@ -24,13 +24,15 @@ class Solution(nn.Module):
 
     def forward(self, points):
         x, y = points.unbind(1)
-        return self.net(points).squeeze(1) * x * (1 - x) * y * (1 - y)
+        right, top = 1 - x, 1 - y
+        return self.net(points).squeeze(1) * x * right * y * top
 
 
 def laplacian(u, points):
     """u_xx + u_yy at each point, still a function of the parameters."""
     first, = torch.autograd.grad(u.sum(), points, create_graph=True)
-    return sum(torch.autograd.grad(first[:, k].sum(), points, create_graph=True)[0][:, k] for k in range(points.shape[1]))
+    xx, yy = (torch.autograd.grad(first[:, k].sum(), points, create_graph=True)[0][:, k] for k in (0, 1))
+    return xx + yy
 
 
 def exact(points):
@@ -59,10 +61,8 @@ def main():
     before = error(model)
     optimizer = optim.Adam(model.parameters(), lr=5e-3)
     rates = optim.lr_scheduler.CosineAnnealingLR(optimizer, args.epochs * steps)
-    kept = learning.resume(args.resume, model, optimizer)
-    epoch, curves = kept.get("epoch", 0), kept.get("curves", {"residual": [], "relative error": []})
-    if kept:
-        rates.load_state_dict(kept["rates"])
+    curves = {"residual": [], "relative error": []}
+    epoch = learning.resume(args.resume, model, curves, optimizer, rates)
     end = learning.end_of(args)
     progress = learning.Progress("epochs", end - epoch)
     while epoch < end:
@@ -75,7 +75,7 @@ def main():
         epoch += 1
         curves["residual"].append((epoch, loss.item()))
         curves["relative error"].append((epoch, error(model)))
-        learning.save(args.save, model, optimizer, rates=rates.state_dict(), epoch=epoch, curves=curves)
+        learning.save(args.save, model, epoch, curves, optimizer, rates)
         progress.step(f"residual {loss.item():.2e}  relative error {curves['relative error'][-1][1]:.2e}")
     after = error(model)
     print(f"relative error: {after:.2e}, at the start {before:.2e}")
