@@ -183,7 +183,9 @@ class Training {
     };
     add("model.", model.state_dict());
     if (optimizer) add("optimizer.", optimizer->state_dict());
-    if (rates) add("rates.", rates->state_dict());
+    if (rates)                                                // all else of a scheduler is what it was made with, or stands in the optimizer
+      for (const auto& [name, value] : rates->state())
+        if (name == "last_epoch") all.emplace("rates.last_epoch", gradus::tensor(value, gradus::float64));
     for (const Curve& c : curves_) all.emplace("curves." + c.name, gradus::stack({gradus::tensor(c.x), gradus::tensor(c.y)}));
     gradus::save(arguments_.save, all, {{"program", arguments_.program}}, {.format = gradus::Format::safetensors});
   }
@@ -217,7 +219,7 @@ class Training {
     };
     model.load_state_dict(under("model."));
     if (optimizer) optimizer->load_state_dict(under("optimizer."));
-    if (rates) rates->load_state_dict(under("rates."));
+    if (rates) rates->load_state({{"last_epoch", file["rates.last_epoch"].item<double>()}});
     for (Curve& c : curves_) {
       const gradus::Tensor points = file["curves." + c.name];
       c.x = points[0].to_vector<double>(), c.y = points[1].to_vector<double>();

@@ -171,7 +171,7 @@ def save(path, model, done, curves, optimizer=None, rates=None):
                       for name, value in _settings(group).items()})
         found.update({f"optimizer.state.{i}.{name}": t for i, entries in state["state"].items() for name, t in entries.items()})
     if rates:
-        found.update({f"rates.{name}": number(value) for name, value in rates.state_dict().items()})
+        found["rates.last_epoch"] = number(rates.last_epoch)
     found.update({f"curves.{name}": torch.tensor([[float(p[k]) for p in points] for k in (0, 1)], dtype=torch.float64)
                   for name, points in curves.items()})
     with refusing(f"--save {path}"):
@@ -190,14 +190,14 @@ def resume(path, model, curves, optimizer=None, rates=None):
         if program != pathlib.Path(sys.argv[0]).stem:
             raise ValueError(f"{program} wrote it, for a model of its own")
         under = lambda start: {name[len(start):]: t for name, t in found.items() if name.startswith(start)}       # noqa: E731
-        missing = [name for name in ("random", "done", *(f"curves.{c}" for c in curves)) if name not in found]
-        if missing:
-            raise ValueError(f"there is no {missing[0]}")
+        for name in ("random", "done", *(["rates.last_epoch"] if rates else []), *(f"curves.{c}" for c in curves)):
+            if name not in found:
+                raise ValueError(f"there is no {name}")
         model.load_state_dict(under("model."))
         if optimizer:
             _load_optimizer(optimizer, under("optimizer."))
         if rates:
-            rates.load_state_dict({name: t.item() for name, t in under("rates.").items()})
+            _load_rates(rates, int(found["rates.last_epoch"].item()))
         for name in curves:
             curves[name] = list(zip(*found[f"curves.{name}"].tolist()))
         torch.set_rng_state(found["random"])
@@ -216,6 +216,12 @@ def _load_optimizer(optimizer, found):
         _, number, entry = name.split(".", 2)
         state["state"].setdefault(int(number), {})[entry] = t
     optimizer.load_state_dict(state)
+
+
+def _load_rates(rates, epoch):
+    """All else of a scheduler is what it was made with, or stands in the optimizer."""
+    last = [group["lr"] for group in rates.optimizer.param_groups]
+    rates.load_state_dict({**rates.state_dict(), "last_epoch": epoch, "_step_count": epoch + 1, "_last_lr": last})
 
 
 # ---- curves
