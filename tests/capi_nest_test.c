@@ -5,7 +5,7 @@
 #include "capi_check.h"
 
 /* How a pass begins the next one. */
-typedef enum { VJP, TENSOR_HOOK, UNPACK_HOOK, SEGMENT, OPERATION, WAYS } way;
+typedef enum { VJP, TENSOR_HOOK, UNPACK_HOOK, SEGMENT, NODE_CALL, OPERATION, WAYS } way;
 
 typedef struct {
   way how;
@@ -97,6 +97,7 @@ static gradus_status apply(nest *n, gradus_context *ctx, gradus_tensor *x, gradu
   size_t made;
   switch (n->how) {
     case VJP:
+    case NODE_CALL:
       SIZED(f);
       f.name = "Nest", f.forward = forward, f.vjp = vjp, f.user = n;
       return gradus_function_apply(ctx, &f, &x, 1, y, 1, NULL);
@@ -126,6 +127,16 @@ static gradus_status apply(nest *n, gradus_context *ctx, gradus_tensor *x, gradu
     }
   }
 }
+/* The rule of the node that made y, without a pass around it. */
+static gradus_status call_node(gradus_context *ctx, gradus_tensor *y) {
+  gradus_node *node = NULL;
+  gradus_tensor *g = NULL;
+  gradus_status s = gradus_tensor_grad_fn(ctx, y, &node);
+  if (!s) s = gradus_node_call(ctx, node, &y, 1, &g, 1, NULL);
+  gradus_release(g);
+  gradus_release(node);
+  return s;
+}
 static gradus_status run_nested(nest *n, gradus_context *ctx) {
   gradus_tensor *x, *y = NULL;
   gradus_status s;
@@ -133,7 +144,7 @@ static gradus_status run_nested(nest *n, gradus_context *ctx) {
   gradus_context_set_recording(ctx, 1, &before);
   x = leaf(ctx);
   s = x ? apply(n, ctx, x, &y) : GRADUS_E_MEMORY;
-  if (!s) s = gradus_backward(ctx, &y, 1, NULL, NULL);
+  if (!s) s = n->how == NODE_CALL ? call_node(ctx, y) : gradus_backward(ctx, &y, 1, NULL, NULL);
   gradus_context_set_recording(ctx, before, NULL);
   gradus_release(y);
   gradus_release(x);

@@ -54,8 +54,8 @@ enum {
  * Adds the gradient of sum(seed * output) to the .grad of the leaves. seeds: one per output, an entry null for a real output of
  * one element, and any dtype else that is complex where the output's is. The graph's saved values are freed on the way unless kept.
  * Errors: STATE for an output that does not require grad, and in a callback of a pass for a pass that the thread's stack has no room
- * for; SHAPE or DTYPE for a seed that does not fit, VALUE for an empty list, GRAPH_FREED, IN_PLACE, CALLBACK of a hook, CANCELLED, ANOMALY in anomaly
- * mode. After a failure some leaves may already have their sum.
+ * for; SHAPE or DTYPE for a seed that does not fit, VALUE for an empty list, GRAPH_FREED, IN_PLACE, CALLBACK of a hook, CANCELLED,
+ * ANOMALY in anomaly mode. After a failure some leaves may already have their sum.
  */
 GRADUS_API gradus_status gradus_backward(gradus_context *ctx, gradus_tensor *const *outputs, size_t output_count,
                                          gradus_tensor *const *seeds /* [null ok] */,

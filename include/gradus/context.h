@@ -119,7 +119,8 @@ GRADUS_API gradus_status gradus_context_set_deterministic(gradus_context *ctx, i
  * the node, its argument shapes and its range (gradus_profile_range_begin), the operations from there to the root, and for a
  * gradient of a gradient the operation whose backward made it. TRACE remembers what is recorded while it is on, the last
  * 262144 operations. With FORWARD an operation fails whose result is bad; one in place has written it then. previous [null ok]
- * receives the flags to restore later; 0 is off. A function of the host (gradus/function.h) counts as an operation here. UNKNOWN_FIELD for other flags, VALUE for FORWARD without NAN or INF.
+ * receives the flags to restore later; 0 is off. A function of the host (gradus/function.h) counts as an operation here.
+ * UNKNOWN_FIELD for other flags, VALUE for FORWARD without NAN or INF.
  */
 enum {
   GRADUS_ANOMALY_NAN     = 0x1,  /* NaN is bad */

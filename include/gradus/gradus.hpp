@@ -195,15 +195,12 @@ inline gradus_backward_options options(BackwardOptions o, Unused unused = Unused
             (o.batched ? uint32_t{GRADUS_BACKWARD_BATCHED} : 0);
   return c;
 }
-}  // namespace detail
-
-namespace detail {
 inline void check_gradients(const char* what, size_t gradients, size_t outputs) {
   if (gradients && gradients != outputs)
     throw Error(GRADUS_E_VALUE, std::string(what) + ": " + std::to_string(gradients) + " gradients for " + std::to_string(outputs) + " outputs", what);
 }
 inline gradus_backward_options options(BackwardOptions o, const TensorList& inputs) {
-  if (inputs.size() == 0) throw Error(GRADUS_E_VALUE, "backward: no inputs given", "backward");   // 0 means all leaves in C
+  if (inputs.size() == 0) throw Error(GRADUS_E_VALUE, "backward: no inputs given", "backward");   // an empty list has no address, and none means all leaves
   gradus_backward_options c = options(o);
   c.input_count = inputs.size();
   c.inputs = inputs.data();

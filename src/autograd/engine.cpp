@@ -191,6 +191,7 @@ std::vector<Node*> Run::order() {
 }
 
 Tensors Run::call(Node* n, Tensors incoming) {
+  check_nesting();
   const RunScope scope(this);
   roots_.push_back(Ref<Node>::share(n));                      // whatever its rule lets go of
   current_ = n;

@@ -197,7 +197,7 @@ void evaluate_unless_kept(const Context& c, const Op& op, const Args& args, Tens
   const bool records = c.grad_mode && any_needs_grad(op, args);
   if (records && op.compose && !has_own_rule(op)) {
     Metas metas;
-    if (op.shape) shape_of(op, args, metas);                      // refuses what the kernel would not get to see either
+    if (op.shape) shape_of(op, args, metas);                   // refuses what the kernel would not get to see either
     return compose(c, op, args, out);
   }
   evaluate_unless_kept(c, op, args, out);
